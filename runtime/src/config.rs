@@ -1,0 +1,379 @@
+//! Configuration: one reader of the file and of the environment, one type for all of it.
+//!
+//! A key that is not known refuses to start and names the line. `WARP_SECTION_KEY` in the environment wins
+//! over the file. Every key stands in `config/node.example.toml`, which a test holds against this module.
+
+mod units;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use self::units::HumanDuration;
+use crate::password::SecretString;
+
+/// Everything a node is told.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The node itself.
+    pub node: NodeOptions,
+    /// The REST interface.
+    pub api: ApiOptions,
+    /// SMPP towards customers and vendors.
+    pub smpp: SmppOptions,
+    /// The database.
+    pub store: StoreOptions,
+    /// The message log.
+    pub log: LogOptions,
+    /// Logs.
+    pub telemetry: TelemetryOptions,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeOptions {
+    /// Number of the node, 0 to 1023, unique in a cluster: it is part of every message id.
+    pub id: u16,
+    /// Directory of SQLite files, control socket, root key and bootstrap token.
+    pub data_dir: PathBuf,
+    /// File of the key that seals vendor passwords; `root.key` in the data directory when empty.
+    pub root_key_file: PathBuf,
+    /// How long a node that was told to stop finishes what it has.
+    pub drain: HumanDuration,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            data_dir: PathBuf::from("data"),
+            root_key_file: PathBuf::new(),
+            drain: HumanDuration::from_secs(10),
+        }
+    }
+}
+
+impl NodeOptions {
+    /// Where the root key is.
+    #[must_use]
+    pub fn root_key_path(&self) -> PathBuf {
+        if self.root_key_file.as_os_str().is_empty() {
+            self.data_dir.join("root.key")
+        } else {
+            self.root_key_file.clone()
+        }
+    }
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiOptions {
+    /// REST address.
+    pub listen: SocketAddr,
+    /// Address of `/metrics`.
+    pub metrics_listen: SocketAddr,
+    /// Connections at one time; more wait.
+    pub connections_max: u32,
+    /// Time for a request's header.
+    pub header_timeout: HumanDuration,
+    /// Octets of a request's body.
+    pub body_octets_max: u32,
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            connections_max: 1024,
+            header_timeout: HumanDuration::from_secs(10),
+            body_octets_max: 1 << 20,
+        }
+    }
+}
+
+/// `[smpp]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SmppOptions {
+    /// Plain listeners.
+    pub listen: Vec<SocketAddr>,
+    /// TLS listeners.
+    pub tls_listen: Vec<SocketAddr>,
+    /// PEM file of the certificate chain.
+    pub tls_certificate: PathBuf,
+    /// PEM file of its key.
+    pub tls_key: PathBuf,
+    /// Our name in bind responses.
+    pub system_id: String,
+    /// Connections that have not bound yet, per address.
+    pub unbound_per_ip_max: u32,
+    /// Sessions at one time.
+    pub sessions_max: u32,
+    /// Longest PDU taken, octets.
+    pub command_length_max: u32,
+    /// Time from connection to bind.
+    pub session_init: HumanDuration,
+    /// Time for the rest of a PDU whose first octet is there.
+    pub partial_pdu: HumanDuration,
+    /// Silence after which we send enquire_link.
+    pub enquire_link: HumanDuration,
+    /// Time for its answer; two unanswered end the session.
+    pub enquire_link_answer: HumanDuration,
+    /// Silence after which a customer's session is closed.
+    pub inactivity: HumanDuration,
+    /// Time for the answer to a request of ours.
+    pub response: HumanDuration,
+    /// Time to finish after unbind.
+    pub unbind: HumanDuration,
+    /// validity_period of messages without one.
+    pub validity_default: HumanDuration,
+    /// Longest validity_period.
+    pub validity_max: HumanDuration,
+    /// First and longest wait before a lost vendor bind is tried again.
+    pub reconnect_first: HumanDuration,
+    /// See `reconnect_first`.
+    pub reconnect_max: HumanDuration,
+    /// Tries of a message that a vendor refuses for the moment, on one route.
+    pub transient_attempts_max: u16,
+    /// Wait between those tries.
+    pub transient_wait: HumanDuration,
+    /// Time after which a held message whose vendor answer was lost gets its final receipt.
+    pub uncertain_hold: HumanDuration,
+    /// Messages kept in memory while their receipt is to come; older ones are looked up in the log.
+    pub receipts_in_memory_max: u32,
+    /// Time during which a receipt without a message is tried again.
+    pub parked_receipt: HumanDuration,
+    /// `deliver_sm` per account kept in memory; more are read from the log.
+    pub outbox_in_memory_max: u32,
+}
+
+impl Default for SmppOptions {
+    fn default() -> Self {
+        let secs = HumanDuration::from_secs;
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0], 2775))],
+            tls_listen: Vec::new(),
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            system_id: "WARP".to_owned(),
+            unbound_per_ip_max: 50,
+            sessions_max: 10_000,
+            command_length_max: 65_536,
+            session_init: secs(10),
+            partial_pdu: secs(10),
+            enquire_link: secs(30),
+            enquire_link_answer: secs(10),
+            inactivity: secs(300),
+            response: secs(30),
+            unbind: secs(5),
+            validity_default: secs(48 * 3600),
+            validity_max: secs(7 * 24 * 3600),
+            reconnect_first: secs(1),
+            reconnect_max: secs(60),
+            transient_attempts_max: 3,
+            transient_wait: secs(5),
+            uncertain_hold: secs(24 * 3600),
+            receipts_in_memory_max: 100_000,
+            parked_receipt: secs(3600),
+            outbox_in_memory_max: 10_000,
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreOptions {
+    /// `postgres://…`; empty for SQLite in the data directory.
+    pub url: SecretString,
+    /// How often the version of the configuration data is compared.
+    pub poll: HumanDuration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { url: SecretString::new(""), poll: HumanDuration::from(Duration::from_millis(500)) }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogOptions {
+    /// How long final messages are kept.
+    pub retention: HumanDuration,
+    /// Rows deleted at one time.
+    pub retention_slice: u32,
+    /// Records that may wait for the next commit.
+    pub open_records_max: u32,
+    /// Shortest time between two commits under load.
+    pub gather: HumanDuration,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            retention: HumanDuration::from_secs(7 * 24 * 3600),
+            retention_slice: 500,
+            open_records_max: 50_000,
+            gather: HumanDuration::from(Duration::from_millis(1)),
+        }
+    }
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TelemetryOptions {
+    /// `human` or `json`.
+    pub format: LogFormat,
+    /// Which logs, as `info` or `warn,actors=debug`.
+    pub filter: String,
+}
+
+impl Default for TelemetryOptions {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, filter: "info".to_owned() }
+    }
+}
+
+/// Form of the logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For eyes.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why the configuration is refused, in one line for people.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("configuration file {path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file is not TOML, or has a key or value that means nothing.
+    #[error("configuration file {path}: {text}")]
+    Form {
+        /// The file.
+        path: String,
+        /// Line and reason.
+        text: String,
+    },
+    /// A variable of the environment means nothing.
+    #[error("environment variable {name}: {text}")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// Reason.
+        text: String,
+    },
+    /// A value that cannot work.
+    #[error("{key}: {text}")]
+    Value {
+        /// `section.key`.
+        key: &'static str,
+        /// Reason.
+        text: String,
+    },
+}
+
+impl Config {
+    /// Reads a file (none: every default) and the process environment over it.
+    ///
+    /// # Errors
+    /// For people, in one line.
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    pub fn load(path: Option<&Path>) -> Result<Self, Error> {
+        let (name, text) = match path {
+            None => ("(none)".to_owned(), String::new()),
+            Some(path) => {
+                let name = path.display().to_string();
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| Error::File { path: name.clone(), error })?;
+                (name, text)
+            }
+        };
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self::parse(&name, &text, variables)
+    }
+
+    /// Reads a file's text and variables over it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        path: &str,
+        text: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let form = |error: toml::de::Error| Error::Form { path: path.to_owned(), text: one_line(text, &error) };
+        // Read once by itself, so that an error names the line of the file.
+        let mut config: Self = toml::from_str(text).map_err(form)?;
+        let mut table: toml::Table = toml::from_str(text).map_err(form)?;
+        for (name, value) in variables {
+            let Some((section, key)) = section_and_key(&name) else { continue };
+            let refused = |text: String| Error::Environment { name: name.clone(), text };
+            let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let Some(section) = section.as_table_mut() else { return Err(refused("no such section".to_owned())) };
+            section.insert(key, environment_value(&value));
+            config = table.clone().try_into().map_err(|error: toml::de::Error| refused(error.message().to_owned()))?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let smpp = &self.smpp;
+        if !smpp.tls_listen.is_empty() && (smpp.tls_certificate.as_os_str().is_empty() || smpp.tls_key.as_os_str().is_empty()) {
+            let text = "a TLS listener needs smpp.tls_certificate and smpp.tls_key".to_owned();
+            return Err(Error::Value { key: "smpp.tls_listen", text });
+        }
+        if self.node.id >= crate::model::IdGenerator::NODES {
+            return Err(Error::Value { key: "node.id", text: format!("{} is over 1023", self.node.id) });
+        }
+        if !(1..=15).contains(&smpp.system_id.len()) {
+            let text = "a system_id has 1 to 15 octets".to_owned();
+            return Err(Error::Value { key: "smpp.system_id", text });
+        }
+        Ok(())
+    }
+}
+
+/// `WARP_SMPP_TLS_KEY` is `smpp`, `tls_key`. Variables of the tests are not configuration.
+fn section_and_key(name: &str) -> Option<(String, String)> {
+    let (section, key) = name.strip_prefix("WARP_")?.split_once('_')?;
+    let section = section.to_ascii_lowercase();
+    (section != "test").then(|| (section, key.to_ascii_lowercase()))
+}
+
+/// A value as TOML has it; what is not TOML is text, so that quotes are not needed.
+fn environment_value(value: &str) -> toml::Value {
+    toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()))
+}
+
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map(|span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+    let message = error.message().replace('\n', " ");
+    line.map_or_else(|| message.clone(), |line| format!("line {line}: {message}"))
+}
+
+#[cfg(test)]
+mod tests;

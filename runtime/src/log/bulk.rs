@@ -1,0 +1,171 @@
+//! Bulk statements: the texts, and how many rows each takes.
+//!
+//! SQLite gets `VALUES` lists of a few fixed sizes, so that every text is prepared once; its placeholders are
+//! bare question marks, because it finds numbered ones by a linear search. PostgreSQL gets one array per
+//! column and `unnest`.
+
+use std::sync::OnceLock;
+
+use crate::store::Sql;
+
+/// Row counts of SQLite's bulk statements, largest first.
+pub(super) const CHUNKS: [usize; 4] = [128, 16, 4, 1];
+
+/// One kind of bulk statement.
+#[derive(Debug)]
+pub(super) struct Bulk {
+    head: &'static str,
+    columns: usize,
+    tail: &'static str,
+    texts: [OnceLock<&'static str>; 4],
+}
+
+impl Bulk {
+    const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        Self { head, columns, tail, texts: [const { OnceLock::new() }; 4] }
+    }
+
+    /// SQLite's text for one of [`CHUNKS`], by its position there.
+    pub(super) fn lite(&self, chunk: usize) -> &'static str {
+        let Some((slot, rows)) = self.texts.get(chunk).zip(CHUNKS.get(chunk)) else { return "" };
+        slot.get_or_init(|| {
+            let row = format!("({})", vec!["?"; self.columns].join(","));
+            let text = format!("{}{}{}", self.head, vec![row.as_str(); *rows].join(","), self.tail);
+            Box::leak(crate::store::without_schemas(&text).into_boxed_str())
+        })
+    }
+}
+
+/// Splits `n` rows into chunks: (position in [`CHUNKS`], first row, rows).
+pub(super) fn chunks(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let left = n - first;
+        let (position, rows) = CHUNKS.iter().copied().enumerate().find(|(_, rows)| *rows <= left)?;
+        first += rows;
+        Some((position, first - rows, rows))
+    })
+}
+
+/// Columns of an accepted message, in the order of every statement and of the row decoder.
+macro_rules! message_columns {
+    () => {
+        "id, direction, state, customer_id, account_id, parent_id, part, segments, source, destination, \
+         alphabet, registered_delivery, priority, accepted_at, expires_at, hold, vendor_id, route_id, \
+         uncertain, attempts, submitted_at, done_at, deadline, vendor_message_id, dlr_hash, command_status, \
+         error, frame"
+    };
+}
+pub(super) use message_columns;
+
+pub(super) static INSERT_MESSAGES: Bulk = Bulk::new(
+    concat!("INSERT INTO messaging.messages (", message_columns!(), ") VALUES "),
+    28,
+    " ON CONFLICT (id) DO NOTHING",
+);
+
+pub(super) static UPDATE_MESSAGES: Bulk = Bulk::new(
+    "UPDATE messaging.messages SET state = v.column2, vendor_id = v.column3, route_id = v.column4, \
+     uncertain = v.column5, attempts = v.column6, submitted_at = v.column7, done_at = v.column8, \
+     deadline = v.column9, vendor_message_id = v.column10, dlr_hash = v.column11, \
+     command_status = v.column12, error = v.column13 FROM (VALUES ",
+    13,
+    ") AS v WHERE messages.id = v.column1",
+);
+
+pub(super) static INSERT_OUTBOX: Bulk = Bulk::new(
+    "INSERT INTO messaging.outbox (id, account_id, message_id, kind, spilled, expires_at, body) VALUES ",
+    7,
+    " ON CONFLICT (id) DO NOTHING",
+);
+
+pub(super) static DELETE_OUTBOX: Bulk =
+    Bulk::new("DELETE FROM messaging.outbox WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
+/// PostgreSQL's counterparts; the SQLite text is not used.
+pub(super) static PG_INSERT_MESSAGES: &str = concat!(
+    "INSERT INTO messaging.messages (",
+    message_columns!(),
+    ") SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::uuid[], $5::uuid[], \
+     $6::bigint[], $7::smallint[], $8::smallint[], $9::text[], $10::text[], $11::smallint[], \
+     $12::smallint[], $13::smallint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::uuid[], \
+     $18::uuid[], $19::smallint[], $20::smallint[], $21::bigint[], $22::bigint[], $23::bigint[], \
+     $24::text[], $25::bigint[], $26::bigint[], $27::text[], $28::bytea[]) ON CONFLICT (id) DO NOTHING"
+);
+
+pub(super) static PG_UPDATE_MESSAGES: &str =
+    "UPDATE messaging.messages AS m SET state = v.state, vendor_id = v.vendor_id, route_id = v.route_id, \
+     uncertain = v.uncertain, attempts = v.attempts, submitted_at = v.submitted_at, done_at = v.done_at, \
+     deadline = v.deadline, vendor_message_id = v.vendor_message_id, dlr_hash = v.dlr_hash, \
+     command_status = v.command_status, error = v.error \
+     FROM unnest($1::bigint[], $2::smallint[], $3::uuid[], $4::uuid[], $5::smallint[], $6::smallint[], \
+     $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::text[]) \
+     AS v (id, state, vendor_id, route_id, uncertain, attempts, submitted_at, done_at, deadline, \
+     vendor_message_id, dlr_hash, command_status, error) WHERE m.id = v.id";
+
+pub(super) static PG_INSERT_OUTBOX: &str =
+    "INSERT INTO messaging.outbox (id, account_id, message_id, kind, spilled, expires_at, body) \
+     SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::smallint[], $5::boolean[], \
+     $6::bigint[], $7::bytea[]) ON CONFLICT (id) DO NOTHING";
+
+pub(super) static PG_DELETE_OUTBOX: &str = "DELETE FROM messaging.outbox WHERE id = ANY($1::bigint[])";
+
+crate::store::statements! {
+    REPLACE_FRAME = Sql::both("UPDATE messaging.messages SET frame = $2 WHERE id = $1");
+    PARK = Sql::both(
+        "INSERT INTO messaging.parked_receipts (id, vendor_id, received_at, orphan, body) \
+         VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT (id) DO NOTHING");
+    UNPARK = Sql::both("DELETE FROM messaging.parked_receipts WHERE id = $1");
+    ORPHAN = Sql::both("UPDATE messaging.parked_receipts SET orphan = TRUE WHERE id = $1");
+    SPILL_ALL = Sql::both("UPDATE messaging.outbox SET spilled = TRUE WHERE NOT spilled");
+    LIVE = Sql::both(concat!("SELECT ", message_columns!(),
+        " FROM messaging.messages WHERE state = $1 AND state < 10 AND id > $2 ORDER BY id LIMIT $3"));
+    DUE = Sql::both(concat!("SELECT ", message_columns!(),
+        " FROM messaging.messages WHERE state = $1 AND state < 10 AND deadline <= $2 ORDER BY deadline LIMIT $3"));
+    NEXT_DUE = Sql::both(
+        "SELECT MIN(deadline) FROM messaging.messages WHERE state = $1 AND state < 10");
+    BY_DLR_HASH = Sql::both(concat!("SELECT ", message_columns!(),
+        " FROM messaging.messages WHERE dlr_hash = $1"));
+    MESSAGE = Sql::both(concat!("SELECT ", message_columns!(), " FROM messaging.messages WHERE id = $1"));
+    PARTS = Sql::both(concat!("SELECT ", message_columns!(),
+        " FROM messaging.messages WHERE parent_id = $1 ORDER BY part"));
+    OUTBOX = Sql::both(
+        "SELECT id, account_id, message_id, kind, spilled, expires_at, body FROM messaging.outbox \
+         WHERE account_id = $1 AND spilled AND id > $2 ORDER BY id LIMIT $3");
+    PARKED = Sql::both(
+        "SELECT id, vendor_id, received_at, body FROM messaging.parked_receipts \
+         WHERE NOT orphan AND id > $1 ORDER BY id LIMIT $2");
+    COUNT_STATES = Sql::both(
+        "SELECT state, COUNT(*) FROM messaging.messages WHERE state < 10 GROUP BY state");
+    COUNT_OUTBOX = Sql::both("SELECT COUNT(*) FROM messaging.outbox");
+    EXPIRE_MESSAGES = Sql::both(
+        "DELETE FROM messaging.messages WHERE id IN \
+         (SELECT id FROM messaging.messages WHERE id < $1 AND state >= 10 ORDER BY id LIMIT $2)");
+    EXPIRE_ORPHANS = Sql::both(
+        "DELETE FROM messaging.parked_receipts WHERE id IN \
+         (SELECT id FROM messaging.parked_receipts WHERE id < $1 AND orphan ORDER BY id LIMIT $2)");
+    EXPIRE_OUTBOX = Sql::both(
+        "DELETE FROM messaging.outbox WHERE id IN \
+         (SELECT id FROM messaging.outbox WHERE id < $1 ORDER BY id LIMIT $2)");
+}
+
+/// Prepares the bulk statements on the engine that uses them.
+#[cfg(test)]
+pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
+    use sqlx::{Executor, SqlStr};
+    match db {
+        crate::store::Db::Pg(pool) => {
+            for text in [PG_INSERT_MESSAGES, PG_UPDATE_MESSAGES, PG_INSERT_OUTBOX, PG_DELETE_OUTBOX] {
+                pool.acquire().await.unwrap().prepare(SqlStr::from_static(text)).await.unwrap();
+            }
+        }
+        crate::store::Db::Lite(lite) => {
+            for bulk in [&INSERT_MESSAGES, &UPDATE_MESSAGES, &INSERT_OUTBOX, &DELETE_OUTBOX] {
+                for chunk in 0..CHUNKS.len() {
+                    let text = SqlStr::from_static(bulk.lite(chunk));
+                    lite.write.acquire().await.unwrap().prepare(text).await.unwrap();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Group commit: many producers, one committer, one sync for all that gathered.
+
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::{sleep, Instant};
+
+use super::{Batch, CommitTimes, LogStore};
+use crate::store::{Error, ErrorKind};
+
+/// Waits between tries of a commit that the store refused for now.
+const RETRY_FIRST: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Bounds of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Records that may wait for the next commit; more new messages are refused.
+    pub open_records_max: usize,
+    /// How long a commit may wait for company when the last one was small. Zero commits at once.
+    pub gather: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { open_records_max: 50_000, gather: Duration::from_millis(1) }
+    }
+}
+
+/// The log takes no new message now: too much waits, or the store refuses writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message log takes no new message now")]
+pub struct Full;
+
+/// Whether the log can make things durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Health {
+    /// Commits succeed.
+    Working = 0,
+    /// The last commit failed and is being tried again; nothing is acknowledged meanwhile.
+    Refusing = 1,
+    /// The disk failed a write or a sync. Nothing is acknowledged until the node is restarted.
+    Failed = 2,
+}
+
+/// A promise of durability: done when the commit that carries the records has returned.
+#[derive(Debug, Clone)]
+pub struct Ticket(Arc<Group>);
+
+#[derive(Debug, Default)]
+struct Group {
+    durable: AtomicBool,
+    done: Notify,
+}
+
+impl Ticket {
+    fn new() -> Self {
+        Self(Arc::new(Group::default()))
+    }
+
+    /// True once the records are on disk.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.0.durable.load(Ordering::Acquire)
+    }
+
+    /// Waits until the records are on disk. While the store refuses, it waits on.
+    pub async fn durable(&self) {
+        loop {
+            let done = self.0.done.notified();
+            tokio::pin!(done);
+            // Registered before the check, so that a commit between the two is not missed.
+            done.as_mut().enable();
+            if self.is_durable() {
+                return;
+            }
+            done.await;
+        }
+    }
+
+    fn complete(&self) {
+        self.0.durable.store(true, Ordering::Release);
+        self.0.done.notify_waiters();
+    }
+}
+
+/// The log as producers and the committer see it. Cheap to clone.
+#[derive(Clone)]
+pub struct MessageLog(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn LogStore>,
+    limits: Limits,
+    open: Mutex<Open>,
+    /// The group being committed. Kept here so that a committer that panics is followed by one that commits it.
+    closing: tokio::sync::Mutex<Option<Open>>,
+    wake: Notify,
+    health: AtomicU8,
+    commits: AtomicU64,
+    records: AtomicU64,
+}
+
+struct Open {
+    batch: Batch,
+    ticket: Ticket,
+}
+
+impl Open {
+    fn new() -> Self {
+        Self { batch: Batch::default(), ticket: Ticket::new() }
+    }
+}
+
+/// What one commit did, for metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Committed {
+    /// Records in the group.
+    pub records: usize,
+    /// New messages in the group.
+    pub accepts: usize,
+    /// How long it took.
+    pub times: CommitTimes,
+}
+
+impl MessageLog {
+    /// A log over a store; nothing is committed until [`MessageLog::run`] runs.
+    #[must_use]
+    pub fn new(store: Arc<dyn LogStore>, limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            limits,
+            open: Mutex::new(Open::new()),
+            closing: tokio::sync::Mutex::new(None),
+            wake: Notify::new(),
+            health: AtomicU8::new(Health::Working as u8),
+            commits: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+        }))
+    }
+
+    /// Where the log reads and writes.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn LogStore> {
+        &self.0.store
+    }
+
+    /// Appends what starts something new (an accepted message); refused when the log is full or the store
+    /// refuses writes, and then nothing was appended.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn append_new(&self, add: impl FnOnce(&mut Batch)) -> Result<Ticket, Full> {
+        if self.health() != Health::Working {
+            return Err(Full);
+        }
+        let mut open = self.0.open.lock();
+        if open.batch.len() >= self.0.limits.open_records_max {
+            return Err(Full);
+        }
+        Ok(self.add(&mut open, add))
+    }
+
+    /// Appends what goes on with something accepted. Never refused: its volume is bounded by windows.
+    pub fn append(&self, add: impl FnOnce(&mut Batch)) -> Ticket {
+        let mut open = self.0.open.lock();
+        self.add(&mut open, add)
+    }
+
+    fn add(&self, open: &mut Open, add: impl FnOnce(&mut Batch)) -> Ticket {
+        let was_empty = open.batch.is_empty();
+        add(&mut open.batch);
+        if was_empty {
+            self.0.wake.notify_one();
+        }
+        open.ticket.clone()
+    }
+
+    /// Whether acknowledgements flow.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self.0.health.load(Ordering::Acquire) {
+            0 => Health::Working,
+            1 => Health::Refusing,
+            _ => Health::Failed,
+        }
+    }
+
+    /// Records that wait for the next commit.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.0.open.lock().batch.len()
+    }
+
+    /// Commits and records made durable so far.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        (self.0.commits.load(Ordering::Relaxed), self.0.records.load(Ordering::Relaxed))
+    }
+
+    /// Commits groups for ever. Run by exactly one task; one that takes over after a panic commits the group
+    /// that its predecessor held.
+    pub async fn run(&self, mut observe: impl FnMut(Committed)) {
+        let mut closing = self.0.closing.lock().await;
+        let mut last = Instant::now();
+        loop {
+            if closing.is_none() {
+                self.0.wake.notified().await;
+                self.gather(last).await;
+                last = Instant::now();
+                let open = mem::replace(&mut *self.0.open.lock(), Open::new());
+                *closing = Some(open);
+            }
+            if let Some(group) = closing.as_ref() {
+                observe(self.commit(group).await);
+                group.ticket.complete();
+            }
+            *closing = None;
+        }
+    }
+
+    /// Under load a commit waits for company: the sync costs the same for one record and for hundreds.
+    async fn gather(&self, last: Instant) {
+        let gather = self.0.limits.gather;
+        let since = last.elapsed();
+        if since < gather {
+            sleep(gather - since).await;
+        }
+    }
+
+    /// Commits one group, however long the store refuses it.
+    async fn commit(&self, group: &Open) -> Committed {
+        let mut wait = RETRY_FIRST;
+        loop {
+            match self.0.store.commit(&group.batch).await {
+                Ok(times) => {
+                    self.on_committed();
+                    let (records, accepts) = (group.batch.len(), group.batch.accepts.len());
+                    self.0.commits.fetch_add(1, Ordering::Relaxed);
+                    self.0.records.fetch_add(records as u64, Ordering::Relaxed);
+                    return Committed { records, accepts, times };
+                }
+                Err(error) => {
+                    self.on_refusal(&error, wait).await;
+                    wait = (wait * 2).min(RETRY_MAX);
+                }
+            }
+        }
+    }
+
+    fn on_committed(&self) {
+        if self.0.health.swap(Health::Working as u8, Ordering::AcqRel) != Health::Working as u8 {
+            tracing::info!("the message log commits again, messages are acknowledged");
+        }
+    }
+
+    /// Waits before the next try. A disk that failed a write gets none: what a failed sync left on the disk
+    /// is not known, and a second sync may report success for it.
+    async fn on_refusal(&self, error: &Error, wait: Duration) {
+        if error.kind() == ErrorKind::DiskFailed {
+            self.0.health.store(Health::Failed as u8, Ordering::Release);
+            tracing::error!(%error, "the disk of the message log failed, nothing is acknowledged any more: replace the disk and restart the node");
+            std::future::pending::<()>().await;
+        }
+        if self.0.health.swap(Health::Refusing as u8, Ordering::AcqRel) == Health::Working as u8 {
+            tracing::error!(%error, "the message log cannot commit, nothing is acknowledged until it can: check the disk or the database");
+        }
+        sleep(wait).await;
+    }
+}

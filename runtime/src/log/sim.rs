@@ -1,0 +1,201 @@
+//! The simulated message log: a disk that forgets what was not synced and tears the last write.
+//!
+//! [`Disk`] outlives the node that crashes; [`SimLog`] is what the node holds. A power loss keeps every batch
+//! whose sync returned, and of the one being written nothing or all of it, as a transactional store does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
+use crate::random::Random;
+use crate::store::Error;
+
+/// Longest a simulated sync takes.
+const SYNC_MAX: Duration = Duration::from_millis(8);
+
+/// What is on the platter.
+#[derive(Debug, Clone, Default)]
+pub struct Disk(Arc<Mutex<Tables>>);
+
+#[derive(Debug, Clone, Default)]
+struct Tables {
+    messages: BTreeMap<i64, MessageRow>,
+    outbox: BTreeMap<i64, OutboxRow>,
+    parked: BTreeMap<i64, (ParkedRow, bool)>,
+}
+
+impl Disk {
+    /// Every message, for the oracle of a simulation.
+    #[must_use]
+    pub fn messages(&self) -> Vec<MessageRow> {
+        self.0.lock().messages.values().cloned().collect()
+    }
+
+    /// Every `deliver_sm` owed, for the oracle of a simulation.
+    #[must_use]
+    pub fn outbox_rows(&self) -> Vec<OutboxRow> {
+        self.0.lock().outbox.values().cloned().collect()
+    }
+}
+
+impl Tables {
+    fn apply(&mut self, batch: &Batch) {
+        for row in &batch.accepts {
+            self.messages.entry(row.id).or_insert_with(|| row.clone());
+        }
+        for (id, progress) in &batch.changes {
+            if let Some(row) = self.messages.get_mut(id) {
+                row.progress = progress.clone();
+            }
+        }
+        for (id, frame) in &batch.frames {
+            if let Some(row) = self.messages.get_mut(id) {
+                row.frame = Bytes::clone(frame);
+            }
+        }
+        self.outbox.extend(batch.outbox.iter().map(|row| (row.id, row.clone())));
+        self.parked.extend(batch.parked.iter().map(|row| (row.id, (row.clone(), false))));
+        for id in &batch.outbox_done {
+            self.outbox.remove(id);
+        }
+        for id in &batch.unparked {
+            self.parked.remove(id);
+        }
+        for id in &batch.orphaned {
+            if let Some((_, orphan)) = self.parked.get_mut(id) {
+                *orphan = true;
+            }
+        }
+    }
+}
+
+/// [`LogStore`] over a [`Disk`], with seeded sync times.
+#[derive(Debug, Clone)]
+pub struct SimLog {
+    disk: Disk,
+    random: Random,
+}
+
+impl SimLog {
+    /// A log on a disk, as a node finds it at start.
+    #[must_use]
+    pub const fn new(disk: Disk, random: Random) -> Self {
+        Self { disk, random }
+    }
+
+    fn select<T>(&self, pick: impl FnOnce(&Tables) -> T) -> BoxFuture<'_, Result<T, Error>>
+    where
+        T: Send + 'static,
+    {
+        let picked = pick(&self.disk.0.lock());
+        Box::pin(async move { Ok(picked) })
+    }
+}
+
+fn page(rows: impl Iterator<Item = MessageRow>, limit: u32) -> Vec<MessageRow> {
+    rows.take(limit as usize).collect()
+}
+
+impl LogStore for SimLog {
+    /// A crash drops the node's tasks. Dropped before the middle of the sync, the batch is lost whole; after
+    /// it, the batch is on the platter although nobody was told.
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<CommitTimes, Error>> {
+        let before = self.random.jitter(SYNC_MAX / 2);
+        let after = self.random.jitter(SYNC_MAX / 2);
+        Box::pin(async move {
+            sleep(before).await;
+            self.disk.0.lock().apply(batch);
+            sleep(after).await;
+            Ok(CommitTimes { total: before + after, sync: before + after })
+        })
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<(), Error>> {
+        for row in self.disk.0.lock().outbox.values_mut() {
+            row.spilled = true;
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        self.select(|tables| {
+            let rows = tables.messages.values().filter(|row| row.progress.state == state && row.id > after);
+            page(rows.cloned(), limit)
+        })
+    }
+
+    fn due(&self, state: State, now: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        self.select(|tables| {
+            let due = |row: &&MessageRow| {
+                row.progress.state == state && row.progress.deadline.is_some_and(|deadline| deadline <= now)
+            };
+            page(tables.messages.values().filter(due).cloned(), limit)
+        })
+    }
+
+    fn next_due(&self, state: State) -> BoxFuture<'_, Result<Option<i64>, Error>> {
+        self.select(|tables| {
+            let rows = tables.messages.values().filter(|row| row.progress.state == state);
+            rows.filter_map(|row| row.progress.deadline).min()
+        })
+    }
+
+    fn by_dlr_hash<'a>(&'a self, hashes: &'a [i64]) -> BoxFuture<'a, Result<Vec<MessageRow>, Error>> {
+        self.select(|tables| {
+            let rows = tables.messages.values();
+            rows.filter(|row| row.progress.dlr_hash.is_some_and(|hash| hashes.contains(&hash))).cloned().collect()
+        })
+    }
+
+    fn message(&self, id: i64) -> BoxFuture<'_, Result<Option<MessageRow>, Error>> {
+        self.select(|tables| tables.messages.get(&id).cloned())
+    }
+
+    fn parts(&self, parent: i64) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        self.select(|tables| tables.messages.values().filter(|row| row.parent == Some(parent)).cloned().collect())
+    }
+
+    fn outbox(&self, account: Uuid, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<OutboxRow>, Error>> {
+        self.select(|tables| {
+            let rows = tables.outbox.values();
+            let rows = rows.filter(|row| row.account == account && row.spilled && row.id > after);
+            rows.take(limit as usize).cloned().collect()
+        })
+    }
+
+    fn parked(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<ParkedRow>, Error>> {
+        self.select(|tables| {
+            let rows = tables.parked.values().filter(|(row, orphan)| !orphan && row.id > after);
+            rows.take(limit as usize).map(|(row, _)| row.clone()).collect()
+        })
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>> {
+        self.select(|tables| {
+            let of = |wanted: &[State]| {
+                tables.messages.values().filter(|row| wanted.contains(&row.progress.state)).count() as u64
+            };
+            Counts {
+                queued: of(&[State::Scheduled, State::Queued]),
+                in_doubt: of(&[State::Submitted, State::Uncertain]),
+                enroute: of(&[State::Enroute]),
+                outbox: tables.outbox.len() as u64,
+            }
+        })
+    }
+
+    fn expire(&self, before: i64, _limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
+        let mut tables = self.disk.0.lock();
+        let old = tables.messages.len();
+        tables.messages.retain(|id, row| *id >= before || !row.progress.state.is_final());
+        let gone = (old - tables.messages.len()) as u64;
+        Box::pin(async move { Ok(gone) })
+    }
+}

@@ -1,0 +1,173 @@
+//! The message log in PostgreSQL or SQLite.
+
+mod lite;
+mod pg;
+mod read;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
+use super::bulk::{
+    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRE_MESSAGES, EXPIRE_ORPHANS, EXPIRE_OUTBOX, LIVE, MESSAGE,
+    NEXT_DUE, ORPHAN, OUTBOX, PARK, PARKED, PARTS, REPLACE_FRAME, SPILL_ALL, UNPARK,
+};
+use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
+use crate::store::{execute, fetch_all, fetch_optional, Db, Error, Sql, Tx};
+
+/// [`LogStore`] over SQL.
+#[derive(Debug)]
+pub struct SqlLog {
+    db: Db,
+}
+
+impl SqlLog {
+    /// A log in a database whose migrations have run.
+    #[must_use]
+    pub const fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    async fn commit_batch(&self, batch: &Batch) -> Result<CommitTimes, Error> {
+        let begun = Instant::now();
+        let mut tx = self.db.begin().await?;
+        match &mut tx {
+            Tx::Pg(tx) => pg::write(tx, batch).await?,
+            Tx::Lite(tx) => lite::write(tx, batch).await?,
+        }
+        write_rare(&mut tx, batch).await?;
+        let written = Instant::now();
+        tx.commit().await?;
+        Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
+    }
+
+    async fn delete(&self, sql: &Sql, before: i64, limit: u32) -> Result<u64, Error> {
+        let mut tx = self.db.begin().await?;
+        let rows = execute!(&mut tx, sql, before, i64::from(limit))?;
+        tx.commit().await?;
+        Ok(rows)
+    }
+
+    async fn messages_of_hashes(&self, hashes: &[i64]) -> Result<Vec<MessageRow>, Error> {
+        let mut found: Vec<MessageRow> = Vec::new();
+        for hash in hashes {
+            let rows: Vec<MessageRecord> = fetch_all!(&self.db, MessageRecord, BY_DLR_HASH, *hash)?;
+            for row in read::messages(rows)? {
+                if !found.iter().any(|known| known.id == row.id) {
+                    found.push(row);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn count(&self) -> Result<Counts, Error> {
+        let states: Vec<(i16, i64)> = fetch_all!(&self.db, (i16, i64), COUNT_STATES)?;
+        let outbox: Option<(i64,)> = fetch_optional!(&self.db, (i64,), COUNT_OUTBOX)?;
+        let of = |wanted: &[State]| {
+            let rows = states.iter().filter(|(code, _)| wanted.iter().any(|state| state.code() == *code));
+            rows.map(|(_, count)| count.unsigned_abs()).sum()
+        };
+        Ok(Counts {
+            queued: of(&[State::Scheduled, State::Queued]),
+            in_doubt: of(&[State::Submitted, State::Uncertain]),
+            enroute: of(&[State::Enroute]),
+            outbox: outbox.map_or(0, |(count,)| count.unsigned_abs()),
+        })
+    }
+}
+
+/// The small statements of a batch, one row each: they are rare.
+async fn write_rare(tx: &mut Tx, batch: &Batch) -> Result<(), Error> {
+    for (id, frame) in &batch.frames {
+        execute!(&mut *tx, REPLACE_FRAME, *id, frame.to_vec())?;
+    }
+    for row in &batch.parked {
+        execute!(&mut *tx, PARK, row.id, row.vendor, row.received_at, row.body.to_vec())?;
+    }
+    for id in &batch.unparked {
+        execute!(&mut *tx, UNPARK, *id)?;
+    }
+    for id in &batch.orphaned {
+        execute!(&mut *tx, ORPHAN, *id)?;
+    }
+    Ok(())
+}
+
+impl LogStore for SqlLog {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<CommitTimes, Error>> {
+        Box::pin(self.commit_batch(batch))
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            let mut tx = self.db.begin().await?;
+            execute!(&mut tx, SPILL_ALL)?;
+            tx.commit().await
+        })
+    }
+
+    fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        Box::pin(async move {
+            read::messages(fetch_all!(&self.db, MessageRecord, LIVE, state.code(), after, i64::from(limit))?)
+        })
+    }
+
+    fn due(&self, state: State, now: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        Box::pin(async move {
+            read::messages(fetch_all!(&self.db, MessageRecord, DUE, state.code(), now, i64::from(limit))?)
+        })
+    }
+
+    fn next_due(&self, state: State) -> BoxFuture<'_, Result<Option<i64>, Error>> {
+        Box::pin(async move {
+            let row: Option<(Option<i64>,)> = fetch_optional!(&self.db, (Option<i64>,), NEXT_DUE, state.code())?;
+            Ok(row.and_then(|(deadline,)| deadline))
+        })
+    }
+
+    fn by_dlr_hash<'a>(&'a self, hashes: &'a [i64]) -> BoxFuture<'a, Result<Vec<MessageRow>, Error>> {
+        Box::pin(self.messages_of_hashes(hashes))
+    }
+
+    fn message(&self, id: i64) -> BoxFuture<'_, Result<Option<MessageRow>, Error>> {
+        Box::pin(async move {
+            let row: Option<MessageRecord> = fetch_optional!(&self.db, MessageRecord, MESSAGE, id)?;
+            row.map(read::message).transpose()
+        })
+    }
+
+    fn parts(&self, parent: i64) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        Box::pin(async move { read::messages(fetch_all!(&self.db, MessageRecord, PARTS, parent)?) })
+    }
+
+    fn outbox(&self, account: Uuid, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<OutboxRow>, Error>> {
+        Box::pin(async move {
+            let rows: Vec<OutboxRecord> =
+                fetch_all!(&self.db, OutboxRecord, OUTBOX, account, after, i64::from(limit))?;
+            Ok(rows.into_iter().map(read::outbox).collect())
+        })
+    }
+
+    fn parked(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<ParkedRow>, Error>> {
+        Box::pin(async move {
+            let rows: Vec<ParkedRecord> = fetch_all!(&self.db, ParkedRecord, PARKED, after, i64::from(limit))?;
+            Ok(rows.into_iter().map(read::parked).collect())
+        })
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>> {
+        Box::pin(self.count())
+    }
+
+    fn expire(&self, before: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(async move {
+            let mut rows = 0;
+            for sql in [&EXPIRE_MESSAGES, &EXPIRE_ORPHANS, &EXPIRE_OUTBOX] {
+                rows += self.delete(sql, before, limit).await?;
+            }
+            Ok(rows)
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! Bulk writes on SQLite: `VALUES` lists.
+
+use std::sync::Arc;
+
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments};
+use sqlx::{SqlStr, Transaction};
+
+use crate::log::bulk::{chunks, Bulk, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, UPDATE_MESSAGES};
+use crate::log::{Batch, MessageRow, OutboxRow, Progress};
+use crate::store::Error;
+
+type Statement = Query<'static, Sqlite, SqliteArguments>;
+
+pub(super) async fn write(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> Result<(), Error> {
+    write_rows(tx, &INSERT_MESSAGES, &batch.accepts, bind_message).await?;
+    write_rows(tx, &UPDATE_MESSAGES, &batch.changes, bind_change).await?;
+    write_rows(tx, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
+    write_rows(tx, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await
+}
+
+async fn write_rows<T>(
+    tx: &mut Transaction<'static, Sqlite>,
+    bulk: &'static Bulk,
+    rows: &[T],
+    bind: impl Fn(Statement, &T) -> Statement,
+) -> Result<(), Error> {
+    for (chunk, first, count) in chunks(rows.len()) {
+        let query = sqlx::query(SqlStr::from_static(bulk.lite(chunk)));
+        let query = rows.iter().skip(first).take(count).fold(query, &bind);
+        query.execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+fn bind_message(query: Statement, row: &MessageRow) -> Statement {
+    let query = query
+        .bind(row.id)
+        .bind(row.direction as i16)
+        .bind(row.progress.state.code())
+        .bind(row.customer)
+        .bind(row.account)
+        .bind(row.parent)
+        .bind(i16::from(row.part))
+        .bind(i16::from(row.segments))
+        .bind(text(&row.source))
+        .bind(text(&row.destination))
+        .bind(i16::from(row.alphabet))
+        .bind(i16::from(row.registered_delivery))
+        .bind(i16::from(row.priority))
+        .bind(row.accepted_at)
+        .bind(row.expires_at)
+        .bind(row.hold)
+        .bind(row.progress.vendor)
+        .bind(row.progress.route);
+    bind_rest(query, &row.progress).bind(row.frame.to_vec())
+}
+
+fn bind_change(query: Statement, (id, progress): &(i64, Progress)) -> Statement {
+    let query = query.bind(*id).bind(progress.state.code()).bind(progress.vendor).bind(progress.route);
+    bind_rest(query, progress)
+}
+
+fn bind_rest(query: Statement, progress: &Progress) -> Statement {
+    query
+        .bind(progress.uncertain as i16)
+        .bind(i32::from(progress.attempts))
+        .bind(progress.submitted_at)
+        .bind(progress.done_at)
+        .bind(progress.deadline)
+        .bind(progress.vendor_message_id.as_ref().map(text))
+        .bind(progress.dlr_hash)
+        .bind(progress.command_status.map(i64::from))
+        .bind(progress.error.as_ref().map(text))
+}
+
+fn bind_outbox(query: Statement, row: &OutboxRow) -> Statement {
+    query
+        .bind(row.id)
+        .bind(row.account)
+        .bind(row.message)
+        .bind(row.kind as i16)
+        .bind(row.spilled)
+        .bind(row.expires_at)
+        .bind(row.body.to_vec())
+}
+
+fn text(text: &Arc<str>) -> String {
+    text.to_string()
+}

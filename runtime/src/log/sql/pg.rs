@@ -1,0 +1,92 @@
+//! Bulk writes on PostgreSQL: one array per column, unnested.
+
+use sqlx::postgres::{PgArguments, PgHasArrayType};
+use sqlx::query::Query;
+use sqlx::{Encode, Postgres, Transaction, Type};
+
+use crate::log::bulk::{PG_DELETE_OUTBOX, PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES};
+use crate::log::{Batch, MessageRow, OutboxRow, Progress};
+use crate::store::Error;
+
+type Statement = Query<'static, Postgres, PgArguments>;
+
+pub(super) async fn write(tx: &mut Transaction<'static, Postgres>, batch: &Batch) -> Result<(), Error> {
+    if !batch.accepts.is_empty() {
+        insert_messages(&batch.accepts).execute(&mut **tx).await?;
+    }
+    if !batch.changes.is_empty() {
+        let query = column(sqlx::query(PG_UPDATE_MESSAGES), &batch.changes, |(id, _)| *id);
+        update_messages(query, &batch.changes).execute(&mut **tx).await?;
+    }
+    if !batch.outbox.is_empty() {
+        insert_outbox(&batch.outbox).execute(&mut **tx).await?;
+    }
+    if !batch.outbox_done.is_empty() {
+        column(sqlx::query(PG_DELETE_OUTBOX), &batch.outbox_done, |id| *id).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+fn column<T, V>(query: Statement, rows: &[T], value: impl Fn(&T) -> V) -> Statement
+where
+    V: Type<Postgres> + PgHasArrayType + for<'q> Encode<'q, Postgres> + Send + 'static,
+{
+    query.bind(rows.iter().map(value).collect::<Vec<V>>())
+}
+
+fn insert_messages(rows: &[MessageRow]) -> Statement {
+    let query = column(sqlx::query(PG_INSERT_MESSAGES), rows, |row| row.id);
+    let query = column(query, rows, |row| row.direction as i16);
+    let query = column(query, rows, |row| row.progress.state.code());
+    let query = column(query, rows, |row| row.customer);
+    let query = column(query, rows, |row| row.account);
+    let query = column(query, rows, |row| row.parent);
+    let query = column(query, rows, |row| i16::from(row.part));
+    let query = column(query, rows, |row| i16::from(row.segments));
+    let query = column(query, rows, |row| row.source.to_string());
+    let query = column(query, rows, |row| row.destination.to_string());
+    let query = column(query, rows, |row| i16::from(row.alphabet));
+    let query = column(query, rows, |row| i16::from(row.registered_delivery));
+    let query = column(query, rows, |row| i16::from(row.priority));
+    let query = column(query, rows, |row| row.accepted_at);
+    let query = column(query, rows, |row| row.expires_at);
+    let query = column(query, rows, |row| row.hold);
+    let query = progress(query, rows, |row| &row.progress, Leading::Vendor);
+    column(query, rows, |row| row.frame.to_vec())
+}
+
+fn update_messages(query: Statement, rows: &[(i64, Progress)]) -> Statement {
+    progress(query, rows, |(_, progress)| progress, Leading::State)
+}
+
+/// Whether the state stands with the vendor (update) or earlier among the columns (insert).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leading {
+    State,
+    Vendor,
+}
+
+fn progress<T>(query: Statement, rows: &[T], of: impl Fn(&T) -> &Progress, leading: Leading) -> Statement {
+    let query = if leading == Leading::State { column(query, rows, |row| of(row).state.code()) } else { query };
+    let query = column(query, rows, |row| of(row).vendor);
+    let query = column(query, rows, |row| of(row).route);
+    let query = column(query, rows, |row| of(row).uncertain as i16);
+    let query = column(query, rows, |row| i16::try_from(of(row).attempts).unwrap_or(i16::MAX));
+    let query = column(query, rows, |row| of(row).submitted_at);
+    let query = column(query, rows, |row| of(row).done_at);
+    let query = column(query, rows, |row| of(row).deadline);
+    let query = column(query, rows, |row| of(row).vendor_message_id.as_ref().map(ToString::to_string));
+    let query = column(query, rows, |row| of(row).dlr_hash);
+    let query = column(query, rows, |row| of(row).command_status.map(i64::from));
+    column(query, rows, |row| of(row).error.as_ref().map(ToString::to_string))
+}
+
+fn insert_outbox(rows: &[OutboxRow]) -> Statement {
+    let query = column(sqlx::query(PG_INSERT_OUTBOX), rows, |row| row.id);
+    let query = column(query, rows, |row| row.account);
+    let query = column(query, rows, |row| row.message);
+    let query = column(query, rows, |row| row.kind as i16);
+    let query = column(query, rows, |row| row.spilled);
+    let query = column(query, rows, |row| row.expires_at);
+    column(query, rows, |row| row.body.to_vec())
+}

@@ -1,0 +1,164 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::*;
+use crate::random::Random;
+use crate::store::testing::{each_engine, Engine};
+
+fn row(id: i64) -> MessageRow {
+    MessageRow {
+        id,
+        direction: Direction::Mt,
+        customer: Uuid::from_u128(1),
+        account: Uuid::from_u128(2),
+        parent: None,
+        part: 0,
+        segments: 1,
+        source: "WARP".into(),
+        destination: "15550001111".into(),
+        alphabet: 0,
+        registered_delivery: 1,
+        priority: 2,
+        accepted_at: 10,
+        expires_at: 1000 + id,
+        hold: 0,
+        progress: Progress {
+            state: State::Queued,
+            vendor: Some(Uuid::from_u128(3)),
+            route: None,
+            uncertain: Uncertain::Retry,
+            attempts: 0,
+            submitted_at: None,
+            done_at: None,
+            deadline: Some(1000 + id),
+            vendor_message_id: None,
+            dlr_hash: None,
+            command_status: None,
+            error: None,
+        },
+        frame: Bytes::from_static(b"frame"),
+    }
+}
+
+fn enroute(id: i64, hash: i64) -> Progress {
+    Progress {
+        state: State::Enroute,
+        attempts: 1,
+        submitted_at: Some(20),
+        vendor_message_id: Some(format!("v{id}").into()),
+        dlr_hash: Some(hash),
+        ..row(id).progress
+    }
+}
+
+fn owed(id: i64, account: u128) -> OutboxRow {
+    OutboxRow {
+        id,
+        account: Uuid::from_u128(account),
+        message: id,
+        kind: OutboxKind::Receipt,
+        spilled: false,
+        expires_at: 5000,
+        body: Bytes::from_static(b"body"),
+    }
+}
+
+/// The contract of [`LogStore`], run against every implementation.
+async fn contract(store: Arc<dyn LogStore>) {
+    let mut batch = Batch::default();
+    for id in 1..=300 {
+        batch.accept(row(id));
+    }
+    batch.change(5, enroute(5, 77));
+    batch.outbox.extend((1..=10).map(|id| owed(id, if id % 2 == 0 { 8 } else { 9 })));
+    batch.parked.push(ParkedRow { id: 1, vendor: Uuid::from_u128(3), received_at: 1, body: Bytes::new() });
+    store.commit(&batch).await.unwrap();
+    // A batch whose commit was in doubt comes again as it was.
+    store.commit(&batch).await.unwrap();
+    assert_eq!(
+        store.counts().await.unwrap(),
+        Counts { queued: 299, in_doubt: 0, enroute: 1, outbox: 10 }
+    );
+    assert_eq!(store.message(7).await.unwrap(), Some(row(7)));
+    assert_eq!(store.by_dlr_hash(&[1, 77, 77]).await.unwrap()[0].progress, enroute(5, 77));
+
+    let page = store.live(State::Queued, 4, 3).await.unwrap();
+    assert_eq!(page.iter().map(|row| row.id).collect::<Vec<_>>(), [6, 7, 8]);
+    assert_eq!(store.due(State::Queued, 1003, 10).await.unwrap().len(), 3);
+    assert_eq!(store.next_due(State::Queued).await.unwrap(), Some(1001));
+    assert_eq!(store.next_due(State::Scheduled).await.unwrap(), None);
+
+    assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap(), []);
+    store.open().await.unwrap();
+    let spilled = store.outbox(Uuid::from_u128(8), 2, 10).await.unwrap();
+    assert_eq!(spilled.iter().map(|row| row.id).collect::<Vec<_>>(), [4, 6, 8, 10]);
+    assert_eq!(spilled[0].body, "body");
+
+    let mut batch = Batch::default();
+    let done = Progress { state: State::Delivered, dlr_hash: None, deadline: None, ..enroute(5, 77) };
+    batch.change(5, enroute(5, 78));
+    batch.change(5, done.clone());
+    batch.change(6, Progress { state: State::Expired, deadline: None, ..row(6).progress });
+    batch.outbox_done.extend([2, 4]);
+    batch.unparked.push(1);
+    batch.frames.push((7, Bytes::from_static(b"other")));
+    store.commit(&batch).await.unwrap();
+    assert_eq!(store.message(5).await.unwrap().unwrap().progress, done);
+    assert_eq!(store.message(7).await.unwrap().unwrap().frame, "other");
+    assert_eq!(store.by_dlr_hash(&[77, 78]).await.unwrap(), []);
+    assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap().len(), 3);
+    assert_eq!(store.parked(0, 10).await.unwrap(), []);
+
+    assert_eq!(store.expire(6, 100).await.unwrap() % 100, store.expire(6, 100).await.unwrap() % 100 + 1 + 2);
+    assert_eq!(store.message(5).await.unwrap(), None);
+    assert!(store.message(6).await.unwrap().is_some());
+    assert!(store.message(1).await.unwrap().is_some(), "a live message is never deleted");
+}
+
+#[tokio::test]
+async fn sql_keeps_the_contract() {
+    each_engine(async |engine: Engine| contract(Arc::new(SqlLog::new(engine.log.clone()))).await).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_of_one_group_share_a_ticket_and_become_durable_together() {
+    let disk = Disk::default();
+    let store = Arc::new(SimLog::new(disk.clone(), Random::seeded(1)));
+    let log = MessageLog::new(store, Limits { open_records_max: 3, gather: Duration::ZERO });
+    let first = log.append_new(|batch| batch.accept(row(1))).unwrap();
+    let second = log.append_new(|batch| batch.accept(row(2))).unwrap();
+    log.append(|batch| batch.change(1, enroute(1, 5)));
+    log.append_new(|batch| batch.accept(row(3))).unwrap();
+    assert_eq!(log.append_new(|batch| batch.accept(row(4))).unwrap_err(), Full);
+    assert!(!first.is_durable());
+    let committer = tokio::spawn({
+        let log = log.clone();
+        async move { log.run(|_| ()).await }
+    });
+    first.durable().await;
+    assert!(second.is_durable());
+    assert_eq!(disk.messages().len(), 3);
+    assert_eq!(disk.messages()[0].progress.state, State::Enroute);
+    committer.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_committer_that_dies_in_the_middle_is_followed_by_one_that_commits_its_group() {
+    let disk = Disk::default();
+    let log = MessageLog::new(Arc::new(SimLog::new(disk.clone(), Random::seeded(3))), Limits::default());
+    let ticket = log.append_new(|batch| batch.accept(row(1))).unwrap();
+    for _ in 0..5 {
+        let committer = log.clone();
+        let _ = tokio::time::timeout(Duration::from_micros(1200), committer.run(|_| ())).await;
+    }
+    let committer = tokio::spawn({
+        let log = log.clone();
+        async move { log.run(|_| ()).await }
+    });
+    ticket.durable().await;
+    assert_eq!(disk.messages().len(), 1);
+    committer.abort();
+}

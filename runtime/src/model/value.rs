@@ -1,0 +1,365 @@
+//! Values with a form: parsed once, at the edge.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a value of the type asked for; made for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {what}")]
+pub struct Invalid {
+    text: String,
+    what: &'static str,
+}
+
+impl Invalid {
+    pub(crate) fn new(text: &str, what: &'static str) -> Self {
+        Self { text: text.to_owned(), what }
+    }
+}
+
+macro_rules! text_value {
+    ($name:ident, $doc:literal, $what:literal, $valid:expr) => {
+        #[doc = $doc]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) { Ok(Self(text.to_owned())) } else { Err(Invalid::new(text, $what)) }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Invalid;
+
+            fn try_from(text: String) -> Result<Self, Invalid> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_value!(
+    Ban,
+    "Billing account number of a customer, as `TB-071161708`; older and shorter ones as `DEMO-002` are valid.",
+    "a BAN: 3 to 20 capital letters, digits and dashes, such as TB-071161708",
+    |text| (3..=20).contains(&text.len())
+        && text.bytes().all(|octet| octet.is_ascii_uppercase() || octet.is_ascii_digit() || octet == b'-')
+);
+
+text_value!(
+    SystemId,
+    "system_id of an SMPP account: at most 15 octets (SMPP 3.4 section 5.2.1).",
+    "a system_id: 1 to 15 printable ASCII characters without spaces",
+    |text| (1..=15).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_graphic())
+);
+
+macro_rules! word_value {
+    ($name:ident, $doc:literal, $what:literal, { $($variant:ident = $word:literal, $variant_doc:literal;)+ }) => {
+        #[doc = $doc]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        pub enum $name {
+            $(#[doc = $variant_doc] $variant,)+
+        }
+
+        impl $name {
+            /// The word in files, JSON and the database.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                match text { $($word => Ok(Self::$variant),)+ _ => Err(Invalid::new(text, $what)) }
+            }
+        }
+    };
+}
+
+word_value!(Alphabet, "What data_coding 0 means to a peer.", "an alphabet: gsm7, ascii or latin1", {
+    Gsm7 = "gsm7", "GSM 03.38, one septet per octet.";
+    Ascii = "ascii", "IA5.";
+    Latin1 = "latin1", "ISO 8859-1.";
+});
+
+word_value!(MessageIdFormat, "How our message ids look to a customer.", "a message id format: hex or decimal", {
+    Hex = "hex", "16 lowercase hexadecimal digits.";
+    Decimal = "decimal", "19 decimal digits.";
+});
+
+word_value!(BindType, "How we bind to a vendor.", "a bind type: transceiver, transmitter or receiver", {
+    Transceiver = "transceiver", "Both ways on one session.";
+    Transmitter = "transmitter", "We only submit.";
+    Receiver = "receiver", "We only receive.";
+});
+
+/// Which binds an ESME account may make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct BindModes {
+    /// bind_transmitter.
+    pub tx: bool,
+    /// bind_receiver.
+    pub rx: bool,
+    /// bind_transceiver.
+    pub trx: bool,
+}
+
+impl Default for BindModes {
+    fn default() -> Self {
+        Self { tx: true, rx: true, trx: true }
+    }
+}
+
+impl TryFrom<Vec<String>> for BindModes {
+    type Error = Invalid;
+
+    fn try_from(words: Vec<String>) -> Result<Self, Invalid> {
+        words.join(",").parse()
+    }
+}
+
+impl From<BindModes> for Vec<String> {
+    fn from(modes: BindModes) -> Self {
+        modes.to_string().split(',').map(str::to_owned).collect()
+    }
+}
+
+impl FromStr for BindModes {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let mut modes = Self { tx: false, rx: false, trx: false };
+        for word in text.split(',') {
+            match word.trim() {
+                "TX" => modes.tx = true,
+                "RX" => modes.rx = true,
+                "TRX" => modes.trx = true,
+                _ => return Err(Invalid::new(text, "a list of bind modes out of TX, RX and TRX")),
+            }
+        }
+        Ok(modes)
+    }
+}
+
+impl fmt::Display for BindModes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [(self.tx, "TX"), (self.rx, "RX"), (self.trx, "TRX")];
+        let chosen: Vec<&str> = words.into_iter().filter_map(|(chosen, word)| chosen.then_some(word)).collect();
+        f.write_str(&chosen.join(","))
+    }
+}
+
+/// A network in CIDR form; a bare address is a network of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Cidr {
+    network: IpAddr,
+    bits: u8,
+}
+
+impl Cidr {
+    /// True when the address lies in the network; an IPv4-mapped IPv6 address counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.network, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
+                u32::from(network) & mask == u32::from(address) & mask
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                u128::from(network) & mask == u128::from(address) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Cidr {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::new(text, "a network such as 192.0.2.0/24 or 2001:db8::/32");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| invalid())?)),
+            None => (text, None),
+        };
+        let network: IpAddr = address.parse().map_err(|_| invalid())?;
+        let widest = if network.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(widest);
+        if bits > widest { Err(invalid()) } else { Ok(Self { network, bits }) }
+    }
+}
+
+impl TryFrom<String> for Cidr {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Cidr> for String {
+    fn from(cidr: Cidr) -> Self {
+        cidr.to_string()
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.network, self.bits)
+    }
+}
+
+/// Money in nano-units (10^-9), a decimal string at the edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Money(i64);
+
+impl Money {
+    const UNIT: i64 = 1_000_000_000;
+
+    /// An amount of nano-units.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// The amount in nano-units.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Money {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::new(text, "an amount such as 0.0035 (at most nine decimals)");
+        let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
+        if !all_digits(whole) || !all_digits(fraction) || fraction.len() > 9 {
+            return Err(invalid());
+        }
+        let whole: i64 = whole.parse().map_err(|_| invalid())?;
+        let fraction: i64 = format!("{fraction:0<9}").parse().map_err(|_| invalid())?;
+        let nanos = whole.checked_mul(Self::UNIT).and_then(|nanos| nanos.checked_add(fraction));
+        let nanos = nanos.ok_or_else(invalid)?;
+        Ok(Self(if negative { -nanos } else { nanos }))
+    }
+}
+
+impl TryFrom<String> for Money {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<Money> for String {
+    fn from(money: Money) -> Self {
+        money.to_string()
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let nanos = self.0.unsigned_abs();
+        let (whole, fraction) = (nanos / Self::UNIT.unsigned_abs(), nanos % Self::UNIT.unsigned_abs());
+        let fraction = format!("{fraction:09}");
+        let fraction = fraction.trim_end_matches('0');
+        if fraction.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{fraction}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_parse_or_say_why_not() {
+        assert!("TB-071161708".parse::<Ban>().is_ok());
+        assert!("DEMO-002".parse::<Ban>().is_ok());
+        assert!("tb-1".parse::<Ban>().is_err());
+        assert!("sixteen-letters!".parse::<SystemId>().is_err());
+        assert!("".parse::<SystemId>().is_err());
+        assert_eq!(
+            "gsm8".parse::<Alphabet>().unwrap_err().to_string(),
+            "\"gsm8\" is not an alphabet: gsm7, ascii or latin1"
+        );
+        assert_eq!("RX,TX".parse::<BindModes>().unwrap().to_string(), "TX,RX");
+    }
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        for (network, address, inside) in [
+            ("192.0.2.0/24", "192.0.2.255", true),
+            ("192.0.2.0/24", "192.0.3.0", false),
+            ("0.0.0.0/0", "203.0.113.7", true),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.0/24", "::ffff:192.0.2.9", true),
+            ("2001:db8::/32", "2001:db8:1::1", true),
+            ("::/0", "2001:db8::1", true),
+            ("::/0", "192.0.2.1", false),
+        ] {
+            let network: Cidr = network.parse().unwrap();
+            assert_eq!(network.contains(address.parse().unwrap()), inside, "{network} {address}");
+        }
+        for bad in ["", "192.0.2.0/33", "192.0.2/24", "::/129", "1.2.3.4/x"] {
+            assert!(bad.parse::<Cidr>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn money_is_exact() {
+        for (text, nanos, printed) in [
+            ("0.0035", 3_500_000, "0.0035"),
+            ("12", 12_000_000_000, "12"),
+            ("-1.000000001", -1_000_000_001, "-1.000000001"),
+            ("7.50", 7_500_000_000, "7.5"),
+        ] {
+            let money: Money = text.parse().unwrap();
+            assert_eq!((money.nanos(), money.to_string().as_str()), (nanos, printed));
+        }
+        for bad in ["", ".5", "1.", "1.0000000001", "1e3", "9999999999999", "--1"] {
+            assert!(bad.parse::<Money>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Password hashes (argon2id, RFC 9106) and secrets that do not print themselves.
+//!
+//! Hashing and verifying take tens of milliseconds and 19 MiB: call them on `spawn_blocking` and bound
+//! how many run at once.
+
+use std::fmt;
+use std::str::FromStr;
+
+use argon2::password_hash::rand_core::OsRng;
+use argon2::password_hash::{self, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::Deserialize;
+
+/// Memory of one hash in KiB (OWASP's minimum for argon2id with two passes).
+pub const MEMORY_KIB: u32 = 19 * 1024;
+/// Passes over the memory.
+pub const PASSES: u32 = 2;
+/// Lanes.
+pub const LANES: u32 = 1;
+
+/// Compared against when there is no such user, so that both failures cost the same. Made with the
+/// parameters above from a password nobody knows.
+const DUMMY: &str = 
+    "$argon2id$v=19$m=19456,t=2,p=1$lWZO1/VtLAQNgWdN9GSfYA$mRWl2ozCu8/dZ6nbM6RyZ24C+zO9XI97QIFyCDtEL1Y";
+
+/// An argon2id hash as a PHC string (`$argon2id$v=19$m=...`). Prints redacted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// The PHC string, to be stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PasswordHash {
+    type Err = Error;
+
+    /// Accepts a PHC string as stored.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        password_hash::PasswordHash::new(text).map_err(|_| Error::NotPhc)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash([redacted])")
+    }
+}
+
+/// Why a stored hash is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not a PHC string.
+    #[error("the stored password hash is not a PHC string; set the password again")]
+    NotPhc,
+}
+
+/// Hashes `password` under a fresh salt. Blocking: tens of milliseconds.
+pub fn hash(password: &str) -> PasswordHash {
+    let salt = SaltString::generate(&mut OsRng);
+    #[expect(
+        clippy::expect_used,
+        reason = "fails only for parameters, which are constants, or a password over 4 GiB"
+    )]
+    let hash = hasher().hash_password(password.as_bytes(), &salt).expect("argon2id with constant parameters");
+    PasswordHash(hash.to_string())
+}
+
+/// Whether `password` is the hashed one. Blocking: tens of milliseconds.
+///
+/// With no hash (unknown user) or an unreadable one it does the same work against a fixed hash and says
+/// no, so that time does not tell an unknown user from a wrong password.
+pub fn verify(hash: Option<&PasswordHash>, password: &[u8]) -> bool {
+    let stored = hash.and_then(|hash| password_hash::PasswordHash::new(&hash.0).ok());
+    let known = stored.is_some();
+    let Some(target) = stored.or_else(|| password_hash::PasswordHash::new(DUMMY).ok()) else {
+        return false;
+    };
+    hasher().verify_password(password, &target).is_ok() && known
+}
+
+/// A secret from the configuration: prints `[redacted]`, is never serialised.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretString(String);
+
+impl SecretString {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself, for the one call that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl fmt::Display for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+fn hasher() -> Argon2<'static> {
+    const PARAMS: Params = match Params::new(MEMORY_KIB, PASSES, LANES, None) {
+        Ok(params) => params,
+        Err(_) => Params::DEFAULT,
+    };
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, PARAMS)
+}
+
+#[cfg(test)]
+mod tests;

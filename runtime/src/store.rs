@@ -1,0 +1,154 @@
+//! The store: PostgreSQL, or SQLite embedded, behind one SQL text.
+//!
+//! Statements are written once, for PostgreSQL, with the schema before the table name. SQLite has no
+//! schemas: there `messaging.vendors` is the table `messaging_vendors`, and [`Sql::lite`] makes the change.
+//! Times are made by the program, never by the database, and are rounded to microseconds.
+//!
+//! SQLite has one writer connection; readers have their own pool. Every write transaction begins with
+//! `BEGIN IMMEDIATE`: a deferred one fails on the lock upgrade whatever the busy timeout.
+
+mod error;
+pub mod messaging;
+mod migrate;
+pub mod provisioning;
+mod sql;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+pub use self::error::{Error, Kind as ErrorKind};
+pub use self::migrate::{pending as pending_migrations, run as migrate, Part};
+pub(crate) use self::sql::{execute, fetch_all, fetch_optional, statements, without_schemas};
+pub use self::sql::{Sql, Tx};
+
+/// Connections that a node may hold to PostgreSQL, all pools together; small databases allow few.
+const PG_CONNECTIONS_MAX: u32 = 8;
+const PG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const LITE_READERS_MAX: u32 = 4;
+const LITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One database, either engine.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// PostgreSQL 15 or newer.
+    Pg(PgPool),
+    /// One SQLite file.
+    Lite(Lite),
+}
+
+/// The two pools of one SQLite file.
+#[derive(Debug, Clone)]
+pub struct Lite {
+    /// The only connection that writes.
+    pub write: SqlitePool,
+    /// Connections that only read.
+    pub read: SqlitePool,
+}
+
+/// Where a node keeps its data.
+#[derive(Debug, Clone)]
+pub struct Location<'a> {
+    /// `postgres://…`, or empty for SQLite in `data_dir`.
+    pub url: &'a str,
+    /// Directory of the SQLite files; must exist.
+    pub data_dir: &'a Path,
+}
+
+impl Db {
+    /// Opens the configuration database (customers, accounts, vendors, routes).
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or the file cannot be opened.
+    pub async fn open_store(location: &Location<'_>) -> Result<Self, Error> {
+        Self::open(location, "warp.db", SqliteSynchronous::Normal).await
+    }
+
+    /// Opens the database of the message log. On SQLite it is a file of its own, synchronous at every commit.
+    ///
+    /// # Errors
+    /// As [`Db::open_store`].
+    pub async fn open_log(location: &Location<'_>) -> Result<Self, Error> {
+        Self::open(location, "log.db", SqliteSynchronous::Full).await
+    }
+
+    async fn open(location: &Location<'_>, file: &str, synchronous: SqliteSynchronous) -> Result<Self, Error> {
+        if location.url.is_empty() {
+            Ok(Self::Lite(Lite::open(&location.data_dir.join(file), synchronous).await?))
+        } else {
+            let options = PgConnectOptions::from_str(location.url).map_err(Error::from)?;
+            let options = options.application_name("warp");
+            let pool = PgPoolOptions::new()
+                .max_connections(PG_CONNECTIONS_MAX / 2)
+                .acquire_timeout(PG_ACQUIRE_TIMEOUT)
+                .connect_with(options)
+                .await?;
+            Ok(Self::Pg(pool))
+        }
+    }
+
+    /// Begins a write transaction.
+    ///
+    /// # Errors
+    /// When no connection is to be had in time.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        Ok(match self {
+            Self::Pg(pool) => Tx::Pg(pool.begin().await?),
+            Self::Lite(lite) => Tx::Lite(lite.write.begin_with("BEGIN IMMEDIATE").await?),
+        })
+    }
+
+    /// Name for people: `PostgreSQL` or `SQLite`.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self {
+            Self::Pg(_) => "PostgreSQL",
+            Self::Lite(_) => "SQLite",
+        }
+    }
+
+    /// Closes every connection; SQLite folds its write-ahead log back into the file.
+    pub async fn close(&self) {
+        match self {
+            Self::Pg(pool) => pool.close().await,
+            Self::Lite(lite) => {
+                lite.read.close().await;
+                lite.write.close().await;
+            }
+        }
+    }
+}
+
+impl Lite {
+    async fn open(path: &Path, synchronous: SqliteSynchronous) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous)
+            .foreign_keys(true)
+            .busy_timeout(LITE_BUSY_TIMEOUT)
+            .statement_cache_capacity(200)
+            .pragma("temp_store", "memory");
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(LITE_READERS_MAX)
+            .min_connections(0)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self { write, read })
+    }
+}

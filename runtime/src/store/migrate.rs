@@ -1,0 +1,89 @@
+//! Migrations: one DDL text for both engines, embedded in the program.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use sqlx::SqlStr;
+
+use super::sql::without_schemas;
+use super::{Db, Error};
+
+/// Which tables a database holds. PostgreSQL holds both parts, SQLite one per file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Customers, accounts, vendors, routes.
+    Store,
+    /// Messages, outbox, parked receipts.
+    Log,
+}
+
+struct Step {
+    version: i64,
+    name: &'static str,
+    part: Part,
+    ddl: &'static str,
+}
+
+const STEPS: [Step; 3] = [
+    Step { version: 1, name: "customers", part: Part::Store, ddl: include_str!("../../../migrations/0001_customers.sql") },
+    Step { version: 2, name: "messaging", part: Part::Store, ddl: include_str!("../../../migrations/0002_messaging.sql") },
+    Step { version: 1001, name: "messages", part: Part::Log, ddl: include_str!("../../../migrations/log/0001_messages.sql") },
+];
+
+const PG_SCHEMAS: &str = "CREATE SCHEMA IF NOT EXISTS accounts; CREATE SCHEMA IF NOT EXISTS auth; \
+     CREATE SCHEMA IF NOT EXISTS messaging; CREATE SCHEMA IF NOT EXISTS voice;";
+
+/// Brings a database to the newest schema. Safe to run again.
+///
+/// # Errors
+/// When a migration fails, or one that already ran has changed since.
+pub async fn run(db: &Db, part: Part) -> Result<(), Error> {
+    let migrator = migrator(db, part);
+    match db {
+        Db::Pg(pool) => migrator.run(pool).await?,
+        Db::Lite(lite) => migrator.run(&lite.write).await?,
+    }
+    Ok(())
+}
+
+/// Names of the migrations that this database still lacks, without running any.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn pending(db: &Db, part: Part) -> Result<Vec<String>, Error> {
+    const TABLE: &str = "_sqlx_migrations";
+    let applied: Vec<i64> = match db {
+        Db::Pg(pool) => {
+            let mut connection = pool.acquire().await?;
+            match connection.list_applied_migrations(TABLE).await {
+                Ok(list) => list.into_iter().map(|done| done.version).collect(),
+                Err(_no_table_yet) => Vec::new(),
+            }
+        }
+        Db::Lite(lite) => {
+            let mut connection = lite.write.acquire().await?;
+            match connection.list_applied_migrations(TABLE).await {
+                Ok(list) => list.into_iter().map(|done| done.version).collect(),
+                Err(_no_table_yet) => Vec::new(),
+            }
+        }
+    };
+    let steps = STEPS.iter().filter(|step| step.part == part && !applied.contains(&step.version));
+    Ok(steps.map(|step| format!("{:04} {}", step.version, step.name)).collect())
+}
+
+fn migrator(db: &Db, part: Part) -> Migrator {
+    let steps = STEPS.iter().filter(|step| step.part == part);
+    let migrations = steps.map(|step| {
+        let ddl = match db {
+            Db::Pg(_) => format!("{PG_SCHEMAS}\n{}", step.ddl),
+            Db::Lite(_) => without_schemas(step.ddl),
+        };
+        let sql = SqlStr::from_static(Box::leak(ddl.into_boxed_str()));
+        Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // On PostgreSQL the two parts share one database and one table of migrations.
+    migrator.set_ignore_missing(true);
+    migrator
+}

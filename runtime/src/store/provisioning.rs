@@ -1,0 +1,152 @@
+//! Declarative provisioning: a file says what should be, [`plan`] says what differs, [`apply`] makes it so.
+//!
+//! Entities are known by their natural key (BAN, system_id, instance_name, route name, DID number). What the
+//! file does not name is left alone; nothing is deleted. Passwords are compared without being shown.
+
+mod document;
+mod write;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub use self::document::{CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
+pub use self::write::apply;
+use crate::model::Messaging;
+use crate::password;
+
+/// Why a file cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not TOML, or a key or value that means nothing; the text names the line.
+    #[error("{0}")]
+    Form(String),
+    /// An entry names another that is neither in the file nor in the database.
+    #[error("{kind} {key:?} names {named} {name:?}, which is neither in the file nor known")]
+    Unknown {
+        /// Kind of the entry.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+        /// Kind of what it names.
+        named: &'static str,
+        /// What it names.
+        name: String,
+    },
+    /// Two entries of the file have the same key.
+    #[error("{kind} {key:?} stands in the file twice")]
+    Twice {
+        /// Kind of the entries.
+        kind: &'static str,
+        /// Their key.
+        key: String,
+    },
+    /// A new account or vendor without a password.
+    #[error("{kind} {key:?} is new and has no password")]
+    NoPassword {
+        /// Kind of the entry.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+    },
+    /// The database refused.
+    #[error("database: {0}")]
+    Store(#[from] super::Error),
+}
+
+/// One difference between file and database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// `customer`, `esme_account`, `sms_vendor`, `sms_route` or `did`.
+    pub kind: &'static str,
+    /// Natural key.
+    pub key: String,
+    /// True when the entity does not exist yet.
+    pub new: bool,
+    /// Fields that differ: name, value now, value wanted. Empty for a new entity.
+    pub fields: Vec<(String, String, String)>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", if self.new { "+" } else { "~" }, self.kind, self.key)?;
+        for (name, now, wanted) in &self.fields {
+            write!(f, "\n    {name}: {now} -> {wanted}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What applying the document would change. Checks every password, which takes tens of milliseconds each:
+/// call it where blocking is allowed.
+///
+/// # Errors
+/// When the document is not consistent in itself or with the database.
+pub fn plan(document: &Document, current: &Messaging) -> Result<Vec<Change>, Error> {
+    document.check(current)?;
+    let known = Document::of(current);
+    let mut changes = Vec::new();
+    for entry in &document.customers {
+        let now = known.customers.iter().find(|now| now.ban == entry.ban);
+        compare(&mut changes, "customer", entry.ban.as_str(), (now, entry), false);
+    }
+    for entry in &document.esme_accounts {
+        let now = known.esme_accounts.iter().find(|now| now.system_id == entry.system_id);
+        let stored = current.accounts.iter().find(|account| account.system_id == entry.system_id);
+        let differs = entry.password.as_ref().zip(stored).is_some_and(|(wanted, stored)| {
+            !password::verify(Some(&stored.password), wanted.expose().as_bytes())
+        });
+        compare(&mut changes, "esme_account", entry.system_id.as_str(), (now, entry), differs);
+    }
+    for entry in &document.sms_vendors {
+        let now = known.sms_vendors.iter().find(|now| now.instance_name == entry.instance_name);
+        let stored = current.vendors.iter().find(|vendor| vendor.instance_name == entry.instance_name);
+        let differs = entry.password.as_ref().zip(stored).is_some_and(|(wanted, stored)| *wanted != stored.password);
+        compare(&mut changes, "sms_vendor", &entry.instance_name, (now, entry), differs);
+    }
+    for entry in &document.sms_routes {
+        let now = known.sms_routes.iter().find(|now| now.name == entry.name);
+        compare(&mut changes, "sms_route", &entry.name, (now, entry), false);
+    }
+    for entry in &document.dids {
+        let now = known.dids.iter().find(|now| now.number == entry.number);
+        compare(&mut changes, "did", &entry.number, (now, entry), false);
+    }
+    Ok(changes)
+}
+
+fn compare<T: Serialize>(
+    changes: &mut Vec<Change>,
+    kind: &'static str,
+    key: &str,
+    (now, wanted): (Option<&T>, &T),
+    password_differs: bool,
+) {
+    let mut fields = now.map_or_else(Vec::new, |now| differences(&json(now), &json(wanted)));
+    if password_differs {
+        fields.push(("password".to_owned(), "[redacted]".to_owned(), "[redacted]".to_owned()));
+    }
+    if now.is_none() || !fields.is_empty() {
+        changes.push(Change { kind, key: key.to_owned(), new: now.is_none(), fields });
+    }
+}
+
+fn json(entry: &impl Serialize) -> Value {
+    serde_json::to_value(entry).unwrap_or(Value::Null)
+}
+
+fn differences(now: &Value, wanted: &Value) -> Vec<(String, String, String)> {
+    let (Some(now), Some(wanted)) = (now.as_object(), wanted.as_object()) else { return Vec::new() };
+    let differing = wanted.iter().filter(|(name, value)| now.get(*name) != Some(value));
+    let text = |value: Option<&Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
+    differing.map(|(name, value)| (name.clone(), text(now.get(name)), text(Some(value)))).collect()
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(crate) fn statements() -> &'static [(&'static str, &'static super::Sql)] {
+    write::ALL
+}

@@ -1,0 +1,91 @@
+use super::*;
+use crate::clock::Timestamp;
+use crate::seal::RootKey;
+use crate::store::testing::{each_engine, Engine};
+use crate::store::messaging;
+
+const FILE: &str = r#"
+[[customers]]
+ban = "TB-071161708"
+company_name = "Acme"
+
+[[esme_accounts]]
+system_id = "acme"
+customer = "TB-071161708"
+password = "secret12"
+ip_whitelist = ["127.0.0.0/8"]
+
+[[sms_vendors]]
+instance_name = "atlanta"
+host = "127.0.0.1"
+port = 3601
+system_id = "warp"
+password = "hidden"
+
+[[sms_routes]]
+name = "us"
+prefix = "1"
+vendor = "atlanta"
+cost = "0.0035"
+uncertain = "retry"
+
+[[dids]]
+number = "15550001111"
+customer = "TB-071161708"
+system_id = "acme"
+"#;
+
+#[tokio::test]
+async fn a_file_applied_twice_changes_nothing_the_second_time() {
+    each_engine(async |engine: Engine| {
+        let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
+        let document = Document::parse(FILE).unwrap();
+        let before = messaging::load(&engine.store, &key).await.unwrap();
+        let changes = plan(&document, &before).unwrap();
+        assert_eq!(changes.len(), 5);
+        assert!(changes.iter().all(|change| change.new));
+        let now = Timestamp::from_micros(1_790_000_000_000_000);
+        apply(&engine.store, &key, (&document, &changes), &before, now).await.unwrap();
+
+        let after = messaging::load(&engine.store, &key).await.unwrap();
+        assert_eq!(after.version, before.version + 1);
+        assert_eq!(plan(&document, &after).unwrap(), []);
+        assert_eq!(after.vendors[0].password.expose(), "hidden");
+        assert_eq!(after.dids[0].account, Some(after.accounts[0].id));
+
+        let changed = FILE.replace("port = 3601", "port = 3602").replace("hidden", "changed");
+        let document = Document::parse(&changed).unwrap();
+        let changes = plan(&document, &after).unwrap();
+        let text = changes.iter().map(ToString::to_string).collect::<String>();
+        assert_eq!(
+            text,
+            "~ sms_vendor atlanta\n    port: 3601 -> 3602\n    password: [redacted] -> [redacted]"
+        );
+        apply(&engine.store, &key, (&document, &changes), &after, now).await.unwrap();
+        let last = messaging::load(&engine.store, &key).await.unwrap();
+        assert_eq!((last.vendors[0].port, last.vendors[0].id), (3602, after.vendors[0].id));
+        assert_eq!(last.vendors[0].password.expose(), "changed");
+    })
+    .await;
+}
+
+#[test]
+fn a_file_that_cannot_be_meant_is_refused_with_the_place() {
+    let empty = Messaging::default();
+    for (from, to, error) in [
+        ("port = 3601", "prot = 3601", "unknown field `prot`"),
+        ("vendor = \"atlanta\"", "vendor = \"boston\"", "names sms_vendor \"boston\""),
+        ("password = \"secret12\"", "", "is new and has no password"),
+        ("password = \"secret12\"", "password = \"123456789\"", "at most 8 octets"),
+        ("127.0.0.0/8", "127.0.0.0/40", "is not a network"),
+        ("0.0035", "0,0035", "is not an amount"),
+        ("ban = \"TB-071161708\"\ncompany_name = \"Acme\"", "ban = \"x\"\ncompany_name = \"\"", "is not a BAN"),
+    ] {
+        let text = FILE.replacen(from, to, 1);
+        let refused = Document::parse(&text).and_then(|document| plan(&document, &empty)).unwrap_err().to_string();
+        assert!(refused.contains(error), "{refused}");
+    }
+    let twice = format!("{FILE}\n[[dids]]\nnumber = \"15550001111\"\n");
+    let refused = plan(&Document::parse(&twice).unwrap(), &empty).unwrap_err().to_string();
+    assert!(refused.contains("stands in the file twice"), "{refused}");
+}
