@@ -1,1 +1,16 @@
-//! Being written.
+//! Every supervised actor of the carrier, its pure decisions beside it.
+//!
+//! | Actor | Key | Restart | Owns |
+//! |---|---|---|---|
+//! | [`smpp::message_log`] | `message_log:main` | permanent | the committer of the message log |
+//! | [`smpp::message_router`] | `message_router:main` | permanent | the configuration snapshot, vendors, routes |
+//! | [`smpp::dlr_tracker`] | `dlr_tracker:main` | permanent | receipts without a message, deadlines |
+//! | [`smpp::outbox_loader`] | `outbox_loader:main` | permanent | deliveries that memory does not hold |
+//! | [`smpp::retention`] | `retention:main` | permanent | deletion of old rows |
+//! | [`smpp::vendor_bind`] | `vendor_bind:<instance>:<n>` | permanent | one session towards a vendor |
+//! | [`smpp::listener`] | `listener:<address>` | permanent | one listening socket |
+//! | [`smpp::esme_session`] | `esme_session:<system_id>:<n>` | temporary | one customer session |
+//!
+//! This crate knows no web framework, no SQL and no Redis command.
+
+pub mod smpp;

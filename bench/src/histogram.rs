@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Buckets per power of two; values below this are exact.
-const PER_OCTAVE: u64 = 128;
-const PER_OCTAVE_BITS: u32 = PER_OCTAVE.trailing_zeros();
+const PER_OCTAVE: u64 = 1 << PER_OCTAVE_BITS;
+const PER_OCTAVE_BITS: u32 = 7;
 /// Values are cut at 2^40 microseconds, 12 days.
 const VALUE_BITS_MAX: u32 = 40;
-const BUCKETS: usize = (PER_OCTAVE as usize) * (VALUE_BITS_MAX - PER_OCTAVE_BITS + 1) as usize;
+const BUCKETS: usize = ((VALUE_BITS_MAX - PER_OCTAVE_BITS + 1) as usize) << PER_OCTAVE_BITS;
 
 /// A histogram of microseconds that any number of tasks may write while others read. 36 KB, fixed.
 #[derive(Debug)]

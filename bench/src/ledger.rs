@@ -188,7 +188,8 @@ impl Ledger {
     /// Goes through all messages and adds up; meant for the end of a run.
     pub fn tally(&self) -> Tally {
         let issued = self.next.load(Ordering::Relaxed);
-        let mut tally = Tally { unmatched_receipts: self.live.unmatched.load(Ordering::Relaxed), ..Tally::default() };
+        let mut tally =
+            Tally { unmatched_receipts: self.live.unmatched.load(Ordering::Relaxed), ..Tally::default() };
         for id in 0..issued {
             self.with(id, |cell| tally.add(&cell.outcome()));
         }

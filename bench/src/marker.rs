@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn what_is_no_marker() {
-        for text in [&b""[..], b"W", b"Xbeef0000002a123", b"Wbeef0000002a12", b"Wbeef0000002g123", b"\0W\0b\0e"] {
+        for text in
+            [&b""[..], b"W", b"Xbeef0000002a123", b"Wbeef0000002a12", b"Wbeef0000002g123", b"\0W\0b\0e"]
+        {
             assert_eq!(Marker::parse(text), None, "{text:?}");
         }
     }

@@ -100,6 +100,10 @@ impl Pace {
     }
 
     fn due(&self, place: u64, start: Instant) -> Instant {
-        if self.plan.rate > 0.0 { start + Duration::from_secs_f64(place as f64 / self.plan.rate) } else { start }
+        if self.plan.rate > 0.0 {
+            start + Duration::from_secs_f64(place as f64 / self.plan.rate)
+        } else {
+            start
+        }
     }
 }

@@ -140,7 +140,11 @@ impl Payload {
             source: Address { ton: 1, npi: 1, addr: b"15550001111" },
             destination: Address { ton: 1, npi: 1, addr: &destination },
             esm_class: EsmClass::DEFAULT.with_udhi(template.part.is_some()),
-            registered_delivery: if slot.receipt { RegisteredDelivery::ALWAYS } else { RegisteredDelivery::NONE },
+            registered_delivery: if slot.receipt {
+                RegisteredDelivery::ALWAYS
+            } else {
+                RegisteredDelivery::NONE
+            },
             data_coding: template.data_coding,
             short_message: if template.in_message_payload { &[] } else { &scratch.text },
             tlvs: scratch.tlvs.as_tlvs(),
@@ -166,7 +170,10 @@ impl Template {
     }
 
     fn plain() -> Self {
-        Self::new(DataCoding::DEFAULT, filler(b"the quick brown fox jumps over the lazy dog ", 100 - MARKER_CHARS))
+        Self::new(
+            DataCoding::DEFAULT,
+            filler(b"the quick brown fox jumps over the lazy dog ", 100 - MARKER_CHARS),
+        )
     }
 
     fn gsm7() -> Self {

@@ -1,7 +1,10 @@
-//! Processor time and memory of processes, from /proc.
+//! Processes: their processor time and memory from /proc, and their end.
 
 use std::fs;
 use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::process::{Child, Command};
 
 /// The kernel reports times to user space in these, whatever its own tick is (USER_HZ).
 const TICKS_PER_SECOND: u64 = 100;
@@ -40,6 +43,20 @@ pub fn disk_octets(directory: &std::path::Path) -> u64 {
         Err(_) => 0,
     });
     sizes.sum()
+}
+
+/// Ends a child with SIGTERM and, when it takes longer than `within`, with SIGKILL.
+pub async fn terminate(mut child: Child, within: Duration) -> anyhow::Result<()> {
+    let Some(process) = child.id() else { return Ok(()) };
+    // Sending a signal needs unsafe code or a shell.
+    let mut kill = Command::new("sh");
+    kill.args(["-c", "kill -TERM \"$1\"", "sh", &process.to_string()]);
+    kill.status().await.context("cannot signal a child")?;
+    match tokio::time::timeout(within, child.wait()).await {
+        Ok(status) => drop(status.context("cannot wait for a child")?),
+        Err(_) => child.kill().await.context("cannot kill a child")?,
+    }
+    Ok(())
 }
 
 /// utime and stime, fields 14 and 15 of proc_pid_stat(5); the name in parentheses may hold anything.

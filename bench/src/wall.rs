@@ -6,7 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) type Minute = (u16, u8, u8, u8, u8);
 
 /// The current minute.
-#[expect(clippy::disallowed_methods, reason = "a simulated SMSC stands outside the node and has its own clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a simulated SMSC stands outside the node and has its own clock"
+)]
 pub(crate) fn now() -> Minute {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     minute_of(seconds)
@@ -24,7 +27,13 @@ fn minute_of(seconds: u64) -> Minute {
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let small = |value: u64| u8::try_from(value).unwrap_or_default();
     let minute = seconds / 60;
-    (u16::try_from(year).unwrap_or(u16::MAX), small(month), small(day), small(minute / 60 % 24), small(minute % 60))
+    (
+        u16::try_from(year).unwrap_or(u16::MAX),
+        small(month),
+        small(day),
+        small(minute / 60 % 24),
+        small(minute % 60),
+    )
 }
 
 #[cfg(test)]

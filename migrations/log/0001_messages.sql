@@ -1,7 +1,7 @@
 -- One row per message and, once it is final, its MDR. The id carries the time of acceptance in its high
 -- bits, so rows are appended in order and retention removes a range. Times are Unix microseconds: this is
 -- the hot table, and a TIMESTAMPTZ is 32 octets of text on SQLite.
--- state: 0 scheduled, 1 queued, 2 submitted, 3 uncertain, 4 enroute, 5 split, 6 awaiting delivery (MO);
+-- state: 0 scheduled, 1 queued, 2 submitted, 3 uncertain, 4 enroute, 5 split;
 -- from 10 on final: 10 delivered, 11 expired, 12 deleted, 13 undeliverable, 14 accepted, 15 unknown, 16 rejected.
 CREATE TABLE messaging.messages (
     id BIGINT PRIMARY KEY,

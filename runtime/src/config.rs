@@ -301,14 +301,13 @@ impl Config {
             None => ("(none)".to_owned(), String::new()),
             Some(path) => {
                 let name = path.display().to_string();
-                let text =
-                    std::fs::read_to_string(path).map_err(|error| Error::File { path: name.clone(), error })?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| Error::File { path: name.clone(), error })?;
                 (name, text)
             }
         };
-        let variables = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::parse(&name, &text, variables)
     }
 
@@ -321,7 +320,8 @@ impl Config {
         text: &str,
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Error> {
-        let form = |error: toml::de::Error| Error::Form { path: path.to_owned(), text: one_line(text, &error) };
+        let form =
+            |error: toml::de::Error| Error::Form { path: path.to_owned(), text: one_line(text, &error) };
         // Read once by itself, so that an error names the line of the file.
         let mut config: Self = toml::from_str(text).map_err(form)?;
         let mut table: toml::Table = toml::from_str(text).map_err(form)?;
@@ -329,9 +329,14 @@ impl Config {
             let Some((section, key)) = section_and_key(&name) else { continue };
             let refused = |text: String| Error::Environment { name: name.clone(), text };
             let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            let Some(section) = section.as_table_mut() else { return Err(refused("no such section".to_owned())) };
+            let Some(section) = section.as_table_mut() else {
+                return Err(refused("no such section".to_owned()));
+            };
             section.insert(key, environment_value(&value));
-            config = table.clone().try_into().map_err(|error: toml::de::Error| refused(error.message().to_owned()))?;
+            config = table
+                .clone()
+                .try_into()
+                .map_err(|error: toml::de::Error| refused(error.message().to_owned()))?;
         }
         config.check()?;
         Ok(config)
@@ -339,7 +344,9 @@ impl Config {
 
     fn check(&self) -> Result<(), Error> {
         let smpp = &self.smpp;
-        if !smpp.tls_listen.is_empty() && (smpp.tls_certificate.as_os_str().is_empty() || smpp.tls_key.as_os_str().is_empty()) {
+        if !smpp.tls_listen.is_empty()
+            && (smpp.tls_certificate.as_os_str().is_empty() || smpp.tls_key.as_os_str().is_empty())
+        {
             let text = "a TLS listener needs smpp.tls_certificate and smpp.tls_key".to_owned();
             return Err(Error::Value { key: "smpp.tls_listen", text });
         }

@@ -14,4 +14,5 @@ pub mod registry;
 pub mod seal;
 pub mod store;
 pub mod supervision;
+pub mod telemetry;
 pub mod tls;

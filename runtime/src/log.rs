@@ -54,6 +54,9 @@ pub trait LogStore: Send + Sync + 'static {
     /// Prepares for a new life after a stop or a crash: marks every outbox row as spilled.
     fn open(&self) -> BoxFuture<'_, Result<(), Error>>;
 
+    /// The highest id in the log, 0 when it is empty: new ids go on from there whatever the clock says.
+    fn highest_id(&self) -> BoxFuture<'_, Result<i64, Error>>;
+
     /// Live messages in one state with `id > after`, by id, at most `limit`.
     fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>>;
 

@@ -20,7 +20,7 @@ pub const LANES: u32 = 1;
 
 /// Compared against when there is no such user, so that both failures cost the same. Made with the
 /// parameters above from a password nobody knows.
-const DUMMY: &str = 
+const DUMMY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$lWZO1/VtLAQNgWdN9GSfYA$mRWl2ozCu8/dZ6nbM6RyZ24C+zO9XI97QIFyCDtEL1Y";
 
 /// An argon2id hash as a PHC string (`$argon2id$v=19$m=...`). Prints redacted.
@@ -80,6 +80,24 @@ pub fn verify(hash: Option<&PasswordHash>, password: &[u8]) -> bool {
         return false;
     };
     hasher().verify_password(password, &target).is_ok() && known
+}
+
+/// A digest of a password under a key of this process: to know again one that was right, without keeping it.
+#[must_use]
+pub fn keyed_digest(key: &[u8; 32], password: &[u8]) -> [u8; 32] {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, key);
+    let tag = ring::hmac::sign(&key, password);
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    digest
+}
+
+/// Compares digests in constant time.
+#[must_use]
+pub fn digests_equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    bool::from(subtle::ConstantTimeEq::ct_eq(&left[..], &right[..]))
 }
 
 /// A secret from the configuration: prints `[redacted]`, is never serialised.

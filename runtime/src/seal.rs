@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use ring::aead::{Aad, LessSafeKey, Nonce, UnboundKey, AES_256_GCM, NONCE_LEN};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use uuid::Uuid;
 
 use crate::password::SecretString;
@@ -71,7 +71,8 @@ impl RootKey {
     fn from_hex(text: &str) -> Option<Self> {
         let digits: Option<Vec<u8>> =
             text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-        let key: Vec<u8> = digits?.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | digit)).collect();
+        let key: Vec<u8> =
+            digits?.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | digit)).collect();
         if key.len() == KEY_LEN { Self::new(&key) } else { None }
     }
 
@@ -83,7 +84,11 @@ impl RootKey {
         let nonce = secret_bytes::<NONCE_LEN>();
         let mut sealed = secret.expose().as_bytes().to_vec();
         self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(row.as_bytes()), &mut sealed)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(row.as_bytes()),
+                &mut sealed,
+            )
             .map_err(|_| Error::Seal(row))?;
         Ok([&[VERSION][..], &nonce, &sealed].concat())
     }
@@ -101,7 +106,8 @@ impl RootKey {
         }
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| failed())?;
         let mut text = ciphertext.to_vec();
-        let opened = self.0.open_in_place(nonce, Aad::from(row.as_bytes()), &mut text).map_err(|_| failed())?;
+        let opened =
+            self.0.open_in_place(nonce, Aad::from(row.as_bytes()), &mut text).map_err(|_| failed())?;
         String::from_utf8(opened.to_vec()).map(SecretString::new).map_err(|_| failed())
     }
 }
@@ -113,7 +119,8 @@ impl RootKey {
 pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let part = path.with_extension("part");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     file.write_all(content)?;
     file.sync_all()?;
     std::fs::rename(part, path)

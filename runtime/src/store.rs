@@ -22,12 +22,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 pub use self::error::{Error, Kind as ErrorKind};
-pub use self::migrate::{pending as pending_migrations, run as migrate, Part};
-pub(crate) use self::sql::{execute, fetch_all, fetch_optional, statements, without_schemas};
+pub use self::migrate::{Part, pending as pending_migrations, run as migrate};
 pub use self::sql::{Sql, Tx};
+pub(crate) use self::sql::{execute, fetch_all, fetch_optional, statements, without_schemas};
 
 /// Connections that a node may hold to PostgreSQL, all pools together; small databases allow few.
 const PG_CONNECTIONS_MAX: u32 = 8;
@@ -79,7 +81,11 @@ impl Db {
         Self::open(location, "log.db", SqliteSynchronous::Full).await
     }
 
-    async fn open(location: &Location<'_>, file: &str, synchronous: SqliteSynchronous) -> Result<Self, Error> {
+    async fn open(
+        location: &Location<'_>,
+        file: &str,
+        synchronous: SqliteSynchronous,
+    ) -> Result<Self, Error> {
         if location.url.is_empty() {
             Ok(Self::Lite(Lite::open(&location.data_dir.join(file), synchronous).await?))
         } else {

@@ -60,19 +60,8 @@ pub enum Error {
     #[error("supervisor {0} is not running")]
     NotRunning(ActorName),
     /// A child failed too often.
-    #[error("{supervisor} gave up after {restarts} restarts within {within:?}, last {name} {exit}")]
-    GaveUp {
-        /// The supervisor.
-        supervisor: ActorName,
-        /// Restarts allowed.
-        restarts: u32,
-        /// The window.
-        within: Duration,
-        /// The child that failed last.
-        name: ActorName,
-        /// How it ended.
-        exit: Exit,
-    },
+    #[error(transparent)]
+    GaveUp(Box<GaveUp>),
     /// ractor refused to spawn the supervisor.
     #[error("supervisor {name} did not start: {reason}")]
     Spawn {
@@ -81,6 +70,22 @@ pub enum Error {
         /// What ractor said.
         reason: String,
     },
+}
+
+/// More restarts than the intensity allows.
+#[derive(Debug, thiserror::Error)]
+#[error("{supervisor} gave up after {restarts} restarts within {within:?}, last {name} {exit}")]
+pub struct GaveUp {
+    /// The supervisor.
+    pub supervisor: ActorName,
+    /// Restarts allowed.
+    pub restarts: u32,
+    /// The window.
+    pub within: Duration,
+    /// The child that failed last.
+    pub name: ActorName,
+    /// How it ended.
+    pub exit: Exit,
 }
 
 /// A supervisor and its first children.

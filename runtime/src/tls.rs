@@ -9,7 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::time::{MissedTickBehavior, interval_at};
@@ -217,11 +217,13 @@ fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
     if chain.is_empty() { Err(Error::NoCertificate { path: path.to_owned() }) } else { Ok(chain) }
 }
 
-fn private_key(path: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
-    use rustls::pki_types::pem::Error as PemError;
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
-        PemError::NoItemsFound => Error::NoKey { path: path.to_owned() },
-        other => Error::Pem { path: path.to_owned(), reason: other.to_string() },
+fn private_key(path: &Path, content: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(content).map_err(|error| {
+        if matches!(error, pem::Error::NoItemsFound) {
+            Error::NoKey { path: path.to_owned() }
+        } else {
+            Error::Pem { path: path.to_owned(), reason: error.to_string() }
+        }
     })
 }
 

@@ -20,7 +20,10 @@ fn quantiles_of_a_uniform_run_are_within_one_percent() {
         assert!(error <= 10, "p{per_mille}: {found} instead of {exact}");
     }
     assert_eq!(histogram.max_us(), Some(1_000_000));
-    assert_eq!(histogram.quantile_us(1000), Some(1_000_000 - 1_000_000 % 4_096 + 2_048).map(|v| v.min(1_000_000)));
+    assert_eq!(
+        histogram.quantile_us(1000),
+        Some(1_000_000 - 1_000_000 % 4_096 + 2_048).map(|v| v.min(1_000_000))
+    );
 }
 
 #[test]

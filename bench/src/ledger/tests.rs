@@ -100,7 +100,10 @@ async fn latencies_start_at_submission_early_or_not() {
     assert_eq!(ledger.accepted(ids.start, b"first"), None);
     let late = start + Duration::from_millis(7);
     assert_eq!(ledger.receipt_seen(b"first", Final::Delivered, late), Seen::First(Duration::from_millis(7)));
-    assert_eq!(ledger.receipt_seen(b"second", Final::Delivered, start + Duration::from_millis(3)), Seen::Early);
+    assert_eq!(
+        ledger.receipt_seen(b"second", Final::Delivered, start + Duration::from_millis(3)),
+        Seen::Early
+    );
     assert_eq!(ledger.accepted(ids.start + 1, b"second"), Some(Duration::from_millis(3)));
     assert_eq!(ledger.live().unmatched.load(Ordering::Relaxed), 0);
 }

@@ -152,7 +152,11 @@ pub struct NotBound {
 impl std::fmt::Display for NotBound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let reason = self.last_error.as_deref().unwrap_or("no answer");
-        write!(f, "{} of {} connections could be bound; the last error was: {reason}", self.bound, self.wanted)
+        write!(
+            f,
+            "{} of {} connections could be bound; the last error was: {reason}",
+            self.bound, self.wanted
+        )
     }
 }
 

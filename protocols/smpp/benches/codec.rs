@@ -10,10 +10,10 @@ use smpp::frame::{self, Frame, HEADER_LEN};
 use smpp::pdu::{Sm, SmResp};
 use smpp::status::CommandStatus;
 
-const SUBMIT_TEXT: &[u8; 106] = b"Your parcel 00012345678 will be delivered today between 14:00 and 16:00. \
+const SUBMIT_TEXT: &[u8] = b"Your parcel 00012345678 will be delivered today between 14:00 and 16:00. \
 Track it: https://example.com/t/abc";
-const RECEIPT: &[u8; 117] = b"id:00000000deadbeef sub:001 dlvrd:001 submit date:2611211530 \
-done date:2611211531 stat:DELIVRD err:000 text:Your par.";
+const RECEIPT: &[u8] = b"id:00000000deadbeef sub:001 dlvrd:001 submit date:2611211530 \
+done date:2611211531 stat:DELIVRD err:000 text:Your parcel 0000";
 const FRAME_MAX: u32 = 65_536;
 
 fn codec(c: &mut Criterion) {

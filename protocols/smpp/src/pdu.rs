@@ -13,6 +13,7 @@ mod error;
 mod field;
 mod manage;
 mod multi;
+mod nul;
 mod query;
 mod reader;
 mod sm;

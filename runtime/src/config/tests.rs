@@ -51,7 +51,11 @@ fn the_environment_wins_over_the_file() {
 #[test]
 fn what_means_nothing_is_refused_with_its_place() {
     for (text, variable, error) in [
-        ("[smpp]\n\nlisten = []\nlisen = []", None, "configuration file node.toml: line 4: unknown field `lisen`"),
+        (
+            "[smpp]\n\nlisten = []\nlisen = []",
+            None,
+            "configuration file node.toml: line 4: unknown field `lisen`",
+        ),
         ("[smtp]", None, "line 1: unknown field `smtp`"),
         ("[smpp]\nsession_init = \"5 s\"", None, "line 2: \"5 s\" is not a duration"),
         ("[node\n", None, "line 1"),

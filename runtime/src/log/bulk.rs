@@ -56,8 +56,6 @@ macro_rules! message_columns {
          error, frame"
     };
 }
-pub(super) use message_columns;
-
 pub(super) static INSERT_MESSAGES: Bulk = Bulk::new(
     concat!("INSERT INTO messaging.messages (", message_columns!(), ") VALUES "),
     28,
@@ -93,8 +91,7 @@ pub(super) static PG_INSERT_MESSAGES: &str = concat!(
      $24::text[], $25::bigint[], $26::bigint[], $27::text[], $28::bytea[]) ON CONFLICT (id) DO NOTHING"
 );
 
-pub(super) static PG_UPDATE_MESSAGES: &str =
-    "UPDATE messaging.messages AS m SET state = v.state, vendor_id = v.vendor_id, route_id = v.route_id, \
+pub(super) static PG_UPDATE_MESSAGES: &str = "UPDATE messaging.messages AS m SET state = v.state, vendor_id = v.vendor_id, route_id = v.route_id, \
      uncertain = v.uncertain, attempts = v.attempts, submitted_at = v.submitted_at, done_at = v.done_at, \
      deadline = v.deadline, vendor_message_id = v.vendor_message_id, dlr_hash = v.dlr_hash, \
      command_status = v.command_status, error = v.error \
@@ -103,8 +100,7 @@ pub(super) static PG_UPDATE_MESSAGES: &str =
      AS v (id, state, vendor_id, route_id, uncertain, attempts, submitted_at, done_at, deadline, \
      vendor_message_id, dlr_hash, command_status, error) WHERE m.id = v.id";
 
-pub(super) static PG_INSERT_OUTBOX: &str =
-    "INSERT INTO messaging.outbox (id, account_id, message_id, kind, spilled, expires_at, body) \
+pub(super) static PG_INSERT_OUTBOX: &str = "INSERT INTO messaging.outbox (id, account_id, message_id, kind, spilled, expires_at, body) \
      SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::bigint[], $4::smallint[], $5::boolean[], \
      $6::bigint[], $7::bytea[]) ON CONFLICT (id) DO NOTHING";
 
@@ -118,6 +114,9 @@ crate::store::statements! {
     UNPARK = Sql::both("DELETE FROM messaging.parked_receipts WHERE id = $1");
     ORPHAN = Sql::both("UPDATE messaging.parked_receipts SET orphan = TRUE WHERE id = $1");
     SPILL_ALL = Sql::both("UPDATE messaging.outbox SET spilled = TRUE WHERE NOT spilled");
+    HIGHEST_MESSAGE = Sql::both("SELECT MAX(id) FROM messaging.messages");
+    HIGHEST_OUTBOX = Sql::both("SELECT MAX(id) FROM messaging.outbox");
+    HIGHEST_PARKED = Sql::both("SELECT MAX(id) FROM messaging.parked_receipts");
     LIVE = Sql::both(concat!("SELECT ", message_columns!(),
         " FROM messaging.messages WHERE state = $1 AND state < 10 AND id > $2 ORDER BY id LIMIT $3"));
     DUE = Sql::both(concat!("SELECT ", message_columns!(),

@@ -1,13 +1,13 @@
 //! Group commit: many producers, one committer, one sync for all that gathered.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{sleep, Instant};
+use tokio::time::{Instant, sleep};
 
 use super::{Batch, CommitTimes, LogStore};
 use crate::store::{Error, ErrorKind};
@@ -99,6 +99,8 @@ struct Shared {
     open: Mutex<Open>,
     /// The group being committed. Kept here so that a committer that panics is followed by one that commits it.
     closing: tokio::sync::Mutex<Option<Open>>,
+    /// Ticket of that group.
+    closing_ticket: Mutex<Option<Ticket>>,
     wake: Notify,
     health: AtomicU8,
     commits: AtomicU64,
@@ -136,6 +138,7 @@ impl MessageLog {
             limits,
             open: Mutex::new(Open::new()),
             closing: tokio::sync::Mutex::new(None),
+            closing_ticket: Mutex::new(None),
             wake: Notify::new(),
             health: AtomicU8::new(Health::Working as u8),
             commits: AtomicU64::new(0),
@@ -180,6 +183,21 @@ impl MessageLog {
         open.ticket.clone()
     }
 
+    /// Waits until everything appended so far is durable, so that a read of the store sees it.
+    pub async fn barrier(&self) {
+        let ticket = {
+            let open = self.0.open.lock();
+            if open.batch.is_empty() {
+                self.0.closing_ticket.lock().clone()
+            } else {
+                Some(open.ticket.clone())
+            }
+        };
+        if let Some(ticket) = ticket {
+            ticket.durable().await;
+        }
+    }
+
     /// Whether acknowledgements flow.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -212,8 +230,9 @@ impl MessageLog {
                 self.0.wake.notified().await;
                 self.gather(last).await;
                 last = Instant::now();
-                let open = mem::replace(&mut *self.0.open.lock(), Open::new());
-                *closing = Some(open);
+                let mut open = self.0.open.lock();
+                *self.0.closing_ticket.lock() = Some(open.ticket.clone());
+                *closing = Some(mem::replace(&mut *open, Open::new()));
             }
             if let Some(group) = closing.as_ref() {
                 observe(self.commit(group).await);

@@ -31,8 +31,6 @@ pub enum State {
     Enroute = 4,
     /// We split it; its parts have rows of their own.
     Split = 5,
-    /// MO that the customer has not acknowledged yet.
-    Awaiting = 6,
     /// Final: reached the handset (MT) or the customer (MO).
     Delivered = 10,
     /// Final: its validity ended first.
@@ -41,7 +39,8 @@ pub enum State {
     Deleted = 12,
     /// Final: the vendor says it cannot be delivered.
     Undeliverable = 13,
-    /// Final: the vendor accepted it and nobody asked for a receipt.
+    /// Final: the vendor accepted it and nobody asked for a receipt (MT), or we took it for the customer's
+    /// outbox (MO).
     Accepted = 14,
     /// Final: no one knows.
     Unknown = 15,
@@ -51,14 +50,13 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::Scheduled,
         Self::Queued,
         Self::Submitted,
         Self::Uncertain,
         Self::Enroute,
         Self::Split,
-        Self::Awaiting,
         Self::Delivered,
         Self::Expired,
         Self::Deleted,
@@ -96,7 +94,6 @@ impl State {
             Self::Uncertain => "uncertain",
             Self::Enroute => "enroute",
             Self::Split => "split",
-            Self::Awaiting => "awaiting",
             Self::Delivered => "delivered",
             Self::Expired => "expired",
             Self::Deleted => "deleted",

@@ -124,6 +124,17 @@ impl LogStore for SimLog {
         Box::pin(async { Ok(()) })
     }
 
+    fn highest_id(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        self.select(|tables| {
+            let highest = [
+                tables.messages.keys().next_back(),
+                tables.outbox.keys().next_back(),
+                tables.parked.keys().next_back(),
+            ];
+            highest.into_iter().flatten().max().copied().unwrap_or(0)
+        })
+    }
+
     fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
         self.select(|tables| {
             let rows = tables.messages.values().filter(|row| row.progress.state == state && row.id > after);
@@ -150,7 +161,9 @@ impl LogStore for SimLog {
     fn by_dlr_hash<'a>(&'a self, hashes: &'a [i64]) -> BoxFuture<'a, Result<Vec<MessageRow>, Error>> {
         self.select(|tables| {
             let rows = tables.messages.values();
-            rows.filter(|row| row.progress.dlr_hash.is_some_and(|hash| hashes.contains(&hash))).cloned().collect()
+            rows.filter(|row| row.progress.dlr_hash.is_some_and(|hash| hashes.contains(&hash)))
+                .cloned()
+                .collect()
         })
     }
 
@@ -159,7 +172,9 @@ impl LogStore for SimLog {
     }
 
     fn parts(&self, parent: i64) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
-        self.select(|tables| tables.messages.values().filter(|row| row.parent == Some(parent)).cloned().collect())
+        self.select(|tables| {
+            tables.messages.values().filter(|row| row.parent == Some(parent)).cloned().collect()
+        })
     }
 
     fn outbox(&self, account: Uuid, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<OutboxRow>, Error>> {

@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
 use super::bulk::{
-    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRE_MESSAGES, EXPIRE_ORPHANS, EXPIRE_OUTBOX, LIVE, MESSAGE,
-    NEXT_DUE, ORPHAN, OUTBOX, PARK, PARKED, PARTS, REPLACE_FRAME, SPILL_ALL, UNPARK,
+    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRE_MESSAGES, EXPIRE_ORPHANS, EXPIRE_OUTBOX,
+    HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE, MESSAGE, NEXT_DUE, ORPHAN, OUTBOX, PARK, PARKED,
+    PARTS, REPLACE_FRAME, SPILL_ALL, UNPARK,
 };
 use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
-use crate::store::{execute, fetch_all, fetch_optional, Db, Error, Sql, Tx};
+use crate::store::{Db, Error, Sql, Tx, execute, fetch_all, fetch_optional};
 
 /// [`LogStore`] over SQL.
 #[derive(Debug)]
@@ -108,6 +109,17 @@ impl LogStore for SqlLog {
         })
     }
 
+    fn highest_id(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        Box::pin(async {
+            let mut highest = 0;
+            for sql in [&HIGHEST_MESSAGE, &HIGHEST_OUTBOX, &HIGHEST_PARKED] {
+                let row: Option<(Option<i64>,)> = fetch_optional!(&self.db, (Option<i64>,), sql)?;
+                highest = highest.max(row.and_then(|(id,)| id).unwrap_or(0));
+            }
+            Ok(highest)
+        })
+    }
+
     fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
         Box::pin(async move {
             read::messages(fetch_all!(&self.db, MessageRecord, LIVE, state.code(), after, i64::from(limit))?)
@@ -122,7 +134,8 @@ impl LogStore for SqlLog {
 
     fn next_due(&self, state: State) -> BoxFuture<'_, Result<Option<i64>, Error>> {
         Box::pin(async move {
-            let row: Option<(Option<i64>,)> = fetch_optional!(&self.db, (Option<i64>,), NEXT_DUE, state.code())?;
+            let row: Option<(Option<i64>,)> =
+                fetch_optional!(&self.db, (Option<i64>,), NEXT_DUE, state.code())?;
             Ok(row.and_then(|(deadline,)| deadline))
         })
     }
@@ -152,7 +165,8 @@ impl LogStore for SqlLog {
 
     fn parked(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<ParkedRow>, Error>> {
         Box::pin(async move {
-            let rows: Vec<ParkedRecord> = fetch_all!(&self.db, ParkedRecord, PARKED, after, i64::from(limit))?;
+            let rows: Vec<ParkedRecord> =
+                fetch_all!(&self.db, ParkedRecord, PARKED, after, i64::from(limit))?;
             Ok(rows.into_iter().map(read::parked).collect())
         })
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::random::Random;
-use crate::store::testing::{each_engine, Engine};
+use crate::store::testing::{Engine, each_engine};
 
 fn row(id: i64) -> MessageRow {
     MessageRow {
@@ -78,10 +78,7 @@ async fn contract(store: Arc<dyn LogStore>) {
     store.commit(&batch).await.unwrap();
     // A batch whose commit was in doubt comes again as it was.
     store.commit(&batch).await.unwrap();
-    assert_eq!(
-        store.counts().await.unwrap(),
-        Counts { queued: 299, in_doubt: 0, enroute: 1, outbox: 10 }
-    );
+    assert_eq!(store.counts().await.unwrap(), Counts { queued: 299, in_doubt: 0, enroute: 1, outbox: 10 });
     assert_eq!(store.message(7).await.unwrap(), Some(row(7)));
     assert_eq!(store.by_dlr_hash(&[1, 77, 77]).await.unwrap()[0].progress, enroute(5, 77));
 

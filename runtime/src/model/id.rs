@@ -70,6 +70,15 @@ impl IdGenerator {
         Self { node: i64::from(node % Self::NODES), last: Mutex::new((0, 0)) }
     }
 
+    /// Goes on from an id that exists already, so that a clock that stepped back makes none twice.
+    pub fn start_after(&self, highest: i64) {
+        let mut last = self.last.lock();
+        let ms = highest >> (NODE_BITS + COUNTER_BITS);
+        if ms >= last.0 {
+            *last = (ms, COUNTER_MAX);
+        }
+    }
+
     /// The next id.
     pub fn next(&self, now: Timestamp) -> MessageId {
         let now_ms = (now.micros() / 1000 - EPOCH_MS).max(0);
@@ -104,12 +113,24 @@ mod tests {
     }
 
     #[test]
+    fn ids_go_on_from_those_that_exist() {
+        let time = Timestamp::from_micros(1_790_000_000_000_000);
+        let existing = IdGenerator::new(3).next(time.plus(std::time::Duration::from_secs(60)));
+        let generator = IdGenerator::new(3);
+        generator.start_after(existing.0);
+        assert!(generator.next(time) > existing);
+    }
+
+    #[test]
     fn ids_read_back_as_printed() {
         let id = IdGenerator::new(1).next(Timestamp::from_micros(1_790_000_000_000_000));
         for format in [MessageIdFormat::Hex, MessageIdFormat::Decimal] {
             let text = id.format(format);
             assert_eq!(MessageId::parse(text.as_bytes(), format), Some(id));
-            assert_eq!(MessageId::parse(text.trim_start_matches('0').to_uppercase().as_bytes(), format), Some(id));
+            assert_eq!(
+                MessageId::parse(text.trim_start_matches('0').to_uppercase().as_bytes(), format),
+                Some(id)
+            );
         }
         assert_eq!(id.format(MessageIdFormat::Hex).len(), 16);
         assert!(id.format(MessageIdFormat::Decimal).len() <= 20);

@@ -177,7 +177,8 @@ impl FromStr for BindModes {
 impl fmt::Display for BindModes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [(self.tx, "TX"), (self.rx, "RX"), (self.trx, "TRX")];
-        let chosen: Vec<&str> = words.into_iter().filter_map(|(chosen, word)| chosen.then_some(word)).collect();
+        let chosen: Vec<&str> =
+            words.into_iter().filter_map(|(chosen, word)| chosen.then_some(word)).collect();
         f.write_str(&chosen.join(","))
     }
 }

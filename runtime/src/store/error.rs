@@ -60,9 +60,10 @@ impl From<sqlx::migrate::MigrateError> for Error {
 
 fn classify(error: &sqlx::Error) -> Kind {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-            Kind::Unavailable
-        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Kind::Unavailable,
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default();
             match database.kind() {

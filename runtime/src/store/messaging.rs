@@ -1,14 +1,13 @@
 //! Reads all of messaging's configuration at one version.
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
 use sqlx::FromRow;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{fetch_all, fetch_optional, statements, Db, Error, ErrorKind, Sql};
+use super::{Db, Error, ErrorKind, Sql, fetch_all, fetch_optional, statements};
 use crate::log::Uncertain;
 use crate::model::{Account, Cidr, Customer, CustomerConfig, Did, Invalid, Messaging, Money, Route, Vendor};
-use crate::password::PasswordHash;
 use crate::seal::RootKey;
 
 statements! {
@@ -130,7 +129,9 @@ fn account(row: AccountRecord) -> Result<Account, Error> {
         id: row.id,
         system_id: row.system_id.parse()?,
         customer: row.customer_id,
-        password: row.password_hash.parse().map_err(|_| Error::new(ErrorKind::Other, format!("the password hash of {} is not one", row.system_id)))?,
+        password: row.password_hash.parse().map_err(|_| {
+            Error::new(ErrorKind::Other, format!("the password hash of {} is not one", row.system_id))
+        })?,
         active: row.active,
         binds_max: number(row.binds_max),
         bind_modes: row.bind_modes.parse()?,

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 use sqlx::SqlStr;
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
 
 use super::sql::without_schemas;
 use super::{Db, Error};
@@ -25,9 +25,24 @@ struct Step {
 }
 
 const STEPS: [Step; 3] = [
-    Step { version: 1, name: "customers", part: Part::Store, ddl: include_str!("../../../migrations/0001_customers.sql") },
-    Step { version: 2, name: "messaging", part: Part::Store, ddl: include_str!("../../../migrations/0002_messaging.sql") },
-    Step { version: 1001, name: "messages", part: Part::Log, ddl: include_str!("../../../migrations/log/0001_messages.sql") },
+    Step {
+        version: 1,
+        name: "customers",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0001_customers.sql"),
+    },
+    Step {
+        version: 2,
+        name: "messaging",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0002_messaging.sql"),
+    },
+    Step {
+        version: 1001,
+        name: "messages",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0001_messages.sql"),
+    },
 ];
 
 const PG_SCHEMAS: &str = "CREATE SCHEMA IF NOT EXISTS accounts; CREATE SCHEMA IF NOT EXISTS auth; \

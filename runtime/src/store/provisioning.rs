@@ -11,7 +11,9 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::document::{CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
+pub use self::document::{
+    CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry, UncertainWord,
+};
 pub use self::write::apply;
 use crate::model::Messaging;
 use crate::password;
@@ -102,7 +104,8 @@ pub fn plan(document: &Document, current: &Messaging) -> Result<Vec<Change>, Err
     for entry in &document.sms_vendors {
         let now = known.sms_vendors.iter().find(|now| now.instance_name == entry.instance_name);
         let stored = current.vendors.iter().find(|vendor| vendor.instance_name == entry.instance_name);
-        let differs = entry.password.as_ref().zip(stored).is_some_and(|(wanted, stored)| *wanted != stored.password);
+        let differs =
+            entry.password.as_ref().zip(stored).is_some_and(|(wanted, stored)| *wanted != stored.password);
         compare(&mut changes, "sms_vendor", &entry.instance_name, (now, entry), differs);
     }
     for entry in &document.sms_routes {

@@ -39,13 +39,16 @@ impl Sql {
     /// The text for SQLite, made once in the life of the process.
     #[must_use]
     pub fn lite(&self) -> &'static str {
-        self.lite.get_or_init(|| Box::leak(without_schemas(self.lite_variant.unwrap_or(self.pg)).into_boxed_str()))
+        self.lite
+            .get_or_init(|| Box::leak(without_schemas(self.lite_variant.unwrap_or(self.pg)).into_boxed_str()))
     }
 }
 
 /// `messaging.vendors` becomes `messaging_vendors`.
 pub(crate) fn without_schemas(text: &str) -> String {
-    SCHEMAS.iter().fold(text.to_owned(), |text, schema| text.replace(&format!("{schema}."), &format!("{schema}_")))
+    SCHEMAS
+        .iter()
+        .fold(text.to_owned(), |text, schema| text.replace(&format!("{schema}."), &format!("{schema}_")))
 }
 
 /// A write transaction on either engine; rolled back when dropped.

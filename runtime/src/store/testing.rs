@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::AssertSqlSafe;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{migrate, Db, Location, Part};
+use super::{Db, Location, Part, migrate};
 
 /// A fresh pair of databases.
 #[derive(Debug)]
@@ -32,7 +32,10 @@ pub async fn each_engine(test: impl AsyncFn(Engine)) {
         let options = PgConnectOptions::from_str(&server).unwrap().database(&name);
         use sqlx::ConnectOptions;
         test(Engine::create(options.to_url_lossy().as_str()).await).await;
-        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&admin).await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
+            .execute(&admin)
+            .await
+            .unwrap();
     }
 }
 

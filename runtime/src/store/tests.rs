@@ -1,6 +1,6 @@
-use sqlx::{Executor, SqlSafeStr, SqlStr};
+use sqlx::{Executor, SqlStr};
 
-use super::testing::{each_engine, Engine};
+use super::testing::{Engine, each_engine};
 use super::*;
 
 /// Every statement of the program, on the database that it is written for.
@@ -24,7 +24,8 @@ async fn prepare(db: &Db, statements: &[(&str, &Sql)]) {
                 statement.map(|_| ())
             }
             Db::Lite(lite) => {
-                let statement = lite.write.acquire().await.unwrap().prepare(SqlStr::from_static(sql.lite())).await;
+                let statement =
+                    lite.write.acquire().await.unwrap().prepare(SqlStr::from_static(sql.lite())).await;
                 statement.map(|_| ())
             }
         };

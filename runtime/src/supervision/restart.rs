@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::actor::{Message, State};
 use super::run::{self, Running};
-use super::{Decision, Error, Exit, History, Strategy, Which, decide, task};
+use super::{Decision, Error, Exit, GaveUp, History, Strategy, Which, decide, task};
 use crate::registry::ActorName;
 
 /// A restart whose stops and pause are over.
@@ -24,11 +24,11 @@ impl State {
     /// An incarnation ended by itself.
     pub(super) fn child_ended(&mut self, seq: u64, exit: Exit) -> Result<(), Error> {
         let Some(running) = self.take_running(seq) else { return Ok(()) };
-        let exit = match exit {
-            Exit::Failed(how) if how == task::KILLED && running.shutdown.is_poisoned() => {
-                Exit::Panicked(super::shutdown::INJECTED.to_owned())
-            }
-            other => other,
+        let killed = matches!(&exit, Exit::Failed(how) if how == task::KILLED);
+        let exit = if killed && running.shutdown.is_poisoned() {
+            Exit::Panicked(super::shutdown::INJECTED.to_owned())
+        } else {
+            exit
         };
         drop(running);
         if let Some(child) = self.children.get(&seq) {
@@ -62,13 +62,13 @@ impl State {
                 drop(self.forget(seq));
                 Ok(())
             }
-            Decision::GiveUp => Err(Error::GaveUp {
+            Decision::GiveUp => Err(Error::GaveUp(Box::new(GaveUp {
                 supervisor: self.spec.name.clone(),
                 restarts: self.spec.intensity.restarts,
                 within: self.spec.intensity.within,
                 name: child.spec.name.clone(),
                 exit,
-            }),
+            }))),
             Decision::Restart { which, after, streak } => {
                 child.streak = streak;
                 let delay = self.registry.random().jitter(after);
@@ -113,7 +113,9 @@ impl State {
         let Due { ticket, seq, which } = due;
         let mut order = self.affected(seq, which);
         order.retain(|seq| {
-            self.children.get(seq).is_some_and(|child| child.ticket == Some(ticket) && child.running.is_none())
+            self.children
+                .get(seq)
+                .is_some_and(|child| child.ticket == Some(ticket) && child.running.is_none())
         });
         let outcome = self.start_in_order(&order).await;
         if let Some(reply) = reply {

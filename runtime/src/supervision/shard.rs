@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::{
-    ChildSpec, Error, Intensity, Restart, Strategy, SupervisorHandle, SupervisorSpec, SHUTDOWN_DEFAULT,
+    ChildSpec, Error, Intensity, Restart, SHUTDOWN_DEFAULT, Strategy, SupervisorHandle, SupervisorSpec,
 };
 use crate::registry::{ActorName, Registry};
 

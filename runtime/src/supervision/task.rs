@@ -51,7 +51,7 @@ pub(super) fn named<F: Future>(name: ActorName, future: F) -> impl Future<Output
 }
 
 /// Runs a thread's body under a child's name.
-pub(super) fn named_sync<T>(name: ActorName, body: impl FnOnce() -> T) -> T {
+pub(crate) fn named_sync<T>(name: ActorName, body: impl FnOnce() -> T) -> T {
     CURRENT.sync_scope(name, body)
 }
 
@@ -114,7 +114,7 @@ pub(super) fn error_text(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// The text of a panic's payload.
-pub(super) fn panic_text(payload: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         (*text).to_owned()
     } else if let Some(text) = payload.downcast_ref::<String>() {

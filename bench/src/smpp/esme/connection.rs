@@ -133,7 +133,12 @@ impl<'a> Connection<'a> {
                 let _ = resp.encode(CommandId::DELIVER_SM_RESP, status, sequence_number, out);
             }
             CommandId::ENQUIRE_LINK => {
-                encode_resp_header(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ESME_ROK, sequence_number, out);
+                encode_resp_header(
+                    CommandId::ENQUIRE_LINK_RESP,
+                    CommandStatus::ESME_ROK,
+                    sequence_number,
+                    out,
+                );
             }
             CommandId::UNBIND => {
                 encode_resp_header(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence_number, out);

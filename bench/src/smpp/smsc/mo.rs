@@ -56,7 +56,12 @@ impl Mo {
     }
 
     /// Appends the deliver_sm of message `id`.
-    pub(super) fn encode(&self, id: u32, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(super) fn encode(
+        &self,
+        id: u32,
+        sequence_number: u32,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         let ledger = &self.options.ledger;
         let mut text = Marker::new(ledger.run(), id, tail_hash(TAIL)).to_chars().to_vec();
         text.extend_from_slice(TAIL);

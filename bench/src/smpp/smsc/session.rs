@@ -27,7 +27,6 @@ const SALT_THROTTLED: u64 = 1;
 const SALT_WITHHELD: u64 = 2;
 const SALT_FAILED: u64 = 3;
 
-#[derive(Debug)]
 pub(super) struct Session {
     shared: Arc<Shared>,
     wire: Wire,
@@ -135,7 +134,12 @@ impl Session {
                 Ok(None) => break,
                 Err(error) => {
                     self.shared.counters.malformed.fetch_add(1, Relaxed);
-                    encode_resp_header(CommandId::GENERIC_NACK, error.command_status(), 0, &mut self.wire.out);
+                    encode_resp_header(
+                        CommandId::GENERIC_NACK,
+                        error.command_status(),
+                        0,
+                        &mut self.wire.out,
+                    );
                     self.ending = Some(Ending::Closing);
                 }
             }
@@ -150,7 +154,9 @@ impl Session {
         let sequence_number = header.sequence_number;
         match header.command_id {
             CommandId::SUBMIT_SM => self.on_submit_sm(frame, now),
-            CommandId::DELIVER_SM_RESP => self.on_deliver_sm_resp(sequence_number, header.command_status, now),
+            CommandId::DELIVER_SM_RESP => {
+                self.on_deliver_sm_resp(sequence_number, header.command_status, now)
+            }
             CommandId::ENQUIRE_LINK => {
                 self.respond(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ESME_ROK, sequence_number);
             }
@@ -312,12 +318,8 @@ impl Session {
             let resp = SmResp { message_id: &self.id, tlvs: Tlvs::EMPTY };
             let out = &mut self.wire.out;
             // Ids are at most 36 octets of the 64 that the field takes.
-            let _ = resp.encode(
-                CommandId::SUBMIT_SM_RESP,
-                CommandStatus::ESME_ROK,
-                answer.sequence_number,
-                out,
-            );
+            let _ =
+                resp.encode(CommandId::SUBMIT_SM_RESP, CommandStatus::ESME_ROK, answer.sequence_number, out);
         }
     }
 
@@ -368,7 +370,9 @@ impl Session {
         let mo = shared.mo.as_ref()?;
         while self.outstanding.free() > 0 {
             let Some(id) = mo.take(now) else { break };
-            let Ok(sequence_number) = self.outstanding.insert(Delivery::Mo(id), now.into_std()) else { break };
+            let Ok(sequence_number) = self.outstanding.insert(Delivery::Mo(id), now.into_std()) else {
+                break;
+            };
             if mo.encode(id, sequence_number, &mut self.wire.out).is_ok() {
                 shared.counters.mo_sent.fetch_add(1, Relaxed);
             }

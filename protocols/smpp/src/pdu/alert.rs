@@ -34,7 +34,8 @@ impl<'a> AlertNotification<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::ALERT_NOTIFICATION, sequence_number), out, |w| {
+        let strings = [self.source.addr, self.esme.addr, self.tlvs.as_bytes()];
+        writer::encode(Head::request(CommandId::ALERT_NOTIFICATION, sequence_number), &strings, out, |w| {
             w.address(&SOURCE_LONG, &self.source)?;
             w.address(&ESME_ADDR, &self.esme)?;
             w.tlvs(self.tlvs);
@@ -61,7 +62,8 @@ impl<'a> Outbind<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::OUTBIND, sequence_number), out, |w| {
+        let strings = [self.system_id, self.password];
+        writer::encode(Head::request(CommandId::OUTBIND, sequence_number), &strings, out, |w| {
             w.c_octet(&SYSTEM_ID, self.system_id)?;
             w.c_octet(&PASSWORD, self.password)
         })

@@ -90,7 +90,8 @@ impl<'a> Bind<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(self.mode.command_id(), sequence_number), out, |w| {
+        let strings = [self.system_id, self.password, self.system_type, self.address.addr];
+        writer::encode(Head::request(self.mode.command_id(), sequence_number), &strings, out, |w| {
             w.c_octet(&SYSTEM_ID, self.system_id)?;
             w.c_octet(&PASSWORD, self.password)?;
             w.c_octet(&SYSTEM_TYPE, self.system_type)?;
@@ -143,11 +144,7 @@ impl<'a> BindResp<'a> {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let head = Head { command_id: self.mode.command_id().response(), command_status, sequence_number };
-        writer::encode(head, out, |w| {
-            w.c_octet(&SYSTEM_ID, self.system_id)?;
-            w.tlvs(self.tlvs);
-            Ok(())
-        })
+        writer::encode_c_octet(head, &SYSTEM_ID, self.system_id, self.tlvs, out)
     }
 }
 

@@ -49,7 +49,8 @@ impl<'a> DataSm<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::DATA_SM, sequence_number), out, |w| {
+        let strings = [self.service_type, self.source.addr, self.destination.addr, self.tlvs.as_bytes()];
+        writer::encode(Head::request(CommandId::DATA_SM, sequence_number), &strings, out, |w| {
             w.c_octet(&SERVICE_TYPE, self.service_type)?;
             w.address(&SOURCE_LONG, &self.source)?;
             w.address(&DESTINATION_LONG, &self.destination)?;

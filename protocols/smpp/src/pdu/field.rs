@@ -1,6 +1,7 @@
 //! Limits of the fields and the status that answers a breach (4.x tables, 5.2, 5.1.3).
 
 use super::error::{EncodeError, FieldError};
+use super::nul;
 use crate::status::CommandStatus;
 
 /// A C-octet string or octet string field.
@@ -93,6 +94,16 @@ impl Field {
         if value.len() > self.octets_max {
             let (field, octets, octets_max) = (self.name, value.len(), self.octets_max);
             return Err(EncodeError::TooLong { field, octets, octets_max });
+        }
+        Ok(())
+    }
+
+    /// Whether this may go out as a C-octet string.
+    #[inline]
+    pub(super) fn check(&self, value: &[u8]) -> Result<(), EncodeError> {
+        self.fits(value)?;
+        if nul::is_in(value) {
+            return Err(EncodeError::Nul { field: self.name });
         }
         Ok(())
     }

@@ -40,7 +40,8 @@ impl<'a> CancelSm<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::CANCEL_SM, sequence_number), out, |w| {
+        let strings = [self.service_type, self.message_id, self.source.addr, self.destination.addr];
+        writer::encode(Head::request(CommandId::CANCEL_SM, sequence_number), &strings, out, |w| {
             w.c_octet(&SERVICE_TYPE, self.service_type)?;
             w.c_octet(&MESSAGE_ID, self.message_id)?;
             w.address(&SOURCE, &self.source)?;
@@ -88,7 +89,15 @@ impl<'a> ReplaceSm<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::REPLACE_SM, sequence_number), out, |w| {
+        let strings = [
+            self.message_id,
+            self.source.addr,
+            self.schedule_delivery_time,
+            self.validity_period,
+            self.short_message,
+            self.tlvs.as_bytes(),
+        ];
+        writer::encode(Head::request(CommandId::REPLACE_SM, sequence_number), &strings, out, |w| {
             w.c_octet(&MESSAGE_ID, self.message_id)?;
             w.address(&SOURCE, &self.source)?;
             w.time(&SCHEDULE, self.schedule_delivery_time)?;

@@ -80,7 +80,16 @@ impl<'a> SubmitMulti<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::SUBMIT_MULTI, sequence_number), out, |w| {
+        let strings = [
+            self.service_type,
+            self.source.addr,
+            self.destinations.as_bytes(),
+            self.schedule_delivery_time,
+            self.validity_period,
+            self.short_message,
+            self.tlvs.as_bytes(),
+        ];
+        writer::encode(Head::request(CommandId::SUBMIT_MULTI, sequence_number), &strings, out, |w| {
             w.c_octet(&SERVICE_TYPE, self.service_type)?;
             w.address(&SOURCE, &self.source)?;
             self.destinations.write(w)?;
@@ -144,7 +153,8 @@ impl<'a> SubmitMultiResp<'a> {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let head = Head { command_id: CommandId::SUBMIT_MULTI_RESP, command_status, sequence_number };
-        writer::encode(head, out, |w| {
+        let strings = [self.message_id, self.unsuccesses.as_bytes(), self.tlvs.as_bytes()];
+        writer::encode(head, &strings, out, |w| {
             w.c_octet(&MESSAGE_ID, self.message_id)?;
             self.unsuccesses.write(w);
             w.tlvs(self.tlvs);

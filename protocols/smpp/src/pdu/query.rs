@@ -28,7 +28,8 @@ impl<'a> QuerySm<'a> {
 
     /// Appends the request.
     pub fn encode(&self, sequence_number: u32, out: &mut BytesMut) -> Result<(), EncodeError> {
-        writer::encode(Head::request(CommandId::QUERY_SM, sequence_number), out, |w| {
+        let strings = [self.message_id, self.source.addr];
+        writer::encode(Head::request(CommandId::QUERY_SM, sequence_number), &strings, out, |w| {
             w.c_octet(&MESSAGE_ID, self.message_id)?;
             w.address(&SOURCE, &self.source)
         })
@@ -71,7 +72,7 @@ impl<'a> QuerySmResp<'a> {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let head = Head { command_id: CommandId::QUERY_SM_RESP, command_status, sequence_number };
-        writer::encode(head, out, |w| {
+        writer::encode(head, &[self.message_id, self.final_date], out, |w| {
             w.c_octet(&MESSAGE_ID, self.message_id)?;
             w.time(&FINAL_DATE, self.final_date)?;
             w.bytes(&[self.message_state, self.error_code]);

@@ -3,6 +3,7 @@
 use super::address::Address;
 use super::error::FieldError;
 use super::field::{AddressField, Field, OctetField, SHORT_MESSAGE};
+use super::nul;
 use crate::status::CommandStatus;
 use crate::tlv::Tlvs;
 
@@ -30,7 +31,8 @@ impl<'a> Reader<'a> {
     /// A C-octet string without its NUL. ESME_RINVCMDLEN when the body ends before it, the field's own
     /// status when no NUL stands within its limit.
     pub(super) fn c_octet(&mut self, field: &Field) -> Result<&'a [u8], FieldError> {
-        let Some(length) = self.0.iter().take(field.octets_max + 1).position(|&octet| octet == 0) else {
+        let within = self.0.get(..=field.octets_max).unwrap_or(self.0);
+        let Some(length) = nul::find(within) else {
             return Err(if self.0.is_empty() { ended_before(field.name) } else { field.refused() });
         };
         Ok(self.take_c_octet(length))
@@ -38,7 +40,7 @@ impl<'a> Reader<'a> {
 
     /// A C-octet string of any length whose NUL may be missing at the end of the body.
     pub(super) fn c_octet_lenient(&mut self) -> &'a [u8] {
-        let length = self.0.iter().position(|&octet| octet == 0).unwrap_or(self.0.len());
+        let length = nul::find(self.0).unwrap_or(self.0.len());
         self.take_c_octet(length)
     }
 

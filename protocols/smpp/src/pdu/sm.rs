@@ -81,8 +81,16 @@ impl<'a> Sm<'a> {
         sequence_number: u32,
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
-        writer::encode(Head::request(command_id, sequence_number), out, |w| {
-            w.reserve(FIXED_OCTETS_MAX + self.short_message.len() + self.tlvs.as_bytes().len());
+        let strings = [
+            self.service_type,
+            self.source.addr,
+            self.destination.addr,
+            self.schedule_delivery_time,
+            self.validity_period,
+            self.short_message,
+            self.tlvs.as_bytes(),
+        ];
+        writer::encode(Head::request(command_id, sequence_number), &strings, out, |w| {
             w.c_octet(&SERVICE_TYPE, self.service_type)?;
             w.address(&SOURCE, &self.source)?;
             w.address(&DESTINATION, &self.destination)?;
@@ -142,9 +150,6 @@ impl<'a> Sm<'a> {
         Ok(())
     }
 }
-
-/// Every field but text and TLVs at its longest: 5 + 20 + 20 + 16 + 16 octets, 5 NULs, 12 integers.
-const FIXED_OCTETS_MAX: usize = 94;
 
 /// Shows lengths in place of texts, and masked addresses.
 impl fmt::Debug for Sm<'_> {

@@ -38,10 +38,6 @@ impl<'a> SmResp<'a> {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         let head = Head { command_id, command_status, sequence_number };
-        writer::encode(head, out, |w| {
-            w.c_octet(&MESSAGE_ID, self.message_id)?;
-            w.tlvs(self.tlvs);
-            Ok(())
-        })
+        writer::encode_c_octet(head, &MESSAGE_ID, self.message_id, self.tlvs, out)
     }
 }

@@ -1,6 +1,6 @@
 //! Writes whole PDUs.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use super::address::Address;
 use super::error::EncodeError;
@@ -43,59 +43,118 @@ impl Head {
     }
 }
 
-/// Appends a PDU whose body `fields` writes; undone when it fails.
+/// The integers and NULs of the PDU with most of them, submit_multi with 18, and some room.
+const FIXED_OCTETS_MAX: usize = 32;
+
+/// Appends a PDU whose body `fields` writes; undone when it fails. `strings` are all fields of variable
+/// length: their sum says how much room is made, once and ahead of the writing.
 pub(super) fn encode(
     head: Head,
+    strings: &[&[u8]],
     out: &mut BytesMut,
     fields: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let start = out.len();
-    out.extend_from_slice(&header(0, head.command_id, head.command_status, head.sequence_number));
-    let written = fields(&mut Writer(out)).and_then(|()| write_length(start, out));
-    if written.is_err() {
-        out.truncate(start);
-    }
-    written
+    let body_max = FIXED_OCTETS_MAX + strings.iter().map(|string| string.len()).sum::<usize>();
+    out.resize(start + HEADER_LEN + body_max, 0);
+    let written = out.get_mut(start..).map_or(Err(NO_ROOM), |pdu| write(head, pdu, fields));
+    out.truncate(start + written.unwrap_or(0));
+    written.map(|_| ())
 }
 
-fn write_length(start: usize, out: &mut BytesMut) -> Result<(), EncodeError> {
-    let octets = out.len().saturating_sub(start);
-    let refused = EncodeError::TooLong { field: "command_length", octets, octets_max: u32::MAX as usize };
-    let command_length = u32::try_from(octets).map_err(|_| refused)?;
-    let field = out.get_mut(start..).and_then(|pdu| pdu.first_chunk_mut::<4>()).ok_or(refused)?;
-    *field = command_length.to_be_bytes();
+/// Appends a PDU whose body is one C-octet string and TLVs, as most responses are: the busiest encoder of a
+/// gateway. Its length is known ahead, so nothing is made room for and cut again.
+pub(super) fn encode_c_octet(
+    head: Head,
+    field: &Field,
+    value: &[u8],
+    tlvs: Tlvs<'_>,
+    out: &mut BytesMut,
+) -> Result<(), EncodeError> {
+    field.check(value)?;
+    let octets = HEADER_LEN + value.len() + 1 + tlvs.as_bytes().len();
+    let command_length = u32::try_from(octets).map_err(|_| NO_ROOM)?;
+    let head = header(command_length, head.command_id, head.command_status, head.sequence_number);
+    out.reserve(octets);
+    out.extend_from_slice(&head);
+    out.extend_from_slice(value);
+    out.extend_from_slice(&[0]);
+    if !tlvs.is_empty() {
+        out.extend_from_slice(tlvs.as_bytes());
+    }
     Ok(())
+}
+
+/// Appends fields without a header; undone when it fails.
+pub(super) fn append(
+    strings: &[&[u8]],
+    out: &mut BytesMut,
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    let start = out.len();
+    let body_max = FIXED_OCTETS_MAX + strings.iter().map(|string| string.len()).sum::<usize>();
+    out.resize(start + body_max, 0);
+    let written = out.get_mut(start..).map_or(Err(NO_ROOM), |body| write_fields(body, fields));
+    out.truncate(start + written.unwrap_or(0));
+    written.map(|_| ())
+}
+
+/// Fields outgrew the room that was made for them, or 32 bits.
+const NO_ROOM: EncodeError = EncodeError::Value { field: "command_length" };
+
+/// Fills the front of `pdu` and says how many octets that took.
+fn write(
+    head: Head,
+    pdu: &mut [u8],
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
+) -> Result<usize, EncodeError> {
+    let (place, body) = pdu.split_first_chunk_mut::<HEADER_LEN>().ok_or(NO_ROOM)?;
+    let octets = HEADER_LEN + write_fields(body, fields)?;
+    let command_length = u32::try_from(octets).map_err(|_| NO_ROOM)?;
+    *place = header(command_length, head.command_id, head.command_status, head.sequence_number);
+    Ok(octets)
+}
+
+fn write_fields(
+    body: &mut [u8],
+    fields: impl FnOnce(&mut Writer<'_>) -> Result<(), EncodeError>,
+) -> Result<usize, EncodeError> {
+    let room = body.len();
+    let mut writer = Writer { rest: body, outgrown: false };
+    fields(&mut writer)?;
+    if writer.outgrown { Err(NO_ROOM) } else { Ok(room - writer.rest.len()) }
 }
 
 #[inline]
 fn header(length: u32, id: CommandId, status: CommandStatus, sequence_number: u32) -> [u8; HEADER_LEN] {
-    let mut octets = [0; HEADER_LEN];
-    let fields = [length, id.0, status.0, sequence_number];
-    for (place, field) in octets.chunks_exact_mut(4).zip(fields) {
-        place.copy_from_slice(&field.to_be_bytes());
-    }
-    octets
+    let [length, id, status, number] = [length, id.0, status.0, sequence_number].map(u128::from);
+    (length << 96 | id << 64 | status << 32 | number).to_be_bytes()
 }
 
-/// The body being written.
-pub(super) struct Writer<'a>(&'a mut BytesMut);
+/// The room for a body, filled from the front.
+pub(super) struct Writer<'a> {
+    rest: &'a mut [u8],
+    outgrown: bool,
+}
 
-impl<'a> Writer<'a> {
-    pub(super) const fn new(out: &'a mut BytesMut) -> Self {
-        Self(out)
-    }
-
-    /// Makes room at once for a body of about this many octets.
-    pub(super) fn reserve(&mut self, octets: usize) {
-        self.0.reserve(octets);
-    }
-
+impl Writer<'_> {
     pub(super) fn u8(&mut self, octet: u8) {
-        self.0.put_u8(octet);
+        self.bytes(&[octet]);
     }
 
     pub(super) fn u32(&mut self, value: u32) {
-        self.0.put_u32(value);
+        self.bytes(&value.to_be_bytes());
+    }
+
+    #[inline]
+    pub(super) fn bytes(&mut self, octets: &[u8]) {
+        match std::mem::take(&mut self.rest).split_at_mut_checked(octets.len()) {
+            Some((place, rest)) => {
+                place.copy_from_slice(octets);
+                self.rest = rest;
+            }
+            None => self.outgrown = true,
+        }
     }
 
     pub(super) fn octet(&mut self, field: &OctetField, octet: u8) -> Result<(), EncodeError> {
@@ -108,11 +167,8 @@ impl<'a> Writer<'a> {
 
     /// A C-octet string and its NUL.
     pub(super) fn c_octet(&mut self, field: &Field, value: &[u8]) -> Result<(), EncodeError> {
-        field.fits(value)?;
-        if value.contains(&0) {
-            return Err(EncodeError::Nul { field: field.name });
-        }
-        self.0.extend_from_slice(value);
+        field.check(value)?;
+        self.bytes(value);
         self.u8(0);
         Ok(())
     }
@@ -136,15 +192,11 @@ impl<'a> Writer<'a> {
         SHORT_MESSAGE.fits(value)?;
         // The limit checked above is below 256.
         self.u8(u8::try_from(value.len()).unwrap_or(u8::MAX));
-        self.0.extend_from_slice(value);
+        self.bytes(value);
         Ok(())
     }
 
-    pub(super) fn bytes(&mut self, octets: &[u8]) {
-        self.0.extend_from_slice(octets);
-    }
-
     pub(super) fn tlvs(&mut self, tlvs: Tlvs<'_>) {
-        self.0.extend_from_slice(tlvs.as_bytes());
+        self.bytes(tlvs.as_bytes());
     }
 }

@@ -6,7 +6,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{SqlStr, Transaction};
 
-use crate::log::bulk::{chunks, Bulk, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, UPDATE_MESSAGES};
+use crate::log::bulk::{Bulk, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, UPDATE_MESSAGES, chunks};
 use crate::log::{Batch, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
 

@@ -67,7 +67,8 @@ enum Leading {
 }
 
 fn progress<T>(query: Statement, rows: &[T], of: impl Fn(&T) -> &Progress, leading: Leading) -> Statement {
-    let query = if leading == Leading::State { column(query, rows, |row| of(row).state.code()) } else { query };
+    let query =
+        if leading == Leading::State { column(query, rows, |row| of(row).state.code()) } else { query };
     let query = column(query, rows, |row| of(row).vendor);
     let query = column(query, rows, |row| of(row).route);
     let query = column(query, rows, |row| of(row).uncertain as i16);

@@ -119,5 +119,8 @@ fn octet(value: i16) -> u8 {
 }
 
 fn unknown(id: i64, column: &str, value: i16) -> Error {
-    Error::new(ErrorKind::Other, format!("message {id:016x} has {column} {value}, which this program does not know"))
+    Error::new(
+        ErrorKind::Other,
+        format!("message {id:016x} has {column} {value}, which this program does not know"),
+    )
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Error;
 use crate::log::Uncertain;
-use crate::model::{Alphabet, Ban, BindModes, BindType, Cidr, Messaging, MessageIdFormat, Money, SystemId};
+use crate::model::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Messaging, Money, SystemId};
 use crate::password::SecretString;
 
 /// A provisioning file (TOML).
@@ -273,10 +273,16 @@ impl Document {
     /// The document that describes what is in the database, without passwords.
     #[must_use]
     pub fn of(current: &Messaging) -> Self {
-        let ban = |id: Uuid| current.customers.iter().find(|customer| customer.id == id).map(|found| found.ban.clone());
+        let ban = |id: Uuid| {
+            current.customers.iter().find(|customer| customer.id == id).map(|found| found.ban.clone())
+        };
         let ban_text = |id: Option<Uuid>| id.and_then(ban).map_or_else(String::new, String::from);
         Self {
-            customers: current.customers.iter().map(|customer| CustomerEntry::of(customer, current)).collect(),
+            customers: current
+                .customers
+                .iter()
+                .map(|customer| CustomerEntry::of(customer, current))
+                .collect(),
             esme_accounts: current
                 .accounts
                 .iter()

@@ -1,8 +1,8 @@
 use super::*;
 use crate::clock::Timestamp;
 use crate::seal::RootKey;
-use crate::store::testing::{each_engine, Engine};
 use crate::store::messaging;
+use crate::store::testing::{Engine, each_engine};
 
 const FILE: &str = r#"
 [[customers]]
@@ -79,10 +79,15 @@ fn a_file_that_cannot_be_meant_is_refused_with_the_place() {
         ("password = \"secret12\"", "password = \"123456789\"", "at most 8 octets"),
         ("127.0.0.0/8", "127.0.0.0/40", "is not a network"),
         ("0.0035", "0,0035", "is not an amount"),
-        ("ban = \"TB-071161708\"\ncompany_name = \"Acme\"", "ban = \"x\"\ncompany_name = \"\"", "is not a BAN"),
+        (
+            "ban = \"TB-071161708\"\ncompany_name = \"Acme\"",
+            "ban = \"x\"\ncompany_name = \"\"",
+            "is not a BAN",
+        ),
     ] {
         let text = FILE.replacen(from, to, 1);
-        let refused = Document::parse(&text).and_then(|document| plan(&document, &empty)).unwrap_err().to_string();
+        let refused =
+            Document::parse(&text).and_then(|document| plan(&document, &empty)).unwrap_err().to_string();
         assert!(refused.contains(error), "{refused}");
     }
     let twice = format!("{FILE}\n[[dids]]\nnumber = \"15550001111\"\n");

@@ -3,13 +3,15 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Change, CustomerEntry, DidEntry, Document, Error, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
+use super::{
+    Change, CustomerEntry, DidEntry, Document, Error, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry,
+};
 use crate::clock::Timestamp;
 use crate::model::Messaging;
 use crate::password;
 use crate::seal::RootKey;
 use crate::store::messaging::stored_time;
-use crate::store::{execute, statements, Db, Sql, Tx};
+use crate::store::{Db, Sql, Tx, execute, statements};
 
 statements! {
     RAISE_VERSION = Sql::both("UPDATE accounts.config_version SET version = version + 1 WHERE id = 1");
@@ -80,11 +82,14 @@ pub async fn apply(
         return Ok(());
     }
     let mut writer = Writer { tx: db.begin().await?, key, ids: Ids::of(current), now };
-    let changed = |kind: &str, name: &str| changes.iter().any(|change| change.kind == kind && change.key == name);
+    let changed =
+        |kind: &str, name: &str| changes.iter().any(|change| change.kind == kind && change.key == name);
     for entry in document.customers.iter().filter(|entry| changed("customer", entry.ban.as_str())) {
         writer.customer(entry).await?;
     }
-    for entry in document.esme_accounts.iter().filter(|entry| changed("esme_account", entry.system_id.as_str())) {
+    for entry in
+        document.esme_accounts.iter().filter(|entry| changed("esme_account", entry.system_id.as_str()))
+    {
         writer.account(entry, current).await?;
     }
     for entry in document.sms_vendors.iter().filter(|entry| changed("sms_vendor", &entry.instance_name)) {
@@ -158,7 +163,9 @@ impl Writer<'_> {
     async fn account(&mut self, entry: &EsmeAccountEntry, current: &Messaging) -> Result<(), Error> {
         let stored = current.accounts.iter().find(|account| account.system_id == entry.system_id);
         let hash = match (&entry.password, stored) {
-            (Some(wanted), Some(stored)) if password::verify(Some(&stored.password), wanted.expose().as_bytes()) => {
+            (Some(wanted), Some(stored))
+                if password::verify(Some(&stored.password), wanted.expose().as_bytes()) =>
+            {
                 stored.password.clone()
             }
             (Some(wanted), _) => password::hash(wanted.expose()),

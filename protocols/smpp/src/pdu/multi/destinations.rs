@@ -6,7 +6,7 @@ use super::super::address::Address;
 use super::super::error::{EncodeError, FieldError};
 use super::super::field::{DESTINATION, DL_NAME};
 use super::super::reader::Reader;
-use super::super::writer::Writer;
+use super::super::writer::{Writer, append};
 use crate::status::CommandStatus;
 
 /// dest_flag of an SME address.
@@ -38,22 +38,16 @@ pub fn write_destination(
     destination: &Destination<'_>,
     octets: &mut bytes::BytesMut,
 ) -> Result<(), EncodeError> {
-    let start = octets.len();
-    let mut writer = Writer::new(octets);
-    let written = match destination {
-        Destination::Address(address) => {
-            writer.u8(SME_ADDRESS);
-            writer.address(&DESTINATION, address)
-        }
-        Destination::DistributionList(name) => {
-            writer.u8(DISTRIBUTION_LIST);
-            writer.c_octet(&DL_NAME, name)
-        }
-    };
-    if written.is_err() {
-        octets.truncate(start);
+    match destination {
+        Destination::Address(address) => append(&[address.addr], octets, |w| {
+            w.u8(SME_ADDRESS);
+            w.address(&DESTINATION, address)
+        }),
+        Destination::DistributionList(name) => append(&[name], octets, |w| {
+            w.u8(DISTRIBUTION_LIST);
+            w.c_octet(&DL_NAME, name)
+        }),
     }
-    written
 }
 
 impl<'a> Destinations<'a> {
@@ -80,6 +74,10 @@ impl<'a> Destinations<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Destination<'a>> + use<'a> {
         let mut reader = Reader::new(self.octets);
         (0..self.count).map_while(move |_| read_one(&mut reader).ok())
+    }
+
+    pub(super) const fn as_bytes(&self) -> &'a [u8] {
+        self.octets
     }
 
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {

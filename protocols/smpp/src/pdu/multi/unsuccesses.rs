@@ -6,7 +6,7 @@ use super::super::address::Address;
 use super::super::error::{EncodeError, FieldError};
 use super::super::field::DESTINATION;
 use super::super::reader::Reader;
-use super::super::writer::Writer;
+use super::super::writer::{Writer, append};
 use crate::status::CommandStatus;
 
 /// One refused destination.
@@ -28,15 +28,11 @@ pub struct Unsuccesses<'a> {
 /// Appends one refused destination to `octets`, for [`Unsuccesses::parse`]. Errors as encode gives them;
 /// `octets` is then unchanged.
 pub fn write_unsuccess(unsuccess: &Unsuccess<'_>, octets: &mut bytes::BytesMut) -> Result<(), EncodeError> {
-    let start = octets.len();
-    let mut writer = Writer::new(octets);
-    let written = writer.address(&DESTINATION, &unsuccess.address);
-    if written.is_err() {
-        octets.truncate(start);
-        return written;
-    }
-    writer.u32(unsuccess.command_status.0);
-    Ok(())
+    append(&[unsuccess.address.addr], octets, |w| {
+        w.address(&DESTINATION, &unsuccess.address)?;
+        w.u32(unsuccess.command_status.0);
+        Ok(())
+    })
 }
 
 impl<'a> Unsuccesses<'a> {
@@ -59,6 +55,10 @@ impl<'a> Unsuccesses<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Unsuccess<'a>> + use<'a> {
         let mut reader = Reader::new(self.octets);
         (0..self.count).map_while(move |_| read_one(&mut reader).ok())
+    }
+
+    pub(super) const fn as_bytes(&self) -> &'a [u8] {
+        self.octets
     }
 
     /// An absent list is an empty one.

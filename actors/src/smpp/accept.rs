@@ -1,0 +1,362 @@
+//! Acceptance of a message: limits, route, state, and the row that makes it durable.
+//!
+//! What is accepted here is in the log's open group; the session answers ESME_ROK when the ticket is done.
+
+use bytes::{Bytes, BytesMut};
+use runtime::clock::Timestamp;
+use runtime::log::{Direction, MessageRow, Progress, State, Ticket};
+use runtime::model::{MessageId, Route};
+use smpp::pdu::Sm;
+use smpp::time::Time;
+use smpp::{CommandId, CommandStatus, Frame};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::time::Instant;
+
+use super::Smpp;
+use super::account::{Account, Settings};
+use super::message::{Message, address_text, alphabet_code, default_alphabet, own};
+use super::prepare::{Prepared, Refused, Wishes, prepare};
+use super::queue::Unit;
+use super::routing::Query;
+use super::vendor::Vendor;
+
+/// A message taken.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Our id of it.
+    pub id: MessageId,
+    /// Done when it may be acknowledged.
+    pub ticket: Ticket,
+}
+
+/// Who submits.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    /// The account.
+    pub account: &'a Arc<Account>,
+    /// Its settings now.
+    pub settings: &'a Settings,
+}
+
+/// The refusal of a message: the `command_status` for its sender.
+pub type Refusal = CommandStatus;
+
+/// Takes a submit_sm.
+///
+/// # Errors
+/// The status to answer with; nothing was kept.
+pub fn submit(smpp: &Smpp, sender: Sender<'_>, frame: &Frame, sm: &Sm<'_>) -> Result<Accepted, Refusal> {
+    sm.check_submit().map_err(|error| error.command_status)?;
+    take(smpp, sender, sm, || own(frame.bytes()))
+}
+
+/// Takes a message that did not come as submit_sm (data_sm, a destination of submit_multi).
+///
+/// # Errors
+/// As [`submit`].
+pub fn submit_made(smpp: &Smpp, sender: Sender<'_>, sm: &Sm<'_>) -> Result<Accepted, Refusal> {
+    sm.check_submit().map_err(|error| error.command_status)?;
+    let mut pdu = BytesMut::with_capacity(320);
+    sm.encode(CommandId::SUBMIT_SM, 0, &mut pdu).map_err(|_| CommandStatus::ESME_RSUBMITFAIL)?;
+    let frame = pdu.freeze();
+    take(smpp, sender, sm, || frame)
+}
+
+fn take(
+    smpp: &Smpp,
+    sender: Sender<'_>,
+    sm: &Sm<'_>,
+    frame: impl FnOnce() -> Bytes,
+) -> Result<Accepted, Refusal> {
+    let (now, at) = (Instant::now(), smpp.now());
+    if smpp.draining.load(Ordering::Relaxed) {
+        return Err(CommandStatus::ESME_RSYSERR);
+    }
+    let times = Times::of(smpp, sm, at)?;
+    let destination = address_text(sm.destination.addr);
+    let source = address_text(sm.source.addr);
+    let begun = Instant::now();
+    let routes = smpp.routes.load();
+    let query = Query { customer: sender.settings.customer.id, source: &source, destination: &destination };
+    let candidates = routes.candidates(&query, |n| smpp.random.below(n));
+    let chosen = choose(smpp, &candidates).ok_or(CommandStatus::ESME_RINVDSTADR)?;
+    smpp.metrics
+        .routing_seconds
+        .with_label_values(&[&chosen.route.name])
+        .observe(begun.elapsed().as_secs_f64());
+
+    let from = default_alphabet(sender.settings.account.default_alphabet);
+    let transcode = sender.settings.account.transcode;
+    let reference = u8::try_from(smpp.random.below(256)).unwrap_or(0);
+    let prepared = prepare(sm, (from, transcode), &wishes(&chosen.vendor), reference)
+        .map_err(|Refused(status)| status)?;
+    if !sender.account.take(sender.settings, u32::from(prepared.segments), now) {
+        smpp.metrics.rate_limit_exceeded.with_label_values(&["customer"]).inc();
+        return Err(CommandStatus::ESME_RTHROTTLED);
+    }
+    let row = MessageRow {
+        id: smpp.next_id(at).0,
+        direction: Direction::Mt,
+        customer: sender.settings.customer.id,
+        account: sender.account.id,
+        parent: None,
+        part: 0,
+        segments: prepared.segments,
+        source,
+        destination,
+        alphabet: alphabet_code(prepared.alphabet),
+        registered_delivery: sm.registered_delivery.0,
+        priority: sm.priority_flag.min(3),
+        accepted_at: at.micros(),
+        expires_at: times.expires.micros(),
+        hold: 0,
+        progress: progress(State::Queued, &times, &chosen),
+        frame: frame(),
+    };
+    let accepted = Taken { row, prepared, chosen, times }.keep(smpp, sender, now)?;
+    sender.account.submitted.fetch_add(1, Ordering::Relaxed);
+    smpp.submitted.fetch_add(1, Ordering::Relaxed);
+    Ok(accepted)
+}
+
+/// A route with its vendor.
+struct Chosen {
+    route: Route,
+    vendor: Arc<Vendor>,
+}
+
+/// The best candidate whose vendor is up; if none is, the best one.
+fn choose(smpp: &Smpp, candidates: &[&Route]) -> Option<Chosen> {
+    let vendors = smpp.vendors.load();
+    let known =
+        |route: &&Route| vendors.get(&route.vendor).map(|vendor| ((*route).clone(), Arc::clone(vendor)));
+    let up = candidates.iter().filter_map(known).find(|(_, vendor)| vendor.is_up());
+    let (route, vendor) = up.or_else(|| candidates.iter().find_map(known))?;
+    Some(Chosen { route, vendor })
+}
+
+fn wishes(vendor: &Vendor) -> Wishes {
+    let config = vendor.config.load();
+    Wishes {
+        alphabet: default_alphabet(config.default_alphabet),
+        long_as_payload: config.long_as_payload,
+        receipts_always: config.receipts_always,
+    }
+}
+
+/// When a message is sent first and when it expires.
+struct Times {
+    scheduled: Option<Timestamp>,
+    expires: Timestamp,
+}
+
+impl Times {
+    fn of(smpp: &Smpp, sm: &Sm<'_>, now: Timestamp) -> Result<Self, Refusal> {
+        let resolve = |octets: &[u8], refusal: Refusal| match Time::parse(octets) {
+            Ok(time) => Ok(time.map(|time| Timestamp::from_micros(time.resolve(now.micros())))),
+            Err(_) => Err(refusal),
+        };
+        let scheduled =
+            resolve(sm.schedule_delivery_time, CommandStatus::ESME_RINVSCHED)?.filter(|at| *at > now);
+        let validity = resolve(sm.validity_period, CommandStatus::ESME_RINVEXPIRY)?;
+        if validity.is_some_and(|at| at <= now) {
+            return Err(CommandStatus::ESME_RINVEXPIRY);
+        }
+        let latest = now.plus(smpp.options.validity_max.get());
+        let from = scheduled.unwrap_or(now);
+        let expires = validity.unwrap_or_else(|| from.plus(smpp.options.validity_default.get())).min(latest);
+        if scheduled.is_some_and(|at| at >= expires) {
+            return Err(CommandStatus::ESME_RINVSCHED);
+        }
+        Ok(Self { scheduled, expires })
+    }
+}
+
+fn progress(state: State, times: &Times, chosen: &Chosen) -> Progress {
+    Progress {
+        state,
+        vendor: Some(chosen.vendor.id),
+        route: Some(chosen.route.id),
+        uncertain: chosen.route.uncertain,
+        attempts: 0,
+        submitted_at: None,
+        done_at: None,
+        deadline: Some(times.expires.micros()),
+        vendor_message_id: None,
+        dlr_hash: None,
+        command_status: None,
+        error: None,
+    }
+}
+
+/// A message that passed every limit of its sender.
+struct Taken {
+    row: MessageRow,
+    prepared: Prepared,
+    chosen: Chosen,
+    times: Times,
+}
+
+impl Taken {
+    fn keep(mut self, smpp: &Smpp, sender: Sender<'_>, now: Instant) -> Result<Accepted, Refusal> {
+        let id = MessageId(self.row.id);
+        if let Some(at) = self.times.scheduled {
+            self.row.progress.state = State::Scheduled;
+            self.row.progress.deadline = Some(at.micros());
+            let ticket = append_new(smpp, |batch| batch.accept(self.row))?;
+            return Ok(Accepted { id, ticket });
+        }
+        let vendor = Arc::clone(&self.chosen.vendor);
+        let (whole, unit) = self.unit(smpp, sender.account);
+        let ticket = send_or_queue(smpp, &vendor, unit, whole, now)?;
+        Ok(Accepted { id, ticket })
+    }
+
+    /// The messages that go to the vendor, and the row of the whole when they are its parts.
+    fn unit(self, smpp: &Smpp, account: &Arc<Account>) -> (Option<MessageRow>, Unit) {
+        let Self { mut row, prepared, .. } = self;
+        let mut frames = prepared.frames.into_iter();
+        if frames.len() <= 1 {
+            if let Some(frame) = frames.next() {
+                row.frame = frame;
+            }
+            return (None, vec![Message::new(row, Arc::clone(account))]);
+        }
+        let parts = frames.zip(1..).map(|(frame, part)| {
+            let id = smpp.next_id(Timestamp::from_micros(row.accepted_at)).0;
+            let part = MessageRow { id, parent: Some(row.id), part, segments: 1, frame, ..row.clone() };
+            Message::new(part, Arc::clone(account))
+        });
+        let unit = parts.collect();
+        row.progress.state = State::Split;
+        (Some(row), unit)
+    }
+}
+
+/// Sends messages at once when a bind has room, their first attempt in the same commit as their acceptance;
+/// queues them else.
+fn send_or_queue(
+    smpp: &Smpp,
+    vendor: &Arc<Vendor>,
+    unit: Unit,
+    whole: Option<MessageRow>,
+    now: Instant,
+) -> Result<Ticket, Refusal> {
+    let mut whole = whole;
+    let handed = vendor.hand_over(unit, now, |unit| {
+        for message in unit.iter_mut() {
+            message.row.progress.state = State::Submitted;
+            message.row.progress.attempts = 1;
+            message.tries = 1;
+        }
+        append_unit(smpp, unit, whole.take())
+    });
+    let mut unit = match handed {
+        Ok(committed) => return committed,
+        Err(unit) => unit,
+    };
+    if vendor.is_full(unit.len()) {
+        smpp.metrics.rate_limit_exceeded.with_label_values(&["queue"]).inc();
+        return Err(CommandStatus::ESME_RMSGQFUL);
+    }
+    let ticket = append_unit(smpp, &mut unit, whole)?;
+    // Between the check and here others may have filled the queue; what the log has is kept.
+    if let Err(unit) = vendor.enqueue(unit) {
+        vendor.requeue(unit);
+    }
+    Ok(ticket)
+}
+
+fn append_unit(smpp: &Smpp, unit: &mut Unit, whole: Option<MessageRow>) -> Result<Ticket, Refusal> {
+    append_new(smpp, |batch| {
+        if let Some(whole) = whole {
+            batch.accept(whole);
+        }
+        for message in unit {
+            batch.accept(message.row.clone());
+        }
+    })
+}
+
+fn append_new(smpp: &Smpp, add: impl FnOnce(&mut runtime::log::Batch)) -> Result<Ticket, Refusal> {
+    smpp.log.append_new(add).map_err(|_full| {
+        smpp.metrics.rate_limit_exceeded.with_label_values(&["log"]).inc();
+        CommandStatus::ESME_RMSGQFUL
+    })
+}
+
+/// Finds a vendor for a message that is due or must go elsewhere, and queues it there. Gives it back when no
+/// route is left.
+///
+/// # Errors
+/// The message, when nobody can take it.
+pub fn reroute(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
+    let routes = smpp.routes.load();
+    let query = Query {
+        customer: message.row.customer,
+        source: &message.row.source,
+        destination: &message.row.destination,
+    };
+    let mut candidates = routes.candidates(&query, |n| smpp.random.below(n));
+    candidates.retain(|route| !message.tried.contains(&route.id));
+    let Some(chosen) = choose(smpp, &candidates) else { return Err(message) };
+    message.tries = 0;
+    let progress = &mut message.row.progress;
+    progress.vendor = Some(chosen.vendor.id);
+    progress.route = Some(chosen.route.id);
+    progress.uncertain = chosen.route.uncertain;
+    message.requeue();
+    let (id, progress) = message.change();
+    smpp.log.append(|batch| batch.change(id, progress));
+    chosen.vendor.requeue(vec![message]);
+    Ok(())
+}
+
+/// Sends a message whose delivery time has come; its text is made ready and split now. Gives it back when no
+/// route is left.
+///
+/// # Errors
+/// The message, when nobody can take it.
+pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
+    let vendor = message.row.progress.vendor.and_then(|id| smpp.vendor(id));
+    let settings = message.account.settings.load_full();
+    let prepared = vendor.zip(message.sm()).and_then(|(vendor, sm)| {
+        let from = default_alphabet(settings.account.default_alphabet);
+        let reference = u8::try_from(smpp.random.below(256)).unwrap_or(0);
+        prepare(&sm, (from, settings.account.transcode), &wishes(&vendor), reference).ok()
+    });
+    let Some(Prepared { mut frames, alphabet, .. }) = prepared else { return reroute(smpp, message) };
+    message.row.alphabet = alphabet_code(alphabet);
+    if frames.len() <= 1 {
+        if let Some(frame) = frames.pop() {
+            message.row.frame = frame;
+        }
+        return reroute(smpp, message);
+    }
+    let parent = message.row.id;
+    let parts = frames.into_iter().zip(1..).map(|(frame, part)| {
+        let id = smpp.next_id(smpp.now()).0;
+        let mut row =
+            MessageRow { id, parent: Some(parent), part, segments: 1, frame, ..message.row.clone() };
+        row.progress.state = State::Queued;
+        row.progress.deadline = Some(row.expires_at);
+        Message::new(row, Arc::clone(&message.account))
+    });
+    let parts: Unit = parts.collect();
+    message.row.progress.state = State::Split;
+    message.row.progress.deadline = Some(message.row.expires_at);
+    let (id, progress) = message.change();
+    smpp.log.append(|batch| {
+        batch.change(id, progress);
+        for part in &parts {
+            batch.accept(part.row.clone());
+        }
+    });
+    match message.row.progress.vendor.and_then(|id| smpp.vendor(id)) {
+        Some(vendor) => vendor.requeue(parts),
+        // The vendor went between the two looks; the log has the parts, the next start finds them.
+        None => tracing::warn!(message = %message.id(), "vendor of a scheduled message is gone"),
+    }
+    Ok(())
+}

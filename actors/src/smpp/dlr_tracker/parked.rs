@@ -1,0 +1,212 @@
+//! Receipts without a message: searched for in memory again, in the log, and among held messages; tried again
+//! later; given up at last.
+
+use std::time::Duration;
+
+use runtime::clock::Timestamp;
+use runtime::log::{MessageRow, ParkedRow, State};
+use smpp::dlr::Receipt;
+use smpp::pdu::Sm;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::smpp::Smpp;
+use crate::smpp::message::Message;
+use crate::smpp::receipt_index::{candidates, hash, same_address};
+use crate::smpp::receipts::{self, finish};
+use crate::smpp::vendor_bind::ending;
+
+/// Waits between tries; the last is repeated.
+const WAITS: [Duration; 5] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(300),
+];
+/// A held message is taken for the one that a receipt speaks of when it was sent within this time before.
+const UNCERTAIN_WITHIN: Duration = Duration::from_secs(24 * 3600);
+/// Rows read back at one time.
+const PAGE: u32 = 1000;
+
+/// A parked receipt.
+#[derive(Debug)]
+pub struct Parked {
+    /// Its row.
+    pub row: ParkedRow,
+    /// Hashes under which its message may be kept.
+    pub hashes: Vec<i64>,
+    tries: usize,
+    next: Instant,
+}
+
+impl Parked {
+    /// A receipt for a vendor's message id.
+    #[must_use]
+    pub fn new(row: ParkedRow, id: &[u8]) -> Self {
+        let hashes = candidates(id).iter().map(|form| hash(row.vendor, form)).collect();
+        Self { row, hashes, tries: 0, next: Instant::now() }
+    }
+
+    /// A receipt as the log has it; None when its body is not one.
+    #[must_use]
+    pub fn from_row(row: ParkedRow) -> Option<Self> {
+        let body = row.body.clone();
+        let sm = Sm::decode(&body).ok()?;
+        let receipt = Receipt::of(&sm)?;
+        Some(Self::new(row, receipt.id))
+    }
+}
+
+pub(super) async fn search(smpp: &Smpp) {
+    let due = take_due(smpp);
+    if due.is_empty() {
+        return read_back(smpp).await;
+    }
+    let _alone = smpp.off_path.lock().await;
+    // The row of a message that was just answered or just finished must be seen as it is.
+    smpp.log.barrier().await;
+    for parked in due {
+        match find(smpp, &parked).await {
+            Ok(Some(message)) => settle(smpp, &parked, message),
+            Ok(None) => wait_or_give_up(smpp, parked),
+            Err(error) => {
+                tracing::warn!(%error, "the message of a receipt could not be searched for");
+                wait_or_give_up(smpp, parked);
+            }
+        }
+    }
+    smpp.log.barrier().await;
+}
+
+fn take_due(smpp: &Smpp) -> Vec<Parked> {
+    let now = Instant::now();
+    let mut inbox = smpp.tracker.inbox.lock();
+    let mut due: Vec<Parked> = inbox.new.drain(..).collect();
+    let retries = std::mem::take(&mut inbox.retries);
+    due.extend(
+        inbox
+            .waiting
+            .extract_if(|id, parked| retries.contains(id) || parked.next <= now)
+            .map(|(_, parked)| parked),
+    );
+    due
+}
+
+async fn find(smpp: &Smpp, parked: &Parked) -> Result<Option<Box<Message>>, runtime::store::Error> {
+    let (body, vendor) = (parked.row.body.clone(), parked.row.vendor);
+    let Ok(sm) = Sm::decode(&body) else { return Ok(None) };
+    let Some(receipt) = Receipt::of(&sm) else { return Ok(None) };
+    if let Some(vendor) = smpp.vendor(vendor) {
+        if let Some((_, message)) = smpp.receipts.find(&vendor, receipt.id, sm.source.addr) {
+            return Ok(Some(message));
+        }
+    }
+    let rows = smpp.log.store().by_dlr_hash(&parked.hashes).await?;
+    for row in rows {
+        let first = parked.hashes.first() == row.progress.dlr_hash.as_ref();
+        if let Some(message) =
+            candidate(smpp, row, vendor).filter(|message| first || same_address(sm.source.addr, message))
+        {
+            return Ok(Some(message));
+        }
+    }
+    Ok(uncertain(smpp, vendor, &sm, parked.row.received_at))
+}
+
+fn candidate(smpp: &Smpp, row: MessageRow, vendor: Uuid) -> Option<Box<Message>> {
+    let alive = row.progress.state == State::Enroute && row.progress.vendor == Some(vendor);
+    let account = smpp.account(row.account)?;
+    alive.then(|| Message::new(row, account))
+}
+
+/// A held message that went to this number through this vendor: its receipt says that the vendor had it.
+fn uncertain(smpp: &Smpp, vendor: Uuid, sm: &Sm<'_>, received_at: i64) -> Option<Box<Message>> {
+    let mut inbox = smpp.tracker.inbox.lock();
+    let earliest = Timestamp::from_micros(received_at).minus(UNCERTAIN_WITHIN).micros();
+    let fits = |message: &Message| {
+        message.row.progress.vendor == Some(vendor)
+            && message.row.accepted_at >= earliest
+            && message.row.accepted_at <= received_at
+            && same_address(sm.source.addr, message)
+            && message.row.source.as_bytes() == sm.destination.addr
+    };
+    let id = inbox.uncertain.iter().filter(|(_, message)| fits(message)).map(|(id, _)| *id).min()?;
+    inbox.uncertain.remove(&id)
+}
+
+fn settle(smpp: &Smpp, parked: &Parked, message: Box<Message>) {
+    let body = parked.row.body.clone();
+    let receipt = Sm::decode(&body).ok().and_then(|sm| Receipt::of(&sm));
+    let Some(receipt) = receipt else { return };
+    smpp.metrics.dlr_hits.inc();
+    let ending = ending(&receipt);
+    match receipts::state_of(receipt.stat) {
+        Some(state) => {
+            finish(smpp, message, state, &ending);
+        }
+        None => {
+            receipts::notify(smpp, &message, receipt.stat, &ending);
+            if let Some(hash) = message.row.progress.dlr_hash {
+                smpp.receipts.insert(hash, message);
+            }
+        }
+    }
+    let id = parked.row.id;
+    smpp.log.append(|batch| batch.unparked.push(id));
+    forget(smpp, parked);
+}
+
+fn wait_or_give_up(smpp: &Smpp, mut parked: Parked) {
+    let received = Timestamp::from_micros(parked.row.received_at);
+    if smpp.now().since(received) >= smpp.options.parked_receipt.get() {
+        smpp.metrics.dlr_orphaned.inc();
+        let id = parked.row.id;
+        smpp.log.append(|batch| batch.orphaned.push(id));
+        return forget(smpp, &parked);
+    }
+    let wait = WAITS.get(parked.tries).or(WAITS.last()).copied().unwrap_or_default();
+    parked.tries += 1;
+    parked.next = Instant::now() + wait;
+    smpp.tracker.inbox.lock().waiting.insert(parked.row.id, parked);
+}
+
+fn forget(smpp: &Smpp, parked: &Parked) {
+    for hash in &parked.hashes {
+        smpp.receipts.unpark(*hash);
+    }
+}
+
+/// Receipts that memory had no room for come back when it has.
+async fn read_back(smpp: &Smpp) {
+    let wanted = {
+        let mut inbox = smpp.tracker.inbox.lock();
+        let wanted = inbox.overflowed && inbox.waiting.len() < super::PARKED_MAX / 2;
+        inbox.overflowed &= !wanted;
+        wanted
+    };
+    if wanted {
+        let _ = load(smpp).await;
+    }
+}
+
+/// Reads every parked receipt that memory does not have, as far as there is room.
+pub(crate) async fn load(smpp: &Smpp) -> Result<usize, runtime::store::Error> {
+    smpp.log.barrier().await;
+    let (mut after, mut loaded) = (0, 0);
+    loop {
+        let rows = smpp.log.store().parked(after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(loaded) };
+        after = last.id;
+        for parked in rows.into_iter().filter_map(Parked::from_row) {
+            let known = smpp.tracker.inbox.lock().waiting.contains_key(&parked.row.id);
+            if !known {
+                for hash in &parked.hashes {
+                    smpp.receipts.park(*hash, parked.row.id);
+                }
+                smpp.tracker.park(parked);
+                loaded += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The data path of a session: one task that reads, answers, delivers and keeps time.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use runtime::log::Ticket;
+use runtime::model::MessageId;
+use runtime::supervision::Shutdown;
+use smpp::pdu::{BindMode, encode_request_header, encode_resp_header};
+use smpp::session::{Due, Session, Side, State, TimerOptions, Verdict};
+use smpp::window::Window;
+use smpp::{CommandId, CommandStatus, Frame, FrameError};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Bound, Counters};
+use crate::smpp::Smpp;
+use crate::smpp::account::BoundAccount;
+use crate::smpp::connection::{Connection, Event, UNSENT_MAX};
+use crate::smpp::outbox::{Delivery, Receiver};
+
+/// Unanswered enquire_links that end a session.
+const ENQUIRE_LINK_MISSES_MAX: u8 = 2;
+/// query_sm, cancel_sm and replace_sm under way on one session.
+const MANAGE_MAX: usize = 16;
+/// Longest sleep; the timers of an idle session are looked at this often at least.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+/// A session's data path.
+pub(super) struct Serve {
+    pub(super) smpp: Arc<Smpp>,
+    pub(super) account: BoundAccount,
+    pub(super) connection: Connection,
+    pub(super) counters: Arc<Counters>,
+    /// Requests whose answer promises durability.
+    pub(super) promised: VecDeque<Promise>,
+    /// deliver_sm that the customer has not answered.
+    pub(super) window: Window<Delivery>,
+    pub(super) receiver: Arc<Receiver>,
+    pub(super) receives: bool,
+    /// The customer asked for a pause in deliveries.
+    pub(super) paused_until: Option<Instant>,
+    /// Requests that need a look into the log; each ends as a response PDU.
+    pub(super) managing: FuturesUnordered<BoxFuture<'static, bytes::BytesMut>>,
+    machine: Session,
+    changed: watch::Receiver<u64>,
+    partial_since: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// An answer that is given when its ticket is done.
+pub(super) struct Promise {
+    pub(super) ticket: Ticket,
+    pub(super) reply: Reply,
+}
+
+/// What the answer says.
+pub(super) enum Reply {
+    /// submit_sm_resp or data_sm_resp.
+    Accepted { command_id: CommandId, sequence_number: u32, id: MessageId },
+    /// A response that was made beforehand.
+    Made(bytes::BytesMut),
+}
+
+/// Why a session ended other than by unbind; for the log only.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("socket: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+/// Whether the session goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    GoOn,
+    End,
+}
+
+impl Serve {
+    pub(super) fn new(smpp: Arc<Smpp>, bound: Bound, counters: Arc<Counters>) -> Self {
+        let now = Instant::now();
+        let options = &smpp.options;
+        let timers = TimerOptions {
+            session_init: options.session_init.get(),
+            enquire_link: Some(options.enquire_link.get()),
+            enquire_link_answer: options.enquire_link_answer.get(),
+            enquire_link_misses_max: ENQUIRE_LINK_MISSES_MAX,
+            inactivity: Some(options.inactivity.get()),
+            unbind: options.unbind.get(),
+        };
+        let mut machine = Session::new(Side::Smsc, timers, now.into_std());
+        machine.bound(bound.mode);
+        let places = bound.account.settings.load().account.window;
+        let window = Window::new(usize::try_from(places).unwrap_or(1));
+        let receiver = Arc::new(Receiver::default());
+        let receives = bound.mode != BindMode::Transmitter;
+        receiver.free.store(places, Ordering::Release);
+        if receives {
+            bound.account.outbox.join(Arc::clone(&receiver));
+        }
+        smpp.sessions.fetch_add(1, Ordering::Relaxed);
+        smpp.binds.fetch_add(1, Ordering::Relaxed);
+        smpp.metrics.sessions.inc();
+        Self {
+            changed: bound.account.changed.subscribe(),
+            account: bound.account,
+            connection: bound.connection,
+            counters,
+            promised: VecDeque::new(),
+            window,
+            receiver,
+            receives,
+            paused_until: None,
+            managing: FuturesUnordered::new(),
+            machine,
+            partial_since: None,
+            timer: Box::pin(sleep_until(now)),
+            smpp,
+        }
+    }
+
+    /// Serves until the socket is gone or the session is unbound. Only a bug is an error: a peer that goes
+    /// away is a normal end.
+    pub(super) async fn run(mut self, shutdown: Shutdown) -> Result<(), std::convert::Infallible> {
+        if let Err(error) = self.serve(&shutdown).await {
+            tracing::debug!(system_id = %self.account.system_id(), %error, "session lost");
+        }
+        self.connection.close().await;
+        Ok(())
+    }
+
+    async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Error> {
+        loop {
+            let flow = self.take_frames();
+            self.deliver();
+            if flow == Flow::End || self.keep_time() == Flow::End || self.is_unbound() {
+                self.answer_promised(true).await;
+                let flush = tokio::time::timeout(self.smpp.options.unbind.get(), self.connection.flush());
+                return flush.await.unwrap_or(Ok(())).map_err(Error::from);
+            }
+            if self.wait(shutdown).await? == Flow::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for whatever comes first, and notes it.
+    async fn wait(&mut self, shutdown: &Shutdown) -> Result<Flow, Error> {
+        let read = self.may_read();
+        let promised = self.promised.front().map(|promise| promise.ticket.clone());
+        let delivery = if self.receives { self.next_delivery_ticket() } else { None };
+        let unbinding = self.machine.state() == State::Unbinding;
+        self.arm_timer();
+        tokio::select! {
+            event = self.connection.ready(read) => {
+                if event? == Event::Closed {
+                    return Ok(Flow::End);
+                }
+            }
+            () = durable(promised) => self.answer_promised(false).await,
+            () = durable(delivery) => {}
+            () = self.receiver.wake.notified(), if self.receives => {}
+            Some(response) = self.managing.next(), if !self.managing.is_empty() => {
+                self.connection.output.extend_from_slice(&response);
+            }
+            () = self.timer.as_mut() => {}
+            _ = self.changed.changed() => self.on_settings(),
+            () = shutdown.requested(), if !unbinding => self.unbind(),
+        }
+        Ok(Flow::GoOn)
+    }
+
+    /// Takes what has arrived, as far as there is room for the answers.
+    fn take_frames(&mut self) -> Flow {
+        while self.may_read() {
+            match self.connection.next_frame() {
+                Ok(Some(frame)) => {
+                    self.partial_since = None;
+                    self.machine.on_received(Instant::now().into_std());
+                    self.on_frame(&frame);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.on_lost_stream(&error);
+                    return Flow::End;
+                }
+            }
+        }
+        let partial = !self.connection.partial().is_empty();
+        self.partial_since = if partial { self.partial_since.or_else(|| Some(Instant::now())) } else { None };
+        Flow::GoOn
+    }
+
+    fn may_read(&self) -> bool {
+        let window = usize::try_from(self.account.settings.load().account.window).unwrap_or(1);
+        self.promised.len() < window && self.connection.output.len() < UNSENT_MAX
+    }
+
+    fn on_frame(&mut self, frame: &Frame) {
+        let header = frame.header();
+        match self.machine.judge(&header) {
+            Verdict::Accept => self.on_request(frame),
+            Verdict::Refuse { command_id, command_status } => {
+                self.count_malformed(command_status);
+                self.respond(command_id, command_status, header.sequence_number);
+            }
+            Verdict::Nack(command_status) => {
+                self.count_malformed(command_status);
+                self.respond(CommandId::GENERIC_NACK, command_status, header.sequence_number);
+            }
+            Verdict::Ignore => {}
+        }
+    }
+
+    fn on_request(&mut self, frame: &Frame) {
+        let header = frame.header();
+        match header.command_id {
+            CommandId::SUBMIT_SM => self.on_submit_sm(frame),
+            CommandId::DELIVER_SM_RESP => self.on_deliver_sm_resp(&header),
+            CommandId::ENQUIRE_LINK => {
+                self.respond(CommandId::ENQUIRE_LINK_RESP, CommandStatus::ESME_ROK, header.sequence_number);
+            }
+            CommandId::DATA_SM => self.on_data_sm(frame),
+            CommandId::SUBMIT_MULTI => self.on_submit_multi(frame),
+            CommandId::QUERY_SM | CommandId::CANCEL_SM | CommandId::REPLACE_SM => self.on_manage(frame),
+            CommandId::GENERIC_NACK => self.on_generic_nack(&header),
+            CommandId::UNBIND => {
+                self.respond(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, header.sequence_number);
+                self.machine.unbind_received(Instant::now().into_std());
+                self.machine.closed();
+            }
+            CommandId::UNBIND_RESP => self.machine.closed(),
+            // The machine lets nothing else through but responses to enquire_link, which ask for nothing.
+            _ => {}
+        }
+    }
+
+    pub(super) fn respond(&mut self, command_id: CommandId, status: CommandStatus, sequence_number: u32) {
+        encode_resp_header(command_id, status, sequence_number, &mut self.connection.output);
+    }
+
+    pub(super) fn refuse(&mut self, frame: &Frame, status: CommandStatus) {
+        let header = frame.header();
+        self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        self.smpp.metrics.refused.with_label_values(&[status.name().unwrap_or("vendor")]).inc();
+        self.respond(header.command_id.response(), status, header.sequence_number);
+    }
+
+    pub(super) fn is_managing_too_much(&self) -> bool {
+        self.managing.len() >= MANAGE_MAX
+    }
+
+    fn on_lost_stream(&mut self, error: &FrameError) {
+        let status = error.command_status();
+        self.count_malformed(status);
+        let sequence_number = smpp::frame::sequence_number_of(self.connection.partial());
+        self.respond(CommandId::GENERIC_NACK, status, sequence_number);
+    }
+
+    fn count_malformed(&self, status: CommandStatus) {
+        self.smpp.metrics.malformed.with_label_values(&[status.name().unwrap_or("vendor")]).inc();
+    }
+
+    /// Gives the answers whose promise is kept; all of them, waiting for the log, when the session ends.
+    async fn answer_promised(&mut self, all: bool) {
+        while let Some(promise) = self.promised.front() {
+            if !promise.ticket.is_durable() {
+                let within = self.smpp.options.unbind.get();
+                if !all || tokio::time::timeout(within, promise.ticket.durable()).await.is_err() {
+                    return;
+                }
+            }
+            if let Some(promise) = self.promised.pop_front() {
+                self.answer(promise.reply);
+            }
+        }
+    }
+
+    /// Acts on every timer that is due.
+    fn keep_time(&mut self) -> Flow {
+        let now = Instant::now();
+        let partial_max = self.smpp.options.partial_pdu.get();
+        if self.partial_since.is_some_and(|since| now.duration_since(since) >= partial_max) {
+            self.respond(CommandId::GENERIC_NACK, CommandStatus::ESME_RINVCMDLEN, 0);
+            return Flow::End;
+        }
+        self.expire_deliveries(now);
+        match self.machine.poll(now.into_std()) {
+            None => Flow::GoOn,
+            Some(Due::SendEnquireLink) => {
+                let sequence_number = self.window.next_sequence_number();
+                encode_request_header(CommandId::ENQUIRE_LINK, sequence_number, &mut self.connection.output);
+                self.machine.on_sent_enquire_link(sequence_number, now.into_std());
+                Flow::GoOn
+            }
+            Some(Due::Inactive) => {
+                self.unbind();
+                Flow::GoOn
+            }
+            Some(Due::BindDeadline | Due::PeerDead | Due::UnbindDeadline) => Flow::End,
+        }
+    }
+
+    fn arm_timer(&mut self) {
+        let now = Instant::now();
+        let machine = self.machine.next_deadline().map(Instant::from_std);
+        let partial = self.partial_since.map(|since| since + self.smpp.options.partial_pdu.get());
+        let response =
+            self.window.oldest().map(|sent| Instant::from_std(sent) + self.smpp.options.response.get());
+        let next = [machine, partial, response, self.paused_until].into_iter().flatten().min();
+        let next = next.unwrap_or(now + SLEEP_MAX);
+        if self.timer.is_elapsed() || next < self.timer.deadline() {
+            self.timer.as_mut().reset(next);
+        }
+    }
+
+    fn on_settings(&mut self) {
+        let settings = self.account.settings.load_full();
+        self.window.set_capacity(usize::try_from(settings.account.window).unwrap_or(1));
+        if !settings.may_bind() {
+            self.unbind();
+        }
+    }
+
+    fn unbind(&mut self) {
+        if self.machine.state().is_bound() {
+            let sequence_number = self.window.next_sequence_number();
+            encode_request_header(CommandId::UNBIND, sequence_number, &mut self.connection.output);
+            self.machine.unbind_sent(Instant::now().into_std());
+        }
+    }
+
+    fn is_unbound(&self) -> bool {
+        self.machine.state() == State::Closed
+    }
+}
+
+/// A session that ends, however it ends, gives back what it had under way.
+impl Drop for Serve {
+    fn drop(&mut self) {
+        self.receiver.free.store(0, Ordering::Release);
+        let deliveries: Vec<Delivery> = self.window.drain().map(|(_, delivery)| delivery).collect();
+        self.account.outbox.give_back(deliveries.into_iter());
+        if self.receives {
+            self.account.outbox.leave(&self.receiver);
+        }
+        self.smpp.sessions.fetch_sub(1, Ordering::Relaxed);
+        self.smpp.metrics.sessions.dec();
+    }
+}
+
+/// Done when the ticket is; never without one.
+pub(super) async fn durable(ticket: Option<Ticket>) {
+    match ticket {
+        Some(ticket) => ticket.durable().await,
+        None => std::future::pending().await,
+    }
+}

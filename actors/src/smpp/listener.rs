@@ -1,0 +1,202 @@
+//! A listening socket for customers.
+//!
+//! Owns: the socket, and the connections that have not bound yet. Its key is its address
+//! (`listener:0.0.0.0:2775:0`), its parent the `smpp` supervisor, its restart policy permanent; listeners
+//! start last and stop first. A crash loses the connections that had not bound; bound sessions belong to
+//! their supervisor and live on.
+
+mod unbound;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use runtime::net::{Listener as Socket, Stream};
+use runtime::registry::{ActorName, Observation, Registration};
+use runtime::supervision::{ChildSpec, Restart, Seat, ShardedSupervisor, Start};
+use runtime::tls::ServerTls;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use self::unbound::greet;
+use super::Smpp;
+use super::bind_request::Gate;
+
+/// Time to close what has not bound.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+/// Wait after an accept that failed: the system is out of file descriptors or memory.
+const ACCEPT_WAIT: Duration = Duration::from_millis(100);
+
+/// What a listener is told.
+#[derive(Clone)]
+pub struct Options {
+    /// The SMPP side of the node.
+    pub smpp: Arc<Smpp>,
+    /// Address to listen on; port 0 takes a free one, the same after a restart.
+    pub address: SocketAddr,
+    /// Number of the listener among those of this address.
+    pub n: u32,
+    /// TLS from the first octet.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Where sessions live.
+    pub sessions: ShardedSupervisor,
+    /// Tells the address once it is bound.
+    pub bound: watch::Sender<Option<SocketAddr>>,
+}
+
+/// The actor.
+pub struct Listener;
+
+/// What a running listener holds.
+pub struct State {
+    _registration: Registration,
+}
+
+/// Nothing is said to a listener: it ends with its socket loop.
+#[derive(Debug)]
+pub enum Message {}
+
+const _: () = assert!(size_of::<Message>() == 0);
+
+/// Counters and limits that the accept loop and the unbound connections share.
+struct Door {
+    options: Options,
+    gate: Gate,
+    unbound: Mutex<HashMap<IpAddr, u32>>,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+    waiting: AtomicUsize,
+}
+
+impl Actor for Listener {
+    type Msg = Message;
+    type State = State;
+    type Arguments = (Seat, Options);
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Message>,
+        (seat, options): (Seat, Options),
+    ) -> Result<State, ActorProcessingErr> {
+        let known = *options.bound.borrow();
+        let address = known.unwrap_or(options.address);
+        let socket = options
+            .smpp
+            .net
+            .listen(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        options.bound.send_replace(Some(socket.local_addr()?));
+        let door = Arc::new(Door {
+            options,
+            gate: Gate::default(),
+            unbound: Mutex::new(HashMap::new()),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+        });
+        let registration = seat.register(observe(&door));
+        seat.attach(myself.get_cell(), accept_loop(door, socket, seat.shutdown.clone()));
+        Ok(State { _registration: registration })
+    }
+}
+
+fn observe(door: &Arc<Door>) -> runtime::registry::Observe {
+    let door = Arc::clone(door);
+    Arc::new(move || Observation {
+        state: "listening".into(),
+        queue_depth: door.waiting.load(Ordering::Relaxed) as u64,
+        counters: vec![
+            ("accepted", door.accepted.load(Ordering::Relaxed)),
+            ("refused", door.refused.load(Ordering::Relaxed)),
+        ],
+        note: door.options.bound.borrow().map(|address| {
+            if door.options.tls.is_some() { format!("{address} tls") } else { address.to_string() }
+        }),
+    })
+}
+
+async fn accept_loop(
+    door: Arc<Door>,
+    mut socket: Box<dyn Socket>,
+    shutdown: runtime::supervision::Shutdown,
+) -> Result<(), std::io::Error> {
+    let mut unbound = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            Some(_ended) = unbound.join_next(), if !unbound.is_empty() => continue,
+            () = shutdown.requested() => return Ok(()),
+        };
+        match accepted {
+            Ok((stream, peer)) => door.on_connection(&mut unbound, stream, peer),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_WAIT).await;
+            }
+        }
+    }
+}
+
+impl Door {
+    fn on_connection(self: &Arc<Self>, unbound: &mut JoinSet<()>, stream: Stream, peer: SocketAddr) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = self.enter(peer.ip()) else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.options.smpp.metrics.rate_limit_exceeded.with_label_values(&["unbound"]).inc();
+            tracing::debug!(%peer, "too many connections that have not bound, closed");
+            return;
+        };
+        let door = Arc::clone(self);
+        unbound.spawn(async move {
+            greet(&door, stream, peer).await;
+            drop(place);
+        });
+    }
+
+    fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        let mut unbound = self.unbound.lock();
+        let count = unbound.entry(peer).or_default();
+        if *count >= self.options.smpp.options.unbound_per_ip_max {
+            return None;
+        }
+        *count += 1;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Some(Place { door: Arc::clone(self), peer })
+    }
+}
+
+/// A place among the connections of one address that have not bound; given back when dropped.
+struct Place {
+    door: Arc<Door>,
+    peer: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.door.waiting.fetch_sub(1, Ordering::Relaxed);
+        let mut unbound = self.door.unbound.lock();
+        if let Some(count) = unbound.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                unbound.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// The listener as a child of the `smpp` supervisor.
+#[must_use]
+pub fn child_spec(options: Options) -> ChildSpec {
+    let name = ActorName::nth("listener", options.address.to_string(), options.n);
+    let start = Start::actor(move |seat: Seat| {
+        let options = options.clone();
+        async move { Ok(seat.spawn(Listener, (seat.clone(), options)).await?.get_cell()) }
+    });
+    ChildSpec::new(name, Restart::Permanent, start).shutdown(SHUTDOWN)
+}

@@ -1,0 +1,189 @@
+//! Messages whose receipt is to come, by the hash of vendor and vendor message id; bounded, in memory.
+//!
+//! A miss is not a loss: the row in the log has the same hash. The index also knows the hashes of parked
+//! receipts, so that a receipt that came before its `submit_sm_resp` is tried again at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use smpp::dlr::{Form, id_forms};
+use uuid::Uuid;
+
+use super::message::Message;
+use super::vendor::Vendor;
+
+const SHARDS: usize = 16;
+
+/// The index.
+#[derive(Debug)]
+pub struct ReceiptIndex {
+    shards: Vec<Mutex<Shard>>,
+    messages_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    messages: HashMap<i64, Box<Message>>,
+    /// Hashes in the order of insertion; those already taken are skipped when their turn comes.
+    order: VecDeque<i64>,
+    /// Hash of a parked receipt to its id.
+    parked: HashMap<i64, i64>,
+}
+
+impl ReceiptIndex {
+    /// An index that keeps at most so many messages.
+    #[must_use]
+    pub fn new(messages_max: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::default())).collect();
+        Self { shards, messages_max: messages_max.div_ceil(SHARDS).max(1) }
+    }
+
+    /// Keeps a message until its receipt comes; the oldest are forgotten first. Gives the id of a parked
+    /// receipt that waits for this one.
+    pub fn insert(&self, hash: i64, message: Box<Message>) -> Option<i64> {
+        let mut shard = self.shard(hash).lock();
+        shard.order.push_back(hash);
+        shard.messages.insert(hash, message);
+        while shard.order.len() > self.messages_max {
+            let Some(oldest) = shard.order.pop_front() else { break };
+            shard.messages.remove(&oldest);
+        }
+        shard.parked.remove(&hash)
+    }
+
+    /// Takes the message out when `wanted` says that the receipt is for it.
+    pub fn take(&self, hash: i64, wanted: impl FnOnce(&Message) -> bool) -> Option<Box<Message>> {
+        let mut shard = self.shard(hash).lock();
+        if wanted(shard.messages.get(&hash)?) { shard.messages.remove(&hash) } else { None }
+    }
+
+    /// Finds the message of a receipt: the id as stored first, or the form of it that this vendor used last;
+    /// another base than the stored one must be confirmed by the address.
+    pub fn find(&self, vendor: &Vendor, id: &[u8], source: &[u8]) -> Option<(i64, Box<Message>)> {
+        let forms = candidates(id);
+        let learned = usize::from(vendor.learned_form.load(Ordering::Relaxed));
+        let order = std::iter::once(learned).chain((0..forms.len()).filter(|at| *at != learned));
+        for at in order {
+            let Some(form) = forms.get(at) else { continue };
+            let hash = hash(vendor.id, form);
+            let wanted = |message: &Message| {
+                message.row.progress.vendor == Some(vendor.id) && (at == 0 || same_address(source, message))
+            };
+            if let Some(message) = self.take(hash, wanted) {
+                vendor.learned_form.store(u8::try_from(at).unwrap_or(0), Ordering::Relaxed);
+                return Some((hash, message));
+            }
+        }
+        None
+    }
+
+    /// Remembers that a receipt with this hash is parked.
+    pub fn park(&self, hash: i64, parked: i64) {
+        self.shard(hash).lock().parked.insert(hash, parked);
+    }
+
+    /// Forgets a parked receipt.
+    pub fn unpark(&self, hash: i64) {
+        self.shard(hash).lock().parked.remove(&hash);
+    }
+
+    /// Messages in the index.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().messages.len()).sum()
+    }
+
+    /// True when no message is in the index.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn shard(&self, hash: i64) -> &Mutex<Shard> {
+        let at = usize::try_from(hash.unsigned_abs() % SHARDS as u64).unwrap_or(0);
+        #[expect(clippy::indexing_slicing, reason = "at is below SHARDS, the length of the vector")]
+        &self.shards[at]
+    }
+}
+
+/// Hash of a vendor and a message id of its; stored in the log, so it never changes (FNV-1a, 64 bit).
+#[must_use]
+pub fn hash(vendor: Uuid, id: &[u8]) -> i64 {
+    let octets = vendor.as_bytes().iter().chain(id);
+    let hash = octets.fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
+        (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+/// The canonical form of a vendor's id, under which a message is kept: lowercase, no spaces, no leading
+/// zeros. Receipts that write it in another base are found through [`smpp::dlr::id_forms`].
+#[must_use]
+pub fn canonical(id: &[u8]) -> Vec<u8> {
+    let id = id.trim_ascii().to_ascii_lowercase();
+    let zeros = id.iter().take_while(|octet| **octet == b'0').count();
+    match id.get(zeros..) {
+        Some(rest) if !rest.is_empty() => rest.to_vec(),
+        _ => id,
+    }
+}
+
+/// The stored ids that a receipt's id may mean: itself, and read in another base.
+#[must_use]
+pub fn candidates(id: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = vec![canonical(id)];
+    for (form, value) in id_forms(id) {
+        if matches!(form, Form::Hex | Form::Decimal) {
+            let value = canonical(&value);
+            if !found.contains(&value) {
+                found.push(value);
+            }
+        }
+    }
+    found
+}
+
+/// True when a receipt comes from the number that the message went to; national and international writing of
+/// it differ in front.
+#[must_use]
+pub fn same_address(source: &[u8], message: &Message) -> bool {
+    let digits = |octets: &[u8]| octets.iter().copied().filter(u8::is_ascii_digit).collect::<Vec<u8>>();
+    let (reported, sent) = (digits(source), digits(message.row.destination.as_bytes()));
+    let shorter = reported.len().min(sent.len());
+    shorter >= 7 && reported.ends_with(&sent[sent.len() - shorter..])
+        || source == message.row.destination.as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smpp::testing::message;
+
+    #[test]
+    fn the_oldest_are_forgotten_and_a_parked_receipt_is_told() {
+        let index = ReceiptIndex::new(SHARDS);
+        let same_shard = |n: i64| n * SHARDS as i64;
+        assert_eq!(index.insert(same_shard(1), message(1)), None);
+        index.park(same_shard(2), 77);
+        assert_eq!(index.insert(same_shard(2), message(2)), Some(77));
+        assert_eq!(index.insert(same_shard(2), message(2)), None, "told once");
+        assert!(index.take(same_shard(1), |_| true).is_none(), "one message a shard");
+        assert!(index.take(same_shard(2), |_| false).is_none());
+        assert_eq!(index.take(same_shard(2), |_| true).unwrap().row.id, 2);
+        assert!(index.is_empty());
+    }
+
+    #[test]
+    fn the_hash_never_changes() {
+        assert_eq!(hash(Uuid::nil(), b""), 0x8820_1fb9_60ff_6465_u64.cast_signed());
+        assert_ne!(hash(Uuid::from_u128(1), b"1"), hash(Uuid::from_u128(2), b"1"));
+    }
+
+    #[test]
+    fn canonical_forms() {
+        for (id, form) in [(" 00AB ", "ab"), ("0", "0"), ("000", "000"), ("a-B", "a-b"), ("", "")] {
+            assert_eq!(canonical(id.as_bytes()), form.as_bytes());
+        }
+    }
+}

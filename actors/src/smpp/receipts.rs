@@ -1,0 +1,241 @@
+//! The end of a message, and the receipt that tells its sender.
+//!
+//! One place finishes messages: it sets the final state, counts it, and owes the customer a receipt when it
+//! asked for one. The change and the receipt go into the log together.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use runtime::clock::Timestamp;
+use runtime::log::{OutboxKind, OutboxRow, State, Ticket};
+use runtime::model::MessageId;
+use smpp::dlr::{self, Date, MessageState, ReceiptText};
+use smpp::pdu::{Address, Sm};
+use smpp::{CommandId, EsmClass, HEADER_LEN, Tag, TlvBuf};
+
+use super::Smpp;
+use super::account::Account;
+use super::message::{Message, address_octets};
+
+/// What is known of the end of a message.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Error code for the receipt, three digits as a rule.
+    pub error: Option<Arc<str>>,
+    /// network_error_code as the vendor gave it.
+    pub network_error: Option<[u8; 3]>,
+}
+
+impl Ending {
+    /// An ending that we made ourselves.
+    #[must_use]
+    pub fn ours(error: &str) -> Self {
+        Self { error: Some(error.into()), network_error: None }
+    }
+}
+
+/// Finishes a message and, when it asked for it, owes a receipt. A part of a message that we split only
+/// finishes itself here; [`super::dlr_tracker`] finishes the whole when all parts have.
+/// The ticket is done when both are durable.
+pub fn finish(smpp: &Smpp, mut message: Box<Message>, state: State, ending: &Ending) -> Ticket {
+    let now = smpp.now();
+    message.finish(state, now.micros(), ending.error.clone());
+    smpp.metrics.finished.with_label_values(&[state.name()]).inc();
+    let parent = message.row.parent;
+    let owed = if parent.is_none() { owed(smpp, &message, final_state(state), (ending, now)) } else { None };
+    let ticket = append(smpp, &message, owed);
+    if let Some(parent) = parent {
+        smpp.tracker.part_finished(parent);
+    }
+    ticket
+}
+
+/// Tells the customer of a state that is not final, when it asked for intermediate notifications.
+pub fn notify(smpp: &Smpp, message: &Message, state: MessageState, ending: &Ending) -> Option<Ticket> {
+    if !message.registered_delivery().intermediate_notification() || message.row.parent.is_some() {
+        return None;
+    }
+    let now = smpp.now();
+    let (account, row) = make(smpp, message, state, (ending, now));
+    Some(owe(smpp, &account, row))
+}
+
+fn append(smpp: &Smpp, message: &Message, owed: Option<(Arc<Account>, OutboxRow)>) -> Ticket {
+    let (id, progress) = message.change();
+    let Some((account, row)) = owed else {
+        return smpp.log.append(|batch| batch.change(id, progress));
+    };
+    let row = admit(smpp, &account, row);
+    let ticket = smpp.log.append(|batch| {
+        batch.change(id, progress);
+        batch.outbox.push(row.clone());
+    });
+    hand_on(&account, row, &ticket);
+    ticket
+}
+
+/// Makes a delivery durable and hands it to the account's sessions.
+pub fn owe(smpp: &Smpp, account: &Arc<Account>, row: OutboxRow) -> Ticket {
+    let row = admit(smpp, account, row);
+    let ticket = smpp.log.append(|batch| batch.outbox.push(row.clone()));
+    hand_on(account, row, &ticket);
+    ticket
+}
+
+/// Decides whether memory has room for a delivery; the row says so.
+pub fn admit(smpp: &Smpp, account: &Account, mut row: OutboxRow) -> OutboxRow {
+    let in_memory_max = usize::try_from(smpp.options.outbox_in_memory_max).unwrap_or(usize::MAX);
+    row.spilled = !account.outbox.reserve(in_memory_max);
+    row
+}
+
+/// Hands a delivery whose row is on its way into the log to the account's sessions.
+pub fn hand_on(account: &Account, row: OutboxRow, ticket: &Ticket) {
+    if row.spilled {
+        account.outbox.spilled(row.id);
+    } else {
+        account.outbox.push(row, ticket.clone());
+    }
+}
+
+fn owed(
+    smpp: &Smpp,
+    message: &Message,
+    state: MessageState,
+    context: (&Ending, Timestamp),
+) -> Option<(Arc<Account>, OutboxRow)> {
+    let asked = message.registered_delivery();
+    let success = matches!(state, MessageState::Delivered | MessageState::Accepted);
+    let wanted = if success { asked.receipt_on_success() } else { asked.receipt_on_failure() };
+    wanted.then(|| make(smpp, message, state, context))
+}
+
+fn make(
+    smpp: &Smpp,
+    message: &Message,
+    state: MessageState,
+    (ending, now): (&Ending, Timestamp),
+) -> (Arc<Account>, OutboxRow) {
+    let account = Arc::clone(&message.account);
+    let format = account.settings.load().account.message_id_format;
+    let id = message.id().format(format);
+    let body = body(message, (&id, state), (ending, now));
+    let kept = smpp.options.validity_max.get();
+    let row = OutboxRow {
+        id: smpp.next_id(now).0,
+        account: account.id,
+        message: message.row.id,
+        kind: OutboxKind::Receipt,
+        spilled: false,
+        expires_at: now.plus(kept).micros(),
+        body,
+    };
+    (account, row)
+}
+
+fn body(message: &Message, (id, state): (&str, MessageState), (ending, now): (&Ending, Timestamp)) -> Bytes {
+    let delivered = u16::from(state == MessageState::Delivered);
+    let sent = message.sm();
+    let text = sent.as_ref().map_or(&[][..], |sm| if sm.esm_class.udhi() { &[] } else { sm.text_octets() });
+    let mut receipt = Vec::with_capacity(140);
+    dlr::write_text(
+        &ReceiptText {
+            id: id.as_bytes(),
+            sub: 1,
+            dlvrd: delivered,
+            submit: date(Timestamp::from_micros(message.row.accepted_at)),
+            done: date(now),
+            stat: state,
+            err: ending.error.as_deref().unwrap_or("000").as_bytes(),
+            text: printable(text),
+        },
+        &mut receipt,
+    );
+    let mut tlvs = TlvBuf::new();
+    // Our ids have at most 19 characters, far from the limit of a TLV.
+    let _ = tlvs.push_c_octet(Tag::RECEIPTED_MESSAGE_ID, id.as_bytes());
+    tlvs.push_u8(Tag::MESSAGE_STATE, state.as_u8());
+    if let Some(network_error) = &ending.network_error {
+        let _ = tlvs.push(Tag::NETWORK_ERROR_CODE, network_error);
+    }
+    let (source, destination) =
+        (address_octets(&message.row.destination), address_octets(&message.row.source));
+    let (source_of, destination_of) = sent.map_or_else(Default::default, |sm| (sm.destination, sm.source));
+    let sm = Sm {
+        source: Address { addr: &source, ..source_of },
+        destination: Address { addr: &destination, ..destination_of },
+        esm_class: EsmClass(0x04),
+        short_message: &receipt,
+        tlvs: tlvs.as_tlvs(),
+        ..Sm::default()
+    };
+    encode_body(&sm)
+}
+
+/// The body of a deliver_sm; its header is written when it is sent.
+#[must_use]
+pub fn encode_body(sm: &Sm<'_>) -> Bytes {
+    let mut pdu = BytesMut::with_capacity(256);
+    // Every field was decoded from a PDU or made within its limit.
+    if sm.encode(CommandId::DELIVER_SM, 0, &mut pdu).is_err() {
+        tracing::error!("a deliver_sm could not be encoded");
+    }
+    let body = pdu.split_off(HEADER_LEN.min(pdu.len()));
+    body.freeze()
+}
+
+/// The first octets of the text as far as they are plain; anything else would need an alphabet of its own.
+fn printable(text: &[u8]) -> &[u8] {
+    let plain = text.iter().take(20).take_while(|octet| (0x20..0x7f).contains(*octet)).count();
+    text.get(..plain).unwrap_or_default()
+}
+
+fn date(time: Timestamp) -> Date {
+    let (year, month, day, hour, minute, _) = time.civil();
+    let small = |value: u32| u8::try_from(value).unwrap_or(0);
+    Date {
+        year: u16::try_from(year).unwrap_or(0),
+        month: small(month),
+        day: small(day),
+        hour: small(hour),
+        minute: small(minute),
+    }
+}
+
+/// The state that a customer is told.
+#[must_use]
+pub const fn final_state(state: State) -> MessageState {
+    match state {
+        State::Delivered => MessageState::Delivered,
+        State::Expired => MessageState::Expired,
+        State::Deleted => MessageState::Deleted,
+        State::Undeliverable => MessageState::Undeliverable,
+        State::Accepted => MessageState::Accepted,
+        State::Rejected => MessageState::Rejected,
+        State::Unknown => MessageState::Unknown,
+        State::Scheduled => MessageState::Scheduled,
+        State::Queued | State::Submitted | State::Uncertain | State::Enroute | State::Split => {
+            MessageState::Enroute
+        }
+    }
+}
+
+/// Our state for what a vendor reports; None while it is not final.
+#[must_use]
+pub const fn state_of(reported: MessageState) -> Option<State> {
+    match reported {
+        MessageState::Delivered => Some(State::Delivered),
+        MessageState::Expired => Some(State::Expired),
+        MessageState::Deleted => Some(State::Deleted),
+        MessageState::Undeliverable => Some(State::Undeliverable),
+        MessageState::Rejected | MessageState::Skipped => Some(State::Rejected),
+        MessageState::Unknown => Some(State::Unknown),
+        MessageState::Accepted | MessageState::Enroute | MessageState::Scheduled => None,
+    }
+}
+
+/// The id that a message has for its customer.
+#[must_use]
+pub fn customer_id(account: &Account, id: MessageId) -> String {
+    id.format(account.settings.load().account.message_id_format)
+}

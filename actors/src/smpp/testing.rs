@@ -1,0 +1,97 @@
+//! Values for tests of this folder.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use prometheus::{IntCounterVec, Opts};
+use runtime::log::{Direction, MessageRow, Progress, State, Uncertain};
+use runtime::model::{self, Alphabet, BindModes, Customer, MessageIdFormat, Messaging};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::account::{Account, Accounts};
+use super::message::Message;
+
+/// A configuration with one customer and one account, `acme`.
+pub(crate) fn config() -> Messaging {
+    let customer = Customer {
+        id: Uuid::from_u128(1),
+        ban: "TB-000000001".parse().unwrap(),
+        company_name: "Acme".to_owned(),
+        status: "ACTIVE".to_owned(),
+        kind: "POSTPAID".to_owned(),
+        services: vec!["Messaging".to_owned()],
+    };
+    let account = model::Account {
+        id: Uuid::from_u128(2),
+        system_id: "acme".parse().unwrap(),
+        customer: customer.id,
+        // argon2id of "secret12" with the cheapest parameters that the format has.
+        password: runtime::password::hash("secret12"),
+        active: true,
+        binds_max: 10,
+        bind_modes: BindModes::default(),
+        window: 10,
+        throughput: 0,
+        ip_whitelist: Vec::new(),
+        default_alphabet: Alphabet::Gsm7,
+        message_id_format: MessageIdFormat::Hex,
+        transcode: false,
+    };
+    Messaging { version: 1, customers: vec![customer], accounts: vec![account], ..Messaging::default() }
+}
+
+pub(crate) fn account() -> Arc<Account> {
+    let labels = IntCounterVec::new(Opts::new("submit", "submit"), &["customer_id"]).unwrap();
+    let accounts = Accounts::default().updated(&config(), &labels, Instant::now());
+    Arc::clone(accounts.by_system_id("acme").unwrap())
+}
+
+/// A queued message.
+pub(crate) fn message(id: i64) -> Box<Message> {
+    static ACCOUNT: Mutex<Option<Arc<Account>>> = Mutex::new(None);
+    let account = Arc::clone(ACCOUNT.lock().get_or_insert_with(account));
+    Message::new(row(id), account)
+}
+
+pub(crate) fn row(id: i64) -> MessageRow {
+    MessageRow {
+        id,
+        direction: Direction::Mt,
+        customer: Uuid::from_u128(1),
+        account: Uuid::from_u128(2),
+        parent: None,
+        part: 0,
+        segments: 1,
+        source: "WARP".into(),
+        destination: "15550001111".into(),
+        alphabet: 0,
+        registered_delivery: 1,
+        priority: 0,
+        accepted_at: 1_790_000_000_000_000,
+        expires_at: i64::MAX,
+        hold: 0,
+        progress: Progress {
+            state: State::Queued,
+            vendor: None,
+            route: None,
+            uncertain: Uncertain::Hold,
+            attempts: 0,
+            submitted_at: None,
+            done_at: None,
+            deadline: None,
+            vendor_message_id: None,
+            dlr_hash: None,
+            command_status: None,
+            error: None,
+        },
+        frame: Bytes::new(),
+    }
+}
+
+/// A configuration that a simulation changes.
+pub(crate) fn given(config: Messaging) -> Arc<ArcSwap<Messaging>> {
+    Arc::new(ArcSwap::from_pointee(config))
+}

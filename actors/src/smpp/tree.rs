@@ -1,0 +1,193 @@
+//! The supervision tree of the SMPP side, and its start and stop.
+//!
+//! `smpp` is rest-for-one: children start in the order below and stop in reverse. Listeners start last and
+//! stop first, so that draining needs no other rule.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use runtime::clock::SharedClock;
+use runtime::config::Config;
+use runtime::log::{Counts, MessageLog};
+use runtime::net::Net;
+use runtime::random::Random;
+use runtime::registry::{ActorName, Registry};
+use runtime::supervision::{
+    Intensity, Restart, ShardedSupervisor, Strategy, Supervisor, SupervisorHandle, SupervisorSpec,
+};
+use runtime::tls::ServerTls;
+use tokio::sync::watch;
+
+use super::message_router::Source;
+use super::metrics::Metrics;
+use super::{
+    Parts, Smpp, dlr_tracker, listener, message_log, message_router, outbox_loader, recovery, retention,
+};
+
+/// Supervisors that share the sessions.
+const SESSION_SHARDS: u32 = 4;
+const INTENSITY: Intensity = Intensity { restarts: 20, within: Duration::from_secs(10) };
+const SHARDS_INTENSITY: Intensity = Intensity { restarts: 1000, within: Duration::from_secs(10) };
+const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(30);
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the tree is built from.
+pub struct Options {
+    /// Configuration of the node.
+    pub config: Config,
+    /// Wall time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: Random,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// Names and the live tree.
+    pub registry: Registry,
+    /// Metrics of the node.
+    pub metrics: runtime::telemetry::metrics::Metrics,
+    /// Where customers, vendors and routes come from.
+    pub source: Source,
+    /// The message log.
+    pub log: MessageLog,
+    /// Certificate of the TLS listeners.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+/// A running tree.
+pub struct Started {
+    /// What its actors share.
+    pub smpp: Arc<Smpp>,
+    /// Plain listeners.
+    pub smpp_addresses: Vec<SocketAddr>,
+    /// TLS listeners.
+    pub smpp_tls_addresses: Vec<SocketAddr>,
+    /// The top of the tree.
+    pub supervisor: SupervisorHandle,
+    /// What the last run had left.
+    pub found: Counts,
+}
+
+/// Starts everything; returns when messages in doubt are decided and the listeners listen.
+///
+/// # Errors
+/// When the configuration or the log cannot be read, or an address cannot be listened on.
+pub async fn start(options: Options) -> Result<Started, BoxError> {
+    let smpp = Smpp::new(Parts {
+        options: options.config.smpp.clone(),
+        node: options.config.node.id,
+        clock: options.clock.clone(),
+        random: options.random.clone(),
+        net: Arc::clone(&options.net),
+        registry: options.registry.clone(),
+        log: options.log.clone(),
+        metrics: Metrics::new(&options.metrics),
+    });
+    // Recovery needs accounts and vendors; the router reads them again and follows them from there.
+    message_router::install(&smpp, options.source.load().await?);
+    let supervisor = Supervisor::spawn(log_first(&smpp, &options), &options.registry).await?;
+    let found = match recovery::recover(&smpp).await {
+        Ok(found) => found,
+        Err(error) => {
+            supervisor.stop().await;
+            return Err(error.into());
+        }
+    };
+    let loading = Arc::clone(&smpp);
+    tokio::spawn(async move {
+        if let Err(error) = recovery::load(&loading).await {
+            tracing::error!(%error, "messages of the last run could not be read back, restart the node");
+        }
+    });
+    match listen(&smpp, &options, &supervisor).await {
+        Ok((smpp_addresses, smpp_tls_addresses)) => {
+            Ok(Started { smpp, smpp_addresses, smpp_tls_addresses, supervisor, found })
+        }
+        Err(error) => {
+            supervisor.stop().await;
+            Err(error)
+        }
+    }
+}
+
+/// Everything but the listeners, in the order of start.
+fn log_first(smpp: &Arc<Smpp>, options: &Options) -> SupervisorSpec {
+    let vendors_name = ActorName::new("vendors", "smpp");
+    let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
+    let sessions =
+        ShardedSupervisor::spec(sessions_name(), SESSION_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
+    let router = message_router::Options {
+        smpp: Arc::clone(smpp),
+        source: options.source.clone(),
+        vendors: options.registry.supervisor(vendors_name),
+    };
+    let retention = retention::Options { smpp: Arc::clone(smpp), log: options.config.log.clone() };
+    SupervisorSpec::new(ActorName::new("smpp", "main"), Strategy::RestForOne, INTENSITY)
+        .child(message_log::child_spec(Arc::clone(smpp)))
+        .child(dlr_tracker::child_spec(Arc::clone(smpp)))
+        .child(outbox_loader::child_spec(Arc::clone(smpp)))
+        .child(retention::child_spec(retention))
+        .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(message_router::child_spec(router))
+        .child(sessions.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(
+            SupervisorSpec::new(listeners_name(), Strategy::OneForOne, INTENSITY)
+                .into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN),
+        )
+}
+
+async fn listen(
+    smpp: &Arc<Smpp>,
+    options: &Options,
+    supervisor: &SupervisorHandle,
+) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), BoxError> {
+    let _ = supervisor;
+    let listeners = options.registry.supervisor(listeners_name());
+    let mut bound = (Vec::new(), Vec::new());
+    let plain = options.config.smpp.listen.iter().map(|address| (*address, None));
+    let tls = options.config.smpp.tls_listen.iter().map(|address| (*address, options.tls.clone()));
+    for (n, (address, tls)) in (0..).zip(plain.chain(tls)) {
+        let (sender, receiver) = watch::channel(None);
+        let is_tls = tls.is_some();
+        // A port that is taken is said at once; later, the supervisor tries again.
+        drop(
+            options
+                .net
+                .listen(address)
+                .await
+                .map_err(|error| format!("cannot listen on {address}: {error}"))?,
+        );
+        let spec = listener::child_spec(listener::Options {
+            smpp: Arc::clone(smpp),
+            address,
+            n,
+            tls,
+            sessions: ShardedSupervisor::handle(&options.registry, sessions_name(), SESSION_SHARDS),
+            bound: sender,
+        });
+        listeners.add(spec).await?;
+        let address = receiver.borrow().ok_or_else(|| format!("cannot listen on {address}"))?;
+        if is_tls { bound.1.push(address) } else { bound.0.push(address) }
+    }
+    Ok(bound)
+}
+
+fn sessions_name() -> ActorName {
+    ActorName::new("sessions", "smpp")
+}
+
+fn listeners_name() -> ActorName {
+    ActorName::new("listeners", "smpp")
+}
+
+impl Started {
+    /// Stops taking new work, finishes what is under way, and stops, within the time given or at its end.
+    pub async fn drain(self, within: Duration) {
+        self.smpp.draining.store(true, Ordering::Release);
+        if tokio::time::timeout(within, self.supervisor.stop()).await.is_err() {
+            tracing::warn!("the SMPP side did not finish in time");
+        }
+    }
+}

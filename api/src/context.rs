@@ -1,0 +1,54 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use actors::smpp::Smpp;
+use runtime::seal::RootKey;
+use runtime::store::Db;
+use runtime::telemetry::metrics::Metrics as Registry;
+use tokio::sync::Mutex;
+
+use crate::metrics::Metrics;
+use crate::token::TokenHash;
+
+/// Everything that [`Api::new`] needs of a node.
+pub struct Parts {
+    /// The SMPP side.
+    pub smpp: Arc<Smpp>,
+    /// The node's metrics.
+    pub metrics: Registry,
+    /// Customers, accounts, vendors, routes.
+    pub store: Db,
+    /// Opens and seals vendor passwords.
+    pub root_key: Arc<RootKey>,
+    /// What the API port accepts.
+    pub token: TokenHash,
+}
+
+/// The node as handlers see it.
+pub struct Api {
+    pub(crate) smpp: Arc<Smpp>,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Metrics,
+    pub(crate) store: Db,
+    pub(crate) root_key: Arc<RootKey>,
+    pub(crate) token: TokenHash,
+    /// One apply at a time: each plans against what the one before has written.
+    pub(crate) applying: Mutex<()>,
+}
+
+impl Api {
+    /// Handlers over a node.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            metrics: Metrics::new(&parts.metrics),
+            smpp: parts.smpp,
+            registry: parts.metrics,
+            store: parts.store,
+            root_key: parts.root_key,
+            token: parts.token,
+            applying: Mutex::new(()),
+        })
+    }
+}

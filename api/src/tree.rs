@@ -1,0 +1,131 @@
+//! The supervised part of the API: one server per surface.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use runtime::config::ApiOptions;
+use runtime::net::{Listener, Net};
+use runtime::registry::ActorName;
+use runtime::supervision::{Intensity, Strategy, SupervisorSpec};
+use tokio::sync::Mutex;
+
+use crate::context::Api;
+use crate::dispatch::{Dispatch, Limits};
+use crate::routes;
+use crate::server::{self, Figures, Server};
+use crate::socket::{self, Socket};
+use crate::table::{Surface, Table};
+
+/// Restarts after which a node whose API keeps failing ends.
+const INTENSITY: Intensity = Intensity::new(10, Duration::from_secs(60));
+
+/// The bound sockets of a node's API. Bound before anything else starts, so that a taken port ends the start
+/// at once.
+pub struct Sockets {
+    api: Box<dyn Listener>,
+    metrics: Box<dyn Listener>,
+    control: Socket,
+    control_path: PathBuf,
+    /// Where the API port is.
+    pub api_address: SocketAddr,
+    /// Where the metrics port is.
+    pub metrics_address: SocketAddr,
+}
+
+/// Why a socket cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A TCP address.
+    #[error("{key}: cannot listen on {address}: {source}")]
+    Listen {
+        /// The configuration key.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The control socket.
+    #[error("control socket {}: {source}", path.display())]
+    Control {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Two routes that cannot be told apart.
+    #[error("route table: {0}")]
+    Routes(#[from] matchit::InsertError),
+}
+
+impl Sockets {
+    /// Binds the API port, the metrics port and the control socket.
+    ///
+    /// # Errors
+    /// Which one cannot be bound, and why.
+    pub async fn bind(net: &dyn Net, options: &ApiOptions, control: &Path) -> Result<Self, Error> {
+        let (api, api_address) = listen(net, "api.listen", options.listen).await?;
+        let (metrics, metrics_address) = listen(net, "api.metrics_listen", options.metrics_listen).await?;
+        let socket = socket::control(control)
+            .map_err(|source| Error::Control { path: control.to_owned(), source })?;
+        let control_path = control.to_owned();
+        Ok(Self { api, metrics, control: socket, control_path, api_address, metrics_address })
+    }
+}
+
+/// The `api` supervisor: its servers are independent of each other.
+///
+/// # Errors
+/// A mistake in the route table.
+pub fn spec(api: &Arc<Api>, sockets: Sockets, options: &ApiOptions) -> Result<SupervisorSpec, Error> {
+    let control_name = ActorName::new("control_server", sockets.control_path.display().to_string());
+    let mut spec = SupervisorSpec::new(ActorName::new("supervisor", "api"), Strategy::OneForOne, INTENSITY);
+    for (name, surface, socket) in [
+        (control_name, Surface::Control, sockets.control),
+        (
+            ActorName::new("metrics_server", sockets.metrics_address.to_string()),
+            Surface::Metrics,
+            Socket::Tcp(sockets.metrics),
+        ),
+        (
+            ActorName::new("api_server", sockets.api_address.to_string()),
+            Surface::Api,
+            Socket::Tcp(sockets.api),
+        ),
+    ] {
+        let dispatch = Dispatch {
+            api: Arc::clone(api),
+            surface,
+            table: Table::new(surface, routes::all())?,
+            limits: Limits {
+                body_octets_max: usize::try_from(options.body_octets_max).unwrap_or(usize::MAX),
+                body_timeout: options.header_timeout.get(),
+            },
+            requests: 0.into(),
+        };
+        let server = Server {
+            name,
+            dispatch: Arc::new(dispatch),
+            socket: Mutex::new(socket),
+            connections_max: usize::try_from(options.connections_max).unwrap_or(usize::MAX),
+            header_timeout: options.header_timeout.get(),
+            figures: Arc::new(Figures::default()),
+        };
+        spec = spec.child(server::child_spec(Arc::new(server)));
+    }
+    Ok(spec)
+}
+
+async fn listen(
+    net: &dyn Net,
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(Box<dyn Listener>, SocketAddr), Error> {
+    let failed = |source| Error::Listen { key, address, source };
+    let listener = net.listen(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}

@@ -1,0 +1,24 @@
+//! `bench`: see `bench --help`.
+
+use std::process::ExitCode;
+
+use bench::cli::Cli;
+use bench::print;
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let run = tokio::select! {
+        run = cli.run() => run,
+        // Dropping the run ends every process that it started.
+        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+    };
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::note(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Other people's gateways under the same load, each at its best.
+
+pub mod kannel;

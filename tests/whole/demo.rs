@@ -1,0 +1,35 @@
+//! `warp demo`, the first thing that a newcomer sees.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::process::{binary, run};
+
+/// For 2,000 messages, a flaky vendor included, on two busy cores.
+const DEMO: Duration = Duration::from_secs(120);
+
+#[test]
+fn every_message_of_the_demo_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::new(binary());
+    let ended = run(demo.args(["demo", "--exit", "--json"]).current_dir(folder.path()), DEMO);
+    ended.assert_success();
+    let json: Value = serde_json::from_str(&ended.stdout)
+        .unwrap_or_else(|error| panic!("one JSON object on stdout: {error}\n{}", ended.stdout));
+    let messages = json["messages"].as_object().expect("messages");
+    let count = |key: &str| messages.get(key).and_then(Value::as_u64).unwrap_or_else(|| panic!("{key} in {json}"));
+    for key in ["p50_us", "p99_us", "per_s"] {
+        assert!(messages[key].as_f64().is_some_and(|value| value > 0.0), "{key} in {json}");
+    }
+    assert!(json["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{json}");
+    assert_eq!(count("submitted"), 2000, "{json}");
+    assert_eq!((count("lost"), count("duplicates")), (0, 0), "{json}");
+    assert_eq!(count("delivered") + count("failed"), count("accepted"), "{json}");
+    assert!(count("accepted") > 0 && count("receipts") >= count("accepted"), "{json}");
+    assert!(count("uncertain") <= count("accepted"), "{json}");
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "the demo leaves nothing behind: {left:?}");
+}

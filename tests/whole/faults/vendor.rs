@@ -1,0 +1,159 @@
+//! Vendors and customers that freeze, drip, or are half gone; and the neighbours that must not feel it.
+
+use std::time::{Duration, Instant};
+
+use super::super::esme::{Esme, Received};
+use super::super::pdu::{self, Sm};
+use super::super::process::{Node, Setup};
+use super::super::proxy::{Mode, Proxy};
+use super::super::smsc::{Answer, Script, Smsc};
+use super::super::wait;
+use super::{provision, wait_bound};
+
+/// A dead peer is seen after enquire_link and two unanswered waits, with a margin for two busy cores.
+const SEEN: Duration = Duration::from_secs(10);
+const TIMERS: &str = "enquire_link = \"1s\"\nenquire_link_answer = \"500ms\"\nresponse = \"2s\"\n\
+                      partial_pdu = \"1s\"\nreconnect_first = \"50ms\"\nreconnect_max = \"500ms\"\n";
+
+fn setup(ports: &[u16]) -> Setup {
+    Setup { smpp: TIMERS.to_owned(), provision: provision(ports), ..Setup::default() }
+}
+
+/// The vendor's entry in GET /v1/smpp/vendors.
+#[track_caller]
+fn vendor(node: &Node, name: &str) -> serde_json::Value {
+    let vendors = node.get("/v1/smpp/vendors").json()["vendors"].clone();
+    let found = vendors.as_object().unwrap().values().find(|vendor| vendor["vendor_name"] == name);
+    found.unwrap_or_else(|| panic!("{name} in {vendors}")).clone()
+}
+
+#[test]
+fn a_frozen_vendor_is_seen_and_its_neighbour_is_not_disturbed() {
+    let (frozen, other) = (Smsc::start(Script::default()), Smsc::start(Script::default()));
+    let node = Node::new(&setup(&[frozen.port(), other.port()]));
+    [&frozen, &other].into_iter().for_each(wait_bound);
+    let healthy = vendor(&node, "vendor1")["status"].clone();
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+
+    frozen.freeze();
+    for n in 0..20 {
+        esme.submit(&Sm::new("15551234567", &format!("waits {n}")), &mut delivered);
+    }
+    let slowest = neighbour(&mut esme, &mut delivered, 50);
+    assert!(slowest < Duration::from_secs(2), "a submit_sm beside a frozen vendor took {slowest:?}");
+    assert_eq!(other.state().texts().len(), 50, "the neighbour got all");
+    wait::until("the frozen vendor is seen", SEEN, || {
+        (vendor(&node, "vendor1")["status"] != healthy).then_some(())
+    });
+    assert_eq!(vendor(&node, "vendor2")["status"], healthy, "the neighbour is as before");
+
+    frozen.thaw();
+    esme.collect(&mut delivered, 70, Duration::from_secs(30));
+    let mut texts = frozen.state().texts();
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), 20, "everything that waited has reached the vendor");
+}
+
+/// Submits to vendor2 and collects the receipts; the slowest answer.
+fn neighbour(esme: &mut Esme, delivered: &mut Vec<Sm>, count: usize) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for n in 0..count {
+        let asked = Instant::now();
+        esme.submit(&Sm::new("25551234567", &format!("passes {n}")), delivered);
+        slowest = slowest.max(asked.elapsed());
+    }
+    esme.collect(delivered, count, Duration::from_secs(20));
+    slowest
+}
+
+#[test]
+fn a_half_open_vendor_is_bound_again() {
+    let smsc = Smsc::start(Script::default());
+    let proxy = Proxy::to(smsc.address());
+    let node = Node::new(&setup(&[proxy.address().port()]));
+    wait_bound(&smsc);
+    let healthy = vendor(&node, "vendor1")["status"].clone();
+    proxy.set(Mode::Swallow);
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+    esme.submit(&Sm::new("15551234567", "into the void"), &mut delivered);
+    wait::until("the half-open bind is given up", SEEN, || {
+        (vendor(&node, "vendor1")["status"] != healthy).then_some(())
+    });
+    proxy.set(Mode::Pass);
+    esme.collect(&mut delivered, 1, Duration::from_secs(30));
+    assert!(smsc.state().binds >= 2, "bound again");
+    assert!(smsc.state().texts().contains(&"into the void".to_owned()), "sent again by the route's policy");
+}
+
+#[test]
+fn a_dripping_vendor_is_slow_and_no_more() {
+    let smsc = Smsc::start(Script::default());
+    let proxy = Proxy::to(smsc.address());
+    let ports = provision(&[proxy.address().port()]);
+    let node = Node::new(&Setup { smpp: "partial_pdu = \"2s\"\n".to_owned(), provision: ports, ..Setup::default() });
+    wait_bound(&smsc);
+    proxy.set(Mode::Drip(Duration::from_millis(3)));
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+    for n in 0..3 {
+        esme.submit(&Sm::new("15551234567", &format!("drip {n}")), &mut delivered);
+    }
+    esme.collect(&mut delivered, 3, Duration::from_secs(20));
+    assert_eq!(smsc.state().binds, 1, "a PDU that comes octet by octet is a PDU");
+}
+
+#[test]
+fn a_vendor_that_never_answers_costs_its_own_messages_only() {
+    let silent = Smsc::start(Script { answer: Answer::Nothing, ..Script::default() });
+    let node = Node::new(&setup(&[silent.port()]));
+    wait_bound(&silent);
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+    esme.submit(&Sm::new("15551234567", "unanswered"), &mut delivered);
+    wait::until("the lost answer is counted", SEEN, || {
+        (node.metric("warp_messages_uncertain_total") > 0.5).then_some(())
+    });
+    silent.set_script(Script::default());
+    esme.collect(&mut delivered, 1, Duration::from_secs(30));
+    let (_, state) = delivered[0].receipt().expect("a receipt");
+    assert_eq!(state, "DELIVRD", "the route says retry");
+}
+
+#[test]
+fn a_customer_that_falls_silent_is_closed() {
+    let node = Node::new(&setup(&[9]));
+    let mut esme = Esme::bound(node.smpp(), "acme", "secret12");
+    let mut asked = 0;
+    loop {
+        match esme.receive(SEEN) {
+            Received::Pdu(pdu) if pdu.id == pdu::ENQUIRE_LINK => asked += 1,
+            // A last word is allowed.
+            Received::Pdu(pdu) if pdu.id == pdu::UNBIND => {}
+            Received::Closed => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(asked >= 2, "asked {asked} times before it was given up");
+    Esme::bound(node.smpp(), "acme", "secret12").assert_alive("the next session");
+}
+
+#[test]
+fn a_customer_that_stops_reading_does_not_stop_another() {
+    let smsc = Smsc::start(Script { receipt_after: Some(Duration::ZERO), ..Script::default() });
+    let two = provision(&[smsc.port()])
+        + "[[esme_accounts]]\nsystem_id = \"other\"\ncustomer = \"TB-000000001\"\npassword = \"secret12\"\n";
+    let node = Node::new(&Setup { smpp: TIMERS.to_owned(), provision: two, ..Setup::default() });
+    wait_bound(&smsc);
+    let mut deaf = Esme::bound(node.smpp(), "acme", "secret12");
+    let mut esme = Esme::bound(node.smpp(), "other", "secret12");
+    for n in 0..300 {
+        // Answers and receipts for these are never read.
+        if deaf.try_send(&Sm::new("15551234567", &format!("deaf {n}")).submit(n)).is_err() {
+            break;
+        }
+    }
+    let mut delivered = Vec::new();
+    for n in 0..20 {
+        esme.submit(&Sm::new("15551234567", &format!("hears {n}")), &mut delivered);
+    }
+    esme.collect(&mut delivered, 20, Duration::from_secs(20));
+}

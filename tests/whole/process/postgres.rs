@@ -1,0 +1,51 @@
+//! Databases on the PostgreSQL that `tests/run` started.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::super::peer;
+use super::output::run;
+use super::{environment, READY};
+
+/// A database of one test, dropped with it.
+pub(crate) struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    /// `None`, said aloud, when there is no server.
+    pub(crate) fn create() -> Option<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let Some(server) = environment("WARP_TEST_POSTGRES") else {
+            peer::absent("PostgreSQL (WARP_TEST_POSTGRES)");
+            return None;
+        };
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let database = Self { server, name: format!("warp_whole_{}_{n}", std::process::id()) };
+        database.statement(&format!("CREATE DATABASE {}", database.name));
+        Some(database)
+    }
+
+    /// For `[store] url`.
+    pub(crate) fn url(&self) -> String {
+        let (server, _) = self.server.rsplit_once('/').expect("postgres://host/database");
+        format!("{server}/{}", self.name)
+    }
+
+    fn statement(&self, sql: &str) {
+        run(Command::new(psql()).args([&self.server, "-qc", sql]), READY).assert_success();
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.statement(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}
+
+fn psql() -> &'static str {
+    let of_debian = "/usr/lib/postgresql/15/bin/psql";
+    if Path::new(of_debian).is_file() { of_debian } else { "psql" }
+}
