@@ -73,6 +73,3 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
         },
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -76,7 +79,9 @@ impl Server {
                     continue;
                 }
             };
-            let connection = self.http().serve_connection(TokioIo::new(stream), service.clone());
+            let service = service.clone();
+            let service = service_fn(move |request| service.call(with_path(request)));
+            let connection = self.http().serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
             let open = Open::new(&self.figures);
             connections.spawn(async move {
@@ -132,6 +137,14 @@ async fn accept(
     let (stream, peer) = socket.accept().await?;
     tracing::trace!(?peer, "connection");
     Ok((place, stream))
+}
+
+/// `CONNECT host:port` has no path, at which warp 0.4.3 panics; it is given one that no route has.
+fn with_path(mut request: Request<Incoming>) -> Request<Incoming> {
+    if request.uri().path_and_query().is_none() {
+        *request.uri_mut() = hyper::Uri::from_static("/");
+    }
+    request
 }
 
 /// An open connection, counted until dropped.

@@ -110,7 +110,7 @@ pub fn spec(api: &Arc<Api>, sockets: Sockets, options: &ApiOptions) -> Result<Su
             name,
             dispatch: Arc::new(dispatch),
             socket: Mutex::new(socket),
-            connections_max: usize::try_from(options.connections_max).unwrap_or(usize::MAX),
+            connections_max: usize::try_from(options.connections_max.max(1)).unwrap_or(usize::MAX),
             header_timeout: options.header_timeout.get(),
             figures: Arc::new(Figures::default()),
         };

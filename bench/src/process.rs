@@ -34,6 +34,11 @@ pub fn open_files_max() -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// Processes that wanted to run during the last minute; tells a quiet machine from a shared one.
+pub fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 /// Octets in files below a directory.
 pub fn disk_octets(directory: &std::path::Path) -> u64 {
     let Ok(entries) = fs::read_dir(directory) else { return 0 };

@@ -51,6 +51,8 @@ impl Wire {
         until: Option<Instant>,
         woken: impl Future<Output = ()>,
     ) -> io::Result<bool> {
+        // A socket that is always ready would keep its worker from everything else.
+        tokio::task::coop::consume_budget().await;
         self.write_some()?;
         let interest = match (self.out.is_empty(), self.is_writable()) {
             (true, _) => Interest::READABLE,

@@ -24,9 +24,10 @@ pub struct ReceiptIndex {
 
 #[derive(Debug, Default)]
 struct Shard {
-    messages: HashMap<i64, Box<Message>>,
-    /// Hashes in the order of insertion; those already taken are skipped when their turn comes.
-    order: VecDeque<i64>,
+    messages: HashMap<i64, (u64, Box<Message>)>,
+    /// Insertions in their order; those already taken are skipped when their turn comes.
+    order: VecDeque<(u64, i64)>,
+    insertions: u64,
     /// Hash of a parked receipt to its id.
     parked: HashMap<i64, i64>,
 }
@@ -43,11 +44,15 @@ impl ReceiptIndex {
     /// receipt that waits for this one.
     pub fn insert(&self, hash: i64, message: Box<Message>) -> Option<i64> {
         let mut shard = self.shard(hash).lock();
-        shard.order.push_back(hash);
-        shard.messages.insert(hash, message);
+        shard.insertions += 1;
+        let insertion = shard.insertions;
+        shard.order.push_back((insertion, hash));
+        shard.messages.insert(hash, (insertion, message));
         while shard.order.len() > self.messages_max {
-            let Some(oldest) = shard.order.pop_front() else { break };
-            shard.messages.remove(&oldest);
+            let Some((oldest, hash)) = shard.order.pop_front() else { break };
+            if shard.messages.get(&hash).is_some_and(|(insertion, _)| *insertion == oldest) {
+                shard.messages.remove(&hash);
+            }
         }
         shard.parked.remove(&hash)
     }
@@ -55,7 +60,8 @@ impl ReceiptIndex {
     /// Takes the message out when `wanted` says that the receipt is for it.
     pub fn take(&self, hash: i64, wanted: impl FnOnce(&Message) -> bool) -> Option<Box<Message>> {
         let mut shard = self.shard(hash).lock();
-        if wanted(shard.messages.get(&hash)?) { shard.messages.remove(&hash) } else { None }
+        let (_, message) = shard.messages.get(&hash)?;
+        if wanted(message) { shard.messages.remove(&hash).map(|(_, message)| message) } else { None }
     }
 
     /// Finds the message of a receipt: the id as stored first, or the form of it that this vendor used last;

@@ -192,3 +192,6 @@ fn serve(program: &Path, config: &Path, directory: &Path) -> anyhow::Result<Chil
         .spawn()
         .with_context(|| format!("cannot run {}", program.display()))
 }
+
+#[cfg(test)]
+mod tests;

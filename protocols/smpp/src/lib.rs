@@ -27,6 +27,9 @@ pub mod tlv;
 pub mod udh;
 pub mod window;
 
+#[cfg(test)]
+mod wire;
+
 pub use command::CommandId;
 pub use data_coding::DataCoding;
 pub use esm_class::EsmClass;

@@ -63,12 +63,12 @@ pub(super) static INSERT_MESSAGES: Bulk = Bulk::new(
 );
 
 pub(super) static UPDATE_MESSAGES: Bulk = Bulk::new(
-    "UPDATE messaging.messages SET state = v.column2, vendor_id = v.column3, route_id = v.column4, \
+    "UPDATE messaging.messages AS m SET state = v.column2, vendor_id = v.column3, route_id = v.column4, \
      uncertain = v.column5, attempts = v.column6, submitted_at = v.column7, done_at = v.column8, \
      deadline = v.column9, vendor_message_id = v.column10, dlr_hash = v.column11, \
      command_status = v.column12, error = v.column13 FROM (VALUES ",
     13,
-    ") AS v WHERE messages.id = v.column1",
+    ") AS v WHERE m.id = v.column1",
 );
 
 pub(super) static INSERT_OUTBOX: Bulk = Bulk::new(

@@ -208,9 +208,12 @@ impl LogStore for SimLog {
 
     fn expire(&self, before: i64, _limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
         let mut tables = self.disk.0.lock();
-        let old = tables.messages.len();
+        let rows = |tables: &Tables| tables.messages.len() + tables.outbox.len() + tables.parked.len();
+        let old = rows(&tables);
         tables.messages.retain(|id, row| *id >= before || !row.progress.state.is_final());
-        let gone = (old - tables.messages.len()) as u64;
+        tables.outbox.retain(|id, _| *id >= before);
+        tables.parked.retain(|id, (_, orphan)| *id >= before || !*orphan);
+        let gone = (old - rows(&tables)) as u64;
         Box::pin(async move { Ok(gone) })
     }
 }

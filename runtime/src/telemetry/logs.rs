@@ -1,7 +1,9 @@
 //! Log lines on standard error, and panics as log lines.
 
 use std::any::Any;
+use std::fs::File;
 use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
 use std::thread;
 
 use tracing_subscriber::EnvFilter;
@@ -42,7 +44,16 @@ pub enum Error {
 /// `filter` is a level or a list such as `info,actors=debug`. ractor's own lines and spans are shown from
 /// `warn` unless the filter names ractor.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), Error> {
-    let subscriber = subscriber(format, filter, std::io::stderr)?;
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    install(subscriber((format, colours), filter, std::io::stderr)?)
+}
+
+/// The same into a file, for a program that needs its screen for other things.
+pub fn init_file(format: LogFormat, filter: &str, file: File) -> Result<(), Error> {
+    install(subscriber((format, false), filter, Arc::new(file))?)
+}
+
+fn install(subscriber: Box<dyn tracing::Subscriber + Send + Sync>) -> Result<(), Error> {
     tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
@@ -50,7 +61,7 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), Error> {
 
 /// The same subscriber on any writer.
 fn subscriber<W>(
-    format: LogFormat,
+    (format, colours): (LogFormat, bool),
     filter: &str,
     writer: W,
 ) -> Result<Box<dyn tracing::Subscriber + Send + Sync>, Error>
@@ -60,9 +71,7 @@ where
     let filter = env_filter(filter)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match format {
-        LogFormat::Human => {
-            Box::new(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).finish())
-        }
+        LogFormat::Human => Box::new(lines.with_ansi(colours).finish()),
         LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
     })
 }
@@ -138,7 +147,7 @@ mod tests {
     #[test]
     fn json_lines_are_flat_objects_and_the_filter_holds() {
         let lines = Lines::default();
-        let subscriber = subscriber(LogFormat::Json, "warn,runtime=info", lines.clone()).unwrap();
+        let subscriber = subscriber((LogFormat::Json, false), "warn,runtime=info", lines.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(system_id = "acme", "bound");
             tracing::debug!("too much");
@@ -156,7 +165,7 @@ mod tests {
     #[test]
     fn a_human_line_has_its_fields_at_the_end() {
         let lines = Lines::default();
-        let subscriber = subscriber(LogFormat::Human, "info", lines.clone()).unwrap();
+        let subscriber = subscriber((LogFormat::Human, false), "info", lines.clone()).unwrap();
         tracing::subscriber::with_default(subscriber, || tracing::info!(system_id = "acme", "bound"));
         assert!(lines.text().trim_end().ends_with("bound system_id=\"acme\""), "{}", lines.text());
     }
@@ -164,7 +173,7 @@ mod tests {
     #[test]
     fn a_panic_is_one_line_with_its_actor() {
         let lines = Lines::default();
-        let subscriber = subscriber(LogFormat::Json, "info", lines.clone()).unwrap();
+        let subscriber = subscriber((LogFormat::Json, false), "info", lines.clone()).unwrap();
         let before = std::panic::take_hook();
         // Panics of tests beside this one are none of its business.
         let mine = std::thread::current().id();
@@ -185,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_named() {
-        let error = subscriber(LogFormat::Human, "a=b=c", io::sink).err().unwrap();
+        let error = subscriber((LogFormat::Human, false), "a=b=c", io::sink).err().unwrap();
         assert!(error.to_string().starts_with("log filter \"a=b=c\" is not valid: "), "{error}");
     }
 }

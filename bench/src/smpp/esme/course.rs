@@ -19,6 +19,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// Messages of the ledger that were settled when submitting stopped and the path delay was over.
     pub settled_in_time: u64,
+    /// Messages of the ledger that were settled in the end.
+    pub settled_in_all: u64,
     /// Whether everything accepted was settled in the end.
     pub settled: bool,
 }
@@ -46,6 +48,7 @@ impl Course {
             submitting: stopped.duration_since(started),
             elapsed: at.duration_since(started),
             settled_in_time,
+            settled_in_all: self.settled(),
             settled,
         }
     }

@@ -124,6 +124,17 @@ async fn lost_connections_leave_unknown_messages_and_lose_nothing() {
     assert_eq!((tally.lost(), tally.duplicate_messages), (0, 0));
 }
 
+/// A full window once woke itself without end.
+#[tokio::test]
+async fn small_deliver_windows_carry_everything() {
+    for deliver_window in [1, 2, 7] {
+        let smsc = SmscOptions { deliver_window, ..SmscOptions::default() };
+        let both = through(smsc, |options| options.sessions = 2).await;
+        assert_clean(&both);
+        assert_eq!(both.tally.receipts_seen, MESSAGES);
+    }
+}
+
 #[tokio::test]
 async fn a_pace_is_kept() {
     let both = through(SmscOptions::default(), |options| {

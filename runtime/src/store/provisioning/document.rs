@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Error;
+use crate::config;
 use crate::log::Uncertain;
 use crate::model::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Messaging, Money, SystemId};
 use crate::password::SecretString;
@@ -261,7 +262,8 @@ impl Document {
     /// # Errors
     /// With the line and what is wrong there.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let mut document: Self = toml::from_str(text).map_err(|error| Error::Form(error.to_string()))?;
+        let mut document: Self =
+            toml::from_str(text).map_err(|error| Error::Form(config::one_line(text, &error)))?;
         for vendor in &mut document.sms_vendors {
             if vendor.display_name.is_empty() {
                 vendor.display_name.clone_from(&vendor.instance_name);
