@@ -35,6 +35,8 @@ pub mod vendor;
 pub mod vendor_bind;
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 
 use std::collections::HashMap;

@@ -56,7 +56,7 @@ struct Smpp {
     /// From the SMSC's submit_sm to its answer.
     #[arg(long, default_value_t = 0)]
     answer_delay_ms: u64,
-    /// Whether the SMSC acknowledges TCP segments at once.
+    /// Whether the simulators acknowledge TCP segments at once.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     quick_ack: Switch,
     /// The node's binds at the SMSC.

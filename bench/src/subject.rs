@@ -129,6 +129,15 @@ impl Subject {
         self.node.as_mut().and_then(Node::ended)
     }
 
+    /// `error` with the end of the node's log, where there is one.
+    pub(crate) fn blame(&self, error: impl Into<anyhow::Error>) -> anyhow::Error {
+        let error = error.into();
+        match &self.node {
+            Some(node) => error.context(format!("the node's last words:\n{}", node.last_words())),
+            None => error,
+        }
+    }
+
     /// Ends what the harness started.
     pub async fn stop(self) -> anyhow::Result<()> {
         match self.node {

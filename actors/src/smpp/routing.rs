@@ -115,4 +115,4 @@ fn shuffle_equals(routes: &mut [&Route], mut draw: impl FnMut(u64) -> u64) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

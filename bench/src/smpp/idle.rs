@@ -43,7 +43,7 @@ pub async fn measure(sessions: usize, watched: Duration, target: &Target) -> any
         bind_within: BIND_WITHIN,
         ..EsmeOptions::new(subject.smpp, &subject.system_id, &subject.password)
     };
-    let esme = Esme::start(options, ledger).await?;
+    let esme = Esme::start(options, ledger).await.map_err(|error| subject.blame(error))?;
     tokio::time::sleep(SETTLE).await;
     let cpu_before = usage(&subject.processes).context("the subject ended")?.cpu;
     tokio::time::sleep(watched).await;

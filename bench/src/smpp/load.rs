@@ -29,7 +29,7 @@ pub struct Load {
     pub receipt_delay: Duration,
     /// From the SMSC's submit_sm to its answer.
     pub answer_delay: Duration,
-    /// The SMSC acknowledges TCP segments at once.
+    /// The simulators acknowledge TCP segments at once.
     pub quick_ack: bool,
     /// The node's binds at the SMSC.
     pub vendor_binds: usize,
@@ -93,6 +93,7 @@ impl Load {
             total: None,
             duration: Some(self.duration),
             mix: self.mix,
+            quick_ack: self.quick_ack,
             path_delay: self.receipt_delay + self.answer_delay,
             ..EsmeOptions::new(subject.smpp, &subject.system_id, &subject.password)
         }

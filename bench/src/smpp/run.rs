@@ -35,10 +35,11 @@ pub async fn measure(load: &Load, target: &Target, limit: Option<f64>) -> anyhow
     let smsc = smsc.await.context("cannot start the simulated SMSC")?;
     let mut subject = target.prepare(&load.provision(smsc.addr)).await?;
     if subject.binds_vendor {
-        vendor_bound(&smsc.counters, load.vendor_binds).await?;
+        vendor_bound(&smsc.counters, load.vendor_binds).await.map_err(|error| subject.blame(error))?;
     }
     let fsyncs_before = subject.fsyncs().await;
-    let esme = Esme::start(load.esme(&subject), Arc::clone(&ledger)).await?;
+    let esme = Esme::start(load.esme(&subject), Arc::clone(&ledger)).await;
+    let esme = esme.map_err(|error| subject.blame(error))?;
     let sampler = Sampler::start(subject.processes.clone());
     let progress = Progress::start(&load.scenario, Arc::clone(&ledger));
     let report = esme.finish().await;

@@ -115,7 +115,8 @@ impl Node {
         bail!("the node was not ready within {READY_WITHIN:?}; its last words:\n{}", self.last_words())
     }
 
-    fn last_words(&self) -> String {
+    /// The end of its log.
+    pub fn last_words(&self) -> String {
         let log = std::fs::read_to_string(self.directory.path().join("node.log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines.get(lines.len().saturating_sub(LOG_LINES)..).unwrap_or_default().join("\n")

@@ -16,6 +16,8 @@ pub mod data_coding;
 pub mod dlr;
 pub mod esm_class;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_entry;
 pub mod pdu;
 pub mod registered_delivery;
 pub mod segment;

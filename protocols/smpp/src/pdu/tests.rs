@@ -1,1 +1,5 @@
-
+mod damage;
+mod differential;
+mod limits;
+mod roundtrip;
+mod wire;

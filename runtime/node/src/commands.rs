@@ -1,0 +1,10 @@
+//! What each command does.
+
+pub(crate) mod actors;
+pub(crate) mod apply;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod migrate;
+pub(crate) mod serve;
+mod signals;

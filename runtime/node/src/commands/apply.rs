@@ -1,0 +1,61 @@
+//! `warp apply FILE`: what the file says becomes true, through the running node or, when none runs, in the
+//! database itself.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::provision::{self, Target};
+use runtime::clock::SystemClock;
+use runtime::config::Config;
+use runtime::seal::RootKey;
+use tokio::time::{Instant, sleep};
+
+use crate::cli::Apply;
+use crate::client::Endpoint;
+use crate::data_dir::{Busy, DataDir};
+use crate::databases;
+use crate::failure::Failure;
+use crate::terminal;
+
+/// How long a node that holds the data directory may take to open its control socket.
+const STARTING_MAX: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub(crate) async fn run(arguments: Apply) -> Result<ExitCode, Failure> {
+    let file = arguments.file.display().to_string();
+    let named = |error: &dyn std::fmt::Display| Failure::usage(format!("{file}: {error}"));
+    let document = std::fs::read_to_string(&arguments.file).map_err(|error| named(&error))?;
+    let config = arguments.place.load()?;
+    let data_dir = DataDir::new(&config.node.data_dir);
+    let report = match data_dir.lock() {
+        Ok(_lock) => alone(&config, document, arguments.dry_run).await.map_err(|error| named(&error))?,
+        Err(Busy::Held(_)) => {
+            through_node(&data_dir, document, arguments.dry_run).await.map_err(|error| named(&error))?
+        }
+        Err(Busy::Failed(failure)) => return Err(failure),
+    };
+    terminal::out(&report);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Under the lock, so that no node starts meanwhile.
+async fn alone(config: &Config, document: String, dry_run: bool) -> Result<String, Failure> {
+    let root_key = RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?;
+    let store = databases::open_store(config).await?;
+    let target =
+        Target { store: store.clone(), root_key: Arc::new(root_key), clock: Arc::new(SystemClock) };
+    let applied = provision::apply(target, document, dry_run).await;
+    store.close().await;
+    applied.map(|outcome| outcome.to_string()).map_err(Failure::usage)
+}
+
+async fn through_node(data_dir: &DataDir, document: String, dry_run: bool) -> Result<String, Failure> {
+    let socket = data_dir.control_socket();
+    let deadline = Instant::now() + STARTING_MAX;
+    while !socket.exists() && Instant::now() < deadline {
+        sleep(LOOK_EVERY).await;
+    }
+    let target = format!("/v1/control/apply?format=text&dry_run={dry_run}");
+    Endpoint::Control(socket).post(&target, document).await
+}

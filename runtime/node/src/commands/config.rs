@@ -1,0 +1,101 @@
+//! `warp config check`: whether a node would start with this configuration, without starting one.
+
+use std::process::ExitCode;
+
+use runtime::config::Config;
+use runtime::seal::RootKey;
+
+use crate::cli::Place;
+use crate::failure::Failure;
+use crate::start::load_tls;
+use crate::telemetry;
+use crate::terminal;
+
+pub(crate) fn check(place: &Place) -> Result<ExitCode, Failure> {
+    let config = place.load()?;
+    // Starting the logs is the one way to read a filter; this process logs nothing more.
+    telemetry::start(&config.telemetry)?;
+    files(&config)?;
+    let name = place.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    terminal::out(&format!("{name}: ok\n{}", summary(&config)));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The files that the configuration names.
+fn files(config: &Config) -> Result<(), Failure> {
+    load_tls(config)?;
+    let key = config.node.root_key_path();
+    // An absent one would be made.
+    if key.exists() {
+        RootKey::load_or_create(&key).map_err(Failure::run)?;
+    }
+    Ok(())
+}
+
+fn summary(config: &Config) -> String {
+    let list = |addresses: &[std::net::SocketAddr]| {
+        let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+    };
+    let store = if config.store.url.expose().is_empty() { "SQLite" } else { "PostgreSQL" };
+    format!(
+        "  node {} in {}\n  store {store}\n  api {}, metrics {}\n  smpp {}, tls {}\n",
+        config.node.id,
+        config.node.data_dir.display(),
+        config.api.listen,
+        config.api.metrics_listen,
+        list(&config.smpp.listen),
+        list(&config.smpp.tls_listen),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn refusal(directory: &Path, text: &str) -> Failure {
+        let path = directory.join("node.toml");
+        std::fs::write(&path, text).unwrap();
+        let place = Place { config: Some(path), data_dir: None };
+        place.load().and_then(|config| files(&config)).unwrap_err()
+    }
+
+    #[test]
+    fn what_cannot_start_is_said_with_file_and_key() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("bad.pem"), "nothing").unwrap();
+        let pem = directory.path().join("bad.pem").display().to_string();
+        let tls = format!(
+            "[smpp]\ntls_listen = [\"127.0.0.1:0\"]\ntls_certificate = \"{pem}\"\ntls_key = \"{pem}\"\n"
+        );
+        let key = format!("[node]\nroot_key_file = \"{pem}\"");
+        for (text, words) in [
+            ("[smpp]\nlisen = []", ["node.toml: line 2: unknown field `lisen`", "listen"]),
+            ("[api]\nlisten = \"8080\"", ["node.toml: line 2", "socket address"]),
+            ("[smpp]\ntls_listen = [\"127.0.0.1:0\"]", ["smpp.tls_listen", "smpp.tls_certificate"]),
+            (&key, ["root key", "bad.pem does not hold 64 hexadecimal digits"]),
+            (&tls, ["smpp.tls_certificate", "bad.pem holds no PEM certificate"]),
+        ] {
+            let refused = refusal(directory.path(), text).to_string();
+            for word in words {
+                assert!(refused.contains(word), "{word:?} is not in {refused:?}");
+            }
+            assert!(!refused.contains('\n'), "{refused}");
+        }
+        let absent = Place { config: Some(directory.path().join("absent.toml")), data_dir: None };
+        let refused = absent.load().unwrap_err();
+        assert!(refused.to_string().contains("absent.toml: No such file"), "{refused}");
+        assert_eq!(refused.exit_code(), ExitCode::from(64));
+    }
+
+    #[test]
+    fn the_example_is_what_a_node_may_start_with() {
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/node.example.toml");
+        let place = Place { config: Some(example.into()), data_dir: None };
+        let config = place.load().unwrap();
+        files(&config).unwrap();
+        assert!(summary(&config).contains("smpp 0.0.0.0:2775, tls none"), "{}", summary(&config));
+    }
+}

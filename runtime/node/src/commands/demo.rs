@@ -1,0 +1,99 @@
+//! `warp demo`: a node, a customer and two vendors in one process, over real sockets. Every message is
+//! accounted for by the simulators, never by the node's word.
+
+mod cast;
+mod figures;
+mod show;
+
+use std::fs::File;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bench::ledger::Ledger;
+use bench::smpp::esme::Esme;
+use runtime::telemetry::logs::{self, LogFormat};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use self::cast::Vendors;
+use self::figures::Figures;
+use super::signals::Signals;
+use crate::cli::Demo;
+use crate::client::Endpoint;
+use crate::data_dir::DataDir;
+use crate::failure::Failure;
+use crate::start::Node;
+use crate::terminal;
+
+/// Time for the node to bind to both vendors.
+const VENDORS_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Marks the messages of this run; there is one run in a ledger.
+const RUN: u16 = 1;
+
+pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::catch()?;
+    tokio::select! {
+        played = Box::pin(play(&arguments)) => played,
+        // The directory goes with the future.
+        signal = signals.next() => Err(Failure::run(format!("ended by {signal}"))),
+    }
+}
+
+async fn play(arguments: &Demo) -> Result<ExitCode, Failure> {
+    let directory = directory()?;
+    let data_dir = DataDir::new(&directory.path().join("data"));
+    let log = directory.path().join("node.log");
+    let file = File::create(&log).map_err(|error| Failure::run(format!("{}: {error}", log.display())))?;
+    logs::init_file(LogFormat::Human, "info", file).map_err(Failure::run)?;
+    let ledger = Arc::new(Ledger::new(RUN, true));
+    let vendors = Vendors::start(&ledger).await?;
+    let node = Box::pin(Node::start(cast::config(&data_dir))).await?;
+    // The same way that `warp apply` goes.
+    let control = Endpoint::Control(data_dir.control_socket());
+    control.post("/v1/control/apply", cast::provisioning(&vendors)).await?;
+    vendors_bound(&vendors).await?;
+
+    let options = cast::esme(&node, arguments.messages)?;
+    let esme = Esme::start(options, Arc::clone(&ledger)).await.map_err(Failure::run)?;
+    let watching = tokio::spawn(show::progress(Arc::clone(&ledger)));
+    let report = esme.finish().await;
+    watching.abort();
+    terminal::progress_over();
+    let uncertain = node.smpp.metrics.uncertain.get();
+    let figures = Figures::new(&ledger.tally(), &esme.counters, uncertain, &report);
+    terminal::out(&if arguments.json { figures.json() } else { figures.table(&vendors) });
+
+    if !arguments.exit {
+        let invitation = show::invitation(&node, &log);
+        if arguments.json { terminal::note(&invitation) } else { terminal::out(&format!("\n{invitation}\n")) }
+        let mut signals = Signals::catch()?;
+        tokio::select! {
+            _ = signals.next() => {}
+            failure = node.ended() => return Err(failure),
+        }
+    }
+    esme.stop().await;
+    node.stop().await;
+    Ok(if figures.messages.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn directory() -> Result<TempDir, Failure> {
+    let made = tempfile::Builder::new().prefix("warp-demo-").tempdir();
+    made.map_err(|error| Failure::run(format!("a temporary directory cannot be made: {error}")))
+}
+
+async fn vendors_bound(vendors: &Vendors) -> Result<(), Failure> {
+    let deadline = Instant::now() + VENDORS_WITHIN;
+    let bound = |smsc: &bench::smpp::smsc::Smsc| smsc.counters.bound.load(Ordering::Relaxed) >= cast::BINDS;
+    while !(bound(&vendors.steady) && bound(&vendors.flaky)) {
+        if Instant::now() >= deadline {
+            let reason = format!("the node did not bind to the simulated vendors within {VENDORS_WITHIN:?}");
+            return Err(Failure::run(reason));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}

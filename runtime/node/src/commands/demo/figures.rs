@@ -1,0 +1,162 @@
+//! What the demo found.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bench::ledger::Tally;
+use bench::smpp::esme::{Counters, Report};
+use bench::smpp::smsc::Smsc;
+use serde::Serialize;
+
+use super::cast::Vendors;
+
+/// The account of one run; its JSON is what `--json` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    pub(super) messages: Messages,
+    /// From the first submission until everything was settled.
+    pub(super) seconds: f64,
+}
+
+/// Messages by their fate, as both ends saw it.
+#[derive(Debug, Serialize)]
+pub(super) struct Messages {
+    /// Written to the node.
+    pub(super) submitted: u64,
+    /// Acknowledged with ESME_ROK.
+    pub(super) accepted: u64,
+    /// The customer got a receipt DELIVRD.
+    pub(super) delivered: u64,
+    /// Refused, or the customer got another final receipt.
+    pub(super) failed: u64,
+    /// The customer got a final receipt.
+    pub(super) receipts: u64,
+    /// The vendor's answer was lost with its connection.
+    pub(super) uncertain: u64,
+    /// Acknowledged, and nothing more was heard.
+    pub(super) lost: u64,
+    /// Copies too many, at a vendor or of a receipt.
+    pub(super) duplicates: u64,
+    /// From submit_sm to submit_sm_resp.
+    pub(super) p50_us: Option<u64>,
+    /// See `p50_us`.
+    pub(super) p99_us: Option<u64>,
+    /// Accepted a second while submitting.
+    pub(super) per_s: f64,
+}
+
+impl Figures {
+    pub(super) fn new(tally: &Tally, esme: &Counters, uncertain: u64, report: &Report) -> Self {
+        let submitting = report.submitting.as_secs_f64();
+        let messages = Messages {
+            submitted: tally.submitted,
+            accepted: tally.accepted,
+            delivered: tally.receipts_seen.saturating_sub(tally.failed_receipts),
+            failed: tally.failed(),
+            receipts: tally.receipts_seen,
+            uncertain,
+            lost: tally.lost(),
+            duplicates: tally.duplicates(),
+            p50_us: esme.resp.quantile_us(500),
+            p99_us: esme.resp.quantile_us(990),
+            per_s: if submitting > 0.0 { (tally.accepted as f64 / submitting).round() } else { 0.0 },
+        };
+        Self { messages, seconds: (report.elapsed.as_secs_f64() * 1000.0).round() / 1000.0 }
+    }
+
+    /// One object on one line.
+    pub(super) fn json(&self) -> String {
+        // Numbers always serialise.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    /// For people.
+    pub(super) fn table(&self, vendors: &Vendors) -> String {
+        let m = &self.messages;
+        let micros = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |us| format!("{us} us"));
+        let rows = [
+            ("submitted", m.submitted.to_string(), "submit_sm written to the node"),
+            ("accepted", m.accepted.to_string(), "acknowledged, which means on disk"),
+            ("delivered", m.delivered.to_string(), "receipt DELIVRD"),
+            ("failed", m.failed.to_string(), "refused, or another final receipt"),
+            ("receipts", m.receipts.to_string(), "final receipts at the customer"),
+            ("uncertain", m.uncertain.to_string(), "the vendor's answer was lost with its connection"),
+            ("lost", m.lost.to_string(), "acknowledged, then never heard of"),
+            ("duplicates", m.duplicates.to_string(), "copies too many, at a vendor or of a receipt"),
+            ("p50", micros(m.p50_us), "submit_sm to submit_sm_resp"),
+            ("p99", micros(m.p99_us), ""),
+            ("rate", format!("{:.0}/s", m.per_s), "while submitting"),
+            ("time", format!("{:.1} s", self.seconds), "until everything was settled"),
+        ];
+        let mut table = String::from("MESSAGES\n");
+        for (name, value, meaning) in rows {
+            let line = format!("  {name:<12}{value:>10}   {meaning}");
+            // Writing to a String cannot fail.
+            let _ = writeln!(table, "{}", line.trim_end());
+        }
+        table.push_str("VENDORS\n");
+        for (name, smsc) in [("steady", &vendors.steady), ("flaky", &vendors.flaky)] {
+            let _ = writeln!(table, "  {name:<12}{}", vendor(smsc));
+        }
+        table
+    }
+}
+
+fn vendor(smsc: &Smsc) -> String {
+    let counters = &smsc.counters;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    format!(
+        "{} submit_sm, {} taken, {} throttled, {} connections dropped, {} receipts",
+        count(&counters.submits),
+        count(&counters.taken),
+        count(&counters.throttled),
+        count(&counters.drops),
+        count(&counters.receipts_sent),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_json_has_the_promised_keys() {
+        let tally = Tally {
+            submitted: 10,
+            accepted: 9,
+            refused: 1,
+            reached: 9,
+            receipts_sent: 8,
+            receipts_seen: 8,
+            failed_receipts: 2,
+            lost_receipts: 1,
+            duplicate_messages: 1,
+            ..Tally::default()
+        };
+        let esme = Counters::default();
+        esme.resp.record_us(100);
+        let report = Report {
+            submitting: Duration::from_secs(3),
+            elapsed: Duration::from_millis(4500),
+            settled_in_time: 8,
+            settled: true,
+        };
+        let figures = Figures::new(&tally, &esme, 3, &report);
+        let json: serde_json::Value = serde_json::from_str(&figures.json()).unwrap();
+        assert_eq!(
+            json,
+            json!({
+                "messages": {
+                    "submitted": 10, "accepted": 9, "delivered": 6, "failed": 3, "receipts": 8,
+                    "uncertain": 3, "lost": 1, "duplicates": 1, "p50_us": 100, "p99_us": 100, "per_s": 3.0
+                },
+                "seconds": 4.5
+            })
+        );
+        assert_eq!(figures.json().lines().count(), 1);
+    }
+}

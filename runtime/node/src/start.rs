@@ -1,0 +1,206 @@
+//! A node's start and stop: the checklist. `serve` and `demo` start the same node.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::smpp::message_router::Source;
+use actors::smpp::stats;
+use actors::smpp::tree::{self, Started};
+use api::tree::Sockets;
+use api::{Api, token};
+use runtime::clock::{SharedClock, SystemClock};
+use runtime::config::Config;
+use runtime::log::{Limits, MessageLog, SqlLog};
+use runtime::net::OsNet;
+use runtime::random::Random;
+use runtime::registry::{ActorName, Registry};
+use runtime::seal::RootKey;
+use runtime::supervision::{ChildSpec, Exit, Restart, Seat, Start, Supervisor, SupervisorHandle};
+use runtime::telemetry::metrics::Metrics;
+use runtime::tls::ServerTls;
+
+use crate::data_dir::{DataDir, Lock, Ports};
+use crate::databases::Databases;
+use crate::failure::Failure;
+
+/// How often certificate files are looked at.
+const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a starting node is asked whether it is ready.
+const READY_LOOK_EVERY: Duration = Duration::from_millis(5);
+/// After which the wait for readiness is logged with its reason.
+const READY_EXPECTED: Duration = Duration::from_secs(5);
+
+/// A running node.
+pub(crate) struct Node {
+    /// Where it listens.
+    pub(crate) ports: Ports,
+    /// Its files.
+    pub(crate) data_dir: DataDir,
+    /// What its actors share.
+    pub(crate) smpp: Arc<actors::smpp::Smpp>,
+    started: Started,
+    api: SupervisorHandle,
+    databases: Databases,
+    drain: Duration,
+    _lock: Lock,
+}
+
+impl Node {
+    /// Starts a node and waits until it is ready; telemetry is running already.
+    pub(crate) async fn start(config: Config) -> Result<Self, Failure> {
+        let data_dir = DataDir::new(&config.node.data_dir);
+        let lock = data_dir.lock_or_refuse()?;
+        data_dir.remove_ports();
+        let tls = load_tls(&config)?;
+        let root_key = Arc::new(RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?);
+        let token = load_token(&data_dir.token())?;
+        let sockets = Sockets::bind(&OsNet, &config.api, &data_dir.control_socket()).await;
+        let sockets = sockets.map_err(Failure::run)?;
+        let (api_address, metrics_address) = (sockets.api_address, sockets.metrics_address);
+        let databases = Databases::open(&config).await?;
+        let metrics = Metrics::new();
+        let options = tree_options(&config, &databases, (&metrics, &root_key, tls.as_ref()));
+        let registry = options.registry.clone();
+        let started = tree::start(options).await.map_err(Failure::run)?;
+        if let Some(tls) = tls {
+            started.supervisor.add(tls_reload(tls)).await.map_err(Failure::run)?;
+        }
+        let api = Api::new(api::Parts {
+            smpp: Arc::clone(&started.smpp),
+            metrics,
+            store: databases.store.clone(),
+            root_key,
+            token,
+        });
+        let api = api::tree::spec(&api, sockets, &config.api).map_err(Failure::run)?;
+        let api = Supervisor::spawn(api, &registry).await.map_err(Failure::run)?;
+        let ports = Ports {
+            api: api_address,
+            metrics: metrics_address,
+            smpp: started.smpp_addresses.clone(),
+            smpp_tls: started.smpp_tls_addresses.clone(),
+        };
+        let smpp = Arc::clone(&started.smpp);
+        let drain = config.node.drain.get();
+        let node = Self { ports, data_dir, smpp, started, api, databases, drain, _lock: lock };
+        node.ready().await?;
+        Ok(node)
+    }
+
+    /// How the node ends by itself: a supervisor at the top of its tree gave up.
+    pub(crate) async fn ended(&self) -> Failure {
+        let exit = tokio::select! {
+            exit = self.started.supervisor.ended() => exit,
+            exit = self.api.ended() => exit,
+        };
+        match exit {
+            Exit::Normal => Failure::run("the actor tree ended"),
+            Exit::Failed(_) | Exit::Panicked(_) => Failure::run(format!("the actor tree {exit}")),
+        }
+    }
+
+    /// Takes no new work, finishes what is under way within the configured time, and ends. `/ready` answers
+    /// 503 meanwhile.
+    pub(crate) async fn stop(self) {
+        tracing::info!(within = ?self.drain, "draining");
+        // Whoever finds the file expects a node that takes work.
+        let _ = std::fs::remove_file(self.data_dir.ports());
+        self.started.drain(self.drain).await;
+        self.api.stop().await;
+        self.databases.close().await;
+        self.data_dir.remove_ports();
+        tracing::info!("stopped");
+    }
+
+    /// Waits until the node takes messages, then tells where.
+    async fn ready(&self) -> Result<(), Failure> {
+        let mut waited = Duration::ZERO;
+        while let Err(reason) = stats::ready(&self.smpp) {
+            if waited == READY_EXPECTED {
+                tracing::warn!(reason, "not ready yet");
+            }
+            tokio::time::sleep(READY_LOOK_EVERY).await;
+            waited += READY_LOOK_EVERY;
+        }
+        let written = self.data_dir.write_ports(&self.ports);
+        written.map_err(|error| Failure::run(format!("{}: {error}", self.data_dir.ports().display())))?;
+        let found = self.started.found;
+        tracing::info!(
+            queued = found.queued,
+            in_doubt = found.in_doubt,
+            enroute = found.enroute,
+            outbox = found.outbox,
+            "messages of the last run"
+        );
+        let Ports { api, metrics, smpp, smpp_tls } = &self.ports;
+        let data_dir = self.data_dir.path().display();
+        tracing::info!(%api, %metrics, ?smpp, ?smpp_tls, %data_dir, engine = self.databases.store.engine(), "ready");
+        Ok(())
+    }
+}
+
+fn tree_options(
+    config: &Config,
+    databases: &Databases,
+    (metrics, root_key, tls): (&Metrics, &Arc<RootKey>, Option<&ServerTls>),
+) -> tree::Options {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let random = Random::system();
+    let limits = Limits {
+        open_records_max: usize::try_from(config.log.open_records_max).unwrap_or(usize::MAX),
+        gather: config.log.gather.get(),
+    };
+    tree::Options {
+        config: config.clone(),
+        registry: Registry::new(Arc::clone(&clock), random.clone()),
+        clock,
+        random,
+        net: Arc::new(OsNet),
+        metrics: metrics.clone(),
+        source: Source::Store {
+            db: databases.store.clone(),
+            root_key: Arc::clone(root_key),
+            poll: config.store.poll.get(),
+        },
+        log: MessageLog::new(Arc::new(SqlLog::new(databases.log.clone())), limits),
+        tls: tls.map(|tls| Arc::new(tls.clone())),
+    }
+}
+
+/// The certificate of the TLS listeners, when there are any.
+pub(crate) fn load_tls(config: &Config) -> Result<Option<ServerTls>, Failure> {
+    if config.smpp.tls_listen.is_empty() {
+        return Ok(None);
+    }
+    let loaded = ServerTls::load(&config.smpp.tls_certificate, &config.smpp.tls_key);
+    loaded.map(Some).map_err(|error| Failure::run(format!("smpp.tls_certificate, smpp.tls_key: {error}")))
+}
+
+/// The one place where the bootstrap token is shown, at the start that made it.
+fn load_token(path: &Path) -> Result<token::TokenHash, Failure> {
+    let loaded = token::load_or_create(path).map_err(Failure::run)?;
+    if let Some(token) = loaded.created {
+        tracing::warn!(
+            token = token.expose(),
+            file = %path.display(),
+            "bootstrap admin token made; it is shown this once and kept in the file"
+        );
+    }
+    Ok(loaded.hash)
+}
+
+/// Reads the certificate again when its files change; sessions that are up keep theirs.
+fn tls_reload(tls: ServerTls) -> ChildSpec {
+    let start = Start::task(move |seat: Seat| {
+        let tls = tls.clone();
+        async move {
+            tokio::select! {
+                () = tls.watch(TLS_LOOK_EVERY) => {}
+                () = seat.shutdown.requested() => {}
+            }
+            Ok(())
+        }
+    });
+    ChildSpec::new(ActorName::new("tls_reload", "smpp"), Restart::Permanent, start)
+}
