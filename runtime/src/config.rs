@@ -295,7 +295,6 @@ impl Config {
     ///
     /// # Errors
     /// For people, in one line.
-    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
     pub fn load(path: Option<&Path>) -> Result<Self, Error> {
         let (name, text) = match path {
             None => ("(none)".to_owned(), String::new()),

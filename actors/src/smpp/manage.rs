@@ -110,7 +110,16 @@ async fn cancel(smpp: &Smpp, account: &Account, body: &[u8]) -> Result<(), Comma
         State::Queued => cancel_queued(smpp, |message| message.row.id == row.id),
         // Of a message that we split, nothing may have gone yet.
         State::Split => cancel_parts(smpp, row.id, row.segments),
-        _ => Err(CommandStatus::ESME_RCANCELFAIL),
+        State::Submitted
+        | State::Uncertain
+        | State::Enroute
+        | State::Delivered
+        | State::Expired
+        | State::Deleted
+        | State::Undeliverable
+        | State::Accepted
+        | State::Unknown
+        | State::Rejected => Err(CommandStatus::ESME_RCANCELFAIL),
     }
 }
 
@@ -170,7 +179,7 @@ async fn replace(smpp: &Smpp, account: &Account, body: &[u8]) -> Result<(), Comm
 
 fn replaced(message: &Message, replace: &ReplaceSm<'_>) -> Option<Bytes> {
     let sm = message.sm()?;
-    let alphabet = sm.data_coding.alphabet().unwrap_or(alphabet_of(message.row.alphabet));
+    let alphabet = sm.data_coding.alphabet().unwrap_or_else(|| alphabet_of(message.row.alphabet));
     if segment::count(alphabet, replace.short_message) > 1 {
         return None;
     }

@@ -194,18 +194,20 @@ async fn run_binds(options: &Options, config: &Messaging, running: &mut HashMap<
         }
     }
     for (name, vendor) in wanted {
-        if running.contains_key(&name) {
+        let runs = running.contains_key(&name);
+        if runs || start_binds(options, vendor).await {
             running.insert(name, vendor.clone());
-            continue;
-        }
-        let Some(shared) = options.smpp.vendor(vendor.id) else { continue };
-        match options.vendors.add(binds_spec(&options.smpp, &shared)).await {
-            Ok(()) => {
-                running.insert(name, vendor.clone());
-            }
-            Err(error) => tracing::error!(%name, %error, "binds could not be started"),
         }
     }
+}
+
+async fn start_binds(options: &Options, vendor: &model::Vendor) -> bool {
+    let Some(shared) = options.smpp.vendor(vendor.id) else { return false };
+    let added = options.vendors.add(binds_spec(&options.smpp, &shared)).await;
+    if let Err(error) = &added {
+        tracing::error!(vendor = vendor.instance_name, %error, "binds could not be started");
+    }
+    added.is_ok()
 }
 
 /// True when a change needs no new connection.

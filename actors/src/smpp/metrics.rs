@@ -69,6 +69,7 @@ pub struct Metrics {
 impl Metrics {
     /// Registers everything in a node's registry.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a list of every metric, one after the other")]
     pub fn new(registry: &Registry) -> Self {
         let r = registry;
         Self {

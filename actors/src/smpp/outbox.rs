@@ -100,11 +100,9 @@ impl Outbox {
     pub fn next(&self) -> Next {
         let mut lanes = self.lanes.lock();
         let backlog_first = lanes.backlog_turn || lanes.live.is_empty();
-        if backlog_first {
-            if let Some(delivery) = lanes.backlog.pop_front() {
-                lanes.backlog_turn = false;
-                return Next::Delivery(delivery);
-            }
+        if let Some(delivery) = backlog_first.then(|| lanes.backlog.pop_front()).flatten() {
+            lanes.backlog_turn = false;
+            return Next::Delivery(delivery);
         }
         lanes.backlog_turn = true;
         let waits = lanes.live.front().and_then(|front| front.ticket.as_ref());

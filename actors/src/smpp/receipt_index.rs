@@ -157,8 +157,8 @@ pub fn same_address(source: &[u8], message: &Message) -> bool {
     let digits = |octets: &[u8]| octets.iter().copied().filter(u8::is_ascii_digit).collect::<Vec<u8>>();
     let (reported, sent) = (digits(source), digits(message.row.destination.as_bytes()));
     let shorter = reported.len().min(sent.len());
-    shorter >= 7 && reported.ends_with(&sent[sent.len() - shorter..])
-        || source == message.row.destination.as_bytes()
+    let ending = sent.get(sent.len() - shorter..).unwrap_or_default();
+    shorter >= 7 && reported.ends_with(ending) || source == message.row.destination.as_bytes()
 }
 
 #[cfg(test)]

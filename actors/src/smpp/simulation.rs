@@ -110,8 +110,7 @@ fn run(seed: u64, policy: Uncertain, power_losses: u32) -> Ledger {
         .max_message_latency(Duration::from_millis(20))
         .build();
     let config = config(policy);
-    let platter = disk.clone();
-    sim.host("node", move || node(platter.clone(), config.clone(), seed));
+    sim.host("node", move || node(disk.clone(), config.clone(), seed));
     let vendors = Arc::clone(&ledger);
     sim.host("vendor", move || vendor::serve(Arc::clone(&vendors)));
     let customers = Arc::clone(&ledger);
@@ -125,7 +124,9 @@ fn run(seed: u64, policy: Uncertain, power_losses: u32) -> Ledger {
             let ledger = ledger.lock();
             let (acknowledged, reached, receipts) =
                 (ledger.acknowledged.len(), ledger.reached.len(), ledger.receipts.len());
-            panic!("seed {seed}: {error}; acknowledged {acknowledged}, reached {reached}, receipts {receipts}")
+            panic!(
+                "seed {seed}: {error}; acknowledged {acknowledged}, reached {reached}, receipts {receipts}"
+            )
         });
         if finished {
             break;

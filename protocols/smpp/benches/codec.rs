@@ -1,6 +1,13 @@
 //! Nanoseconds per PDU. The fixtures are laid out by hand: a 162-octet submit_sm, a 204-octet deliver_sm
 //! with a receipt and two TLVs, a 33-octet submit_sm_resp.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "fixed octets that are known to decode"
+)]
+
 use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};

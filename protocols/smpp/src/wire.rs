@@ -147,7 +147,8 @@ pub(crate) fn octets(notation: &str) -> Vec<u8> {
             octets.extend_from_slice(part.as_bytes());
             continue;
         }
-        let digits: Vec<u8> = part.chars().filter_map(|char| char.to_digit(16)).map(|d| d as u8).collect();
+        let digits: Vec<u8> =
+            part.chars().filter_map(|char| char.to_digit(16)).flat_map(u8::try_from).collect();
         octets.extend(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]));
     }
     octets

@@ -58,6 +58,7 @@ impl From<sqlx::migrate::MigrateError> for Error {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx adds kinds; what we do not know is Other")]
 fn classify(error: &sqlx::Error) -> Kind {
     match error {
         sqlx::Error::Io(_)
@@ -78,11 +79,10 @@ fn classify(error: &sqlx::Error) -> Kind {
 /// SQLSTATE has five characters, SQLite's extended result codes are decimal numbers.
 fn classify_code(code: &str) -> Kind {
     if code.len() == 5 {
-        return match &code.as_bytes()[..2] {
-            b"08" | b"57" => Kind::Unavailable,
-            b"53" if code == "53100" => Kind::DiskFull,
-            b"53" => Kind::Unavailable,
-            b"58" => Kind::DiskFailed,
+        return match code.get(..2) {
+            Some("53") if code == "53100" => Kind::DiskFull,
+            Some("08" | "53" | "57") => Kind::Unavailable,
+            Some("58") => Kind::DiskFailed,
             _ => Kind::Other,
         };
     }

@@ -13,17 +13,17 @@ use super::{Db, Location, Part, migrate};
 
 /// A fresh pair of databases.
 #[derive(Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// Configuration.
-    pub store: Db,
+    pub(crate) store: Db,
     /// Message log.
-    pub log: Db,
+    pub(crate) log: Db,
     /// Directory of the test.
-    pub dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 /// Runs a test on every engine that is there.
-pub async fn each_engine(test: impl AsyncFn(Engine)) {
+pub(crate) async fn each_engine(test: impl AsyncFn(Engine)) {
     test(Engine::create("").await).await;
     if let Some(server) = postgres() {
         let name = format!("warp_test_{}", Uuid::new_v4().simple());

@@ -62,7 +62,15 @@ fn on_due(smpp: &Smpp, state: State, rows: Vec<MessageRow>) {
                 finish(smpp, message, State::Expired, &Ending::ours("000"));
             }
             State::Split => postpone(smpp, Message::new(row, account)),
-            _ => {}
+            State::Queued
+            | State::Submitted
+            | State::Delivered
+            | State::Expired
+            | State::Deleted
+            | State::Undeliverable
+            | State::Accepted
+            | State::Unknown
+            | State::Rejected => tracing::error!(state = state.name(), "a state without deadlines has one"),
         }
     }
 }

@@ -97,10 +97,10 @@ async fn find(smpp: &Smpp, parked: &Parked) -> Result<Option<Box<Message>>, runt
     let (body, vendor) = (parked.row.body.clone(), parked.row.vendor);
     let Ok(sm) = Sm::decode(&body) else { return Ok(None) };
     let Some(receipt) = Receipt::of(&sm) else { return Ok(None) };
-    if let Some(vendor) = smpp.vendor(vendor) {
-        if let Some((_, message)) = smpp.receipts.find(&vendor, receipt.id, sm.source.addr) {
-            return Ok(Some(message));
-        }
+    let found =
+        smpp.vendor(vendor).and_then(|vendor| smpp.receipts.find(&vendor, receipt.id, sm.source.addr));
+    if let Some((_, message)) = found {
+        return Ok(Some(message));
     }
     let rows = smpp.log.store().by_dlr_hash(&parked.hashes).await?;
     for row in rows {

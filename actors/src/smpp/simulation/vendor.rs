@@ -60,7 +60,7 @@ impl Bind {
         }
     }
 
-    fn on_pdu(&mut self, pdu: &smpp::Frame, output: &mut BytesMut) {
+    fn on_pdu(&self, pdu: &smpp::Frame, output: &mut BytesMut) {
         let header = pdu.header();
         match header.command_id {
             CommandId::SUBMIT_SM => {

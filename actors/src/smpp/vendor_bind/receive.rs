@@ -70,7 +70,7 @@ impl Serve {
         }
     }
 
-    fn on_receipt(&mut self, sm: &Sm<'_>, receipt: &Receipt<'_>, body: Bytes) -> Option<Ticket> {
+    fn on_receipt(&self, sm: &Sm<'_>, receipt: &Receipt<'_>, body: Bytes) -> Option<Ticket> {
         Vendor::count(&self.vendor.counters.dlrs);
         self.face.receipts.fetch_add(1, Ordering::Relaxed);
         self.smpp.metrics.dlr_received.with_label_values(&[&self.vendor.name()]).inc();
@@ -89,7 +89,7 @@ impl Serve {
     }
 
     /// No message is known for the receipt, yet or any more in memory: durable first, then searched for.
-    fn park(&mut self, receipt: &Receipt<'_>, body: Bytes) -> Ticket {
+    fn park(&self, receipt: &Receipt<'_>, body: Bytes) -> Ticket {
         self.smpp.metrics.dlr_parked.inc();
         let now = self.smpp.now();
         let row = ParkedRow {

@@ -192,7 +192,7 @@ impl Serve {
         }
     }
 
-    fn place_free(&mut self) {
+    fn place_free(&self) {
         self.slot.inbox.lock().free += 1;
         self.face.unanswered.store(self.window.len(), Ordering::Relaxed);
     }
@@ -203,7 +203,7 @@ impl Serve {
         self.smpp.metrics.client_submit_sm.with_label_values(&[self.vendor.name().as_str(), outcome]).inc();
     }
 
-    fn on_accepted(&mut self, mut message: Box<Message>, frame: &Frame) {
+    fn on_accepted(&self, mut message: Box<Message>, frame: &Frame) {
         let asked = !message.registered_delivery().none() || self.vendor.config.load().receipts_always;
         let resp = SmResp::decode(frame.body()).unwrap_or_default();
         let now = self.smpp.now();
@@ -244,7 +244,7 @@ impl Serve {
     }
 
     /// Later on the same route, a few times; then the next route; then the end.
-    fn on_transient(&mut self, mut message: Box<Message>, status: CommandStatus) {
+    fn on_transient(&self, mut message: Box<Message>, status: CommandStatus) {
         message.row.progress.command_status = Some(status.0);
         if message.tries < self.smpp.options.transient_attempts_max {
             message.requeue();
@@ -267,7 +267,7 @@ impl Serve {
         self.on_permanent(message, status);
     }
 
-    fn on_permanent(&mut self, mut message: Box<Message>, status: CommandStatus) {
+    fn on_permanent(&self, mut message: Box<Message>, status: CommandStatus) {
         message.row.progress.command_status = Some(status.0);
         let error = format!("{:03}", status.0.min(999));
         finish(&self.smpp, message, State::Rejected, &Ending::ours(&error));

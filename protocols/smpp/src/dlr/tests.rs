@@ -12,7 +12,9 @@ type Row<'a> = (&'a str, MessageState, Option<u16>, Option<u16>, [Option<&'a str
 const STANDARD: &str =
     "id:0123 sub:001 dlvrd:001 submit date:2611211530 done date:2611211531 stat:DELIVRD err:000 text:Hello";
 
-fn row(text: &str) -> Option<(String, MessageState, Option<u16>, Option<u16>, [Option<String>; 4])> {
+type Found = (String, MessageState, Option<u16>, Option<u16>, [Option<String>; 4]);
+
+fn row(text: &str) -> Option<Found> {
     let string = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
     let found = Receipt::parse(text.as_bytes())?;
     let strings = [found.submit_date, found.done_date, found.err, found.text].map(|field| field.map(string));

@@ -82,7 +82,7 @@ fn nothing_is_reserved_for_an_announced_length() {
 
 #[test]
 fn the_limit_itself_is_allowed() {
-    let mut octets = vec![0; 100];
+    let mut octets = [0; 100];
     octets[3] = 100;
     assert!(split(&mut BytesMut::from(&octets[..]), 100).unwrap().is_some());
     assert_eq!(split(&mut BytesMut::from(&octets[..]), 99), Err(FrameError::LengthTooLarge(100)));

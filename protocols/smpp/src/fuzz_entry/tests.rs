@@ -2,7 +2,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 7] = [
     ("pdu", super::pdu),
     ("stream", super::stream),
     ("tlv", super::tlv),

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::text::{self, gsm7};
+use crate::text;
 use crate::udh::Udh;
 use Alphabet::{Ascii, Gsm7, Latin1, Octets, Ucs2};
 
@@ -69,12 +69,12 @@ fn headers_tell_the_parts() {
 fn pairs_stay_whole() {
     // The pair would lie across the end of the first part.
     let mut escape = vec![b'a'; 152];
-    escape.extend_from_slice(&[gsm7::ESC, 0x65]);
+    escape.extend_from_slice(&[ESC, 0x65]);
     escape.extend_from_slice(&[b'a'; 20]);
     assert_eq!(texts(Gsm7, &escape, Reference::Eight(1)), [152, 22]);
     // The second ESC is the second half of a pair and begins none.
     let mut twice = vec![b'a'; 151];
-    twice.extend_from_slice(&[gsm7::ESC, gsm7::ESC, 0x65]);
+    twice.extend_from_slice(&[ESC, ESC, 0x65]);
     twice.extend_from_slice(&[b'a'; 20]);
     assert_eq!(texts(Gsm7, &twice, Reference::Eight(1)), [153, 21]);
     let mut emoji = b"\0a".repeat(66);

@@ -2,19 +2,21 @@ use proptest::prelude::*;
 
 use super::*;
 
+type Parsed = Result<Option<Time>, Malformed>;
+
 const HALF_PAST_THREE: i64 = 1_795_275_000;
 
-const fn at(unix_seconds: i64) -> Result<Option<Time>, Malformed> {
+const fn at(unix_seconds: i64) -> Parsed {
     Ok(Some(Time::Absolute { unix_micros: unix_seconds * MICROS }))
 }
 
-const fn relative(months: u16, seconds: u32) -> Result<Option<Time>, Malformed> {
+const fn relative(months: u16, seconds: u32) -> Parsed {
     Ok(Some(Time::Relative { months, seconds }))
 }
 
 #[test]
 fn times_that_are_times() {
-    let cases: [(&[u8], Result<Option<Time>, Malformed>); 13] = [
+    let cases: [(&[u8], Parsed); 13] = [
         (b"", Ok(None)),
         (b"261121153000000+", at(HALF_PAST_THREE)),
         (b"261121153000000-", at(HALF_PAST_THREE)),

@@ -31,7 +31,7 @@ fn write(command: &Command) -> Vec<u8> {
     let mut octets = vec![0; 4 + command.length()];
     let used = command.encode(&mut octets[4..]);
     assert_eq!(used, octets.len() - 4);
-    let command_length = octets.len() as u32;
+    let command_length = u32::try_from(octets.len()).unwrap();
     octets[..4].copy_from_slice(&command_length.to_be_bytes());
     octets
 }

@@ -126,7 +126,7 @@ proptest! {
         for destination in &expected {
             write_destination(destination, &mut list).unwrap();
         }
-        let destinations = Destinations::parse(expected.len() as u8, &list).unwrap();
+        let destinations = Destinations::parse(u8::try_from(expected.len()).unwrap(), &list).unwrap();
         let multi = SubmitMulti { destinations, short_message: &text, ..SubmitMulti::default() };
         let frame = frame(|out| multi.encode(1, out));
         let decoded = SubmitMulti::decode(frame.body()).unwrap();
@@ -141,7 +141,7 @@ proptest! {
             let command_status = Status(*status);
             write_unsuccess(&Unsuccess { address: borrowed(address), command_status }, &mut list).unwrap();
         }
-        let unsuccesses = Unsuccesses::parse(refused.len() as u8, &list).unwrap();
+        let unsuccesses = Unsuccesses::parse(u8::try_from(refused.len()).unwrap(), &list).unwrap();
         let resp = SubmitMultiResp { message_id: &message_id, unsuccesses, ..SubmitMultiResp::default() };
         let frame = frame(|out| resp.encode(Status::ESME_ROK, 1, out));
         let decoded = SubmitMultiResp::decode(frame.body()).unwrap();
