@@ -74,6 +74,9 @@ struct Smpp {
     /// The share of submit_sm that the SMSC answers with ESME_RTHROTTLED.
     #[arg(long, default_value_t = 0.0)]
     throttled: f64,
+    /// submit_sm a second per bind beyond which the SMSC throttles; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    vendor_throughput: u64,
     /// The SMSC loses a connection at every Nth submit_sm; 0 is never.
     #[arg(long, default_value_t = 0)]
     drop_every: u64,
@@ -249,6 +252,7 @@ impl Smpp {
             receipts: self.receipts,
             answer_id: self.message_ids,
             throttled: self.throttled,
+            vendor_throughput: self.vendor_throughput,
             drop_every: self.drop_every,
         })
     }

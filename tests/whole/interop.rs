@@ -50,23 +50,14 @@ fn assert_texts(smsc: &Smsc) {
     assert_eq!(gsm7, [b"price: 5 \x1be \x1b(net\x1b) \x1b<ok\x1b>".to_vec()], "the GSM7 message");
     let ucs2: Vec<u8> = UCS2.encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(of_coding(8).map(|submit| submit.sm.text.clone()).collect::<Vec<_>>(), [ucs2], "the UCS2 message");
-    let mut parts: Vec<(Vec<u8>, Vec<u8>)> =
-        long.iter().map(|submit| (submit.sm.text[..6].to_vec(), submit.sm.text[6..].to_vec())).collect();
+    let mut parts: Vec<Vec<u8>> = long.iter().map(|submit| submit.sm.text.clone()).collect();
     parts.sort_unstable();
-    let reference = parts.first().expect("a part")[..].0[3];
-    for (at, (header, _)) in parts.iter().enumerate() {
-        let (total, part) = (u8::try_from(parts.len()).unwrap(), u8::try_from(at + 1).unwrap());
-        assert_eq!(header[..], [5, 0, 3, reference, total, part], "user data header of part {part}");
+    let reference = parts.first().expect("a part")[3];
+    let mut whole = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let (total, number) = (u8::try_from(parts.len()).unwrap(), u8::try_from(at + 1).unwrap());
+        assert_eq!(part[..6], [5, 0, 3, reference, total, number], "user data header of part {number}");
+        whole.extend(&part[6..]);
     }
-    assert_eq!(parts.concat_text(), "x".repeat(LONG_CHARACTERS).into_bytes(), "the long message");
-}
-
-trait ConcatText {
-    fn concat_text(&self) -> Vec<u8>;
-}
-
-impl ConcatText for Vec<(Vec<u8>, Vec<u8>)> {
-    fn concat_text(&self) -> Vec<u8> {
-        self.iter().flat_map(|(_, text)| text.clone()).collect()
-    }
+    assert_eq!(whole, "x".repeat(LONG_CHARACTERS).into_bytes(), "the long message");
 }

@@ -300,6 +300,11 @@ impl Ports {
     }
 }
 
+/// GET of anybody's page.
+pub(crate) fn fetch(address: SocketAddr, path: &str) -> std::io::Result<Response> {
+    http::request(address, "GET", path, None)
+}
+
 /// Sends a signal by the shell's own `kill`.
 #[track_caller]
 pub(crate) fn signal(pid: u32, name: &str) {

@@ -40,6 +40,7 @@ const STARTED_WITHIN: Duration = Duration::from_secs(20);
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const QUIET: Duration = Duration::from_secs(10);
+const DRAIN_MAX: Duration = Duration::from_secs(120);
 /// dlr-mask: delivered, undeliverable, rejected by the SMSC.
 const DLR_MASK: u8 = 1 | 2 | 16;
 const DLR_DELIVERED: &str = "1";
@@ -153,6 +154,7 @@ impl Customer {
             pace: Pace::new(plan, load.mix.period(), Arc::clone(&ledger)),
             counters: Arc::new(Counters::default()),
             quiet: QUIET,
+            drain_max: DRAIN_MAX,
             path_delay: load.receipt_delay + load.answer_delay,
             ledger: Arc::clone(&ledger),
         });

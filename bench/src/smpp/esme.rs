@@ -60,6 +60,8 @@ pub struct EsmeOptions {
     pub bind_within: Duration,
     /// Give up waiting for the rest when nothing has moved for so long.
     pub quiet: Duration,
+    /// Give up waiting for the rest when so long has passed since the last submission.
+    pub drain_max: Duration,
     /// What the far end delays on purpose; completions that much after the last submission still belong to
     /// the submitting time.
     pub path_delay: Duration,
@@ -94,6 +96,7 @@ impl EsmeOptions {
             quick_ack: true,
             bind_within: Duration::from_secs(10),
             quiet: Duration::from_secs(10),
+            drain_max: Duration::from_secs(120),
             path_delay: Duration::ZERO,
             mo_ledger: None,
         }
@@ -198,6 +201,7 @@ impl Esme {
             ledger: Arc::clone(&ledger),
             counters: Arc::clone(&counters),
             quiet: options.quiet,
+            drain_max: options.drain_max,
             path_delay: options.path_delay,
         };
         let payload = Payload::new(options.mix, ledger.run());

@@ -41,6 +41,8 @@ pub struct Load {
     pub answer_id: IdFormat,
     /// The share of submit_sm that the SMSC throttles.
     pub throttled: f64,
+    /// submit_sm a second per bind beyond which the SMSC throttles; 0 is no limit.
+    pub vendor_throughput: u64,
     /// The SMSC loses a connection at every Nth submit_sm; 0 is never.
     pub drop_every: u64,
 }
@@ -62,6 +64,7 @@ impl Default for Load {
             receipts: 1.0,
             answer_id: IdFormat::Hex,
             throttled: 0.0,
+            vendor_throughput: 0,
             drop_every: 0,
         }
     }
@@ -78,6 +81,7 @@ impl Load {
             receipt_delay: self.receipt_delay,
             receipt_share: self.receipts,
             throttled_share: self.throttled,
+            throughput_max: self.vendor_throughput,
             drop_every: self.drop_every,
             quick_ack: self.quick_ack,
             ..SmscOptions::default()
@@ -104,7 +108,7 @@ impl Load {
         Provision {
             system_id: "bench".to_owned(),
             password: "bench123".to_owned(),
-            binds_max: self.sessions,
+            binds_max: self.sessions.max(1),
             window: self.window,
             vendor,
             vendor_binds: self.vendor_binds,
@@ -121,6 +125,7 @@ impl Load {
             receipt_delay: Duration::ZERO,
             answer_delay: Duration::ZERO,
             throttled: 0.0,
+            vendor_throughput: 0,
             drop_every: 0,
             ..self.clone()
         }
@@ -141,6 +146,9 @@ impl Load {
         outcome.set("receipts", self.receipts);
         if self.throttled > 0.0 {
             outcome.set("throttled", self.throttled);
+        }
+        if self.vendor_throughput > 0 {
+            outcome.set("vendor_throughput", self.vendor_throughput);
         }
         if self.drop_every > 0 {
             outcome.set("drop_every", self.drop_every);

@@ -112,6 +112,10 @@ impl Run<'_> {
         outcome.rss_kb = self.samples.rss_kb;
         load.describe(&mut outcome);
         self.describe(&mut outcome);
+        if report.cut_off {
+            outcome
+                .invalidate("messages were still moving at the end of the wait; `lost` counts the late ones");
+        }
         if outcome.achieved_per_s <= 0.0 {
             outcome.invalidate("nothing was carried through");
         }

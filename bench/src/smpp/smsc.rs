@@ -57,6 +57,8 @@ pub struct SmscOptions {
     pub failed_share: f64,
     /// The share of submit_sm answered with ESME_RTHROTTLED, 0 to 1.
     pub throttled_share: f64,
+    /// submit_sm a second per bind beyond which it answers ESME_RTHROTTLED, as real vendors do; 0 is no limit.
+    pub throughput_max: u64,
     /// Loses the connection at every Nth submit_sm of a bind, which it takes but leaves unanswered; 0 is never.
     pub drop_every: u64,
     /// Receipts and MO messages outstanding per bind.
@@ -81,6 +83,7 @@ impl Default for SmscOptions {
             receipt_share: 1.0,
             failed_share: 0.0,
             throttled_share: 0.0,
+            throughput_max: 0,
             drop_every: 0,
             deliver_window: 1000,
             quick_ack: true,

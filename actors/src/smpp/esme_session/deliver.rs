@@ -25,6 +25,8 @@ impl Serve {
         }
         let now = Instant::now();
         if self.paused_until.is_some_and(|until| now < until) {
+            // No other session is passed over for this one meanwhile.
+            self.receiver.free.store(0, Ordering::Release);
             return;
         }
         self.paused_until = None;

@@ -23,6 +23,9 @@ pub struct Report {
     pub settled_in_all: u64,
     /// Whether everything accepted was settled in the end.
     pub settled: bool,
+    /// Whether messages were still moving when the time to wait for them was over: those that were not settled
+    /// then are late rather than lost.
+    pub cut_off: bool,
 }
 
 /// What a run is judged by.
@@ -33,6 +36,8 @@ pub(crate) struct Course {
     pub(crate) counters: Arc<Counters>,
     /// Nothing more is expected when nothing has moved for so long.
     pub(crate) quiet: Duration,
+    /// Nothing more is waited for after so long.
+    pub(crate) drain_max: Duration,
     /// What the far end delays on purpose.
     pub(crate) path_delay: Duration,
 }
@@ -43,13 +48,14 @@ impl Course {
         let stopped = self.submitted().await;
         tokio::time::sleep_until(stopped + self.path_delay).await;
         let settled_in_time = self.settled();
-        let (settled, at) = self.drained().await;
+        let (end, at) = self.drained().await;
         Report {
             submitting: stopped.duration_since(started),
             elapsed: at.duration_since(started),
             settled_in_time,
             settled_in_all: self.settled(),
-            settled,
+            settled: end == End::Settled,
+            cut_off: end == End::CutOff,
         }
     }
 
@@ -66,17 +72,21 @@ impl Course {
         }
     }
 
-    /// Whether everything was settled in the end, and when the last message was.
-    async fn drained(&self) -> (bool, Instant) {
+    /// How the waiting ended, and when the last message was settled.
+    async fn drained(&self) -> (End, Instant) {
         let mut quiet = Quiet::new(self.quiet + self.path_delay);
+        let deadline = Instant::now() + self.path_delay + self.drain_max;
         loop {
             let now = Instant::now();
             let outstanding = self.counters.outstanding.load(Relaxed);
             if outstanding == 0 && self.ledger.is_settled() {
-                return (true, now);
+                return (End::Settled, now);
             }
             if quiet.is_over(now, self.settled().wrapping_sub(outstanding)) {
-                return (false, quiet.moved);
+                return (End::Quiet, quiet.moved);
+            }
+            if now >= deadline {
+                return (End::CutOff, quiet.moved);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -85,6 +95,15 @@ impl Course {
     fn settled(&self) -> u64 {
         self.ledger.live().settled.load(Relaxed)
     }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Settled,
+    /// Nothing moved any more.
+    Quiet,
+    /// Something still moved, but not fast enough.
+    CutOff,
 }
 
 /// Tells when a number has not moved for some time.

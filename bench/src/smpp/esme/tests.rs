@@ -111,6 +111,16 @@ async fn withheld_failed_and_throttled_shares_are_accounted_for() {
 }
 
 #[tokio::test]
+async fn a_vendor_throttles_beyond_its_throughput() {
+    let both = through(SmscOptions { throughput_max: 100, ..SmscOptions::default() }, |_| {}).await;
+    // Three binds, all within their first second or two.
+    let accepted = both.tally.accepted;
+    assert!((300..=1_200).contains(&accepted), "{accepted}");
+    assert_eq!(both.tally.refused, MESSAGES - accepted);
+    assert_eq!(both.tally.receipts_seen, accepted);
+}
+
+#[tokio::test]
 async fn lost_connections_leave_unknown_messages_and_lose_nothing() {
     let smsc =
         SmscOptions { drop_every: 300, answer_delay: Duration::from_millis(1), ..SmscOptions::default() };

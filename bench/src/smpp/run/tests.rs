@@ -45,6 +45,7 @@ async fn a_run_near_the_limit_of_the_generator_is_invalid() {
         settled_in_time: 800,
         settled_in_all: 1_000,
         settled: true,
+        cut_off: false,
     };
     for (limit, share, valid) in [(1_000.0, 0.1, false), (2_000.0, 0.1, true), (2_000.0, 0.9, false)] {
         let run = Run {

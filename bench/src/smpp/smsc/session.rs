@@ -34,6 +34,8 @@ pub(super) struct Session {
     id: Vec<u8>,
     minute: Minute,
     submits: u64,
+    /// When the current second began, and the submit_sm in it.
+    second: (Instant, u64),
     ending: Option<Ending>,
 }
 
@@ -81,6 +83,7 @@ impl Session {
             id: Vec::new(),
             minute: wall::now(),
             submits: 0,
+            second: (Instant::now(), 0),
             ending: None,
         }
     }

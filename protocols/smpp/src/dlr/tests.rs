@@ -25,7 +25,7 @@ fn row(text: &str) -> Option<Found> {
 fn receipts_as_they_come() {
     let one = Some(1);
     let dates = |submit, done, err, text| [Some(submit), Some(done), Some(err), Some(text)];
-    let cases: [(&str, Row<'_>); 16] = [
+    let cases: [(&str, Row<'_>); 17] = [
         (STANDARD, ("0123", Delivered, one, one, dates("2611211530", "2611211531", "000", "Hello"))),
         (
             "ID:ab SUB:1 DLVRD:0 SUBMIT DATE:2611211530 DONE DATE:2611211531 STAT:UNDELIV ERR:5 TEXT:x",
@@ -71,6 +71,10 @@ fn receipts_as_they_come() {
         (
             "text:two words id:5 stat:ENROUTE",
             ("5", Enroute, None, None, [None, None, None, Some("two words")]),
+        ),
+        (
+            "id:77 text:two words stat:EXPIRED",
+            ("77", Expired, None, None, [None, None, None, Some("two words")]),
         ),
         ("id:77 stat:WHATEVER", ("77", Unknown, None, None, [None; 4])),
         ("id:77 err: stat:DELIVRD text:", ("77", Delivered, None, None, [None, None, None, Some("")])),

@@ -84,3 +84,6 @@ impl Table {
         (at + 1) & self.mask
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use smpp::pdu::{Sm, SmResp};
 use smpp::{CommandId, CommandStatus, DataCoding, Frame, Tlvs};
@@ -35,7 +36,7 @@ impl Session {
         let options = &shared.options;
         let due = now + options.answer_delay;
         let number = shared.next_number();
-        if falls_to(options.throttled_share, number, SALT_THROTTLED) {
+        if self.is_too_fast(now) || falls_to(options.throttled_share, number, SALT_THROTTLED) {
             shared.counters.throttled.fetch_add(1, Relaxed);
             let command_status = CommandStatus::ESME_RTHROTTLED;
             return self.answers.push_back(Answer { due, sequence_number, command_status, number, id: None });
@@ -52,6 +53,15 @@ impl Session {
             shared.counters.drops.fetch_add(1, Relaxed);
             self.ending = Some(Ending::Dropping);
         }
+    }
+
+    /// Counts the submit_sm against the bind's limit for this second.
+    fn is_too_fast(&mut self, now: Instant) -> bool {
+        let limit = self.shared.options.throughput_max;
+        let (began, count) = self.second;
+        self.second =
+            if now.duration_since(began) >= Duration::from_secs(1) { (now, 1) } else { (began, count + 1) };
+        limit > 0 && self.second.1 > limit
     }
 
     /// Accounts for a message that the SMSC takes.

@@ -46,9 +46,10 @@ impl Vendors {
             answer_id: IdFormat::Hex,
             receipt_id: IdFormat::Decimal,
             receipt_delay: Duration::from_millis(800),
-            throttled_share: 0.05,
+            // Each one makes the node ask half as much of that bind, and a tenth more every second after.
+            throttled_share: 0.01,
             failed_share: 0.02,
-            drop_every: 150,
+            drop_every: 60,
             ..SmscOptions::default()
         };
         let start = async |options| {
@@ -80,18 +81,20 @@ pub(super) fn provisioning(vendors: &Vendors) -> String {
              password = \"{password}\"\nwindow = {WINDOW}\n\n"
         )
     };
-    let vendor = |name: &str, smsc: &Smsc| {
+    let vendor = |name: &str, weight: u32, smsc: &Smsc| {
         format!(
             "[[sms_vendors]]\ninstance_name = \"{name}\"\nhost = \"{}\"\nport = {}\nsystem_id = \"warp\"\n\
              password = \"warp1234\"\nbinds = {BINDS}\nwindow = 20\n\n\
-             [[sms_routes]]\nname = \"via-{name}\"\nvendor = \"{name}\"\ncost = \"0.0035\"\n\n",
+             [[sms_routes]]\nname = \"via-{name}\"\nvendor = \"{name}\"\ncost = \"0.0035\"\n\
+             weight = {weight}\n\n",
             smsc.addr.ip(),
             smsc.addr.port()
         )
     };
     let customer = "[[customers]]\nban = \"TB-000000001\"\ncompany_name = \"Demo\"\n\n";
     let accounts = account(CUSTOMER) + &account(GUEST);
-    format!("{customer}{accounts}{}{}", vendor("steady", &vendors.steady), vendor("flaky", &vendors.flaky))
+    let (steady, flaky) = (vendor("steady", 80, &vendors.steady), vendor("flaky", 20, &vendors.flaky));
+    format!("{customer}{accounts}{steady}{flaky}")
 }
 
 /// The customer: GSM 7-bit, UCS2, concatenated and message_payload texts, each with a receipt asked for.
