@@ -5,6 +5,8 @@
 //! cannot cancel itself out. `tests/run` starts what these tests need; without it a test whose peer is absent
 //! says so and passes, under `WARP_TEST_REQUIRE` it fails.
 #![expect(clippy::disallowed_methods, reason = "real processes run in real time, on real sockets")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it wants; everything else fails it")]
+#![expect(clippy::string_slice, reason = "a slice that cannot be is a failure of the test")]
 
 #[cfg(test)]
 mod whole {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::esme::{Esme, ANSWER};
+use super::esme::{ANSWER, Esme};
 use super::pdu::Sm;
 use super::process::{Node, Setup};
 use super::smsc::{Script, Smsc};
@@ -58,8 +58,14 @@ fn the_tree_shows_everything_that_lives() {
     let node = node(&(CUSTOMER.to_owned() + &vendor("sinch-atlanta", smsc.port(), "", true)));
     smsc.wait("the node binds", ANSWER, |state| state.bound() == 1);
     let mut esme = Esme::bound(node.smpp(), "acme", "secret12");
-    let kinds =
-        ["listener:", "esme_session:acme:", "vendor_bind:sinch-atlanta:", "message_log:", "message_router:", "dlr_tracker:"];
+    let kinds = [
+        "listener:",
+        "esme_session:acme:",
+        "vendor_bind:sinch-atlanta:",
+        "message_log:",
+        "message_router:",
+        "dlr_tracker:",
+    ];
     let tree = wait::until("every kind is in the tree", ANSWER, || {
         let tree = tree(&node);
         let there = names(&tree);
@@ -71,7 +77,10 @@ fn the_tree_shows_everything_that_lives() {
             assert!(actor.get(key).is_some(), "{key} in {actor}");
         }
         if let Some(parent) = actor["parent"].as_str() {
-            assert!(there.iter().any(|name| name == parent), "{parent}, the parent of {actor}, is in the tree");
+            assert!(
+                there.iter().any(|name| name == parent),
+                "{parent}, the parent of {actor}, is in the tree"
+            );
         }
     }
     one_by_one(&node, &there);
@@ -136,15 +145,23 @@ fn statistics_have_the_shape_of_the_contract() {
     let vendors = node.get("/v1/smpp/vendors").json();
     assert_eq!((&vendors["success"], vendors["count"].as_u64()), (&Value::Bool(true), Some(1)), "{vendors}");
     let (id, vendor) = vendors["vendors"].as_object().and_then(|all| all.iter().next()).expect("a vendor");
-    assert_eq!((&vendor["vendor_id"], &vendor["vendor_name"]), (&id.as_str().into(), &"sinch-atlanta".into()));
+    assert_eq!(
+        (&vendor["vendor_id"], &vendor["vendor_name"]),
+        (&id.as_str().into(), &"sinch-atlanta".into())
+    );
     assert!(vendor["connected_at"].is_string() && vendor["status"].is_string(), "{vendor}");
-    for (key, count) in [("messages_sent", 10), ("messages_success", 10), ("messages_failed", 0), ("dlrs_received", 10)] {
+    for (key, count) in
+        [("messages_sent", 10), ("messages_success", 10), ("messages_failed", 0), ("dlrs_received", 10)]
+    {
         assert_eq!(vendor[key].as_u64(), Some(count), "{key} in {vendor}");
     }
     let stats = node.get("/v1/smpp/stats").json();
     assert_eq!(stats["success"], true, "{stats}");
     for key in ["active_sessions", "total_binds", "total_submit_sm", "total_deliver_sm"] {
-        assert!(stats["data"]["smpp_server"][key].as_u64().is_some_and(|count| count > 0), "{key} in {stats}");
+        assert!(
+            stats["data"]["smpp_server"][key].as_u64().is_some_and(|count| count > 0),
+            "{key} in {stats}"
+        );
     }
     for (key, count) in [("total_sent", 10), ("total_success", 10), ("total_failed", 0)] {
         assert_eq!(stats["data"]["vendors"][key].as_u64(), Some(count), "{key} in {stats}");

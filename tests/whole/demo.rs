@@ -19,7 +19,8 @@ fn every_message_of_the_demo_ends_well() {
     let json: Value = serde_json::from_str(&ended.stdout)
         .unwrap_or_else(|error| panic!("one JSON object on stdout: {error}\n{}", ended.stdout));
     let messages = json["messages"].as_object().expect("messages");
-    let count = |key: &str| messages.get(key).and_then(Value::as_u64).unwrap_or_else(|| panic!("{key} in {json}"));
+    let count =
+        |key: &str| messages.get(key).and_then(Value::as_u64).unwrap_or_else(|| panic!("{key} in {json}"));
     for key in ["p50_us", "p99_us", "per_s"] {
         assert!(messages[key].as_f64().is_some_and(|value| value > 0.0), "{key} in {json}");
     }

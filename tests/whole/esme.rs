@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::pdu::{self, Bind, Pdu, Sm, BIND_TRANSCEIVER, ENQUIRE_LINK, RESP};
+use super::pdu::{self, BIND_TRANSCEIVER, Bind, ENQUIRE_LINK, Pdu, RESP, Sm};
 
 /// Time for an answer that must come.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
@@ -105,7 +105,9 @@ impl Esme {
                 self.buffer.extend(&octets[..count]);
                 Fill::Some
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Fill::Nothing,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Fill::Nothing
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => Fill::Some,
             Err(_) => Fill::Closed,
         }

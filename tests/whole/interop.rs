@@ -43,17 +43,22 @@ fn node(smsc: &Smsc, smpp: &str) -> Node {
 #[track_caller]
 fn assert_texts(smsc: &Smsc) {
     let state = smsc.state();
-    let (long, short): (Vec<_>, Vec<_>) = state.submits.iter().partition(|submit| submit.sm.esm_class & 0x40 != 0);
-    let of_coding = |coding: u8| short.iter().filter(move |submit| submit.sm.data_coding == coding);
-    let gsm7 = of_coding(0).map(|submit| submit.sm.text.clone()).collect::<Vec<_>>();
+    let (long, short): (Vec<_>, Vec<_>) =
+        state.submits.iter().partition(|submit| submit.esm_class & 0x40 != 0);
+    let of_coding = |coding: u8| short.iter().filter(move |submit| submit.data_coding == coding);
+    let gsm7 = of_coding(0).map(|submit| submit.text.clone()).collect::<Vec<_>>();
     // € { } [ ] are escape pairs in the default alphabet (3GPP TS 23.038, 6.2.1.1).
     assert_eq!(gsm7, [b"price: 5 \x1be \x1b(net\x1b) \x1b<ok\x1b>".to_vec()], "the GSM7 message");
     let ucs2: Vec<u8> = UCS2.encode_utf16().flat_map(u16::to_be_bytes).collect();
-    assert_eq!(of_coding(8).map(|submit| submit.sm.text.clone()).collect::<Vec<_>>(), [ucs2], "the UCS2 message");
-    let mut parts: Vec<Vec<u8>> = long.iter().map(|submit| submit.sm.text.clone()).collect();
+    assert_eq!(
+        of_coding(8).map(|submit| submit.text.clone()).collect::<Vec<_>>(),
+        [ucs2],
+        "the UCS2 message"
+    );
+    let mut parts: Vec<Vec<u8>> = long.iter().map(|submit| submit.text.clone()).collect();
     parts.sort_unstable();
     let reference = parts.first().expect("a part")[3];
-    let mut whole = Vec::new();
+    let mut whole: Vec<u8> = Vec::new();
     for (at, part) in parts.iter().enumerate() {
         let (total, number) = (u8::try_from(parts.len()).unwrap(), u8::try_from(at + 1).unwrap());
         assert_eq!(part[..6], [5, 0, 3, reference, total, number], "user data header of part {number}");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::pdu::Sm;
-use super::process::{environment, Database, Node, Place, Setup};
+use super::process::{Database, Node, Place, Setup, environment};
 use super::random::Random;
 use super::smsc::{Script, Smsc};
 use super::wait;
@@ -45,7 +45,9 @@ fn run(rounds: u32, sections: &str) {
     wait::progress(&format!("kill: {rounds} rounds, WARP_TEST_SEED={seed}"));
     let vendors = Vendors { retry: Smsc::start(Script::default()), hold: Smsc::start(Script::default()) };
     let place = Place::new(&Setup {
-        smpp: format!("uncertain_hold = {UNCERTAIN_HOLD:?}\nreconnect_first = \"20ms\"\nreconnect_max = \"200ms\"\n"),
+        smpp: format!(
+            "uncertain_hold = {UNCERTAIN_HOLD:?}\nreconnect_first = \"20ms\"\nreconnect_max = \"200ms\"\n"
+        ),
         sections: sections.to_owned(),
         provision: vendors.provision(),
         fixed_ports: true,

@@ -79,7 +79,11 @@ impl Answer {
     #[track_caller]
     fn check(&self, case: &str, pdu: &Pdu) {
         assert_eq!((pdu.id, pdu.sequence), (self.id, self.sequence), "{case}: {pdu:?}");
-        assert!(self.statuses.contains(&pdu.status), "{case}: {pdu:?}, expected one of {:#x?}", self.statuses);
+        assert!(
+            self.statuses.contains(&pdu.status),
+            "{case}: {pdu:?}, expected one of {:#x?}",
+            self.statuses
+        );
     }
 }
 

@@ -163,7 +163,7 @@ impl Sm {
         body.extend([self.esm_class, self.protocol_id, self.priority]);
         body.extend(c_octets(&[&self.schedule, &self.validity]));
         body.extend([self.registered_delivery, self.replace, self.data_coding, 0]);
-        body.push(self.sm_length.unwrap_or(u8::try_from(self.text.len()).unwrap_or(u8::MAX)));
+        body.push(self.sm_length.unwrap_or_else(|| u8::try_from(self.text.len()).unwrap_or(u8::MAX)));
         body.extend(&self.text);
         body.extend(&self.tlvs);
         body

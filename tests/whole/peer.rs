@@ -15,7 +15,10 @@ use super::wait;
 /// Says that a test cannot run for want of a peer; fails it where all peers must be there.
 #[track_caller]
 pub(crate) fn absent(what: &str) {
-    assert!(environment("WARP_TEST_REQUIRE").is_none(), "{what} is absent: start the tests through tests/run");
+    assert!(
+        environment("WARP_TEST_REQUIRE").is_none(),
+        "{what} is absent: start the tests through tests/run"
+    );
     wait::progress(&format!("NOT TESTED: {what} is absent; tests/run installs it"));
 }
 
@@ -50,7 +53,8 @@ pub(crate) fn script(name: &str) -> PathBuf {
 
 #[track_caller]
 fn in_environment(path: &str, what: &str) -> Option<PathBuf> {
-    let folder = environment("WARP_TEST_PEERS").map_or_else(|| root().join("target/tests-env"), PathBuf::from);
+    let folder =
+        environment("WARP_TEST_PEERS").map_or_else(|| root().join("target/tests-env"), PathBuf::from);
     let found = Some(folder.join(path)).filter(|path| path.exists());
     if found.is_none() {
         absent(what);

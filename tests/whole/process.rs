@@ -9,8 +9,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::wait;
 
 pub(crate) use http::Response;
-pub(crate) use output::{run, Finished};
+pub(crate) use output::{Finished, run};
 pub(crate) use postgres::Database;
 
 /// Time for a node to come up, and for a command to end.
@@ -252,9 +252,7 @@ impl Node {
     /// A metric, summed over its labels; 0 when it has no sample.
     #[track_caller]
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let of_name = |line: &&str| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
-        };
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
         let value = |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok());
         self.metrics().lines().filter(of_name).filter_map(value).sum()
     }

@@ -10,7 +10,8 @@ pub(crate) struct Random(u64);
 impl Random {
     /// From `WARP_TEST_SEED`, else from the clock; returns the seed to print.
     pub(crate) fn seeded() -> (Self, u64) {
-        let given = environment("WARP_TEST_SEED").map(|seed| seed.parse().expect("WARP_TEST_SEED is a number"));
+        let given =
+            environment("WARP_TEST_SEED").map(|seed| seed.parse().expect("WARP_TEST_SEED is a number"));
         let seed = given.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
             u64::from(now.subsec_nanos()) ^ now.as_secs()

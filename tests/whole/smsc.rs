@@ -61,7 +61,7 @@ pub(crate) struct State {
     next: u64,
     connections: HashMap<u64, Connection>,
     /// Every submit_sm, in order of arrival, refused ones too.
-    pub(crate) submits: Vec<Submit>,
+    pub(crate) submits: Vec<Sm>,
     /// Binds accepted since start.
     pub(crate) binds: usize,
     /// unbind received since start.
@@ -70,13 +70,6 @@ pub(crate) struct State {
     in_flight: HashMap<(u64, u32), Owed>,
     /// Keys of receipts (the text of their message) and MO messages that the node acknowledged.
     pub(crate) acknowledged: Vec<String>,
-}
-
-/// A submit_sm.
-#[derive(Clone, Debug)]
-pub(crate) struct Submit {
-    pub(crate) system_id: String,
-    pub(crate) sm: Sm,
 }
 
 struct Owed {
@@ -185,7 +178,7 @@ impl Drop for Smsc {
 impl State {
     /// Texts of the messages, in order.
     pub(crate) fn texts(&self) -> Vec<String> {
-        self.submits.iter().map(|submit| submit.sm.words()).collect()
+        self.submits.iter().map(Sm::words).collect()
     }
 
     /// Sessions bound now.

@@ -61,11 +61,11 @@ pub async fn measure(load: &Load) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     customer.course.pace.start(started);
     let senders = customer.send(concurrency_of(&load));
-    let report = customer.course.finish(started).await;
+    let finished = customer.course.finish(started).await;
     drop((progress, senders));
     let samples = sampler.finish();
     let esme = &customer.course.counters;
-    let run = Run { load: &load, report, samples, tally: ledger.tally(), esme, smsc: &smsc.counters };
+    let run = Run { load: &load, finished, samples, tally: ledger.tally(), esme, smsc: &smsc.counters };
     let mut outcome = run.outcome("kannel");
     run.judge_generator(&mut outcome, None);
     describe(&mut outcome, &load);

@@ -24,8 +24,8 @@ mod course;
 mod inbound;
 mod session;
 
-pub(crate) use self::course::Course;
 pub use self::course::Report;
+pub(crate) use self::course::{Course, Finished};
 use self::session::Session;
 
 /// How often the end of a run looks whether everything is settled.
@@ -228,6 +228,10 @@ impl Esme {
     /// Waits until everything is submitted, answered and settled, or nothing moves any more. The sessions stay
     /// bound.
     pub async fn finish(&self) -> Report {
+        self.finish_course().await.report
+    }
+
+    pub(crate) async fn finish_course(&self) -> Finished {
         self.shared.course.finish(self.started).await
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::esme::{self, Esme, Report};
+use super::esme::{self, Esme, Finished};
 use super::load::Load;
 use super::smsc::{self, Smsc};
 use crate::ledger::{Ledger, Tally};
@@ -42,12 +42,12 @@ pub async fn measure(load: &Load, target: &Target, limit: Option<f64>) -> anyhow
     let esme = esme.map_err(|error| subject.blame(error))?;
     let sampler = Sampler::start(subject.processes.clone());
     let progress = Progress::start(&load.scenario, Arc::clone(&ledger));
-    let report = esme.finish().await;
+    let finished = esme.finish_course().await;
     drop(progress);
     let samples = sampler.finish();
     let fsyncs = fsyncs_before.zip(subject.fsyncs().await);
     let run =
-        Run { load, report, samples, tally: ledger.tally(), esme: &esme.counters, smsc: &smsc.counters };
+        Run { load, finished, samples, tally: ledger.tally(), esme: &esme.counters, smsc: &smsc.counters };
     let mut outcome = run.outcome(subject.name);
     run.describe_subject(&mut outcome, &mut subject, fsyncs.as_ref());
     if subject.name != "none" {
@@ -82,7 +82,7 @@ pub(crate) async fn vendor_bound(smsc: &smsc::Counters, binds: usize) -> anyhow:
 /// Everything that one run left behind.
 pub(crate) struct Run<'a> {
     pub(crate) load: &'a Load,
-    pub(crate) report: Report,
+    pub(crate) finished: Finished,
     pub(crate) samples: Samples,
     pub(crate) tally: Tally,
     pub(crate) esme: &'a esme::Counters,
@@ -92,7 +92,7 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     /// The figures that every subject has.
     pub(crate) fn outcome(&self, subject: &str) -> Outcome {
-        let (load, tally, report) = (self.load, &self.tally, &self.report);
+        let (load, tally, report) = (self.load, &self.tally, &self.finished.report);
         let mut outcome = Outcome::new(&load.scenario, subject, "message");
         let submitting = report.submitting.as_secs_f64();
         outcome.offered_per_s =
@@ -112,7 +112,7 @@ impl Run<'_> {
         outcome.rss_kb = self.samples.rss_kb;
         load.describe(&mut outcome);
         self.describe(&mut outcome);
-        if report.cut_off {
+        if self.finished.cut_off {
             outcome
                 .invalidate("messages were still moving at the end of the wait; `lost` counts the late ones");
         }
@@ -126,11 +126,11 @@ impl Run<'_> {
     /// the load lasts; one that first queues shows it over the whole run. Both are rates that it did sustain,
     /// so the better one counts.
     fn achieved_per_s(&self) -> f64 {
-        let report = &self.report;
+        let report = &self.finished.report;
         let path = self.load.receipt_delay + self.load.answer_delay;
         let while_loaded = per_second(report.settled_in_time, report.submitting.as_secs_f64());
         let overall = per_second(
-            report.settled_in_all,
+            self.finished.settled_in_all,
             report.elapsed.saturating_sub(path).max(report.submitting).as_secs_f64(),
         );
         while_loaded.max(overall)
@@ -154,7 +154,7 @@ impl Run<'_> {
     }
 
     fn describe(&self, outcome: &mut Outcome) {
-        let (tally, report) = (&self.tally, &self.report);
+        let (tally, report) = (&self.tally, &self.finished.report);
         outcome.set("cores", std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
         outcome.set("load_average", load_average());
         outcome.set("generator_cpu_share", (self.samples.generator_share * 1000.0).round() / 1000.0);

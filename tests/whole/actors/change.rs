@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::esme::{Esme, ANSWER};
+use super::super::esme::{ANSWER, Esme};
 use super::super::pdu::{Bind, Sm};
 use super::super::smsc::{Script, Smsc};
 use super::super::wait;
-use super::{node, vendor, CUSTOMER};
+use super::{CUSTOMER, node, vendor};
 
 /// The promise; the command's own time is not part of it.
 const EFFECT: Duration = Duration::from_secs(1);
@@ -80,7 +80,8 @@ fn applying_the_same_again_changes_nothing() {
 fn a_customer_that_is_suspended_or_new() {
     let node = node(CUSTOMER);
     let mut esme = Esme::bound(node.smpp(), "acme", "secret12");
-    let second = "[[esme_accounts]]\nsystem_id = \"second\"\ncustomer = \"TB-000000001\"\npassword = \"other123\"\n";
+    let second =
+        "[[esme_accounts]]\nsystem_id = \"second\"\ncustomer = \"TB-000000001\"\npassword = \"other123\"\n";
     node.place().apply(second).assert_success();
     let applied = Instant::now();
     wait::until("the new account may bind", EFFECT, || Esme::try_bound(node.smpp(), "second", "other123"));
@@ -89,7 +90,11 @@ fn a_customer_that_is_suspended_or_new() {
     node.place().apply(&renewed).assert_success();
     wait::until("the new password is in force", ANSWER, || Esme::try_bound(node.smpp(), "acme", "renewed1"));
     let mut old = Esme::connect(node.smpp());
-    assert_eq!(old.request(&Bind::transceiver("acme", "secret12").octets(1)).status, 0x0E, "the old one is not");
+    assert_eq!(
+        old.request(&Bind::transceiver("acme", "secret12").octets(1)).status,
+        0x0E,
+        "the old one is not"
+    );
     node.place().apply(&renewed.replace("ACTIVE", "SUSPENDED")).assert_success();
     wait::until("a suspended customer may not bind", EFFECT, || {
         Esme::try_bound(node.smpp(), "acme", "renewed1").is_none().then_some(())

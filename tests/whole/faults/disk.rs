@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::esme::Esme;
 use super::super::pdu::Sm;
 use super::super::peer;
-use super::super::process::{free_port, run, Node, Place, Setup};
+use super::super::process::{Node, Place, Setup, free_port, run};
 use super::super::smsc::{Script, Smsc};
 use super::super::wait;
 use super::provision;
@@ -95,7 +95,8 @@ fn assert_noticed(node: &mut Node) {
         (ended || !node.ready()).then_some(())
     });
     let log = node.place().log().to_lowercase();
-    let said = log.lines().any(|line| line.contains("error") && (line.contains("log") || line.contains("disk")));
+    let said =
+        log.lines().any(|line| line.contains("error") && (line.contains("log") || line.contains("disk")));
     assert!(said, "the log says what is wrong");
     assert!(!log.contains("panicked"), "nothing panics over a disk");
 }

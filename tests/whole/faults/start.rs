@@ -49,9 +49,8 @@ fn tls_files_that_are_none() {
         (&chain, &garbage, &garbage),
     ];
     for (chain, key, named) in cases {
-        let lines = format!(
-            "tls_listen = [\"127.0.0.1:0\"]\ntls_certificate = {chain:?}\ntls_key = {key:?}\n"
-        );
+        let lines =
+            format!("tls_listen = [\"127.0.0.1:0\"]\ntls_certificate = {chain:?}\ntls_key = {key:?}\n");
         serve(&place(&lines, "")).assert_refused(&[named]);
     }
 }
@@ -106,7 +105,10 @@ fn a_provisioning_file_that_is_wrong() {
     let place = Place::new(&Setup { provision: super::provision(&[1]), ..Setup::default() });
     let cases = [
         ("[[sms_routes]]\nname = \"r\"\nvendor = \"nobody\"\n", "nobody"),
-        ("[[esme_accounts]]\nsystem_id = \"x\"\ncustomer = \"TB-999999999\"\npassword = \"p\"\n", "TB-999999999"),
+        (
+            "[[esme_accounts]]\nsystem_id = \"x\"\ncustomer = \"TB-999999999\"\npassword = \"p\"\n",
+            "TB-999999999",
+        ),
         ("[[sms_vendors]]\ninstance_nmae = \"x\"\n", "instance_nmae"),
         ("[[customers]\n", "line 1"),
     ];

@@ -91,7 +91,8 @@ fn a_dripping_vendor_is_slow_and_no_more() {
     let smsc = Smsc::start(Script::default());
     let proxy = Proxy::to(smsc.address());
     let ports = provision(&[proxy.address().port()]);
-    let node = Node::new(&Setup { smpp: "partial_pdu = \"2s\"\n".to_owned(), provision: ports, ..Setup::default() });
+    let node =
+        Node::new(&Setup { smpp: "partial_pdu = \"2s\"\n".to_owned(), provision: ports, ..Setup::default() });
     wait_bound(&smsc);
     proxy.set(Mode::Drip(Duration::from_millis(3)));
     let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
@@ -156,4 +157,26 @@ fn a_customer_that_stops_reading_does_not_stop_another() {
         esme.submit(&Sm::new("15551234567", &format!("hears {n}")), &mut delivered);
     }
     esme.collect(&mut delivered, 20, Duration::from_secs(20));
+}
+
+#[test]
+fn a_vendor_that_throttles_is_slowed_and_one_that_refuses_ends_the_message() {
+    let smsc = Smsc::start(Script { answer: Answer::Status(0x58), ..Script::default() });
+    let node = Node::new(&setup(&[smsc.port()]));
+    wait_bound(&smsc);
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+    esme.submit(&Sm::new("15551234567", "too fast"), &mut delivered);
+    smsc.wait("ESME_RTHROTTLED is no end", SEEN, |state| state.submits.len() >= 2);
+    smsc.set_script(Script::default());
+    esme.collect(&mut delivered, 1, Duration::from_secs(30));
+    assert_eq!(delivered[0].receipt().expect("a receipt").1, "DELIVRD");
+
+    smsc.set_script(Script { answer: Answer::Status(0x0B), ..Script::default() });
+    let tried = smsc.state().submits.len();
+    let id = esme.submit(&Sm::new("15551234567", "wrong number"), &mut delivered);
+    esme.collect(&mut delivered, 2, Duration::from_secs(30));
+    let (of, state) = delivered[1].receipt().expect("a receipt of our own");
+    assert_eq!(of, id);
+    assert!(["UNDELIV", "REJECTD"].contains(&state.as_str()), "{state}");
+    assert_eq!(smsc.state().submits.len(), tried + 1, "ESME_RINVDSTADR is not tried again");
 }

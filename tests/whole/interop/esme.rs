@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::super::certificate::Certificate;
 use super::super::peer;
-use super::super::process::{run, Node};
+use super::super::process::{Node, run};
 use super::super::smsc::{Script, Smsc};
-use super::{assert_texts, node, GSM7, LONG_CHARACTERS, UCS2};
+use super::{GSM7, LONG_CHARACTERS, UCS2, assert_texts, node};
 
 /// For five messages and their receipts.
 const WITHIN: Duration = Duration::from_secs(60);

@@ -13,18 +13,21 @@ use super::super::peer::{self, Peer};
 use super::super::process::{fetch, free_port};
 use super::super::smsc::{Script, Smsc};
 use super::super::wait;
-use super::{assert_texts, node, GSM7, LONG_CHARACTERS, UCS2};
+use super::{GSM7, LONG_CHARACTERS, UCS2, assert_texts, node};
 
 /// Kannel waits 10 s before it tries a refused connection again.
 const WITHIN: Duration = Duration::from_secs(40);
 
 #[test]
 fn kannel_submits_and_gets_receipts() {
-    let (Some(bearerbox), Some(smsbox)) = (peer::program("bearerbox"), peer::program("smsbox")) else { return };
+    let (Some(bearerbox), Some(smsbox)) = (peer::program("bearerbox"), peer::program("smsbox")) else {
+        return;
+    };
     let smsc = Smsc::start(Script::default());
     let node = node(&smsc, "");
     let folder = tempfile::tempdir().unwrap();
-    let ports = Ports { smpp: node.smpp().port(), admin: free_port(), smsbox: free_port(), http: free_port() };
+    let ports =
+        Ports { smpp: node.smpp().port(), admin: free_port(), smsbox: free_port(), http: free_port() };
     let config = folder.path().join("kannel.conf");
     fs::write(&config, ports.config()).unwrap();
     let _bearerbox = start(&bearerbox, &config, folder.path());
@@ -118,7 +121,8 @@ impl Receipts {
                 if let Some(kind) = kind(&stream) {
                     heard.lock().push(kind);
                 }
-                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ =
+                    stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             }
         });
         Self { port, kinds }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::certificate::Certificate;
-use super::super::esme::{Esme, ANSWER};
+use super::super::esme::{ANSWER, Esme};
 use super::super::pdu::Sm;
 use super::super::peer::{self, Peer};
-use super::super::process::{free_port, signal, Node, Setup};
+use super::super::process::{Node, Setup, free_port, signal};
 use super::provision;
 
 const TIMERS: &str = "enquire_link = \"1s\"\nenquire_link_answer = \"500ms\"\nresponse = \"2s\"\n\
@@ -45,8 +45,11 @@ fn assert_flows(smsc: &Peer, node: &Node, round: &str) {
         let receipt = delivered.iter().filter_map(Sm::receipt).find(|(of, _)| *of == id);
         assert_eq!(receipt.map(|(_, state)| state).as_deref(), Some("DELIVRD"), "receipt of {id}");
     }
-    let heard: Vec<String> =
-        smsc.events("submit_sm").iter().map(|said| said["text"].as_str().unwrap_or_default().to_owned()).collect();
+    let heard: Vec<String> = smsc
+        .events("submit_sm")
+        .iter()
+        .map(|said| said["text"].as_str().unwrap_or_default().to_owned())
+        .collect();
     for text in texts {
         assert!(heard.contains(&text), "{text:?} in {heard:?}");
     }

@@ -82,7 +82,8 @@ impl Ledger {
     /// Text and final state of acknowledged messages to a prefix.
     pub(super) fn outcomes(&self, prefix: &str) -> Vec<(String, String)> {
         let book = self.0.lock();
-        let of_prefix = book.acknowledged.iter().filter(|(_, promise)| promise.destination.starts_with(prefix));
+        let of_prefix =
+            book.acknowledged.iter().filter(|(_, promise)| promise.destination.starts_with(prefix));
         of_prefix.map(|(id, promise)| (promise.text.clone(), book.ended[id].clone())).collect()
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::super::esme::{Esme, Received};
-use super::super::pdu::{self, Pdu, Sm, RESP};
+use super::super::pdu::{self, Pdu, RESP, Sm};
 use super::super::wait;
 use super::ledger::{Ledger, Outgoing};
 
@@ -114,7 +114,8 @@ impl<'a> Session<'a> {
     fn take(&mut self, pdu: &Pdu) -> bool {
         match pdu.id {
             SUBMIT_SM_RESP => {
-                let message = self.outstanding.remove(&pdu.sequence).expect("a response to a request of ours");
+                let message =
+                    self.outstanding.remove(&pdu.sequence).expect("a response to a request of ours");
                 if pdu.status == 0 {
                     self.ledger.acknowledged(pdu.text(), message);
                 } else {

@@ -1,8 +1,8 @@
 //! The inputs on which other gateways were measured, each with the answer that the specification asks for.
 //! Binds and lengths of the same list stand in their own files.
 
-use super::super::pdu::{self, pdu, raw, tlv, Sm, ENQUIRE_LINK, GENERIC_NACK, RESP, SUBMIT_SM};
-use super::{answer, answered, node, session, Answer};
+use super::super::pdu::{self, ENQUIRE_LINK, GENERIC_NACK, RESP, SUBMIT_SM, Sm, pdu, raw, tlv};
+use super::{Answer, answer, answered, node, session};
 
 struct Case {
     name: &'static str,
@@ -115,7 +115,13 @@ fn others() -> Vec<Case> {
         silent("generic_nack", raw(16, [GENERIC_NACK, 3, 5], &[])),
         one("deliver_sm from the ESME", deliver, pdu::DELIVER_SM | RESP, &[0x04], 5),
         one("query_sm, unknown id", pdu(pdu::QUERY_SM, 5, &query), pdu::QUERY_SM | RESP, &[0x0C, 0x67], 5),
-        one("cancel_sm, unknown id", pdu(pdu::CANCEL_SM, 5, &cancel), pdu::CANCEL_SM | RESP, &[0x0C, 0x11], 5),
+        one(
+            "cancel_sm, unknown id",
+            pdu(pdu::CANCEL_SM, 5, &cancel),
+            pdu::CANCEL_SM | RESP,
+            &[0x0C, 0x11],
+            5,
+        ),
         one("data_sm", pdu(pdu::DATA_SM, 5, &data), pdu::DATA_SM | RESP, &[0], 5),
     ]
 }

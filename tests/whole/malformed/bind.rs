@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::esme::{Esme, Received, ANSWER};
-use super::super::pdu::{self, pdu, Bind, Sm, BIND_TRANSCEIVER, ENQUIRE_LINK, RESP, SUBMIT_SM};
+use super::super::esme::{ANSWER, Esme, Received};
+use super::super::pdu::{BIND_TRANSCEIVER, Bind, ENQUIRE_LINK, RESP, SUBMIT_SM, Sm, pdu};
 use super::super::wait;
 use super::{answer, answered, node, session};
 
@@ -113,10 +113,11 @@ fn nobody_stays_unbound() {
     }
     // Their places are free again.
     wait::until("a bind succeeds", ANSWER, || Esme::try_bound(node.smpp(), "acme", "secret12"));
-    let quiet = pdu::pdu(ENQUIRE_LINK, 1, &[]);
+    let quiet = pdu(ENQUIRE_LINK, 1, &[]);
     let mut restless = Esme::connect(node.smpp());
     wait::until("enquire_link does not stand for a bind", ANSWER, || {
-        (restless.try_send(&quiet).is_err() || restless.receive(Duration::from_millis(100)) == Received::Closed)
+        (restless.try_send(&quiet).is_err()
+            || restless.receive(Duration::from_millis(100)) == Received::Closed)
             .then_some(())
     });
 }

@@ -1,7 +1,7 @@
 //! Every field of submit_sm over its limit, every length that lies, every place where a body can end.
 
-use super::super::pdu::{pdu, tlv, Sm, RESP, SUBMIT_SM};
-use super::{answer, answered, node, session, Answer};
+use super::super::pdu::{RESP, SUBMIT_SM, Sm, pdu, tlv};
+use super::{Answer, answer, answered, node, session};
 
 fn sm() -> Sm {
     Sm::new("15551234567", "hello")
@@ -46,8 +46,11 @@ fn a_message_may_be_cut_anywhere() {
     for octets in 0..body.len() {
         let case = format!("submit_sm body of {octets} of {} octets", body.len());
         // Whole up to the text: a message, without its TLV.
-        let statuses: &[u32] =
-            if octets == without_tlvs { &[0] } else { &[0x01, 0x02, 0x0A, 0x0B, 0x15, 0x61, 0x62, 0xC0, 0xC2] };
+        let statuses: &[u32] = if octets == without_tlvs {
+            &[0]
+        } else {
+            &[0x01, 0x02, 0x0A, 0x0B, 0x15, 0x61, 0x62, 0xC0, 0xC2]
+        };
         answered(&mut esme, &case, &pdu(SUBMIT_SM, 5, &body[..octets]), &refused(statuses));
     }
 }

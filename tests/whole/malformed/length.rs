@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::esme::{Esme, Received, ANSWER};
-use super::super::pdu::{raw, ENQUIRE_LINK, GENERIC_NACK, RESP};
+use super::super::esme::{ANSWER, Esme, Received};
+use super::super::pdu::{ENQUIRE_LINK, GENERIC_NACK, RESP, raw};
 use super::super::wait;
-use super::{node, session, PARTIAL_PDU};
+use super::{PARTIAL_PDU, node, session};
 
 /// ESME_RINVCMDLEN.
 const RINVCMDLEN: u32 = 0x02;
@@ -60,7 +60,9 @@ fn the_longest_pdu_passes() {
 #[test]
 fn another_protocol_is_turned_away() {
     let node = node();
-    for greeting in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"] {
+    for greeting in
+        [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"]
+    {
         let mut esme = Esme::connect(node.smpp());
         esme.send(greeting);
         let nack = esme.expect();

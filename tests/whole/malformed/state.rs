@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::esme::{Esme, Received};
-use super::super::pdu::{self, pdu, Bind, Sm, GENERIC_NACK, RESP};
-use super::{answer, answered, node, session, Node};
+use super::super::pdu::{self, Bind, GENERIC_NACK, RESP, Sm, pdu};
+use super::{Node, answer, answered, node, session};
 
 /// Every request of 3.4.
 const REQUESTS: [u32; 14] = [
@@ -71,7 +71,12 @@ fn each_state_has_its_requests() {
     // An SMSC's requests are nobody's to send to us, in any state.
     for (state, mut esme) in sessions(&node) {
         let refused = [answer(pdu::DELIVER_SM | RESP, &[0x04], 5)];
-        answered(&mut esme, &format!("deliver_sm when {state}"), &pdu(pdu::DELIVER_SM, 5, &message), &refused);
+        answered(
+            &mut esme,
+            &format!("deliver_sm when {state}"),
+            &pdu(pdu::DELIVER_SM, 5, &message),
+            &refused,
+        );
         for id in [pdu::OUTBIND, pdu::ALERT_NOTIFICATION] {
             let nack = [answer(GENERIC_NACK, &[0x04], 5)];
             answered(&mut esme, &format!("{id:#x} when {state}"), &pdu(id, 5, b"a\0b\0"), &nack);

@@ -35,7 +35,8 @@ pub(crate) fn request(
     let mut stream = TcpStream::connect_timeout(&address, EXCHANGE)?;
     stream.set_read_timeout(Some(EXCHANGE))?;
     let authorization = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-    let head = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}Content-Length: 0\r\n\r\n");
+    let head =
+        format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}Content-Length: 0\r\n\r\n");
     stream.write_all(head.as_bytes())?;
     let mut octets = Vec::new();
     stream.read_to_end(&mut octets)?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::peer;
 use super::output::run;
-use super::{environment, READY};
+use super::{READY, environment};
 
 /// A database of one test, dropped with it.
 pub(crate) struct Database {

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::pdu::{self, Bind, Pdu, Sm, RESP};
+use super::super::pdu::{self, Bind, Pdu, RESP, Sm};
 use super::super::wait;
-use super::{Answer, Connection, Owed, Shared, State, Submit, DELIVER_WINDOW, LOOK};
+use super::{Answer, Connection, DELIVER_WINDOW, LOOK, Owed, Shared, State};
 
 /// A reader looks this often whether the SMSC froze or stopped.
 const READ: Duration = Duration::from_millis(20);
@@ -72,7 +72,7 @@ impl State {
     fn take(&mut self, number: u64, pdu: &Pdu, out: &mut Vec<u8>) {
         match pdu.id {
             pdu::BIND_RECEIVER | pdu::BIND_TRANSMITTER | pdu::BIND_TRANSCEIVER => self.bind(number, pdu, out),
-            pdu::SUBMIT_SM => self.submit(number, pdu, out),
+            pdu::SUBMIT_SM => self.submit(pdu, out),
             pdu::ENQUIRE_LINK => out.extend(pdu::response(pdu, 0, &[])),
             pdu::UNBIND => {
                 self.unbinds += 1;
@@ -96,10 +96,9 @@ impl State {
         out.extend(pdu::response(pdu, 0, b"SMSC\0"));
     }
 
-    fn submit(&mut self, number: u64, pdu: &Pdu, out: &mut Vec<u8>) {
-        let system_id = self.connections.get(&number).map(|connection| connection.system_id.clone());
+    fn submit(&mut self, pdu: &Pdu, out: &mut Vec<u8>) {
         let sm = Sm::read(pdu);
-        self.submits.push(Submit { system_id: system_id.unwrap_or_default(), sm: sm.clone() });
+        self.submits.push(sm.clone());
         match self.script.answer {
             Answer::Nothing => {}
             Answer::Status(status) => out.extend(pdu::response(pdu, status, &[])),

@@ -19,13 +19,19 @@ pub struct Report {
     pub elapsed: Duration,
     /// Messages of the ledger that were settled when submitting stopped and the path delay was over.
     pub settled_in_time: u64,
-    /// Messages of the ledger that were settled in the end.
-    pub settled_in_all: u64,
     /// Whether everything accepted was settled in the end.
     pub settled: bool,
+}
+
+/// A report, and what only the harness's own results need.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    /// Messages of the ledger that were settled in the end.
+    pub(crate) settled_in_all: u64,
     /// Whether messages were still moving when the time to wait for them was over: those that were not settled
     /// then are late rather than lost.
-    pub cut_off: bool,
+    pub(crate) cut_off: bool,
 }
 
 /// What a run is judged by.
@@ -44,19 +50,18 @@ pub(crate) struct Course {
 
 impl Course {
     /// Waits for the end of a run that started at `started`.
-    pub(crate) async fn finish(&self, started: Instant) -> Report {
+    pub(crate) async fn finish(&self, started: Instant) -> Finished {
         let stopped = self.submitted().await;
         tokio::time::sleep_until(stopped + self.path_delay).await;
         let settled_in_time = self.settled();
         let (end, at) = self.drained().await;
-        Report {
+        let report = Report {
             submitting: stopped.duration_since(started),
             elapsed: at.duration_since(started),
             settled_in_time,
-            settled_in_all: self.settled(),
             settled: end == End::Settled,
-            cut_off: end == End::CutOff,
-        }
+        };
+        Finished { report, settled_in_all: self.settled(), cut_off: end == End::CutOff }
     }
 
     /// When submitting stopped: the time is up, all is written, or no session can write any more.

@@ -39,18 +39,17 @@ async fn the_generator_against_itself_reports_every_key() {
 async fn a_run_near_the_limit_of_the_generator_is_invalid() {
     let load = Load { duration: Duration::from_millis(100), rate: 1_000.0, ..Load::default() };
     let ledger = Ledger::new(1, true);
-    let report = Report {
+    let report = esme::Report {
         submitting: Duration::from_secs(1),
         elapsed: Duration::from_secs(2),
         settled_in_time: 800,
-        settled_in_all: 1_000,
         settled: true,
-        cut_off: false,
     };
+    let finished = Finished { report, settled_in_all: 1_000, cut_off: false };
     for (limit, share, valid) in [(1_000.0, 0.1, false), (2_000.0, 0.1, true), (2_000.0, 0.9, false)] {
         let run = Run {
             load: &load,
-            report,
+            finished,
             samples: Samples { generator_share: share, ..Samples::default() },
             tally: ledger.tally(),
             esme: &esme::Counters::default(),
