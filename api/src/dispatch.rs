@@ -61,12 +61,7 @@ pub(crate) fn filter(
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
         .then(
-            |dispatch: Arc<Dispatch>,
-             method,
-             path: warp::path::FullPath,
-             query,
-             headers,
-             body| async move {
+            |dispatch: Arc<Dispatch>, method, path: warp::path::FullPath, query, headers, body| async move {
                 let head = Head { method, path: path.as_str().to_owned(), query, headers };
                 dispatch.answer(head, body).await
             },
@@ -116,10 +111,7 @@ impl Dispatch {
         Err(Problem::new(Code::Unauthorized, detail))
     }
 
-    async fn body<B: Buf>(
-        &self,
-        body: impl Stream<Item = Result<B, warp::Error>>,
-    ) -> Result<Bytes, Problem> {
+    async fn body<B: Buf>(&self, body: impl Stream<Item = Result<B, warp::Error>>) -> Result<Bytes, Problem> {
         match timeout(self.limits.body_timeout, read_body(body, self.limits.body_octets_max)).await {
             Ok(body) => body,
             Err(_) => {

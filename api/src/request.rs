@@ -61,7 +61,10 @@ impl Query {
                 return Err(Problem::new(Code::BadRequest, detail));
             }
             if values.iter().any(|(seen, _)| *seen == name) {
-                return Err(Problem::new(Code::BadRequest, format!("query parameter {name:?} is given twice")));
+                return Err(Problem::new(
+                    Code::BadRequest,
+                    format!("query parameter {name:?} is given twice"),
+                ));
             }
             values.push((name, value));
         }
@@ -99,8 +102,9 @@ pub(crate) async fn read_body<B: Buf>(
     let mut chunks = std::pin::pin!(chunks);
     let mut body = BytesMut::new();
     while let Some(chunk) = chunks.next().await {
-        let mut chunk = chunk
-            .map_err(|error| Problem::new(Code::BadRequest, format!("the body could not be read: {error}")))?;
+        let mut chunk = chunk.map_err(|error| {
+            Problem::new(Code::BadRequest, format!("the body could not be read: {error}"))
+        })?;
         if body.len().saturating_add(chunk.remaining()) > octets_max {
             return Err(Problem::new(Code::BodyTooLarge, format!("a body has at most {octets_max} octets")));
         }

@@ -69,8 +69,8 @@ impl Sockets {
     pub async fn bind(net: &dyn Net, options: &ApiOptions, control: &Path) -> Result<Self, Error> {
         let (api, api_address) = listen(net, "api.listen", options.listen).await?;
         let (metrics, metrics_address) = listen(net, "api.metrics_listen", options.metrics_listen).await?;
-        let socket = socket::control(control)
-            .map_err(|source| Error::Control { path: control.to_owned(), source })?;
+        let socket =
+            socket::control(control).map_err(|source| Error::Control { path: control.to_owned(), source })?;
         let control_path = control.to_owned();
         Ok(Self { api, metrics, control: socket, control_path, api_address, metrics_address })
     }

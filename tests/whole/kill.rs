@@ -3,6 +3,7 @@
 
 mod ledger;
 mod load;
+mod panics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,16 +44,8 @@ fn postgres_carries_the_messages_too() {
 fn run(rounds: u32, sections: &str) {
     let (mut random, seed) = Random::seeded();
     wait::progress(&format!("kill: {rounds} rounds, WARP_TEST_SEED={seed}"));
-    let vendors = Vendors { retry: Smsc::start(Script::default()), hold: Smsc::start(Script::default()) };
-    let place = Place::new(&Setup {
-        smpp: format!(
-            "uncertain_hold = {UNCERTAIN_HOLD:?}\nreconnect_first = \"20ms\"\nreconnect_max = \"200ms\"\n"
-        ),
-        sections: sections.to_owned(),
-        provision: vendors.provision(),
-        fixed_ports: true,
-        ..Setup::default()
-    });
+    let vendors = Vendors::start();
+    let place = Place::new(&setup(&vendors, sections));
     let mut node = place.start();
     let ledger = Arc::new(Ledger::default());
     let customers: Vec<Customer> = (0..2).map(|n| Customer::start(n, node.smpp(), &ledger)).collect();
@@ -80,6 +73,18 @@ fn run(rounds: u32, sections: &str) {
     balance(&vendors, &ledger, rounds as usize);
 }
 
+fn setup(vendors: &Vendors, sections: &str) -> Setup {
+    Setup {
+        smpp: format!(
+            "uncertain_hold = {UNCERTAIN_HOLD:?}\nreconnect_first = \"20ms\"\nreconnect_max = \"200ms\"\n"
+        ),
+        sections: sections.to_owned(),
+        provision: vendors.provision(),
+        fixed_ports: true,
+        ..Setup::default()
+    }
+}
+
 /// Two vendors: 1... goes to the one whose lost messages are sent again, 2... to the one where they are held.
 struct Vendors {
     retry: Smsc,
@@ -90,6 +95,10 @@ struct Vendors {
 const MO_OF_A_ROUND: u32 = 5;
 
 impl Vendors {
+    fn start() -> Self {
+        Self { retry: Smsc::start(Script::default()), hold: Smsc::start(Script::default()) }
+    }
+
     fn send_mo(&self, round: u32) {
         for n in 0..MO_OF_A_ROUND {
             let key = format!("mo {round} {n}");

@@ -38,12 +38,15 @@ pub(crate) struct Setup {
     pub(crate) fixed_ports: bool,
     /// Where the data directory is to be, when it is not inside the node's own directory.
     pub(crate) data_dir: Option<PathBuf>,
+    /// The program that was built with the tests, whatever `WARP_TEST_BINARY` says.
+    pub(crate) binary_beside_test: bool,
 }
 
 /// A node's files; they outlive its processes.
 pub(crate) struct Place {
     directory: TempDir,
     data: PathBuf,
+    binary: PathBuf,
 }
 
 impl Place {
@@ -61,7 +64,8 @@ impl Place {
     pub(crate) fn unprovisioned(setup: &Setup) -> Arc<Self> {
         let directory = tempfile::Builder::new().prefix("warp-test-").tempdir().unwrap();
         let data = setup.data_dir.clone().unwrap_or_else(|| directory.path().join("data"));
-        let place = Self { directory, data };
+        let binary = if setup.binary_beside_test { beside_test() } else { binary() };
+        let place = Self { directory, data, binary };
         place.write_config(setup);
         Arc::new(place)
     }
@@ -113,7 +117,7 @@ impl Place {
     /// Runs `warp ARGUMENTS --config OURS` to its end.
     #[track_caller]
     pub(crate) fn warp(&self, arguments: &[&str]) -> Finished {
-        run(Command::new(binary()).args(arguments).arg("--config").arg(self.config()), READY)
+        run(Command::new(&self.binary).args(arguments).arg("--config").arg(self.config()), READY)
     }
 
     /// Starts a process and waits until it is ready.
@@ -131,7 +135,7 @@ impl Place {
         // The kernel ends the node with this thread, should the test itself be killed.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
-            .arg(binary())
+            .arg(&self.binary)
             .args(["serve", "--config"])
             .arg(self.config())
             .stdin(Stdio::null())
@@ -312,8 +316,15 @@ pub(crate) fn signal(pid: u32, name: &str) {
 
 /// The program: `WARP_TEST_BINARY`, else the one beside this test.
 pub(crate) fn binary() -> PathBuf {
-    let beside = || std::env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().join("warp");
-    let path = environment("WARP_TEST_BINARY").map_or_else(beside, |path| root().join(path));
+    environment("WARP_TEST_BINARY").map_or_else(beside_test, |path| built(root().join(path)))
+}
+
+fn beside_test() -> PathBuf {
+    built(std::env::current_exe().unwrap().parent().and_then(Path::parent).unwrap().join("warp"))
+}
+
+#[track_caller]
+fn built(path: PathBuf) -> PathBuf {
     assert!(path.is_file(), "{} is not built: cargo build -p node", path.display());
     path
 }

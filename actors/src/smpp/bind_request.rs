@@ -49,13 +49,15 @@ impl Gate {
         let account = smpp.accounts.load().by_system_id(name).cloned();
         let settings = account.as_ref().map(|account| account.settings.load_full());
         let hash = settings.as_ref().map(|settings| settings.account.password.clone());
-        let password_is_right =
-            self.verify(account.as_ref().map(|account| account.id), hash, bind.password).await;
-        let admitted = account.zip(settings).filter(|(_, settings)| {
+        let welcome = settings.as_ref().is_some_and(|settings| {
             let whitelist = &settings.account.ip_whitelist;
             let listed = whitelist.is_empty() || whitelist.iter().any(|network| network.contains(peer));
-            password_is_right && listed && settings.may_bind()
+            listed && settings.may_bind()
         });
+        // Who is not welcome gets the slow way whatever the password, or time would tell that it is right.
+        let shortcut = account.as_ref().filter(|_| welcome).map(|account| account.id);
+        let password_is_right = self.verify(shortcut, hash, bind.password).await;
+        let admitted = account.zip(settings).filter(|_| password_is_right && welcome);
         let (account, settings) = admitted.ok_or(CommandStatus::ESME_RINVPASWD)?;
         let modes = settings.account.bind_modes;
         let allowed = match bind.mode {

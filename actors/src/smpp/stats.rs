@@ -129,10 +129,11 @@ fn find(smpp: &Smpp, id: &str) -> Option<Arc<Vendor>> {
     found.cloned()
 }
 
-/// Lets a vendor's binds come back at once. False when there is no such vendor.
+/// Makes a vendor's binds anew: those that are up leave and come back, those that wait try at once. False when there is no such vendor.
 pub fn reconnect(smpp: &Smpp, id: &str) -> bool {
     let Some(vendor) = find(smpp, id) else { return false };
     vendor.held_off.store(false, Ordering::Release);
+    vendor.generation.fetch_add(1, Ordering::AcqRel);
     vendor.wake();
     vendor.reconnect.notify_waiters();
     true

@@ -27,6 +27,8 @@ pub struct Vendor {
     pub queue: Mutex<Queue>,
     /// True when the operator told us to stay away until told to come back.
     pub held_off: AtomicBool,
+    /// Raised to make every bind leave and come back.
+    pub generation: AtomicU64,
     /// Tells binds that wait for their next try to try now.
     pub reconnect: Notify,
     /// Which form of our stored ids its receipts use: position in the list of forms that hit last.
@@ -121,6 +123,7 @@ impl Vendor {
             config: ArcSwap::from_pointee(config),
             queue: Mutex::new(Queue::default()),
             held_off: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
             reconnect: Notify::new(),
             learned_form: AtomicU8::new(0),
             counters: Counters::default(),

@@ -14,7 +14,13 @@ use crate::request::Request;
 use crate::table::{Access, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/v1/actors", access: Access::Token, query: &["format"], handler: list },
+    Route {
+        method: Method::GET,
+        path: "/v1/actors",
+        access: Access::Token,
+        query: &["format"],
+        handler: list,
+    },
     Route { method: Method::GET, path: "/v1/actors/{name}", access: Access::Token, query: &[], handler: get },
     Route {
         method: Method::POST,

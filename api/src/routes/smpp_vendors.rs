@@ -14,13 +14,7 @@ use crate::request::Request;
 use crate::table::{Access, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/v1/smpp/vendors",
-        access: Access::Token,
-        query: &[],
-        handler: list,
-    },
+    Route { method: Method::GET, path: "/v1/smpp/vendors", access: Access::Token, query: &[], handler: list },
     // The old gateway's path.
     Route { method: Method::GET, path: "/api/v1/vendors", access: Access::Token, query: &[], handler: list },
     Route {

@@ -9,6 +9,9 @@ use warp::http::Request;
 use crate::table::Surface::{self, Api, Control, Metrics};
 use crate::testing::{BODY_OCTETS_MAX, Lab, TOKEN};
 
+/// Surface, method, path, authorization, expected status, expected code of the problem.
+type Line<'a> = (Surface, &'a str, &'a str, Option<&'a str>, u16, &'a str);
+
 fn request(method: &str, path: &str, authorization: Option<&str>) -> Request<Full<Bytes>> {
     let mut request = Request::builder().method(method).uri(path);
     if let Some(authorization) = authorization {
@@ -23,7 +26,7 @@ async fn every_route_answers_as_documented() {
     lab.smpp.recovered.store(true, Ordering::Release);
     let valid = format!("Bearer {TOKEN}");
     let (none, valid) = (None, Some(valid.as_str()));
-    let table: [(Surface, &str, &str, Option<&str>, u16, &str); 39] = [
+    let table: [Line<'_>; 39] = [
         (Api, "GET", "/health", none, 200, ""),
         (Api, "HEAD", "/health", none, 200, ""),
         (Api, "GET", "/ready", none, 200, ""),
@@ -183,10 +186,7 @@ async fn a_provisioning_document_is_planned_applied_and_then_true() {
     assert_eq!(again["changes"], json!([]));
     let changed = example.replace("port = 3601", "port = 3602");
     let text = lab.control("POST", "/v1/control/apply?dry_run&format=text", &changed).await.body;
-    assert_eq!(
-        text,
-        "~ sms_vendor sinch-atlanta\n    port: 3601 -> 3602\n1 change, not applied (dry run)\n"
-    );
+    assert_eq!(text, "~ sms_vendor sinch-atlanta\n    port: 3601 -> 3602\n1 change, not applied (dry run)\n");
     assert!(!format!("{applied}{planned}{text}").contains("secret12"));
 }
 

@@ -52,7 +52,8 @@ impl Endpoint {
             let config = reach.place.load()?;
             return Ok(Self::Control(DataDir::new(&config.node.data_dir).control_socket()));
         };
-        let refused = || Failure::usage(format!("--url: {url:?} is not http://host:port or https://host:port"));
+        let refused =
+            || Failure::usage(format!("--url: {url:?} is not http://host:port or https://host:port"));
         let base: Uri = url.parse().map_err(|_| refused())?;
         if base.host().is_none() || !matches!(base.scheme_str(), Some("http" | "https")) {
             return Err(refused());
@@ -85,7 +86,8 @@ impl Endpoint {
         if let Self::Url { token: Some(token), .. } = self {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        let request = request.body(Full::new(body)).map_err(|error| Failure::usage(format!("{self}: {error}")))?;
+        let request =
+            request.body(Full::new(body)).map_err(|error| Failure::usage(format!("{self}: {error}")))?;
         let stream = match timeout(CONNECT, self.connect()).await {
             Ok(connected) => connected?,
             Err(_) => return Err(Failure::run(format!("{self} does not answer within {CONNECT:?}"))),
@@ -105,15 +107,18 @@ impl Endpoint {
         match self {
             Self::Control(path) => match UnixStream::connect(path).await {
                 Ok(stream) => Ok(Box::new(stream)),
-                Err(error) => {
-                    Err(Failure::run(format!("no node answers at {}: {error}; is one running?", path.display())))
-                }
+                Err(error) => Err(Failure::run(format!(
+                    "no node answers at {}: {error}; is one running?",
+                    path.display()
+                ))),
             },
             Self::Url { base, .. } => {
                 let (host, tls) = (base.host().unwrap_or_default(), base.scheme_str() == Some("https"));
                 let port = base.port_u16().unwrap_or(if tls { 443 } else { 80 });
                 let host = host.trim_start_matches('[').trim_end_matches(']');
-                let failed = |error: &dyn std::fmt::Display| Failure::run(format!("no node answers at {base}: {error}"));
+                let failed = |error: &dyn std::fmt::Display| {
+                    Failure::run(format!("no node answers at {base}: {error}"))
+                };
                 let stream = OsNet.connect(host, port).await.map_err(|error| failed(&error))?;
                 if !tls {
                     return Ok(stream);
@@ -192,11 +197,8 @@ mod tests {
 
     #[test]
     fn a_token_is_never_shown() {
-        let reach = Reach {
-            url: Some("http://x".to_owned()),
-            token: Some("secret".to_owned()),
-            ..Reach::default()
-        };
+        let reach =
+            Reach { url: Some("http://x".to_owned()), token: Some("secret".to_owned()), ..Reach::default() };
         assert!(!format!("{:?}", Endpoint::of(&reach).unwrap()).contains("secret"));
     }
 

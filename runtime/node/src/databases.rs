@@ -80,7 +80,9 @@ async fn prepare(db: &Db, part: Part) -> Result<(), Failure> {
                 return Ok(());
             }
             let names = pending.join(", ");
-            Err(Failure::run(format!("the PostgreSQL database lacks migrations ({names}): run `warp migrate`")))
+            Err(Failure::run(format!(
+                "the PostgreSQL database lacks migrations ({names}): run `warp migrate`"
+            )))
         }
     }
 }

@@ -48,11 +48,9 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line() {
-        for (reason, line) in [
-            ("no", "no"),
-            ("TOML\n  | port = x\n", "TOML | port = x"),
-            ("", "failed without a reason"),
-        ] {
+        for (reason, line) in
+            [("no", "no"), ("TOML\n  | port = x\n", "TOML | port = x"), ("", "failed without a reason")]
+        {
             assert_eq!(Failure::run(reason).to_string(), line);
         }
         assert_eq!(Failure::usage("x").exit_code(), ExitCode::from(64));

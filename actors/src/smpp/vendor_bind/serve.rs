@@ -46,6 +46,8 @@ pub(super) struct Serve {
     /// When the queue is worth looking at again although nobody wakes us.
     pub(super) queue_due: Option<Instant>,
     transmits: bool,
+    /// The vendor's generation when this bind was made.
+    generation: u64,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -117,6 +119,7 @@ impl Serve {
             unacknowledged: VecDeque::new(),
             queue_due: None,
             transmits,
+            generation: vendor.generation.load(Ordering::Acquire),
             timer: Box::pin(sleep_until(now)),
             smpp,
             vendor,
@@ -174,7 +177,9 @@ impl Serve {
 
     fn must_leave(&self) -> bool {
         self.machine.state().is_bound()
-            && (self.vendor.held_off.load(Ordering::Acquire) || !self.vendor.config.load().active)
+            && (self.vendor.held_off.load(Ordering::Acquire)
+                || self.vendor.generation.load(Ordering::Acquire) != self.generation
+                || !self.vendor.config.load().active)
     }
 
     fn take_frames(&mut self) -> Option<&'static str> {

@@ -43,8 +43,7 @@ pub(crate) async fn run(arguments: Apply) -> Result<ExitCode, Failure> {
 async fn alone(config: &Config, document: String, dry_run: bool) -> Result<String, Failure> {
     let root_key = RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?;
     let store = databases::open_store(config).await?;
-    let target =
-        Target { store: store.clone(), root_key: Arc::new(root_key), clock: Arc::new(SystemClock) };
+    let target = Target { store: store.clone(), root_key: Arc::new(root_key), clock: Arc::new(SystemClock) };
     let applied = provision::apply(target, document, dry_run).await;
     store.close().await;
     applied.map(|outcome| outcome.to_string()).map_err(Failure::usage)

@@ -68,7 +68,11 @@ async fn play(arguments: &Demo) -> Result<ExitCode, Failure> {
 
     if !arguments.exit {
         let invitation = show::invitation(&node, &log);
-        if arguments.json { terminal::note(&invitation) } else { terminal::out(&format!("\n{invitation}\n")) }
+        if arguments.json {
+            terminal::note(&invitation)
+        } else {
+            terminal::out(&format!("\n{invitation}\n"))
+        }
         let mut signals = Signals::catch()?;
         tokio::select! {
             _ = signals.next() => {}
