@@ -51,7 +51,7 @@ use runtime::model::{IdGenerator, MessageId, Messaging};
 use runtime::net::Net;
 use runtime::random::Random;
 use runtime::registry::Registry;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use self::account::{Account, Accounts};
@@ -111,7 +111,7 @@ pub struct Smpp {
     /// Messages with a lower id are from before the start.
     pub recovered_below: AtomicI64,
     /// True once recovery is done and binds may submit.
-    pub recovered: AtomicBool,
+    pub recovered: watch::Sender<bool>,
     /// True when the node drains: no new session, no new message.
     pub draining: AtomicBool,
     /// Raised when the configuration may have changed.
@@ -168,7 +168,7 @@ impl Smpp {
             off_path: tokio::sync::Mutex::new(()),
             loaded: AtomicBool::new(false),
             recovered_below: AtomicI64::new(0),
-            recovered: AtomicBool::new(false),
+            recovered: watch::Sender::new(false),
             draining: AtomicBool::new(false),
             config_changed: Notify::new(),
         })

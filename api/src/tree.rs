@@ -76,13 +76,13 @@ impl Sockets {
     }
 }
 
-/// The `api` supervisor: its servers are independent of each other.
+/// The supervisor `api:main`: its servers are independent of each other.
 ///
 /// # Errors
 /// A mistake in the route table.
 pub fn spec(api: &Arc<Api>, sockets: Sockets, options: &ApiOptions) -> Result<SupervisorSpec, Error> {
     let control_name = ActorName::new("control_server", sockets.control_path.display().to_string());
-    let mut spec = SupervisorSpec::new(ActorName::new("supervisor", "api"), Strategy::OneForOne, INTENSITY);
+    let mut spec = SupervisorSpec::new(ActorName::new("api", "main"), Strategy::OneForOne, INTENSITY);
     for (name, surface, socket) in [
         (control_name, Surface::Control, sockets.control),
         (

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use runtime::net::{Listener as Socket, Stream};
 use runtime::registry::{ActorName, Observation, Registration};
-use runtime::supervision::{ChildSpec, Restart, Seat, ShardedSupervisor, Start};
+use runtime::supervision::{ChildSpec, Restart, Seat, ShardedSupervisor, Shutdown, Start};
 use runtime::tls::ServerTls;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -83,15 +83,6 @@ impl Actor for Listener {
         myself: ActorRef<Message>,
         (seat, options): (Seat, Options),
     ) -> Result<State, ActorProcessingErr> {
-        let known = *options.bound.borrow();
-        let address = known.unwrap_or(options.address);
-        let socket = options
-            .smpp
-            .net
-            .listen(address)
-            .await
-            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        options.bound.send_replace(Some(socket.local_addr()?));
         let door = Arc::new(Door {
             options,
             gate: Gate::default(),
@@ -101,7 +92,7 @@ impl Actor for Listener {
             waiting: AtomicUsize::new(0),
         });
         let registration = seat.register(observe(&door));
-        seat.attach(myself.get_cell(), accept_loop(door, socket, seat.shutdown.clone()));
+        seat.attach(myself.get_cell(), listen(door, seat.shutdown.clone()));
         Ok(State { _registration: registration })
     }
 }
@@ -109,7 +100,7 @@ impl Actor for Listener {
 fn observe(door: &Arc<Door>) -> runtime::registry::Observe {
     let door = Arc::clone(door);
     Arc::new(move || Observation {
-        state: "listening".into(),
+        state: if door.options.bound.borrow().is_some() { "listening" } else { "waiting" }.into(),
         queue_depth: door.waiting.load(Ordering::Relaxed) as u64,
         counters: vec![
             ("accepted", door.accepted.load(Ordering::Relaxed)),
@@ -121,17 +112,37 @@ fn observe(door: &Arc<Door>) -> runtime::registry::Observe {
     })
 }
 
-async fn accept_loop(
-    door: Arc<Door>,
-    mut socket: Box<dyn Socket>,
-    shutdown: runtime::supervision::Shutdown,
-) -> Result<(), std::io::Error> {
+/// Why a listener cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {error}")]
+struct Error {
+    address: SocketAddr,
+    error: std::io::Error,
+}
+
+/// Opens the socket once messages of the last run are decided on, and accepts until told to stop.
+async fn listen(door: Arc<Door>, shutdown: Shutdown) -> Result<(), Error> {
+    let mut recovered = door.options.smpp.recovered.subscribe();
+    tokio::select! {
+        _ = recovered.wait_for(|recovered| *recovered) => {}
+        () = shutdown.requested() => return Ok(()),
+    }
+    let known = *door.options.bound.borrow();
+    let address = known.unwrap_or(door.options.address);
+    let failed = |error| Error { address, error };
+    let socket = door.options.smpp.net.listen(address).await.map_err(failed)?;
+    door.options.bound.send_replace(Some(socket.local_addr().map_err(failed)?));
+    accept_loop(door, socket, shutdown).await;
+    Ok(())
+}
+
+async fn accept_loop(door: Arc<Door>, mut socket: Box<dyn Socket>, shutdown: Shutdown) {
     let mut unbound = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
             Some(_ended) = unbound.join_next(), if !unbound.is_empty() => continue,
-            () = shutdown.requested() => return Ok(()),
+            () = shutdown.requested() => return,
         };
         match accepted {
             Ok((stream, peer)) => door.on_connection(&mut unbound, stream, peer),

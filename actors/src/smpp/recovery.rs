@@ -42,7 +42,7 @@ pub async fn recover(smpp: &Smpp) -> Result<Counts, Error> {
         account.outbox.recovered(boundary);
     }
     smpp.recovered_below.store(boundary, Ordering::Release);
-    smpp.recovered.store(true, Ordering::Release);
+    smpp.recovered.send_replace(true);
     for vendor in smpp.vendors.load().values() {
         vendor.wake();
     }

@@ -155,7 +155,7 @@ pub fn ready(smpp: &Smpp) -> Result<(), String> {
     if smpp.draining.load(Ordering::Acquire) {
         return Err("the node is stopping".to_owned());
     }
-    if !smpp.recovered.load(Ordering::Acquire) {
+    if !*smpp.recovered.borrow() {
         return Err("messages of the last run are being recovered".to_owned());
     }
     match smpp.log.health() {

@@ -30,6 +30,8 @@ use super::{
 const SESSION_SHARDS: u32 = 4;
 const INTENSITY: Intensity = Intensity { restarts: 20, within: Duration::from_secs(10) };
 const SHARDS_INTENSITY: Intensity = Intensity { restarts: 1000, within: Duration::from_secs(10) };
+/// Listeners listen as soon as messages in doubt are decided on.
+const LISTEN_WITHIN: Duration = Duration::from_secs(5);
 const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(30);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -87,7 +89,9 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     });
     // Recovery needs accounts and vendors; the router reads them again and follows them from there.
     message_router::install(&smpp, options.source.load().await?);
-    let supervisor = Supervisor::spawn(log_first(&smpp, &options), &options.registry).await?;
+    probe(&options).await?;
+    let doors = doors(&smpp, &options);
+    let supervisor = Supervisor::spawn(spec(&smpp, &options, &doors), &options.registry).await?;
     let found = match recovery::recover(&smpp).await {
         Ok(found) => found,
         Err(error) => {
@@ -101,7 +105,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
             tracing::error!(%error, "messages of the last run could not be read back, restart the node");
         }
     });
-    match listen(&smpp, &options, &supervisor).await {
+    match bound(doors).await {
         Ok((smpp_addresses, smpp_tls_addresses)) => {
             Ok(Started { smpp, smpp_addresses, smpp_tls_addresses, supervisor, found })
         }
@@ -112,8 +116,8 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     }
 }
 
-/// Everything but the listeners, in the order of start.
-fn log_first(smpp: &Arc<Smpp>, options: &Options) -> SupervisorSpec {
+/// The children in the order of start.
+fn spec(smpp: &Arc<Smpp>, options: &Options, doors: &[Door]) -> SupervisorSpec {
     let vendors_name = ActorName::new("vendors", "smpp");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
     let sessions =
@@ -132,54 +136,55 @@ fn log_first(smpp: &Arc<Smpp>, options: &Options) -> SupervisorSpec {
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(message_router::child_spec(router))
         .child(sessions.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
-        .child(
-            SupervisorSpec::new(listeners_name(), Strategy::OneForOne, INTENSITY)
-                .into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN),
-        )
+        .child(listeners(doors).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
 }
 
-async fn listen(
-    smpp: &Arc<Smpp>,
-    options: &Options,
-    supervisor: &SupervisorHandle,
-) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), BoxError> {
-    let _ = supervisor;
-    let listeners = options.registry.supervisor(listeners_name());
-    let mut bound = (Vec::new(), Vec::new());
+/// A listener, and where it tells its address.
+struct Door {
+    options: listener::Options,
+    bound: watch::Receiver<Option<SocketAddr>>,
+}
+
+fn doors(smpp: &Arc<Smpp>, options: &Options) -> Vec<Door> {
     let plain = options.config.smpp.listen.iter().map(|address| (*address, None));
     let tls = options.config.smpp.tls_listen.iter().map(|address| (*address, options.tls.clone()));
-    for (n, (address, tls)) in (0..).zip(plain.chain(tls)) {
-        let (sender, receiver) = watch::channel(None);
-        let is_tls = tls.is_some();
-        // A port that is taken is said at once; later, the supervisor tries again.
-        drop(
-            options
-                .net
-                .listen(address)
-                .await
-                .map_err(|error| format!("cannot listen on {address}: {error}"))?,
-        );
-        let spec = listener::child_spec(listener::Options {
-            smpp: Arc::clone(smpp),
-            address,
-            n,
-            tls,
-            sessions: ShardedSupervisor::handle(&options.registry, sessions_name(), SESSION_SHARDS),
-            bound: sender,
-        });
-        listeners.add(spec).await?;
-        let address = receiver.borrow().ok_or_else(|| format!("cannot listen on {address}"))?;
-        if is_tls { bound.1.push(address) } else { bound.0.push(address) }
+    let door = |(n, (address, tls))| {
+        let (sender, bound) = watch::channel(None);
+        let sessions = ShardedSupervisor::handle(&options.registry, sessions_name(), SESSION_SHARDS);
+        let smpp = Arc::clone(smpp);
+        Door { options: listener::Options { smpp, address, n, tls, sessions, bound: sender }, bound }
+    };
+    (0..).zip(plain.chain(tls)).map(door).collect()
+}
+
+fn listeners(doors: &[Door]) -> SupervisorSpec {
+    let supervisor = SupervisorSpec::new(ActorName::new("listeners", "smpp"), Strategy::OneForOne, INTENSITY);
+    doors.iter().fold(supervisor, |spec, door| spec.child(listener::child_spec(door.options.clone())))
+}
+
+/// A port that is taken is said at once; later, the supervisor would try again and again.
+async fn probe(options: &Options) -> Result<(), BoxError> {
+    for address in options.config.smpp.listen.iter().chain(&options.config.smpp.tls_listen) {
+        let socket = options.net.listen(*address).await;
+        drop(socket.map_err(|error| format!("cannot listen on {address}: {error}"))?);
     }
-    Ok(bound)
+    Ok(())
+}
+
+/// Waits until every listener listens.
+async fn bound(doors: Vec<Door>) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), BoxError> {
+    let mut addresses = (Vec::new(), Vec::new());
+    for mut door in doors {
+        let told = tokio::time::timeout(LISTEN_WITHIN, door.bound.wait_for(Option::is_some)).await;
+        let address = told.ok().and_then(Result::ok).and_then(|address| *address);
+        let address = address.ok_or_else(|| format!("cannot listen on {}", door.options.address))?;
+        if door.options.tls.is_some() { addresses.1.push(address) } else { addresses.0.push(address) }
+    }
+    Ok(addresses)
 }
 
 fn sessions_name() -> ActorName {
     ActorName::new("sessions", "smpp")
-}
-
-fn listeners_name() -> ActorName {
-    ActorName::new("listeners", "smpp")
 }
 
 impl Started {

@@ -161,7 +161,7 @@ impl Life {
 
     fn must_stay_away(&self) -> bool {
         let vendor = &self.options.vendor;
-        !self.options.smpp.recovered.load(Ordering::Acquire)
+        !*self.options.smpp.recovered.borrow()
             || vendor.held_off.load(Ordering::Acquire)
             || !vendor.config.load().active
     }

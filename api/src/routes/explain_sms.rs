@@ -29,10 +29,6 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         };
         let explanation = explain::sms(&api.smpp, &question)
             .map_err(|error| Problem::new(Code::ExplainRefused, error.to_string()))?;
-        if request.wants_text()? {
-            reply::text(format!("{explanation}\n"))
-        } else {
-            reply::json(&explanation)
-        }
+        if request.wants_text()? { reply::text(explanation.to_string()) } else { reply::json(&explanation) }
     })
 }

@@ -23,7 +23,7 @@ fn request(method: &str, path: &str, authorization: Option<&str>) -> Request<Ful
 #[tokio::test]
 async fn every_route_answers_as_documented() {
     let lab = Lab::new().await;
-    lab.smpp.recovered.store(true, Ordering::Release);
+    lab.smpp.recovered.send_replace(true);
     let valid = format!("Bearer {TOKEN}");
     let (none, valid) = (None, Some(valid.as_str()));
     let table: [Line<'_>; 39] = [
@@ -103,7 +103,7 @@ async fn readiness_says_what_is_missing() {
     let answer = lab.send(Api, request("GET", "/ready", None)).await;
     assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("not_ready")));
     assert!(answer.body.contains("recovered"), "{}", answer.body);
-    lab.smpp.recovered.store(true, Ordering::Release);
+    lab.smpp.recovered.send_replace(true);
     assert_eq!(lab.send(Api, request("GET", "/ready", None)).await.json(), json!({"status": "ready"}));
     lab.smpp.draining.store(true, Ordering::Release);
     assert_eq!(lab.send(Api, request("GET", "/ready", None)).await.status, 503);

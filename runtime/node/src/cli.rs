@@ -9,7 +9,7 @@ use crate::failure::Failure;
 
 /// A wholesale messaging and voice carrier in one program.
 #[derive(Debug, Parser)]
-#[command(name = "warp", version, about)]
+#[command(name = "warp", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -100,7 +100,14 @@ impl Endpoint {
             return Ok(body);
         }
         let detail = serde_json::from_str::<Problem>(&body).map(|problem| problem.detail);
-        Err(Failure::run(detail.unwrap_or_else(|_| format!("{self} answers {status}"))))
+        let detail = detail.unwrap_or_else(|_| format!("{self} answers {status}"));
+        Err(match status {
+            // What was sent is wrong.
+            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+                Failure::Usage(detail)
+            }
+            _ => Failure::Run(detail),
+        })
     }
 
     async fn connect(&self) -> Result<Stream, Failure> {

@@ -81,7 +81,7 @@ async fn prepare(db: &Db, part: Part) -> Result<(), Failure> {
             }
             let names = pending.join(", ");
             Err(Failure::run(format!(
-                "the PostgreSQL database lacks migrations ({names}): run `warp migrate`"
+                "the PostgreSQL database lacks migrations ({names}): run `warp migrate` with the same configuration"
             )))
         }
     }

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use self::cli::{Cli, Command, ConfigCommand, ExplainCommand};
 use self::failure::Failure;
@@ -26,6 +27,10 @@ const LEFT_OVER: Duration = Duration::from_secs(1);
 fn main() -> ExitCode {
     let outcome = match Cli::try_parse() {
         Ok(cli) => run(cli.command),
+        Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            terminal::note(&help.to_string());
+            return Failure::usage("").exit_code();
+        }
         Err(error) if error.use_stderr() => Err(Failure::usage(terminal::first_line(&error))),
         Err(help) => {
             terminal::out(&help.to_string());

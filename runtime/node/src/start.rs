@@ -204,3 +204,6 @@ fn tls_reload(tls: ServerTls) -> ChildSpec {
     });
     ChildSpec::new(ActorName::new("tls_reload", "smpp"), Restart::Permanent, start)
 }
+
+#[cfg(test)]
+mod tests;

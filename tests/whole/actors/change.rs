@@ -73,7 +73,8 @@ fn applying_the_same_again_changes_nothing() {
     }
     wait::pause(EFFECT);
     esme.assert_alive("the same applied again");
-    assert_eq!((smsc.state().binds, smsc.state().unbinds), (1, 0), "the bind was left alone");
+    let state = smsc.state();
+    assert_eq!((state.binds, state.unbinds), (1, 0), "the bind was left alone");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn submit_until_refused(node: &Node) -> HashSet<String> {
     for first in (0..TOO_MANY).step_by(BATCH as usize) {
         let mut texts = std::collections::HashMap::new();
         for n in first..first + BATCH {
-            let text = format!("{n:0>200}");
+            let text = format!("{n:0>150}");
             if esme.try_send(&Sm::new("15551234567", &text).submit(n)).is_err() {
                 return promised;
             }

@@ -19,36 +19,47 @@ fn setup(ports: &[u16]) -> Setup {
     Setup { smpp: TIMERS.to_owned(), provision: provision(ports), ..Setup::default() }
 }
 
-/// The vendor's entry in GET /v1/smpp/vendors.
+/// status of the vendor in GET /v1/smpp/vendors.
 #[track_caller]
-fn vendor(node: &Node, name: &str) -> serde_json::Value {
+fn status(node: &Node, name: &str) -> String {
     let vendors = node.get("/v1/smpp/vendors").json()["vendors"].clone();
     let found = vendors.as_object().unwrap().values().find(|vendor| vendor["vendor_name"] == name);
-    found.unwrap_or_else(|| panic!("{name} in {vendors}")).clone()
+    found.unwrap_or_else(|| panic!("{name} in {vendors}"))["status"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn wait_status(node: &Node, name: &str, wanted: &str) {
+    wait::until(&format!("{name} is {wanted}"), SEEN, || (status(node, name) == wanted).then_some(()));
+}
+
+/// Submits on a session of its own, which does not stay to be found silent.
+#[track_caller]
+fn submit(node: &Node, texts: &[String]) {
+    let mut esme = Esme::bound(node.smpp(), "acme", "secret12");
+    for text in texts {
+        esme.submit(&Sm::new("15551234567", text), &mut Vec::new());
+    }
 }
 
 #[test]
 fn a_frozen_vendor_is_seen_and_its_neighbour_is_not_disturbed() {
     let (frozen, other) = (Smsc::start(Script::default()), Smsc::start(Script::default()));
     let node = Node::new(&setup(&[frozen.port(), other.port()]));
-    [&frozen, &other].into_iter().for_each(wait_bound);
-    let healthy = vendor(&node, "vendor1")["status"].clone();
-    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+    ["vendor1", "vendor2"].into_iter().for_each(|name| wait_status(&node, name, "connected"));
 
     frozen.freeze();
-    for n in 0..20 {
-        esme.submit(&Sm::new("15551234567", &format!("waits {n}")), &mut delivered);
-    }
-    let slowest = neighbour(&mut esme, &mut delivered, 50);
+    let waiting: Vec<String> = (0..20).map(|n| format!("waits {n}")).collect();
+    submit(&node, &waiting);
+    let slowest = neighbour(&node, 50);
     assert!(slowest < Duration::from_secs(2), "a submit_sm beside a frozen vendor took {slowest:?}");
     assert_eq!(other.state().texts().len(), 50, "the neighbour got all");
-    wait::until("the frozen vendor is seen", SEEN, || {
-        (vendor(&node, "vendor1")["status"] != healthy).then_some(())
-    });
-    assert_eq!(vendor(&node, "vendor2")["status"], healthy, "the neighbour is as before");
+    wait_status(&node, "vendor1", "disconnected");
+    assert_eq!(status(&node, "vendor2"), "connected", "the neighbour is as before");
 
     frozen.thaw();
-    esme.collect(&mut delivered, 70, Duration::from_secs(30));
+    let mut delivered = Vec::new();
+    let mut esme = Esme::bound(node.smpp(), "acme", "secret12");
+    esme.collect(&mut delivered, 20, Duration::from_secs(30));
     let mut texts = frozen.state().texts();
     texts.sort_unstable();
     texts.dedup();
@@ -56,14 +67,16 @@ fn a_frozen_vendor_is_seen_and_its_neighbour_is_not_disturbed() {
 }
 
 /// Submits to vendor2 and collects the receipts; the slowest answer.
-fn neighbour(esme: &mut Esme, delivered: &mut Vec<Sm>, count: usize) -> Duration {
+#[track_caller]
+fn neighbour(node: &Node, count: usize) -> Duration {
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
     let mut slowest = Duration::ZERO;
     for n in 0..count {
         let asked = Instant::now();
-        esme.submit(&Sm::new("25551234567", &format!("passes {n}")), delivered);
+        esme.submit(&Sm::new("25551234567", &format!("passes {n}")), &mut delivered);
         slowest = slowest.max(asked.elapsed());
     }
-    esme.collect(delivered, count, Duration::from_secs(20));
+    esme.collect(&mut delivered, count, Duration::from_secs(20));
     slowest
 }
 
@@ -72,15 +85,12 @@ fn a_half_open_vendor_is_bound_again() {
     let smsc = Smsc::start(Script::default());
     let proxy = Proxy::to(smsc.address());
     let node = Node::new(&setup(&[proxy.address().port()]));
-    wait_bound(&smsc);
-    let healthy = vendor(&node, "vendor1")["status"].clone();
+    wait_status(&node, "vendor1", "connected");
     proxy.set(Mode::Swallow);
-    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
-    esme.submit(&Sm::new("15551234567", "into the void"), &mut delivered);
-    wait::until("the half-open bind is given up", SEEN, || {
-        (vendor(&node, "vendor1")["status"] != healthy).then_some(())
-    });
+    submit(&node, &["into the void".to_owned()]);
+    wait_status(&node, "vendor1", "disconnected");
     proxy.set(Mode::Pass);
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
     esme.collect(&mut delivered, 1, Duration::from_secs(30));
     assert!(smsc.state().binds >= 2, "bound again");
     assert!(smsc.state().texts().contains(&"into the void".to_owned()), "sent again by the route's policy");
@@ -107,13 +117,13 @@ fn a_dripping_vendor_is_slow_and_no_more() {
 fn a_vendor_that_never_answers_costs_its_own_messages_only() {
     let silent = Smsc::start(Script { answer: Answer::Nothing, ..Script::default() });
     let node = Node::new(&setup(&[silent.port()]));
-    wait_bound(&silent);
-    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
-    esme.submit(&Sm::new("15551234567", "unanswered"), &mut delivered);
+    wait_status(&node, "vendor1", "connected");
+    submit(&node, &["unanswered".to_owned()]);
     wait::until("the lost answer is counted", SEEN, || {
         (node.metric("warp_messages_uncertain_total") > 0.5).then_some(())
     });
     silent.set_script(Script::default());
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
     esme.collect(&mut delivered, 1, Duration::from_secs(30));
     let (_, state) = delivered[0].receipt().expect("a receipt");
     assert_eq!(state, "DELIVRD", "the route says retry");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use runtime::net::Stream;
 use runtime::tls::ClientTls;
@@ -21,6 +22,8 @@ const BIND_SEQUENCE: u32 = 1;
 pub(super) struct Bound {
     pub(super) connection: Connection,
     pub(super) mode: BindMode,
+    /// The vendor's generation when the connection was begun.
+    pub(super) generation: u64,
 }
 
 /// Why there is no bind.
@@ -48,6 +51,7 @@ pub(super) async fn connect(options: &Options) -> Result<Bound, Error> {
 }
 
 async fn connect_and_bind(options: &Options) -> Result<Bound, Error> {
+    let generation = options.vendor.generation.load(Ordering::Acquire);
     let config = options.vendor.config.load_full();
     let connected = options.smpp.net.connect(&config.host, config.port).await;
     let stream =
@@ -70,7 +74,7 @@ async fn connect_and_bind(options: &Options) -> Result<Bound, Error> {
     bind.encode(BIND_SEQUENCE, &mut connection.output)?;
     let status = bind_response(&mut connection).await?;
     if status == CommandStatus::ESME_ROK {
-        Ok(Bound { connection, mode })
+        Ok(Bound { connection, mode, generation })
     } else {
         Err(Error::Refused(status))
     }

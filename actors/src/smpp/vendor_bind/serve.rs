@@ -119,7 +119,7 @@ impl Serve {
             unacknowledged: VecDeque::new(),
             queue_due: None,
             transmits,
-            generation: vendor.generation.load(Ordering::Acquire),
+            generation: bound.generation,
             timer: Box::pin(sleep_until(now)),
             smpp,
             vendor,

@@ -9,6 +9,7 @@ use api::provision::{self, Target};
 use runtime::clock::SystemClock;
 use runtime::config::Config;
 use runtime::seal::RootKey;
+use runtime::store::provisioning::Error;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::Apply;
@@ -24,17 +25,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(arguments: Apply) -> Result<ExitCode, Failure> {
     let file = arguments.file.display().to_string();
-    let named = |error: &dyn std::fmt::Display| Failure::usage(format!("{file}: {error}"));
-    let document = std::fs::read_to_string(&arguments.file).map_err(|error| named(&error))?;
+    let document = std::fs::read_to_string(&arguments.file)
+        .map_err(|error| Failure::usage(format!("{file}: {error}")))?;
     let config = arguments.place.load()?;
     let data_dir = DataDir::new(&config.node.data_dir);
     let report = match data_dir.lock() {
-        Ok(_lock) => alone(&config, document, arguments.dry_run).await.map_err(|error| named(&error))?,
-        Err(Busy::Held(_)) => {
-            through_node(&data_dir, document, arguments.dry_run).await.map_err(|error| named(&error))?
-        }
-        Err(Busy::Failed(failure)) => return Err(failure),
+        Ok(_lock) => alone(&config, document, arguments.dry_run).await,
+        Err(Busy::Held(_)) => through_node(&data_dir, document, arguments.dry_run).await,
+        Err(Busy::Failed(failure)) => Err(failure),
     };
+    let report = report.map_err(|failure| match failure {
+        Failure::Usage(reason) => Failure::Usage(format!("{file}: {reason}")),
+        Failure::Run(reason) => Failure::Run(reason),
+    })?;
     terminal::out(&report);
     Ok(ExitCode::SUCCESS)
 }
@@ -46,7 +49,13 @@ async fn alone(config: &Config, document: String, dry_run: bool) -> Result<Strin
     let target = Target { store: store.clone(), root_key: Arc::new(root_key), clock: Arc::new(SystemClock) };
     let applied = provision::apply(target, document, dry_run).await;
     store.close().await;
-    applied.map(|outcome| outcome.to_string()).map_err(Failure::usage)
+    applied.map(|outcome| outcome.to_string()).map_err(|error| match error {
+        Error::Store(error) => Failure::run(format!("the database refused: {error}")),
+        refused @ (Error::Form(_)
+        | Error::Unknown { .. }
+        | Error::Twice { .. }
+        | Error::NoPassword { .. }) => Failure::usage(refused),
+    })
 }
 
 async fn through_node(data_dir: &DataDir, document: String, dry_run: bool) -> Result<String, Failure> {
