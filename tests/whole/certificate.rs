@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// PEM files.
 pub(crate) struct Certificate {
@@ -16,6 +16,8 @@ impl Certificate {
     /// Writes them into `folder`.
     pub(crate) fn write(folder: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Another name than the server's, or OpenSSL takes the server's certificate for its own issuer.
+        params.distinguished_name.push(DnType::CommonName, "WARP test CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];

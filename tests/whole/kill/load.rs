@@ -128,6 +128,11 @@ impl<'a> Session<'a> {
                 self.esme.try_send(&pdu::response(pdu, 0, &[0])).is_ok()
             }
             pdu::ENQUIRE_LINK => self.esme.try_send(&pdu::response(pdu, 0, &[])).is_ok(),
+            // A node that stops its sessions in order; what is outstanding was not promised.
+            pdu::UNBIND => {
+                let _ = self.esme.try_send(&pdu::response(pdu, 0, &[]));
+                false
+            }
             other => panic!("unexpected command_id {other:#010x}"),
         }
     }
