@@ -111,7 +111,7 @@ async fn find(smpp: &Smpp, parked: &Parked) -> Result<Option<Box<Message>>, runt
             return Ok(Some(message));
         }
     }
-    Ok(uncertain(smpp, vendor, &sm, parked.row.received_at))
+    Ok(uncertain(smpp, vendor, (&sm, receipt.text.unwrap_or_default()), parked.row.received_at))
 }
 
 fn candidate(smpp: &Smpp, row: MessageRow, vendor: Uuid) -> Option<Box<Message>> {
@@ -120,8 +120,15 @@ fn candidate(smpp: &Smpp, row: MessageRow, vendor: Uuid) -> Option<Box<Message>>
     alive.then(|| Message::new(row, account))
 }
 
-/// A held message that went to this number through this vendor: its receipt says that the vendor had it.
-fn uncertain(smpp: &Smpp, vendor: Uuid, sm: &Sm<'_>, received_at: i64) -> Option<Box<Message>> {
+/// The held message that a receipt speaks of: it went to this number through this vendor, and where several
+/// did, its text begins as the receipt says. One that is only likely is left to its deadline: a receipt on the
+/// wrong message reports a delivery that never was.
+fn uncertain(
+    smpp: &Smpp,
+    vendor: Uuid,
+    (sm, text): (&Sm<'_>, &[u8]),
+    received_at: i64,
+) -> Option<Box<Message>> {
     let mut inbox = smpp.tracker.inbox.lock();
     let earliest = Timestamp::from_micros(received_at).minus(UNCERTAIN_WITHIN).micros();
     let fits = |message: &Message| {
@@ -131,8 +138,23 @@ fn uncertain(smpp: &Smpp, vendor: Uuid, sm: &Sm<'_>, received_at: i64) -> Option
             && same_address(sm.source.addr, message)
             && message.row.source.as_bytes() == sm.destination.addr
     };
-    let id = inbox.uncertain.iter().filter(|(_, message)| fits(message)).map(|(id, _)| *id).min()?;
+    let fitting: Vec<i64> =
+        inbox.uncertain.iter().filter(|(_, message)| fits(message)).map(|(id, _)| *id).collect();
+    let mut begun =
+        fitting.iter().filter(|id| inbox.uncertain.get(id).is_some_and(|message| begins(message, text)));
+    let id = match (fitting.as_slice(), begun.next(), begun.next()) {
+        (_, Some(only), None) | ([only], None, None) => *only,
+        _ => return None,
+    };
     inbox.uncertain.remove(&id)
+}
+
+/// Whether the text behind a user data header begins with these octets.
+fn begins(message: &Message, text: &[u8]) -> bool {
+    let Some(sm) = message.sm() else { return false };
+    let payload = sm.payload();
+    let header = payload.first().filter(|_| sm.esm_class.udhi()).map_or(0, |length| usize::from(*length) + 1);
+    !text.is_empty() && payload.get(header..).is_some_and(|payload| payload.starts_with(text))
 }
 
 fn settle(smpp: &Smpp, parked: &Parked, message: Box<Message>) {

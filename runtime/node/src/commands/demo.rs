@@ -33,30 +33,56 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Marks the messages of this run; there is one run in a ledger.
 const RUN: u16 = 1;
 
-pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
-    let mut signals = Signals::catch()?;
-    tokio::select! {
-        played = Box::pin(play(&arguments)) => played,
-        // The directory goes with the future.
-        signal = signals.next() => Err(Failure::run(format!("ended by {signal}"))),
-    }
+/// What stays on when the messages are through.
+struct Stage {
+    vendors: Vendors,
+    node: Node,
+    esme: Esme,
+    figures: Figures,
 }
 
-async fn play(arguments: &Demo) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::catch()?;
     let directory = directory()?;
-    let data_dir = DataDir::new(&directory.path().join("data"));
     let log = directory.path().join("node.log");
     let file = File::create(&log).map_err(|error| Failure::run(format!("{}: {error}", log.display())))?;
     logs::init_file(LogFormat::Human, "info", file).map_err(Failure::run)?;
+    let data_dir = DataDir::new(&directory.path().join("data"));
+    let stage = tokio::select! {
+        played = Box::pin(play(&data_dir, arguments.messages)) => played?,
+        signal = signals.next() => return Err(Failure::run(format!("ended by {signal}"))),
+    };
+    let figures = &stage.figures;
+    terminal::out(&if arguments.json { figures.json() } else { figures.table(&stage.vendors) });
+    let lost = figures.messages.lost;
+    if !arguments.exit {
+        let invitation = show::invitation(&stage.node, &log);
+        if arguments.json {
+            terminal::note(&invitation)
+        } else {
+            terminal::out(&format!("\n{invitation}\n"))
+        }
+        tokio::select! {
+            _ = signals.next() => {}
+            failure = stage.node.ended() => return Err(failure),
+        }
+    }
+    stage.esme.stop().await;
+    stage.node.stop().await;
+    Ok(if lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Starts everybody, sends the messages, waits for their ends.
+async fn play(data_dir: &DataDir, messages: u32) -> Result<Stage, Failure> {
     let ledger = Arc::new(Ledger::new(RUN, true));
     let vendors = Vendors::start(&ledger).await?;
-    let node = Box::pin(Node::start(cast::config(&data_dir))).await?;
+    let node = Box::pin(Node::start(cast::config(data_dir))).await?;
     // The same way that `warp apply` goes.
     let control = Endpoint::Control(data_dir.control_socket());
     control.post("/v1/control/apply", cast::provisioning(&vendors)).await?;
     vendors_bound(&vendors).await?;
 
-    let options = cast::esme(&node, arguments.messages)?;
+    let options = cast::esme(&node, messages)?;
     let esme = Esme::start(options, Arc::clone(&ledger)).await.map_err(Failure::run)?;
     let watching = tokio::spawn(show::progress(Arc::clone(&ledger)));
     let report = esme.finish().await;
@@ -64,24 +90,7 @@ async fn play(arguments: &Demo) -> Result<ExitCode, Failure> {
     terminal::progress_over();
     let uncertain = node.smpp.metrics.uncertain.get();
     let figures = Figures::new(&ledger.tally(), &esme.counters, uncertain, &report);
-    terminal::out(&if arguments.json { figures.json() } else { figures.table(&vendors) });
-
-    if !arguments.exit {
-        let invitation = show::invitation(&node, &log);
-        if arguments.json {
-            terminal::note(&invitation)
-        } else {
-            terminal::out(&format!("\n{invitation}\n"))
-        }
-        let mut signals = Signals::catch()?;
-        tokio::select! {
-            _ = signals.next() => {}
-            failure = node.ended() => return Err(failure),
-        }
-    }
-    esme.stop().await;
-    node.stop().await;
-    Ok(if figures.messages.lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Stage { vendors, node, esme, figures })
 }
 
 fn directory() -> Result<TempDir, Failure> {
