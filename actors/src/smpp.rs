@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod outbox_loader;
 pub mod prepare;
 pub mod queue;
+pub mod receipt_form;
 pub mod receipt_index;
 pub mod receipts;
 pub mod recovery;

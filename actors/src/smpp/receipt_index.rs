@@ -4,16 +4,24 @@
 //! receipts, so that a receipt that came before its `submit_sm_resp` is tried again at once.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
-use smpp::dlr::{Form, id_forms};
 use uuid::Uuid;
 
 use super::message::Message;
+use super::receipt_form::{Candidate, all_candidates};
 use super::vendor::Vendor;
 
 const SHARDS: usize = 16;
+
+/// A message that a receipt speaks of, taken out of the index.
+#[derive(Debug)]
+pub struct Found {
+    /// Under which it was kept.
+    pub hash: i64,
+    /// The message.
+    pub message: Box<Message>,
+}
 
 /// The index.
 #[derive(Debug)]
@@ -64,24 +72,27 @@ impl ReceiptIndex {
         if wanted(message) { shard.messages.remove(&hash).map(|(_, message)| message) } else { None }
     }
 
-    /// Finds the message of a receipt: the id as stored first, or the form of it that this vendor used last;
-    /// another base than the stored one must be confirmed by the address.
-    pub fn find(&self, vendor: &Vendor, id: &[u8], source: &[u8]) -> Option<(i64, Box<Message>)> {
-        let forms = candidates(id);
-        let learned = usize::from(vendor.learned_form.load(Ordering::Relaxed));
-        let order = std::iter::once(learned).chain((0..forms.len()).filter(|at| *at != learned));
-        for at in order {
-            let Some(form) = forms.get(at) else { continue };
-            let hash = hash(vendor.id, form);
-            let wanted = |message: &Message| {
-                message.row.progress.vendor == Some(vendor.id) && (at == 0 || same_address(source, message))
-            };
-            if let Some(message) = self.take(hash, wanted) {
-                vendor.learned_form.store(u8::try_from(at).unwrap_or(0), Ordering::Relaxed);
-                return Some((hash, message));
-            }
-        }
-        None
+    /// Finds the message of a receipt in the forms that this vendor is known to use; a receipt that has waited
+    /// (`patient`) may use any.
+    pub fn find(&self, vendor: &Vendor, receipt: (&[u8], &[u8]), patient: bool) -> Option<Found> {
+        let (id, source) = receipt;
+        vendor.receipt_form.candidates(vendor.id, id, patient).into_iter().find_map(|candidate| {
+            let message = self.take(candidate.hash, |message| candidate.fits(vendor.id, source, message))?;
+            vendor.receipt_form.confirm(candidate.form);
+            Some(Found { hash: candidate.hash, message })
+        })
+    }
+
+    /// True when a message with this number is known in a form that was not looked for.
+    pub fn contradicts(&self, vendor: &Vendor, (id, source): (&[u8], &[u8])) -> bool {
+        let learned = vendor.receipt_form.form();
+        all_candidates(vendor.id, id)
+            .filter(|candidate| learned.is_some_and(|form| form != candidate.form))
+            .any(|candidate| {
+                let shard = self.shard(candidate.hash).lock();
+                let message = shard.messages.get(&candidate.hash);
+                message.is_some_and(|(_, message)| candidate.fits(vendor.id, source, message))
+            })
     }
 
     /// Remembers that a receipt with this hash is parked.
@@ -124,7 +135,7 @@ pub fn hash(vendor: Uuid, id: &[u8]) -> i64 {
 }
 
 /// The canonical form of a vendor's id, under which a message is kept: lowercase, no spaces, no leading
-/// zeros. Receipts that write it in another base are found through [`smpp::dlr::id_forms`].
+/// zeros. Receipts that write it in another base are found through [`super::receipt_form`].
 #[must_use]
 pub fn canonical(id: &[u8]) -> Vec<u8> {
     let id = id.trim_ascii().to_ascii_lowercase();
@@ -135,19 +146,12 @@ pub fn canonical(id: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The stored ids that a receipt's id may mean: itself, and read in another base.
-#[must_use]
-pub fn candidates(id: &[u8]) -> Vec<Vec<u8>> {
-    let mut found = vec![canonical(id)];
-    for (form, value) in id_forms(id) {
-        if matches!(form, Form::Hex | Form::Decimal) {
-            let value = canonical(&value);
-            if !found.contains(&value) {
-                found.push(value);
-            }
-        }
+impl Candidate {
+    /// Whether a message with this hash is the one that a receipt from `source` speaks of.
+    #[must_use]
+    pub fn fits(&self, vendor: Uuid, source: &[u8], message: &Message) -> bool {
+        message.row.progress.vendor == Some(vendor) && (!self.same_address || same_address(source, message))
     }
-    found
 }
 
 /// True when a receipt comes from the number that the message went to; national and international writing of

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::message::Message;
 use super::queue::{Queue, Unit};
+use super::receipt_form::LearnedForm;
 use super::throttle::TokenBucket;
 
 /// A vendor account while the node runs; outlives changes of its configuration.
@@ -31,8 +32,8 @@ pub struct Vendor {
     pub generation: AtomicU64,
     /// Tells binds that wait for their next try to try now.
     pub reconnect: Notify,
-    /// Which form of our stored ids its receipts use: position in the list of forms that hit last.
-    pub learned_form: AtomicU8,
+    /// In which form its receipts name messages.
+    pub receipt_form: LearnedForm,
     /// Counters since start.
     pub counters: Counters,
     slots: RwLock<Vec<Arc<Slot>>>,
@@ -125,7 +126,7 @@ impl Vendor {
             held_off: AtomicBool::new(false),
             generation: AtomicU64::new(0),
             reconnect: Notify::new(),
-            learned_form: AtomicU8::new(0),
+            receipt_form: LearnedForm::default(),
             counters: Counters::default(),
             slots: RwLock::new(Vec::new()),
         })

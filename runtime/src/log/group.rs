@@ -227,7 +227,7 @@ impl MessageLog {
         let mut last = Instant::now();
         loop {
             if closing.is_none() {
-                self.0.wake.notified().await;
+                self.records().await;
                 self.gather(last).await;
                 last = Instant::now();
                 let mut open = self.0.open.lock();
@@ -239,6 +239,14 @@ impl MessageLog {
                 group.ticket.complete();
             }
             *closing = None;
+        }
+    }
+
+    /// Waits until there is something to commit. It looks before it waits: a committer that died between the
+    /// two took the wake-up with it.
+    async fn records(&self) {
+        while self.depth() == 0 {
+            self.0.wake.notified().await;
         }
     }
 

@@ -167,3 +167,19 @@ async fn a_committer_that_dies_in_the_middle_is_followed_by_one_that_commits_its
     assert_eq!(disk.messages().len(), 1);
     committer.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_committer_that_dies_while_it_gathers_leaves_nothing_behind() {
+    let disk = Disk::default();
+    let log = MessageLog::new(Arc::new(SimLog::new(disk.clone(), Random::seeded(4))), Limits::default());
+    let ticket = log.append_new(|batch| batch.accept(row(1))).unwrap();
+    let gathering = Limits::default().gather / 2;
+    assert!(tokio::time::timeout(gathering, log.run(|_| ())).await.is_err());
+    assert!(!ticket.is_durable(), "it died before it committed");
+    let committer = tokio::spawn({
+        let log = log.clone();
+        async move { log.run(|_| ()).await }
+    });
+    tokio::time::timeout(Duration::from_secs(60), ticket.durable()).await.unwrap();
+    committer.abort();
+}

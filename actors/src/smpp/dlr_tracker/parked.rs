@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use runtime::clock::Timestamp;
-use runtime::log::{MessageRow, ParkedRow, State};
+use runtime::log::{ParkedRow, State};
 use smpp::dlr::Receipt;
 use smpp::pdu::Sm;
 use tokio::time::Instant;
@@ -12,8 +12,10 @@ use uuid::Uuid;
 
 use crate::smpp::Smpp;
 use crate::smpp::message::Message;
-use crate::smpp::receipt_index::{candidates, hash, same_address};
+use crate::smpp::receipt_form::all_candidates;
+use crate::smpp::receipt_index::same_address;
 use crate::smpp::receipts::{self, finish};
+use crate::smpp::vendor::Vendor;
 use crate::smpp::vendor_bind::ending;
 
 /// Waits between tries; the last is repeated.
@@ -40,11 +42,15 @@ pub struct Parked {
     next: Instant,
 }
 
+/// Tries after which a receipt may name its message in any form; until then its vendor's own form is learned
+/// from others.
+const PATIENT_AFTER: usize = 2;
+
 impl Parked {
     /// A receipt for a vendor's message id.
     #[must_use]
     pub fn new(row: ParkedRow, id: &[u8]) -> Self {
-        let hashes = candidates(id).iter().map(|form| hash(row.vendor, form)).collect();
+        let hashes = all_candidates(row.vendor, id).map(|candidate| candidate.hash).collect();
         Self { row, hashes, tries: 0, next: Instant::now() }
     }
 
@@ -55,6 +61,12 @@ impl Parked {
         let sm = Sm::decode(&body).ok()?;
         let receipt = Receipt::of(&sm)?;
         Some(Self::new(row, receipt.id))
+    }
+
+    /// True when it has waited. One that is tried because a message came is not patient: that message may only
+    /// look like its own.
+    fn is_patient(&self) -> bool {
+        self.tries >= PATIENT_AFTER && self.next <= Instant::now()
     }
 }
 
@@ -97,27 +109,45 @@ async fn find(smpp: &Smpp, parked: &Parked) -> Result<Option<Box<Message>>, runt
     let (body, vendor) = (parked.row.body.clone(), parked.row.vendor);
     let Ok(sm) = Sm::decode(&body) else { return Ok(None) };
     let Some(receipt) = Receipt::of(&sm) else { return Ok(None) };
-    let found =
-        smpp.vendor(vendor).and_then(|vendor| smpp.receipts.find(&vendor, receipt.id, sm.source.addr));
-    if let Some((_, message)) = found {
+    let Some(vendor) = smpp.vendor(vendor) else { return Ok(None) };
+    let (named, patient) = ((receipt.id, sm.source.addr), parked.is_patient());
+    if let Some(found) = smpp.receipts.find(&vendor, named, patient) {
+        return Ok(Some(found.message));
+    }
+    if let Some(message) = in_log(smpp, &vendor, named, patient).await? {
         return Ok(Some(message));
     }
-    let rows = smpp.log.store().by_dlr_hash(&parked.hashes).await?;
-    for row in rows {
-        let first = parked.hashes.first() == row.progress.dlr_hash.as_ref();
-        if let Some(message) =
-            candidate(smpp, row, vendor).filter(|message| first || same_address(sm.source.addr, message))
-        {
-            return Ok(Some(message));
-        }
+    if patient && parked.tries == PATIENT_AFTER && smpp.receipts.contradicts(&vendor, named) {
+        vendor.receipt_form.contradict();
     }
+    let vendor = vendor.id;
     Ok(uncertain(smpp, vendor, (&sm, receipt.text.unwrap_or_default()), parked.row.received_at))
 }
 
-fn candidate(smpp: &Smpp, row: MessageRow, vendor: Uuid) -> Option<Box<Message>> {
-    let alive = row.progress.state == State::Enroute && row.progress.vendor == Some(vendor);
-    let account = smpp.account(row.account)?;
-    alive.then(|| Message::new(row, account))
+/// The message in the log, when memory has forgotten it.
+async fn in_log(
+    smpp: &Smpp,
+    vendor: &Vendor,
+    (id, source): (&[u8], &[u8]),
+    patient: bool,
+) -> Result<Option<Box<Message>>, runtime::store::Error> {
+    let candidates = vendor.receipt_form.candidates(vendor.id, id, patient);
+    let hashes: Vec<i64> = candidates.iter().map(|candidate| candidate.hash).collect();
+    let rows = smpp.log.store().by_dlr_hash(&hashes).await?;
+    let alive = rows.into_iter().filter(|row| row.progress.state == State::Enroute);
+    let mut messages: Vec<Box<Message>> =
+        alive.filter_map(|row| smpp.account(row.account).map(|account| Message::new(row, account))).collect();
+    for candidate in candidates {
+        let wanted = |message: &Box<Message>| {
+            message.row.progress.dlr_hash == Some(candidate.hash)
+                && candidate.fits(vendor.id, source, message)
+        };
+        if let Some(at) = messages.iter().position(wanted) {
+            vendor.receipt_form.confirm(candidate.form);
+            return Ok(Some(messages.swap_remove(at)));
+        }
+    }
+    Ok(None)
 }
 
 /// The held message that a receipt speaks of: it went to this number through this vendor, and where several

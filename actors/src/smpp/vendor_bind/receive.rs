@@ -13,6 +13,7 @@ use super::serve::{Acknowledgement, Serve};
 use crate::smpp::dlr_tracker::Parked;
 use crate::smpp::message::own;
 use crate::smpp::mo;
+use crate::smpp::receipt_index::Found;
 use crate::smpp::receipts::{self, Ending, finish};
 use crate::smpp::vendor::Vendor;
 
@@ -74,8 +75,8 @@ impl Serve {
         Vendor::count(&self.vendor.counters.dlrs);
         self.face.receipts.fetch_add(1, Ordering::Relaxed);
         self.smpp.metrics.dlr_received.with_label_values(&[&self.vendor.name()]).inc();
-        let found = self.smpp.receipts.find(&self.vendor, receipt.id, sm.source.addr);
-        let Some((hash, message)) = found else { return Some(self.park(receipt, body)) };
+        let found = self.smpp.receipts.find(&self.vendor, (receipt.id, sm.source.addr), false);
+        let Some(Found { hash, message }) = found else { return Some(self.park(receipt, body)) };
         self.smpp.metrics.dlr_hits.inc();
         let ending = ending(receipt);
         match receipts::state_of(receipt.stat) {
