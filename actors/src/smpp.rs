@@ -109,6 +109,8 @@ pub struct Smpp {
     pub off_path: tokio::sync::Mutex<()>,
     /// True once everything that waited before the start is in memory.
     pub loaded: AtomicBool,
+    /// Messages from before the start have been read back up to this id.
+    pub read_back_to: AtomicI64,
     /// Messages with a lower id are from before the start.
     pub recovered_below: AtomicI64,
     /// True once recovery is done and binds may submit.
@@ -168,6 +170,7 @@ impl Smpp {
             binds: AtomicU64::new(0),
             off_path: tokio::sync::Mutex::new(()),
             loaded: AtomicBool::new(false),
+            read_back_to: AtomicI64::new(0),
             recovered_below: AtomicI64::new(0),
             recovered: watch::Sender::new(false),
             draining: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 //! have all ended.
 //!
 //! Owns: parked receipts, and held messages whose vendor answer was lost. Its key is `dlr_tracker:main:0`, its
-//! parent the `smpp` supervisor, its restart policy permanent. A crash loses nothing: parked receipts, states
+//! parent the `log` supervisor, its restart policy permanent. A crash loses nothing: parked receipts, states
 //! and deadlines are rows of the log, and the handle outlives the actor.
 
 mod deadlines;
@@ -11,6 +11,7 @@ mod parts;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,10 +19,11 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use runtime::registry::{ActorName, Observation, Observe, Registration};
 use runtime::supervision::{ChildSpec, Restart, Seat, Start};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 pub use self::parked::Parked;
 pub(crate) use self::parked::load;
+pub(crate) use self::parts::load_wholes;
 use super::Smpp;
 use super::message::Message as Mt;
 
@@ -122,6 +124,13 @@ impl Actor for DlrTracker {
 }
 
 async fn track(smpp: Arc<Smpp>) -> Result<(), std::convert::Infallible> {
+    // Not at a start: then recovery reads them. A predecessor took what it had in hand with it.
+    while smpp.loaded.load(Ordering::Acquire)
+        && let Err(error) = reload(&smpp).await
+    {
+        tracing::warn!(%error, "parked receipts could not be read back, trying again");
+        sleep(SWEEP).await;
+    }
     let mut next_sweep = Instant::now() + SWEEP;
     loop {
         tokio::select! {
@@ -131,10 +140,15 @@ async fn track(smpp: Arc<Smpp>) -> Result<(), std::convert::Infallible> {
         parked::search(&smpp).await;
         parts::finish_whole(&smpp).await;
         if Instant::now() >= next_sweep {
-            deadlines::sweep(&smpp).await;
-            next_sweep = Instant::now() + SWEEP;
+            let more = deadlines::sweep(&smpp).await;
+            next_sweep = Instant::now() + if more { Duration::ZERO } else { SWEEP };
         }
     }
+}
+
+async fn reload(smpp: &Smpp) -> Result<(), runtime::store::Error> {
+    load(smpp).await?;
+    load_wholes(smpp).await
 }
 
 fn observe(smpp: &Arc<Smpp>) -> Observe {
@@ -155,7 +169,7 @@ fn observe(smpp: &Arc<Smpp>) -> Observe {
     })
 }
 
-/// The tracker as a child of the `smpp` supervisor.
+/// The tracker as a child of the `log` supervisor.
 #[must_use]
 pub fn child_spec(smpp: Arc<Smpp>) -> ChildSpec {
     let start = Start::actor(move |seat: Seat| {

@@ -1,7 +1,7 @@
 //! A listening socket for customers.
 //!
 //! Owns: the socket, and the connections that have not bound yet. Its key is its address
-//! (`listener:0.0.0.0:2775:0`), its parent the `smpp` supervisor, its restart policy permanent; listeners
+//! (`listener:0.0.0.0:2775:0`), its parent the `listeners` supervisor, its restart policy permanent; listeners
 //! start last and stop first. A crash loses the connections that had not bound; bound sessions belong to
 //! their supervisor and live on.
 
@@ -201,7 +201,7 @@ impl Drop for Place {
     }
 }
 
-/// The listener as a child of the `smpp` supervisor.
+/// The listener as a child of the `listeners` supervisor.
 #[must_use]
 pub fn child_spec(options: Options) -> ChildSpec {
     let name = ActorName::nth("listener", options.address.to_string(), options.n);

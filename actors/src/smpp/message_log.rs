@@ -1,6 +1,6 @@
 //! The committer of the message log.
 //!
-//! Owns: the right to commit. Its key is `message_log:main:0`, its parent the `smpp` supervisor, its restart
+//! Owns: the right to commit. Its key is `message_log:main:0`, its parent the `log` supervisor, its restart
 //! policy permanent; it starts first and stops last. A crash loses nothing: the group that was being
 //! committed is kept beside the log and committed by the next incarnation.
 
@@ -87,7 +87,7 @@ fn observe(smpp: &Arc<Smpp>) -> Observe {
     })
 }
 
-/// The committer as a child of the `smpp` supervisor.
+/// The committer as a child of the `log` supervisor.
 #[must_use]
 pub fn child_spec(smpp: Arc<Smpp>) -> ChildSpec {
     let start = Start::actor(move |seat: Seat| {

@@ -2,30 +2,28 @@
 //!
 //! Owns: the snapshots that every message is routed by, and which vendor binds run. Its key is
 //! `message_router:main:0`, its parent the `smpp` supervisor, its restart policy permanent. A crash loses
-//! nothing: the snapshots stay, and the next incarnation reads the configuration again.
+//! nothing: the snapshots and the binds stay, and the next incarnation reads the configuration again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use runtime::model::{self, Messaging};
 use runtime::registry::{ActorName, Observation, Observe, Registration};
 use runtime::seal::RootKey;
 use runtime::store::{Db, Error, messaging};
-use runtime::supervision::{
-    ChildSpec, Intensity, Restart, Seat, Start, Strategy, SupervisorHandle, SupervisorSpec,
-};
+use runtime::supervision::{ChildSpec, Restart, Seat, Start, Strategy, SupervisorHandle, SupervisorSpec};
 use tokio::time::{Instant, sleep};
 
 use super::Smpp;
 use super::routing::Table;
+use super::tree::INTENSITY;
 use super::vendor::{Vendor, Vendors};
 use super::vendor_bind;
-
-/// A bind that fails for a bug is restarted; so often within this time is too often.
-const BINDS_INTENSITY: Intensity = Intensity { restarts: 100, within: Duration::from_secs(10) };
 
 /// Where configuration comes from.
 #[derive(Clone)]
@@ -79,7 +77,12 @@ pub struct Options {
     pub source: Source,
     /// The supervisor of the vendors' supervisors.
     pub vendors: SupervisorHandle,
+    /// Binds that run, and with which configuration they were started. Outlives the router.
+    pub running: Arc<Mutex<Running>>,
 }
+
+/// The configuration of every vendor whose binds run, by the name of their supervisor.
+pub type Running = HashMap<ActorName, model::Vendor>;
 
 /// The actor.
 pub struct MessageRouter;
@@ -99,6 +102,8 @@ const _: () = assert!(size_of::<Message>() == 0);
 struct Face {
     version: AtomicI64,
     reloads: AtomicU64,
+    /// True while the version cannot be read; said once.
+    blind: AtomicBool,
 }
 
 impl Actor for MessageRouter {
@@ -120,11 +125,13 @@ impl Actor for MessageRouter {
 
 /// Follows the configuration for ever.
 async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::Infallible> {
-    // Nothing is known of what the last incarnation had started; the supervisor knows.
-    let mut running: HashMap<ActorName, model::Vendor> = HashMap::new();
     let mut in_force = None;
     loop {
-        match options.source.version().await {
+        let version = options.source.version().await;
+        if version.is_ok() && face.blind.swap(false, Ordering::Relaxed) {
+            tracing::info!("the version of the configuration can be read again");
+        }
+        match version {
             Ok(version) if in_force == Some(version) => {}
             Ok(_) => match options.source.load().await {
                 Ok(config) => {
@@ -132,12 +139,16 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
                     face.version.store(config.version, Ordering::Relaxed);
                     face.reloads.fetch_add(1, Ordering::Relaxed);
                     install(&options.smpp, config.clone());
-                    run_binds(&options, &config, &mut running).await;
+                    run_binds(&options, &config).await;
                     tracing::info!(version = config.version, "configuration in force");
                 }
                 Err(error) => tracing::warn!(%error, "configuration could not be read, the last one stays"),
             },
-            Err(error) => tracing::debug!(%error, "configuration version could not be read"),
+            Err(error) => {
+                if !face.blind.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "the version of the configuration cannot be read, changes do not arrive");
+                }
+            }
         }
         tokio::select! {
             () = sleep(options.source.poll()) => {}
@@ -173,8 +184,9 @@ fn vendor(known: &Vendors, wanted: &model::Vendor) -> Arc<Vendor> {
     }
 }
 
-/// Starts, stops and restarts the binds of vendors that are new, gone or changed.
-async fn run_binds(options: &Options, config: &Messaging, running: &mut HashMap<ActorName, model::Vendor>) {
+/// Starts, stops and restarts the binds of vendors that are new, gone or changed. A vendor that does not
+/// unbind keeps no other waiting.
+async fn run_binds(options: &Options, config: &Messaging) {
     let started = options.vendors.children().await;
     let wanted: HashMap<ActorName, &model::Vendor> = config
         .vendors
@@ -182,32 +194,41 @@ async fn run_binds(options: &Options, config: &Messaging, running: &mut HashMap<
         .filter(|vendor| vendor.active)
         .map(|vendor| (binds_name(&vendor.instance_name), vendor))
         .collect();
-    for name in &started {
-        let stays = wanted
-            .get(name)
-            .is_some_and(|wanted| running.get(name).is_some_and(|now| same_connection(now, wanted)));
-        if !stays {
-            if let Err(error) = options.vendors.remove(name).await {
-                tracing::warn!(%name, %error, "binds could not be stopped");
-            }
-            running.remove(name);
-        }
+    let stays = |name: &ActorName| {
+        let wanted = wanted.get(name);
+        wanted.is_some_and(|wanted| {
+            options.running.lock().get(name).is_some_and(|now| same_connection(now, wanted))
+        })
+    };
+    let (kept, left): (HashSet<ActorName>, Vec<ActorName>) = {
+        let (kept, left): (Vec<_>, Vec<_>) = started.into_iter().partition(stays);
+        (kept.into_iter().collect(), left)
+    };
+    let changes = left.iter().map(|name| stop_binds(options, name, wanted.get(name).copied()));
+    let new = wanted.iter().filter(|(name, _)| !kept.contains(*name) && !left.contains(name));
+    let added = new.map(|(name, vendor)| start_binds(options, name, vendor));
+    tokio::join!(join_all(changes), join_all(added));
+}
+
+/// Stops a vendor's binds, and starts them again when the vendor is still wanted.
+async fn stop_binds(options: &Options, name: &ActorName, wanted: Option<&model::Vendor>) {
+    if let Err(error) = options.vendors.remove(name).await {
+        tracing::warn!(%name, %error, "binds could not be stopped");
     }
-    for (name, vendor) in wanted {
-        let runs = running.contains_key(&name);
-        if runs || start_binds(options, vendor).await {
-            running.insert(name, vendor.clone());
-        }
+    options.running.lock().remove(name);
+    if let Some(vendor) = wanted {
+        start_binds(options, name, vendor).await;
     }
 }
 
-async fn start_binds(options: &Options, vendor: &model::Vendor) -> bool {
-    let Some(shared) = options.smpp.vendor(vendor.id) else { return false };
-    let added = options.vendors.add(binds_spec(&options.smpp, &shared)).await;
-    if let Err(error) = &added {
+async fn start_binds(options: &Options, name: &ActorName, vendor: &model::Vendor) {
+    let Some(shared) = options.smpp.vendor(vendor.id) else { return };
+    // Noted first: a router that dies on the way leaves binds that its successor knows.
+    options.running.lock().insert(name.clone(), vendor.clone());
+    if let Err(error) = options.vendors.add(binds_spec(&options.smpp, &shared)).await {
         tracing::error!(vendor = vendor.instance_name, %error, "binds could not be started");
+        options.running.lock().remove(name);
     }
-    added.is_ok()
 }
 
 /// True when a change needs no new connection.
@@ -234,8 +255,7 @@ fn binds_name(instance: &str) -> ActorName {
 /// The supervisor of one vendor's binds.
 fn binds_spec(smpp: &Arc<Smpp>, vendor: &Arc<Vendor>) -> ChildSpec {
     let config = vendor.config.load();
-    let supervisor =
-        SupervisorSpec::new(binds_name(&config.instance_name), Strategy::OneForOne, BINDS_INTENSITY);
+    let supervisor = SupervisorSpec::new(binds_name(&config.instance_name), Strategy::OneForOne, INTENSITY);
     let bind = |n| vendor_bind::Options { smpp: Arc::clone(smpp), vendor: Arc::clone(vendor), n };
     let supervisor =
         (0..config.binds).fold(supervisor, |spec, n| spec.child(vendor_bind::child_spec(bind(n))));

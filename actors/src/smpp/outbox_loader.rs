@@ -1,6 +1,6 @@
 //! Reads back deliveries that memory does not hold.
 //!
-//! Owns: the reads of the outbox. Its key is `outbox_loader:main:0`, its parent the `smpp` supervisor, its
+//! Owns: the reads of the outbox. Its key is `outbox_loader:main:0`, its parent the `log` supervisor, its
 //! restart policy permanent. A crash loses the page that was being read; its account asks again.
 
 use std::collections::VecDeque;
@@ -134,7 +134,7 @@ fn observe(smpp: &Arc<Smpp>) -> Observe {
     })
 }
 
-/// The loader as a child of the `smpp` supervisor.
+/// The loader as a child of the `log` supervisor.
 #[must_use]
 pub fn child_spec(smpp: Arc<Smpp>) -> ChildSpec {
     let start = Start::actor(move |seat: Seat| {

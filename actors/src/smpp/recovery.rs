@@ -2,13 +2,19 @@
 //!
 //! Messages whose attempt was durable and unanswered are in doubt: held or sent again, as their route says.
 //! Then binds may send. Queued messages come back into memory page by page meanwhile; held ones, parked
-//! receipts and unfinished wholes after them.
+//! receipts and unfinished wholes after them. That is a task with the key `recovery:main:0` under the `log`
+//! supervisor, transient: it ends when all is read. A crash loses nothing, the next incarnation reads on from
+//! where the last was.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use runtime::log::{Counts, MessageRow, State, Uncertain};
+use runtime::registry::ActorName;
 use runtime::store::Error;
+use runtime::supervision::{ChildSpec, Restart, Start};
+use tokio::time::sleep;
 
 use super::Smpp;
 use super::dlr_tracker;
@@ -17,6 +23,8 @@ use super::vendor::Vendor;
 
 /// Rows read at one time.
 const PAGE: u32 = 1000;
+/// Wait after a read that failed.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Decides on messages in doubt; after it, binds may send.
 ///
@@ -62,26 +70,36 @@ fn in_doubt(smpp: &Smpp, row: MessageRow) {
     smpp.log.append(|batch| batch.change(row.id, progress));
 }
 
-/// Brings back into memory what waited before the start. Runs beside the traffic.
-///
-/// # Errors
-/// When the log cannot be read.
-pub async fn load(smpp: &Smpp) -> Result<(), Error> {
+/// Brings back into memory what waited before the start, however long the log cannot be read. Runs beside
+/// the traffic.
+async fn load(smpp: &Smpp) {
+    let decided = smpp.recovered.subscribe().wait_for(|recovered| *recovered).await.is_ok();
+    while decided && !smpp.loaded.load(Ordering::Acquire) {
+        if let Err(error) = read_back(smpp).await {
+            tracing::warn!(%error, "messages of the last run could not be read back, trying again");
+            sleep(RETRY).await;
+        }
+    }
+}
+
+async fn read_back(smpp: &Smpp) -> Result<(), Error> {
     let boundary = smpp.recovered_below.load(Ordering::Acquire);
-    let mut after = 0;
     loop {
         let _alone = smpp.off_path.lock().await;
+        let after = smpp.read_back_to.load(Ordering::Acquire);
         let mut rows = smpp.log.store().live(State::Queued, after, PAGE).await?;
         // Messages accepted since the start are in memory already.
         rows.retain(|row| row.id < boundary);
-        let Some(last) = rows.last() else { break };
-        after = last.id;
+        if rows.is_empty() {
+            break;
+        }
         for row in rows {
+            smpp.read_back_to.store(row.id, Ordering::Release);
             enqueue(smpp, row);
         }
     }
     load_uncertain(smpp, boundary).await?;
-    load_wholes(smpp).await?;
+    dlr_tracker::load_wholes(smpp).await?;
     dlr_tracker::load(smpp).await?;
     smpp.loaded.store(true, Ordering::Release);
     Ok(())
@@ -121,14 +139,15 @@ async fn load_uncertain(smpp: &Smpp, boundary: i64) -> Result<(), Error> {
     }
 }
 
-async fn load_wholes(smpp: &Smpp) -> Result<(), Error> {
-    let mut after = 0;
-    loop {
-        let rows = smpp.log.store().live(State::Split, after, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = last.id;
-        for row in rows {
-            smpp.tracker.part_finished(row.id);
+/// The reader as a child of the `log` supervisor.
+#[must_use]
+pub fn child_spec(smpp: Arc<Smpp>) -> ChildSpec {
+    let start = Start::task(move |_| {
+        let smpp = Arc::clone(&smpp);
+        async move {
+            load(&smpp).await;
+            Ok(())
         }
-    }
+    });
+    ChildSpec::new(ActorName::new("recovery", "main"), Restart::Transient, start)
 }

@@ -1,6 +1,6 @@
 //! Deletes old rows in small slices, so that no commit waits for long.
 //!
-//! Owns: deletion from the message log. Its key is `retention:main:0`, its parent the `smpp` supervisor, its
+//! Owns: deletion from the message log. Its key is `retention:main:0`, its parent the `log` supervisor, its
 //! restart policy permanent. A crash loses nothing: the next slice is found by age.
 
 use std::sync::Arc;
@@ -85,7 +85,7 @@ async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::co
     }
 }
 
-/// The actor as a child of the `smpp` supervisor.
+/// The actor as a child of the `log` supervisor.
 #[must_use]
 pub fn child_spec(options: Options) -> ChildSpec {
     let start = Start::actor(move |seat: Seat| {

@@ -28,7 +28,8 @@ use super::{
 
 /// Supervisors that share the sessions.
 const SESSION_SHARDS: u32 = 4;
-const INTENSITY: Intensity = Intensity { restarts: 20, within: Duration::from_secs(10) };
+/// Reached, under the pauses between restarts, by one child that cannot live, after minutes.
+pub(super) const INTENSITY: Intensity = Intensity { restarts: 20, within: Duration::from_secs(300) };
 const SHARDS_INTENSITY: Intensity = Intensity { restarts: 1000, within: Duration::from_secs(10) };
 /// Listeners listen as soon as messages in doubt are decided on.
 const LISTEN_WITHIN: Duration = Duration::from_secs(5);
@@ -99,12 +100,6 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
             return Err(error.into());
         }
     };
-    let loading = Arc::clone(&smpp);
-    tokio::spawn(async move {
-        if let Err(error) = recovery::load(&loading).await {
-            tracing::error!(%error, "messages of the last run could not be read back, restart the node");
-        }
-    });
     match bound(doors).await {
         Ok((smpp_addresses, smpp_tls_addresses)) => {
             Ok(Started { smpp, smpp_addresses, smpp_tls_addresses, supervisor, found })
@@ -126,17 +121,26 @@ fn spec(smpp: &Arc<Smpp>, options: &Options, doors: &[Door]) -> SupervisorSpec {
         smpp: Arc::clone(smpp),
         source: options.source.clone(),
         vendors: options.registry.supervisor(vendors_name),
+        running: Arc::default(),
     };
-    let retention = retention::Options { smpp: Arc::clone(smpp), log: options.config.log.clone() };
     SupervisorSpec::new(ActorName::new("smpp", "main"), Strategy::RestForOne, INTENSITY)
-        .child(message_log::child_spec(Arc::clone(smpp)))
-        .child(dlr_tracker::child_spec(Arc::clone(smpp)))
-        .child(outbox_loader::child_spec(Arc::clone(smpp)))
-        .child(retention::child_spec(retention))
+        .child(log(smpp, options).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(message_router::child_spec(router))
         .child(sessions.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(listeners(doors).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+}
+
+/// Who reads and writes the message log. What they hold outlives them, so that none concerns another; all
+/// together are the ground that the rest stands on.
+fn log(smpp: &Arc<Smpp>, options: &Options) -> SupervisorSpec {
+    let retention = retention::Options { smpp: Arc::clone(smpp), log: options.config.log.clone() };
+    SupervisorSpec::new(ActorName::new("log", "smpp"), Strategy::OneForOne, INTENSITY)
+        .child(message_log::child_spec(Arc::clone(smpp)))
+        .child(recovery::child_spec(Arc::clone(smpp)))
+        .child(dlr_tracker::child_spec(Arc::clone(smpp)))
+        .child(outbox_loader::child_spec(Arc::clone(smpp)))
+        .child(retention::child_spec(retention))
 }
 
 /// A listener, and where it tells its address.

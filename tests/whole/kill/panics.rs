@@ -57,7 +57,7 @@ fn every_kind_of_actor_heals() {
     drop(customers);
     let printed = node.place().warp(&["actors"]);
     printed.assert_success();
-    assert!(printed.stdout.contains("restarts"), "{}", printed.stdout);
+    assert!(printed.stdout.contains("RESTARTS"), "{}", printed.stdout);
     drop(node);
     // Rest-for-one takes the binds down with the log: each panic can lose what all of them had outstanding.
     balance(&vendors, &ledger, KINDS.len() * ROUNDS as usize);

@@ -15,10 +15,12 @@ const SLICE: u32 = 500;
 /// States that have deadlines.
 const STATES: [State; 5] = [State::Scheduled, State::Queued, State::Uncertain, State::Enroute, State::Split];
 
-pub(super) async fn sweep(smpp: &Smpp) {
+/// One slice of everything that is due; true when there was more of something than a slice.
+pub(super) async fn sweep(smpp: &Smpp) -> bool {
     if !smpp.loaded.load(Ordering::Acquire) {
-        return;
+        return false;
     }
+    let mut more = false;
     let now = smpp.now().micros();
     for state in STATES {
         match smpp.log.store().next_due(state).await {
@@ -26,25 +28,29 @@ pub(super) async fn sweep(smpp: &Smpp) {
             Ok(_) => continue,
             Err(error) => {
                 tracing::warn!(%error, "deadlines could not be read");
-                return;
+                return false;
             }
         }
         let _alone = smpp.off_path.lock().await;
         smpp.log.barrier().await;
         match smpp.log.store().due(state, now, SLICE).await {
-            Ok(rows) => on_due(smpp, state, rows),
+            Ok(rows) => more |= on_due(smpp, state, rows) == SLICE as usize,
             Err(error) => tracing::warn!(%error, "messages that are due could not be read"),
         }
         smpp.log.barrier().await;
     }
+    more
 }
 
-fn on_due(smpp: &Smpp, state: State, rows: Vec<MessageRow>) {
+/// Ends, or moves on, what is due; how many.
+fn on_due(smpp: &Smpp, state: State, rows: Vec<MessageRow>) -> usize {
     if state == State::Queued {
         return expire_queued(smpp, &rows);
     }
+    let mut moved = 0;
     for row in rows {
         let Some(account) = smpp.account(row.account) else { continue };
+        moved += 1;
         match state {
             State::Scheduled => {
                 if let Err(message) = release(smpp, Message::new(row, account)) {
@@ -73,6 +79,7 @@ fn on_due(smpp: &Smpp, state: State, rows: Vec<MessageRow>) {
             | State::Rejected => tracing::error!(state = state.name(), "a state without deadlines has one"),
         }
     }
+    moved
 }
 
 /// The parts have deadlines of their own; the whole looks again when they have had time to end.
@@ -85,11 +92,14 @@ fn postpone(smpp: &Smpp, mut message: Box<Message>) {
 }
 
 /// Messages that waited too long; those that a bind has taken meanwhile are on their way.
-fn expire_queued(smpp: &Smpp, rows: &[MessageRow]) {
+fn expire_queued(smpp: &Smpp, rows: &[MessageRow]) -> usize {
+    let mut expired = 0;
     let due: HashSet<i64> = rows.iter().map(|row| row.id).collect();
     for vendor in smpp.vendors.load().values() {
         for message in vendor.extract(|message| due.contains(&message.row.id)) {
             finish(smpp, message, State::Expired, &Ending::ours("000"));
+            expired += 1;
         }
     }
+    expired
 }

@@ -1,6 +1,7 @@
 //! Receipts without a message: searched for in memory again, in the log, and among held messages; tried again
 //! later; given up at last.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use runtime::clock::Timestamp;
@@ -138,11 +139,11 @@ async fn in_log(
     let mut messages: Vec<Box<Message>> =
         alive.filter_map(|row| smpp.account(row.account).map(|account| Message::new(row, account))).collect();
     for candidate in candidates {
-        let wanted = |message: &Box<Message>| {
+        let wanted = |message: &Message| {
             message.row.progress.dlr_hash == Some(candidate.hash)
                 && candidate.fits(vendor.id, source, message)
         };
-        if let Some(at) = messages.iter().position(wanted) {
+        if let Some(at) = messages.iter().position(|message| wanted(message)) {
             vendor.receipt_form.confirm(candidate.form);
             return Ok(Some(messages.swap_remove(at)));
         }
@@ -245,14 +246,17 @@ async fn read_back(smpp: &Smpp) {
 /// Reads every parked receipt that memory does not have, as far as there is room.
 pub(crate) async fn load(smpp: &Smpp) -> Result<usize, runtime::store::Error> {
     smpp.log.barrier().await;
+    let known: HashSet<i64> = {
+        let inbox = smpp.tracker.inbox.lock();
+        inbox.new.iter().map(|parked| parked.row.id).chain(inbox.waiting.keys().copied()).collect()
+    };
     let (mut after, mut loaded) = (0, 0);
     loop {
         let rows = smpp.log.store().parked(after, PAGE).await?;
         let Some(last) = rows.last() else { return Ok(loaded) };
         after = last.id;
         for parked in rows.into_iter().filter_map(Parked::from_row) {
-            let known = smpp.tracker.inbox.lock().waiting.contains_key(&parked.row.id);
-            if !known {
+            if !known.contains(&parked.row.id) {
                 for hash in &parked.hashes {
                     smpp.receipts.park(*hash, parked.row.id);
                 }

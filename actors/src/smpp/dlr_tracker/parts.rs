@@ -1,10 +1,14 @@
 //! Messages that we split: when every part has ended, the whole ends, with one receipt.
 
 use runtime::log::{MessageRow, State};
+use runtime::store::Error;
 
 use crate::smpp::Smpp;
 use crate::smpp::message::Message;
 use crate::smpp::receipts::{Ending, finish};
+
+/// Rows read at one time.
+const PAGE: u32 = 1000;
 
 pub(super) async fn finish_whole(smpp: &Smpp) {
     let parents = std::mem::take(&mut smpp.tracker.inbox.lock().parents);
@@ -22,7 +26,20 @@ pub(super) async fn finish_whole(smpp: &Smpp) {
     smpp.log.barrier().await;
 }
 
-async fn finish_one(smpp: &Smpp, parent: i64) -> Result<(), runtime::store::Error> {
+/// Looks at every message that was split and lives.
+pub(crate) async fn load_wholes(smpp: &Smpp) -> Result<(), Error> {
+    let mut after = 0;
+    loop {
+        let rows = smpp.log.store().live(State::Split, after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.id;
+        for row in rows {
+            smpp.tracker.part_finished(row.id);
+        }
+    }
+}
+
+async fn finish_one(smpp: &Smpp, parent: i64) -> Result<(), Error> {
     let parts = smpp.log.store().parts(parent).await?;
     let Some(state) = outcome(&parts) else { return Ok(()) };
     let Some(row) = smpp.log.store().message(parent).await? else { return Ok(()) };
