@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use runtime::clock::{SharedClock, Timestamp};
 use runtime::config::SmppOptions;
 use runtime::log::MessageLog;
@@ -89,6 +90,8 @@ pub struct Smpp {
     pub accounts: ArcSwap<Accounts>,
     /// Vendors, swapped whole; each lives on.
     pub vendors: ArcSwap<Vendors>,
+    /// Vendors that left the configuration and may still have messages in their queue.
+    pub gone: Mutex<Vec<Arc<Vendor>>>,
     /// Messages whose receipt is awaited.
     pub receipts: ReceiptIndex,
     /// To the DLR tracker.
@@ -161,6 +164,7 @@ impl Smpp {
             dids: ArcSwap::from_pointee(HashMap::new()),
             accounts: ArcSwap::from_pointee(Accounts::default()),
             vendors: ArcSwap::from_pointee(Vendors::new()),
+            gone: Mutex::default(),
             tracker: dlr_tracker::Handle::default(),
             loader: outbox_loader::Handle::default(),
             sessions: AtomicU32::new(0),

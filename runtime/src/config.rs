@@ -145,6 +145,8 @@ pub struct SmppOptions {
     pub transient_wait: HumanDuration,
     /// Time after which a held message whose vendor answer was lost gets its final receipt.
     pub uncertain_hold: HumanDuration,
+    /// How long after its validity the receipt of a message is awaited; then it is taken for expired.
+    pub receipt_grace: HumanDuration,
     /// Messages kept in memory while their receipt is to come; older ones are looked up in the log.
     pub receipts_in_memory_max: u32,
     /// Time during which a receipt without a message is tried again.
@@ -179,6 +181,7 @@ impl Default for SmppOptions {
             transient_attempts_max: 3,
             transient_wait: secs(5),
             uncertain_hold: secs(24 * 3600),
+            receipt_grace: secs(3600),
             receipts_in_memory_max: 100_000,
             parked_receipt: secs(3600),
             outbox_in_memory_max: 10_000,

@@ -18,6 +18,7 @@ use super::account::{Account, Settings};
 use super::message::{Message, address_text, alphabet_code, default_alphabet, own};
 use super::prepare::{Prepared, Refused, Wishes, prepare};
 use super::queue::Unit;
+use super::receipts::{Ending, finish};
 use super::routing::Query;
 use super::vendor::Vendor;
 
@@ -121,19 +122,19 @@ fn take(
 }
 
 /// A route with its vendor.
-struct Chosen {
-    route: Route,
-    vendor: Arc<Vendor>,
+pub struct Chosen {
+    /// The route.
+    pub route: Arc<Route>,
+    /// Its vendor.
+    pub vendor: Arc<Vendor>,
 }
 
 /// The best candidate whose vendor is up; if none is, the best one.
-fn choose(smpp: &Smpp, candidates: &[&Route]) -> Option<Chosen> {
+fn choose(smpp: &Smpp, candidates: &[&Arc<Route>]) -> Option<Chosen> {
     let vendors = smpp.vendors.load();
-    let known =
-        |route: &&Route| vendors.get(&route.vendor).map(|vendor| ((*route).clone(), Arc::clone(vendor)));
-    let up = candidates.iter().filter_map(known).find(|(_, vendor)| vendor.is_up());
-    let (route, vendor) = up.or_else(|| candidates.iter().find_map(known))?;
-    Some(Chosen { route, vendor })
+    let known = || candidates.iter().filter_map(|route| Some((*route, vendors.get(&route.vendor)?)));
+    let (route, vendor) = known().find(|(_, vendor)| vendor.is_up()).or_else(|| known().next())?;
+    Some(Chosen { route: Arc::clone(route), vendor: Arc::clone(vendor) })
 }
 
 fn wishes(vendor: &Vendor) -> Wishes {
@@ -293,24 +294,64 @@ fn append_new(smpp: &Smpp, add: impl FnOnce(&mut runtime::log::Batch)) -> Result
 /// The message, when nobody can take it.
 pub fn reroute(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
     let routes = smpp.routes.load();
-    let query = Query {
-        customer: message.row.customer,
-        source: &message.row.source,
-        destination: &message.row.destination,
-    };
-    let mut candidates = routes.candidates(&query, |n| smpp.random.below(n));
+    let mut candidates = routes.candidates(&query_of(&message), |n| smpp.random.below(n));
     candidates.retain(|route| !message.tried.contains(&route.id));
     let Some(chosen) = choose(smpp, &candidates) else { return Err(message) };
     message.tries = 0;
+    assign(smpp, &mut message, &chosen.route);
+    chosen.vendor.requeue(vec![message]);
+    Ok(())
+}
+
+/// Another vendor for a message, or its end.
+pub fn reroute_or_end(smpp: &Smpp, message: Box<Message>) {
+    if let Err(message) = reroute(smpp, message) {
+        tracing::warn!(message = %message.id(), "no route is left for a message");
+        finish(smpp, message, State::Undeliverable, &Ending::ours("011"));
+    }
+}
+
+/// A message that waits for a vendor that is down goes to one that is up, if its routes know one. Gives it back
+/// else.
+///
+/// # Errors
+/// The message, as it was.
+pub fn move_to_live(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
+    let Some(Chosen { route, vendor }) = live_route(smpp, &message) else { return Err(message) };
+    message.tries = 0;
+    assign(smpp, &mut message, &route);
+    vendor.requeue(vec![message]);
+    Ok(())
+}
+
+/// The best route of a message whose vendor is up.
+pub fn live_route(smpp: &Smpp, message: &Message) -> Option<Chosen> {
+    let routes = smpp.routes.load();
+    let vendors = smpp.vendors.load();
+    let candidates = routes.candidates(&query_of(message), |n| smpp.random.below(n));
+    candidates.into_iter().filter(|route| !message.tried.contains(&route.id)).find_map(|route| {
+        let vendor = vendors.get(&route.vendor).filter(|vendor| vendor.is_up())?;
+        Some(Chosen { route: Arc::clone(route), vendor: Arc::clone(vendor) })
+    })
+}
+
+fn query_of(message: &Message) -> Query<'_> {
+    Query {
+        customer: message.row.customer,
+        source: &message.row.source,
+        destination: &message.row.destination,
+    }
+}
+
+/// Puts a message in line on a route; the change is in the log's open group.
+fn assign(smpp: &Smpp, message: &mut Message, route: &Route) {
     let progress = &mut message.row.progress;
-    progress.vendor = Some(chosen.vendor.id);
-    progress.route = Some(chosen.route.id);
-    progress.uncertain = chosen.route.uncertain;
+    progress.vendor = Some(route.vendor);
+    progress.route = Some(route.id);
+    progress.uncertain = route.uncertain;
     message.requeue();
     let (id, progress) = message.change();
     smpp.log.append(|batch| batch.change(id, progress));
-    chosen.vendor.requeue(vec![message]);
-    Ok(())
 }
 
 /// Sends a message whose delivery time has come; its text is made ready and split now. Gives it back when no

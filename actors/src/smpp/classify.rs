@@ -21,9 +21,6 @@ pub enum Class {
 #[must_use]
 pub fn classify(status: CommandStatus, retryable: &[u32]) -> Class {
     use CommandStatus as S;
-    if retryable.contains(&status.0) {
-        return Class::Transient;
-    }
     match status {
         S::ESME_ROK => Class::Accepted,
         S::ESME_RTHROTTLED | S::ESME_RMSGQFUL => Class::SlowDown,
@@ -31,6 +28,8 @@ pub fn classify(status: CommandStatus, retryable: &[u32]) -> Class {
             Class::Transient
         }
         S::ESME_RINVBNDSTS | S::ESME_RBINDFAIL | S::ESME_RINVPASWD | S::ESME_RINVSYSID => Class::Bind,
+        // Only what would end the message can be made temporary: the others have their own treatment.
+        _ if retryable.contains(&status.0) => Class::Transient,
         _ => Class::Permanent,
     }
 }
@@ -61,5 +60,8 @@ mod tests {
             assert_eq!(classify(CommandStatus(status), &[]), class, "{status:#x}");
         }
         assert_eq!(classify(CommandStatus(0x401), &[0x401]), Class::Transient);
+        for (status, class) in [(0x00, Class::Accepted), (0x58, Class::SlowDown), (0x04, Class::Bind)] {
+            assert_eq!(classify(CommandStatus(status), &[status]), class, "{status:#x} is no vendor's own");
+        }
     }
 }

@@ -85,6 +85,11 @@ impl Handle {
         self.inbox.lock().uncertain.insert(message.row.id, message);
     }
 
+    /// The vendor's answer to a held message came after all; gives the message, unless it has ended.
+    pub fn answered(&self, id: i64) -> Option<Box<Mt>> {
+        self.inbox.lock().uncertain.remove(&id)
+    }
+
     /// Receipts that wait for their message, and held messages.
     #[must_use]
     pub fn depths(&self) -> (usize, usize) {

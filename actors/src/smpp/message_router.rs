@@ -4,6 +4,8 @@
 //! `message_router:main:0`, its parent the `smpp` supervisor, its restart policy permanent. A crash loses
 //! nothing: the snapshots and the binds stay, and the next incarnation reads the configuration again.
 
+mod waiting;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -20,6 +22,7 @@ use runtime::supervision::{ChildSpec, Restart, Seat, Start, Strategy, Supervisor
 use tokio::time::{Instant, sleep};
 
 use super::Smpp;
+use super::metrics::Metrics;
 use super::routing::Table;
 use super::tree::INTENSITY;
 use super::vendor::{Vendor, Vendors};
@@ -139,7 +142,10 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
                     face.version.store(config.version, Ordering::Relaxed);
                     face.reloads.fetch_add(1, Ordering::Relaxed);
                     install(&options.smpp, config.clone());
-                    run_binds(&options, &config).await;
+                    if !run_binds(&options, &config).await {
+                        // Tried again at the next look.
+                        in_force = None;
+                    }
                     tracing::info!(version = config.version, "configuration in force");
                 }
                 Err(error) => tracing::warn!(%error, "configuration could not be read, the last one stays"),
@@ -150,6 +156,7 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
                 }
             }
         }
+        waiting::move_on(&options.smpp, Instant::now());
         tokio::select! {
             () = sleep(options.source.poll()) => {}
             () = options.smpp.config_changed.notified() => {}
@@ -165,28 +172,32 @@ pub fn install(smpp: &Smpp, config: Messaging) {
     let dids = config.dids.iter().filter_map(|did| Some((did.number.clone(), did.account?)));
     smpp.dids.store(Arc::new(dids.collect()));
     let known = smpp.vendors.load();
-    let vendors: Vendors = config.vendors.iter().map(|wanted| (wanted.id, vendor(&known, wanted))).collect();
+    let vendors: Vendors =
+        config.vendors.iter().map(|wanted| (wanted.id, vendor(&known, wanted, &smpp.metrics))).collect();
+    let gone: Vec<Arc<Vendor>> =
+        known.values().filter(|vendor| !vendors.contains_key(&vendor.id)).cloned().collect();
     smpp.vendors.store(Arc::new(vendors));
     smpp.routes.store(Arc::new(Table::new(&config)));
     smpp.config.store(Arc::new(config));
+    smpp.gone.lock().extend(gone);
     for vendor in smpp.vendors.load().values() {
         vendor.wake();
     }
 }
 
-fn vendor(known: &Vendors, wanted: &model::Vendor) -> Arc<Vendor> {
+fn vendor(known: &Vendors, wanted: &model::Vendor, metrics: &Metrics) -> Arc<Vendor> {
     match known.get(&wanted.id) {
         Some(vendor) => {
             vendor.config.store(Arc::new(wanted.clone()));
             Arc::clone(vendor)
         }
-        None => Vendor::new(wanted.clone()),
+        None => Vendor::new(wanted.clone(), metrics),
     }
 }
 
 /// Starts, stops and restarts the binds of vendors that are new, gone or changed. A vendor that does not
 /// unbind keeps no other waiting.
-async fn run_binds(options: &Options, config: &Messaging) {
+async fn run_binds(options: &Options, config: &Messaging) -> bool {
     let started = options.vendors.children().await;
     let wanted: HashMap<ActorName, &model::Vendor> = config
         .vendors
@@ -207,28 +218,32 @@ async fn run_binds(options: &Options, config: &Messaging) {
     let changes = left.iter().map(|name| stop_binds(options, name, wanted.get(name).copied()));
     let new = wanted.iter().filter(|(name, _)| !kept.contains(*name) && !left.contains(name));
     let added = new.map(|(name, vendor)| start_binds(options, name, vendor));
-    tokio::join!(join_all(changes), join_all(added));
+    let (changed, added) = tokio::join!(join_all(changes), join_all(added));
+    changed.into_iter().chain(added).all(|started| started)
 }
 
 /// Stops a vendor's binds, and starts them again when the vendor is still wanted.
-async fn stop_binds(options: &Options, name: &ActorName, wanted: Option<&model::Vendor>) {
+async fn stop_binds(options: &Options, name: &ActorName, wanted: Option<&model::Vendor>) -> bool {
     if let Err(error) = options.vendors.remove(name).await {
         tracing::warn!(%name, %error, "binds could not be stopped");
     }
     options.running.lock().remove(name);
-    if let Some(vendor) = wanted {
-        start_binds(options, name, vendor).await;
+    match wanted {
+        Some(vendor) => start_binds(options, name, vendor).await,
+        None => true,
     }
 }
 
-async fn start_binds(options: &Options, name: &ActorName, vendor: &model::Vendor) {
-    let Some(shared) = options.smpp.vendor(vendor.id) else { return };
+async fn start_binds(options: &Options, name: &ActorName, vendor: &model::Vendor) -> bool {
+    let Some(shared) = options.smpp.vendor(vendor.id) else { return false };
     // Noted first: a router that dies on the way leaves binds that its successor knows.
     options.running.lock().insert(name.clone(), vendor.clone());
-    if let Err(error) = options.vendors.add(binds_spec(&options.smpp, &shared)).await {
+    let added = options.vendors.add(binds_spec(&options.smpp, &shared)).await;
+    if let Err(error) = &added {
         tracing::error!(vendor = vendor.instance_name, %error, "binds could not be started");
         options.running.lock().remove(name);
     }
+    added.is_ok()
 }
 
 /// True when a change needs no new connection.
@@ -259,7 +274,7 @@ fn binds_spec(smpp: &Arc<Smpp>, vendor: &Arc<Vendor>) -> ChildSpec {
     let bind = |n| vendor_bind::Options { smpp: Arc::clone(smpp), vendor: Arc::clone(vendor), n };
     let supervisor =
         (0..config.binds).fold(supervisor, |spec, n| spec.child(vendor_bind::child_spec(bind(n))));
-    supervisor.into_child(Restart::Permanent, smpp.options.unbind.get() + Duration::from_secs(2))
+    supervisor.into_child(Restart::Permanent, smpp.options.unbind.get() * 2 + Duration::from_secs(2))
 }
 
 fn observe(smpp: &Arc<Smpp>, face: &Arc<Face>) -> Observe {

@@ -66,7 +66,31 @@ pub struct Metrics {
     pub log_healthy: IntGauge,
 }
 
+/// Counters of one vendor, looked up once.
+#[derive(Debug)]
+pub struct VendorMetrics {
+    /// submit_sm answered with ESME_ROK.
+    pub success: IntCounter,
+    /// submit_sm answered otherwise, or not at all.
+    pub failed: IntCounter,
+    /// deliver_sm and data_sm from the vendor.
+    pub deliver_sm: IntCounter,
+    /// Receipts among them.
+    pub dlr_received: IntCounter,
+}
+
 impl Metrics {
+    /// The counters of a vendor.
+    #[must_use]
+    pub fn of_vendor(&self, name: &str) -> VendorMetrics {
+        VendorMetrics {
+            success: self.client_submit_sm.with_label_values(&[name, "success"]),
+            failed: self.client_submit_sm.with_label_values(&[name, "failed"]),
+            deliver_sm: self.deliver_sm.with_label_values(&[name]),
+            dlr_received: self.dlr_received.with_label_values(&[name]),
+        }
+    }
+
     /// Registers everything in a node's registry.
     #[must_use]
     #[expect(clippy::too_many_lines, reason = "a list of every metric, one after the other")]

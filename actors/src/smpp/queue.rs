@@ -104,6 +104,12 @@ impl Queue {
         self.len
     }
 
+    /// True when something waits for a bind alone, not for its time.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.lanes.iter().any(|lane| !lane.is_empty())
+    }
+
     /// True when nothing waits.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -87,7 +87,6 @@ impl LearnedForm {
             Some(Form::Plain | Form::Exact) => vec![plain(false)],
             Some(learned) => others(vendor, id)
                 .filter(|other| other.form == learned)
-                .map(|other| Candidate { same_address: false, ..other })
                 .chain(is_the_same_in(learned, id).then(|| plain(false)))
                 .collect(),
             None if patient => {
@@ -142,7 +141,7 @@ mod tests {
             learned.confirm(Form::Hex);
         }
         learned.confirm(Form::Decimal);
-        assert_eq!(forms(&learned, "26", true), [(Form::Hex, false)]);
+        assert_eq!(forms(&learned, "26", true), [(Form::Hex, true)]);
         assert_eq!(learned.candidates(VENDOR, b"26", true)[0].hash, hash(VENDOR, b"1a"));
         assert_eq!(forms(&learned, "7", true), [(Form::Plain, false)], "alike in both bases");
         learned.contradict();

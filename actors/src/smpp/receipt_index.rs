@@ -13,6 +13,8 @@ use super::receipt_form::{Candidate, all_candidates};
 use super::vendor::Vendor;
 
 const SHARDS: usize = 16;
+/// Places of taken messages that are not worth a sweep.
+const SWEEP_MIN: usize = 1024;
 
 /// A message that a receipt speaks of, taken out of the index.
 #[derive(Debug)]
@@ -56,12 +58,7 @@ impl ReceiptIndex {
         let insertion = shard.insertions;
         shard.order.push_back((insertion, hash));
         shard.messages.insert(hash, (insertion, message));
-        while shard.order.len() > self.messages_max {
-            let Some((oldest, hash)) = shard.order.pop_front() else { break };
-            if shard.messages.get(&hash).is_some_and(|(insertion, _)| *insertion == oldest) {
-                shard.messages.remove(&hash);
-            }
-        }
+        shard.forget_oldest(self.messages_max);
         shard.parked.remove(&hash)
     }
 
@@ -121,6 +118,22 @@ impl ReceiptIndex {
         let at = usize::try_from(hash.unsigned_abs() % SHARDS as u64).unwrap_or(0);
         #[expect(clippy::indexing_slicing, reason = "at is below SHARDS, the length of the vector")]
         &self.shards[at]
+    }
+}
+
+impl Shard {
+    fn forget_oldest(&mut self, messages_max: usize) {
+        while self.messages.len() > messages_max {
+            let Some((oldest, hash)) = self.order.pop_front() else { break };
+            if self.messages.get(&hash).is_some_and(|(insertion, _)| *insertion == oldest) {
+                self.messages.remove(&hash);
+            }
+        }
+        // Most are taken in no particular order: their places are swept when they are more than half.
+        if self.order.len() > 2 * self.messages.len() + SWEEP_MIN {
+            let messages = &self.messages;
+            self.order.retain(|(insertion, hash)| messages.get(hash).is_some_and(|(at, _)| at == insertion));
+        }
     }
 }
 

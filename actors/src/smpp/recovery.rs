@@ -111,12 +111,8 @@ fn enqueue(smpp: &Smpp, row: MessageRow) {
     let message = Message::new(row, account);
     match vendor {
         Some(vendor) => requeue_last(&vendor, message),
-        // Its vendor is gone from the configuration: another route, or the end at its deadline.
-        None => {
-            if let Err(message) = super::accept::reroute(smpp, message) {
-                tracing::warn!(message = %message.id(), "no route for a message from before the start");
-            }
-        }
+        // Its vendor is gone from the configuration: another route, or the end.
+        None => super::accept::reroute_or_end(smpp, message),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Routing: longest prefix, then the customer's own routes, priority, cost, weight.
+//! Routing: longest prefix, then the customer's own routes, priority, cost, the vendor's priority, weight.
 //!
 //! Pure. A [`Table`] is built from configuration and swapped whole; [`Table::candidates`] is called for every
 //! message and touches nothing else.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use runtime::model::{Messaging, Route};
 use uuid::Uuid;
@@ -22,10 +23,26 @@ pub struct Query<'a> {
     pub destination: &'a str,
 }
 
+/// A route and the priority of its vendor.
+#[derive(Debug)]
+struct Ranked {
+    route: Arc<Route>,
+    vendor_priority: i32,
+}
+
+/// What routes are ordered by, before weight.
+type Rank = (bool, i32, runtime::model::Money, i32);
+
+impl Ranked {
+    fn rank(&self) -> Rank {
+        (self.route.customer.is_none(), self.route.priority, self.route.cost, self.vendor_priority)
+    }
+}
+
 /// Routes by destination prefix.
 #[derive(Debug, Default)]
 pub struct Table {
-    routes: Vec<Route>,
+    routes: Vec<Ranked>,
     by_prefix: HashMap<Box<str>, Vec<usize>>,
 }
 
@@ -33,36 +50,41 @@ impl Table {
     /// A table of the active routes whose vendor is active.
     #[must_use]
     pub fn new(config: &Messaging) -> Self {
-        let serves = |route: &&Route| {
-            let vendor = config.vendors.iter().find(|vendor| vendor.id == route.vendor);
-            route.active && vendor.is_some_and(|vendor| vendor.active)
+        let vendors: HashMap<Uuid, i32> = config
+            .vendors
+            .iter()
+            .filter(|vendor| vendor.active)
+            .map(|vendor| (vendor.id, vendor.priority))
+            .collect();
+        let ranked = |route: &Route| {
+            let vendor_priority = *vendors.get(&route.vendor)?;
+            route.active.then(|| Ranked { route: Arc::new(route.clone()), vendor_priority })
         };
-        let mut routes: Vec<Route> = config.routes.iter().filter(serves).cloned().collect();
-        let vendor_priority = |route: &Route| {
-            config.vendors.iter().find(|vendor| vendor.id == route.vendor).map_or(0, |vendor| vendor.priority)
-        };
-        routes.sort_by_key(|route| {
-            (route.customer.is_none(), route.priority, route.cost, vendor_priority(route), route.id)
-        });
+        let mut routes: Vec<Ranked> = config.routes.iter().filter_map(ranked).collect();
+        routes.sort_by_key(|ranked| (ranked.rank(), ranked.route.id));
         let mut by_prefix: HashMap<Box<str>, Vec<usize>> = HashMap::new();
-        for (at, route) in routes.iter().enumerate() {
-            by_prefix.entry(route.prefix.as_str().into()).or_default().push(at);
+        for (at, ranked) in routes.iter().enumerate() {
+            by_prefix.entry(ranked.route.prefix.as_str().into()).or_default().push(at);
         }
         Self { routes, by_prefix }
     }
 
     /// The routes that a message may take, best first: those of the longest prefix that has any for this
-    /// customer and source. Routes of equal customer rule, priority and cost are in an order drawn by weight;
-    /// `draw(n)` gives a number below `n`.
-    pub fn candidates(&self, query: &Query<'_>, draw: impl FnMut(u64) -> u64) -> Vec<&Route> {
-        let mut found = self.matching(query);
+    /// customer and source. Routes of equal customer rule, priority, cost and vendor priority are in an order
+    /// drawn by weight; `draw(n)` gives a number below `n`.
+    pub fn candidates(&self, query: &Query<'_>, draw: impl FnMut(u64) -> u64) -> Vec<&Arc<Route>> {
+        let mut found = self.found(query);
         shuffle_equals(&mut found, draw);
-        found
+        found.into_iter().map(|ranked| &ranked.route).collect()
     }
 
     /// The same in the configured order, for explaining.
     #[must_use]
-    pub fn matching(&self, query: &Query<'_>) -> Vec<&Route> {
+    pub fn matching(&self, query: &Query<'_>) -> Vec<&Arc<Route>> {
+        self.found(query).into_iter().map(|ranked| &ranked.route).collect()
+    }
+
+    fn found(&self, query: &Query<'_>) -> Vec<&Ranked> {
         let destination = query.destination.strip_prefix('+').unwrap_or(query.destination);
         let longest = destination.len().min(PREFIX_MAX);
         for length in (0..=longest).rev() {
@@ -70,11 +92,12 @@ impl Table {
                 continue;
             };
             let routes = listed.iter().filter_map(|at| self.routes.get(*at));
-            let applies = |route: &&Route| {
+            let applies = |ranked: &&Ranked| {
+                let route = &ranked.route;
                 route.customer.is_none_or(|customer| customer == query.customer)
                     && query.source.starts_with(&route.source_prefix)
             };
-            let found: Vec<&Route> = routes.filter(applies).collect();
+            let found: Vec<&Ranked> = routes.filter(applies).collect();
             if !found.is_empty() {
                 return found;
             }
@@ -84,27 +107,23 @@ impl Table {
 
     /// A route by its id.
     #[must_use]
-    pub fn route(&self, id: Uuid) -> Option<&Route> {
-        self.routes.iter().find(|route| route.id == id)
+    pub fn route(&self, id: Uuid) -> Option<&Arc<Route>> {
+        self.routes.iter().map(|ranked| &ranked.route).find(|route| route.id == id)
     }
 }
 
-fn rank(route: &Route) -> (bool, i32, runtime::model::Money) {
-    (route.customer.is_none(), route.priority, route.cost)
-}
-
 /// Orders each run of equals by weighted draws without replacement.
-fn shuffle_equals(routes: &mut [&Route], mut draw: impl FnMut(u64) -> u64) {
-    for run in routes.chunk_by_mut(|left, right| rank(left) == rank(right)) {
+fn shuffle_equals(routes: &mut [&Ranked], mut draw: impl FnMut(u64) -> u64) {
+    for run in routes.chunk_by_mut(|left, right| left.rank() == right.rank()) {
         for first in 0..run.len().saturating_sub(1) {
             let Some(rest) = run.get_mut(first..) else { continue };
-            let total: u64 = rest.iter().map(|route| u64::from(route.weight)).sum();
+            let total: u64 = rest.iter().map(|ranked| u64::from(ranked.route.weight)).sum();
             if total == 0 {
                 break;
             }
             let mut point = draw(total);
-            let chosen = rest.iter().position(|route| {
-                let weight = u64::from(route.weight);
+            let chosen = rest.iter().position(|ranked| {
+                let weight = u64::from(ranked.route.weight);
                 let hit = point < weight;
                 point = point.saturating_sub(weight);
                 hit

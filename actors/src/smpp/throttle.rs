@@ -47,6 +47,19 @@ impl TokenBucket {
         self.tokens += f64::from(tokens);
     }
 
+    /// Takes tokens for what goes out anyway; they are paid before the next.
+    pub fn owe(&mut self, tokens: u32) {
+        if self.rate > 0.0 {
+            self.tokens -= f64::from(tokens);
+        }
+    }
+
+    /// True when everything passes.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.rate <= 0.0
+    }
+
     /// Loses what has gathered, so that a new rate holds from now on.
     pub fn empty(&mut self) {
         self.tokens = self.tokens.min(0.0);
@@ -73,54 +86,106 @@ impl TokenBucket {
     }
 }
 
-/// Additive increase, multiplicative decrease of a bind's rate: a vendor that says ESME_RTHROTTLED is asked
-/// less until it stops saying so.
+/// The rate of a bind as its vendor's refusals for speed allow: cut to what the vendor took when it refuses more
+/// than now and then, raised while it does not.
+///
+/// A tenth of refusals is let be: a vendor that refuses at any speed would be cut to nothing, and one with a
+/// limit shows it best by refusing a little.
 #[derive(Debug, Clone)]
 pub struct Aimd {
     /// The configured rate; 0 is no limit.
     limit: f64,
-    /// The rate now; None while nothing was ever throttled.
+    /// The rate now; None while nothing holds it below the configured one.
     rate: Option<f64>,
-    changed: Instant,
+    /// What the vendor took when the rate was cut last; the rate grows fast below it and slowly above.
+    taken: f64,
+    interval: Interval,
 }
 
-/// Refusals within this time of a cut belong to the same burst.
-const CUT_INTERVAL: Duration = Duration::from_millis(200);
-const RAISE_INTERVAL: Duration = Duration::from_secs(1);
+/// Answers since a moment.
+#[derive(Debug, Clone)]
+struct Interval {
+    since: Instant,
+    accepted: u32,
+    throttled: u32,
+}
+
+impl Interval {
+    const fn new(since: Instant) -> Self {
+        Self { since, accepted: 0, throttled: 0 }
+    }
+}
+
+/// Answers are judged together over this time.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// The share of refusals that is let be.
+const REFUSED_SHARE_MAX: f64 = 0.1;
 const RATE_MIN: f64 = 1.0;
+/// A rate above this is no limit.
+const RATE_FREE: f64 = 100_000.0;
 
 impl Aimd {
     /// Starts at the configured rate.
     #[must_use]
     pub fn new(limit: u32, now: Instant) -> Self {
-        Self { limit: f64::from(limit), rate: None, changed: now }
+        Self { limit: f64::from(limit), rate: None, taken: 0.0, interval: Interval::new(now) }
     }
 
-    /// A refusal: the rate falls to half of what was flowing, at most once per interval. Gives the new rate.
-    pub fn throttled(&mut self, flowing_per_second: f64, now: Instant) -> Option<f64> {
-        if self.rate.is_some() && now.saturating_duration_since(self.changed) < CUT_INTERVAL {
+    /// The vendor took a message.
+    pub const fn accepted(&mut self) {
+        self.interval.accepted = self.interval.accepted.saturating_add(1);
+    }
+
+    /// The vendor refused a message for speed. True for the first of an interval: what has gathered in the
+    /// bucket is not to follow it.
+    pub const fn throttled(&mut self) -> bool {
+        self.interval.throttled = self.interval.throttled.saturating_add(1);
+        self.interval.throttled == 1
+    }
+
+    /// Judges an interval that is over. Gives the new rate when it changed; 0 is no limit.
+    pub fn judge(&mut self, now: Instant) -> Option<f64> {
+        let elapsed = now.saturating_duration_since(self.interval.since);
+        if elapsed < INTERVAL {
             return None;
         }
-        let from = self.rate.map_or(flowing_per_second, |rate| rate.min(flowing_per_second.max(RATE_MIN)));
-        let from = if self.limit > 0.0 { from.min(self.limit) } else { from };
-        let rate = (from / 2.0).max(RATE_MIN);
+        let Interval { accepted, throttled, .. } = std::mem::replace(&mut self.interval, Interval::new(now));
+        let (accepted, throttled) = (f64::from(accepted), f64::from(throttled));
+        if throttled > (accepted + throttled) * REFUSED_SHARE_MAX {
+            let seconds = elapsed.as_secs_f64();
+            return Some(self.cut(accepted / seconds, (accepted + throttled) / seconds));
+        }
+        if throttled > 0.0 {
+            return None;
+        }
+        self.raise(elapsed)
+    }
+
+    /// To what the vendor took, but no lower than half: an interval may begin with a refusal that belongs to
+    /// the one before.
+    fn cut(&mut self, taken: f64, offered: f64) -> f64 {
+        let before = self.rate.unwrap_or(offered).min(offered.max(RATE_MIN));
+        let rate = taken.clamp(before / 2.0, before).max(RATE_MIN);
+        // A vendor that took nothing at all is away rather than slow, and comes back as it was.
+        self.taken = if taken > 0.0 { rate } else { self.taken.max(offered) };
         self.rate = Some(rate);
-        self.changed = now;
-        Some(rate)
+        rate
     }
 
-    /// Time passes without a refusal: the rate rises by a tenth of the way, and the limit falls away when the
-    /// configured one is reached. Gives the new rate when it changed; 0 is no limit.
-    pub fn calm(&mut self, now: Instant) -> Option<f64> {
+    fn raise(&mut self, elapsed: Duration) -> Option<f64> {
         let rate = self.rate?;
-        if now.saturating_duration_since(self.changed) < RAISE_INTERVAL {
-            return None;
-        }
-        self.changed = now;
-        let raised = rate + (rate / 10.0).max(1.0);
-        let free = if self.limit > 0.0 { self.limit } else { 100_000.0 };
+        let share = if rate < self.taken * 0.9 { 0.5 } else { 0.05 };
+        let raised = rate + (rate * share).max(1.0) * elapsed.as_secs_f64().min(1.0);
+        let free = if self.limit > 0.0 { self.limit } else { RATE_FREE };
         self.rate = (raised < free).then_some(raised);
         Some(self.rate.unwrap_or(self.limit))
+    }
+
+    /// When the interval is over, while there is something to judge.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        let judged = self.rate.is_some() || self.interval.throttled > 0;
+        judged.then(|| self.interval.since + INTERVAL)
     }
 
     /// The rate in force; 0 is no limit.
@@ -158,22 +223,65 @@ mod tests {
         assert!(bucket.wait(start + Duration::from_secs(6)) <= Duration::from_millis(500));
     }
 
-    #[test]
-    fn throttling_halves_once_per_burst_and_calm_brings_the_rate_back() {
+    /// A bind that sends all its bucket allows for so many seconds, to a vendor that refuses as `refuses` says;
+    /// how many the vendor took, and how many it refused, in the second half.
+    fn drive(limit: u32, seconds: u64, mut refuses: impl FnMut(Instant) -> bool) -> (u32, u32) {
         let start = Instant::now();
-        let mut aimd = Aimd::new(100, start);
-        assert_eq!(aimd.throttled(80.0, start), Some(40.0));
-        assert_eq!(aimd.throttled(80.0, start + Duration::from_millis(10)), None);
-        assert_eq!(aimd.throttled(40.0, start + Duration::from_millis(300)), Some(20.0));
-        let mut rate = 20.0;
-        let mut steps = 0;
-        for second in 2..100 {
-            let Some(raised) = aimd.calm(start + Duration::from_secs(second)) else { continue };
-            assert!(raised >= rate);
-            rate = raised;
-            steps += 1;
+        let (mut bucket, mut aimd) = (TokenBucket::new(limit, start), Aimd::new(limit, start));
+        let (mut taken, mut refused) = (0, 0);
+        for tick in 0..seconds * 1000 {
+            let now = start + Duration::from_millis(tick);
+            // A window of ten answered within the tick.
+            for _ in 0..10 {
+                if !bucket.take(1, now) {
+                    break;
+                }
+                let counts = tick >= seconds * 500;
+                let refusal = refuses(now);
+                refused += u32::from(counts && refusal);
+                taken += u32::from(counts && !refusal);
+                match refusal {
+                    true if aimd.throttled() => bucket.empty(),
+                    true => {}
+                    false => aimd.accepted(),
+                }
+            }
+            if let Some(rate) = aimd.judge(now) {
+                bucket.set_rate(rate, now);
+            }
         }
-        assert!((rate - 100.0).abs() < f64::EPSILON && steps > 10, "{rate} after {steps}");
-        assert_eq!(aimd.calm(start + Duration::from_secs(200)), None);
+        (taken, refused)
+    }
+
+    #[test]
+    fn a_bind_follows_the_vendors_limit() {
+        for (configured, limit) in [(0, 100), (200, 100), (1000, 300)] {
+            let mut vendors = TokenBucket::new(limit, Instant::now());
+            let (taken, refused) = drive(configured, 40, |now| !vendors.take(1, now));
+            let possible = limit * 20;
+            assert!(taken > possible * 9 / 10, "{taken} of {possible}, configured {configured}");
+            assert!(refused < taken / 8, "{refused} refused beside {taken}");
+        }
+    }
+
+    #[test]
+    fn a_vendor_that_refuses_now_and_then_is_not_starved() {
+        let mut n = 0;
+        let (taken, _) = drive(500, 40, |_| {
+            n += 1;
+            n % 20 == 0
+        });
+        assert!(taken > 500 * 20 * 8 / 10, "{taken} in twenty seconds");
+    }
+
+    #[test]
+    fn a_vendor_that_takes_nothing_is_asked_once_a_second_and_comes_back() {
+        let start = Instant::now();
+        let (_, refused) = drive(100, 60, |_| true);
+        assert!(refused <= 45, "{refused} in thirty seconds");
+        let mut first = None;
+        let (taken, _) = drive(100, 80, |now| now.duration_since(*first.get_or_insert(now)).as_secs() < 20);
+        assert!(taken > 100 * 40 * 9 / 10, "{taken} in forty seconds");
+        assert_eq!(Aimd::new(0, start).judge(start + Duration::from_secs(9)), None, "nothing to raise");
     }
 }

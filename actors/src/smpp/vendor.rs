@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::message::Message;
+use super::metrics::{Metrics, VendorMetrics};
 use super::queue::{Queue, Unit};
 use super::receipt_form::LearnedForm;
 use super::throttle::TokenBucket;
@@ -28,6 +29,8 @@ pub struct Vendor {
     pub queue: Mutex<Queue>,
     /// True when the operator told us to stay away until told to come back.
     pub held_off: AtomicBool,
+    /// Since when no bind is up, as far as somebody looked.
+    pub down_since: Mutex<Option<Instant>>,
     /// Raised to make every bind leave and come back.
     pub generation: AtomicU64,
     /// Tells binds that wait for their next try to try now.
@@ -36,6 +39,8 @@ pub struct Vendor {
     pub receipt_form: LearnedForm,
     /// Counters since start.
     pub counters: Counters,
+    /// The same and more for Prometheus.
+    pub metrics: VendorMetrics,
     slots: RwLock<Vec<Arc<Slot>>>,
 }
 
@@ -118,12 +123,14 @@ impl Inbox {
 impl Vendor {
     /// A vendor that has no bind yet.
     #[must_use]
-    pub fn new(config: model::Vendor) -> Arc<Self> {
+    pub fn new(config: model::Vendor, metrics: &Metrics) -> Arc<Self> {
         Arc::new(Self {
             id: config.id,
+            metrics: metrics.of_vendor(&config.instance_name),
             config: ArcSwap::from_pointee(config),
             queue: Mutex::new(Queue::default()),
             held_off: AtomicBool::new(false),
+            down_since: Mutex::new(None),
             generation: AtomicU64::new(0),
             reconnect: Notify::new(),
             receipt_form: LearnedForm::default(),
@@ -155,7 +162,7 @@ impl Vendor {
         now: Instant,
         commit: impl FnOnce(&mut Unit) -> Result<Ticket, E>,
     ) -> Result<Result<Ticket, E>, Unit> {
-        if !self.queue.lock().is_empty() {
+        if self.queue.lock().is_waiting() {
             return Err(unit);
         }
         let messages = u32::try_from(unit.len()).unwrap_or(u32::MAX);

@@ -125,8 +125,11 @@ impl Life {
                 }
                 continue;
             }
+            let begun = Instant::now();
             failures = match self.serve_once(&shutdown).await {
-                Ok(()) => 0,
+                // One that accepts and closes at once is not to be asked at once.
+                Ok(()) if begun.elapsed() >= self.options.smpp.options.reconnect_max.get() => 0,
+                Ok(()) => failures.saturating_add(1),
                 Err(error) => {
                     let vendor = self.options.vendor.name();
                     tracing::warn!(vendor, bind = self.slot.n, %error, failures, "vendor bind failed");
@@ -204,7 +207,8 @@ pub fn name(instance: &str, n: u32) -> ActorName {
 #[must_use]
 pub fn child_spec(options: Options) -> ChildSpec {
     let name = name(&options.vendor.name(), options.n);
-    let shutdown = options.smpp.options.unbind.get() + Duration::from_secs(1);
+    // To await answers, and then to unbind.
+    let shutdown = options.smpp.options.unbind.get() * 2 + Duration::from_secs(1);
     let start = Start::actor(move |seat: Seat| {
         let options = options.clone();
         async move { Ok(seat.spawn(VendorBind, (seat.clone(), options)).await?.get_cell()) }

@@ -121,8 +121,10 @@ async fn find(smpp: &Smpp, parked: &Parked) -> Result<Option<Box<Message>>, runt
     if patient && parked.tries == PATIENT_AFTER && smpp.receipts.contradicts(&vendor, named) {
         vendor.receipt_form.contradict();
     }
-    let vendor = vendor.id;
-    Ok(uncertain(smpp, vendor, (&sm, receipt.text.unwrap_or_default()), parked.row.received_at))
+    if !patient {
+        return Ok(None);
+    }
+    Ok(uncertain(smpp, vendor.id, (&sm, receipt.text.unwrap_or_default()), parked.row.received_at))
 }
 
 /// The message in the log, when memory has forgotten it.

@@ -46,7 +46,7 @@ impl Serve {
     }
 
     fn on_sm(&mut self, frame: &Frame, sm: &Sm<'_>, body: Bytes) {
-        self.smpp.metrics.deliver_sm.with_label_values(&[&self.vendor.name()]).inc();
+        self.vendor.metrics.deliver_sm.inc();
         let ticket = if let Some(receipt) = Receipt::of(sm) {
             self.on_receipt(sm, &receipt, body)
         } else if sm.esm_class.is_delivery_receipt() {
@@ -74,7 +74,7 @@ impl Serve {
     fn on_receipt(&self, sm: &Sm<'_>, receipt: &Receipt<'_>, body: Bytes) -> Option<Ticket> {
         Vendor::count(&self.vendor.counters.dlrs);
         self.face.receipts.fetch_add(1, Ordering::Relaxed);
-        self.smpp.metrics.dlr_received.with_label_values(&[&self.vendor.name()]).inc();
+        self.vendor.metrics.dlr_received.inc();
         let found = self.smpp.receipts.find(&self.vendor, (receipt.id, sm.source.addr), false);
         let Some(Found { hash, message }) = found else { return Some(self.park(receipt, body)) };
         self.smpp.metrics.dlr_hits.inc();

@@ -1,6 +1,6 @@
 //! The data path of a bind: one task that submits, takes answers and receipts, and keeps time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +26,9 @@ use crate::smpp::vendor::{Slot, Vendor};
 const ENQUIRE_LINK_MISSES_MAX: u8 = 2;
 /// Receipts taken whose acknowledgement waits for the log; with more the socket is not read.
 const UNACKNOWLEDGED_MAX: usize = 2048;
+/// Attempts after which a message whose answers are lost is held even where the route says retry: a vendor
+/// that delivers and never answers would deliver it again and again.
+const UNCERTAIN_ATTEMPTS_MAX: u16 = 10;
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 
 /// A bind's data path.
@@ -45,7 +48,10 @@ pub(super) struct Serve {
     pub(super) unacknowledged: VecDeque<Acknowledgement>,
     /// When the queue is worth looking at again although nobody wakes us.
     pub(super) queue_due: Option<Instant>,
+    pub(super) silence: Silence,
     transmits: bool,
+    /// Set when the bind is to end: the last moment for answers to what was sent.
+    leaves_by: Option<Instant>,
     /// The vendor's generation when this bind was made.
     generation: u64,
     timer: Pin<Box<Sleep>>,
@@ -56,6 +62,15 @@ pub(super) struct Acknowledgement {
     pub(super) ticket: Ticket,
     pub(super) command_id: CommandId,
     pub(super) sequence_number: u32,
+}
+
+/// What a vendor leaves unanswered.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    /// Places of the window that stay taken until the vendor answers something.
+    pub(super) withheld: u32,
+    /// Messages whose answer did not come in time, by sequence_number.
+    pub(super) late: HashMap<u32, i64>,
 }
 
 /// Messages a second, measured over the last whole second.
@@ -118,7 +133,9 @@ impl Serve {
             machine,
             unacknowledged: VecDeque::new(),
             queue_due: None,
+            silence: Silence::default(),
             transmits,
+            leaves_by: None,
             generation: bound.generation,
             timer: Box::pin(sleep_until(now)),
             smpp,
@@ -134,9 +151,10 @@ impl Serve {
             if let Some(reason) = self.take_frames() {
                 break reason;
             }
-            if self.transmits && self.machine.state().is_bound() {
+            if self.may_submit() {
                 self.submit();
             }
+            self.unbind_when_done();
             if let Some(reason) = self.keep_time() {
                 break reason;
             }
@@ -155,7 +173,7 @@ impl Serve {
         let read = self.may_read();
         let acknowledgement = self.unacknowledged.front().map(|first| first.ticket.clone());
         let attempt = self.next_attempt_ticket();
-        let unbinding = !self.machine.state().is_bound();
+        let leaving = self.leaves_by.is_some();
         self.arm_timer();
         tokio::select! {
             event = self.connection.ready(read) => match event {
@@ -167,12 +185,17 @@ impl Serve {
             () = durable(attempt) => {}
             () = self.slot.wake.notified() => {}
             () = self.timer.as_mut() => {}
-            () = shutdown.requested(), if !unbinding => self.unbind(),
+            () = shutdown.requested(), if !leaving => self.leave(),
         }
         if self.must_leave() {
-            self.unbind();
+            self.leave();
         }
         None
+    }
+
+    /// True while the bind takes messages for its vendor.
+    pub(super) fn may_submit(&self) -> bool {
+        self.transmits && self.leaves_by.is_none() && self.machine.state().is_bound()
     }
 
     fn must_leave(&self) -> bool {
@@ -246,7 +269,7 @@ impl Serve {
     fn keep_time(&mut self) -> Option<&'static str> {
         let now = Instant::now();
         self.expire_requests(now);
-        if let Some(rate) = self.aimd.calm(now) {
+        if let Some(rate) = self.aimd.judge(now) {
             self.slot.inbox.lock().bucket.set_rate(rate, now);
         }
         match self.machine.poll(now.into_std())? {
@@ -267,7 +290,8 @@ impl Serve {
         let machine = self.machine.next_deadline().map(Instant::from_std);
         let response =
             self.window.oldest().map(|sent| Instant::from_std(sent) + self.smpp.options.response.get());
-        let next = [machine, response, self.queue_due].into_iter().flatten().min();
+        let waits = [machine, response, self.queue_due, self.aimd.due(), self.leaves_by];
+        let next = waits.into_iter().flatten().min();
         let next = next.unwrap_or(now + SLEEP_MAX);
         if self.timer.is_elapsed() || next < self.timer.deadline() {
             self.timer.as_mut().reset(next);
@@ -285,10 +309,20 @@ impl Serve {
         }
     }
 
-    /// Takes no new message, and says good-bye; answers to what was sent are still taken.
-    fn unbind(&mut self) {
-        if self.machine.state().is_bound() {
-            self.slot.inbox.lock().open = false;
+    /// Takes no new message, and gives back what is not written; the answers to what was sent are awaited.
+    fn leave(&mut self) {
+        if self.leaves_by.is_none() {
+            self.leaves_by = Some(Instant::now() + self.smpp.options.unbind.get());
+            self.give_back();
+        }
+    }
+
+    /// Says good-bye once every answer has come, or has had its time.
+    fn unbind_when_done(&mut self) {
+        let Some(leaves_by) = self.leaves_by else { return };
+        let done = self.window.is_empty() && self.unacknowledged.is_empty();
+        if self.machine.state().is_bound() && (done || Instant::now() >= leaves_by) {
+            self.leaves_by = Some(Instant::now() + SLEEP_MAX);
             let sequence_number = self.window.next_sequence_number();
             encode_request_header(CommandId::UNBIND, sequence_number, &mut self.connection.output);
             self.machine.unbind_sent(Instant::now().into_std());
@@ -300,21 +334,8 @@ impl Serve {
 /// an answer is uncertain.
 impl Drop for Serve {
     fn drop(&mut self) {
-        let (outgoing, next) = {
-            let mut inbox = self.slot.inbox.lock();
-            inbox.open = false;
-            inbox.free = 0;
-            (std::mem::take(&mut inbox.outgoing), std::mem::take(&mut inbox.next))
-        };
+        self.give_back();
         let written: Vec<Box<Message>> = self.window.drain().map(|(_, message)| message).collect();
-        for message in next.into_iter().rev() {
-            self.vendor.requeue(vec![message]);
-        }
-        for outgoing in outgoing.into_iter().rev() {
-            let mut message = outgoing.message;
-            message.row.progress.attempts = message.row.progress.attempts.saturating_sub(1);
-            self.put_back(message);
-        }
         for message in written.into_iter().rev() {
             self.on_uncertain(message);
         }
@@ -323,8 +344,27 @@ impl Drop for Serve {
 }
 
 impl Serve {
-    /// Back to the head of the vendor's queue.
+    /// What is not written goes back to the queue; nothing more comes.
+    fn give_back(&self) {
+        let (outgoing, next) = {
+            let mut inbox = self.slot.inbox.lock();
+            inbox.open = false;
+            inbox.free = 0;
+            (std::mem::take(&mut inbox.outgoing), std::mem::take(&mut inbox.next))
+        };
+        for message in next.into_iter().rev() {
+            self.vendor.requeue(vec![message]);
+        }
+        for outgoing in outgoing.into_iter().rev() {
+            let mut message = outgoing.message;
+            message.row.progress.attempts = message.row.progress.attempts.saturating_sub(1);
+            self.put_back(message);
+        }
+    }
+
+    /// Back to the head of the vendor's queue; a bind that was lost was no try of the message.
     pub(super) fn put_back(&self, mut message: Box<Message>) {
+        message.tries = message.tries.saturating_sub(1);
         message.requeue();
         let (id, progress) = message.change();
         self.smpp.log.append(|batch| batch.change(id, progress));
@@ -335,7 +375,9 @@ impl Serve {
     pub(super) fn on_uncertain(&self, mut message: Box<Message>) {
         self.smpp.metrics.uncertain.inc();
         Vendor::count(&self.vendor.counters.failed);
-        if message.row.progress.uncertain == Uncertain::Retry {
+        self.vendor.metrics.failed.inc();
+        let again = message.row.progress.attempts < UNCERTAIN_ATTEMPTS_MAX;
+        if message.row.progress.uncertain == Uncertain::Retry && again {
             return self.put_back(message);
         }
         let deadline = self.smpp.now().plus(self.smpp.options.uncertain_hold.get());

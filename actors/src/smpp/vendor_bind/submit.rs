@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{BufMut, BytesMut};
+use runtime::clock::Timestamp;
 use runtime::log::{State, Ticket};
 use smpp::pdu::{Sm, SmResp};
 use smpp::text;
@@ -21,6 +22,8 @@ use crate::smpp::vendor::{Inbox, Outgoing, Vendor};
 
 /// Messages whose attempt goes into the log at one time.
 const ATTEMPTS_MAX: usize = 256;
+/// Requests without an answer in time whose answer is still listened for.
+const LATE_MAX: usize = 4096;
 /// Offset of the sequence_number in a PDU (3.2).
 const SEQUENCE_AT: usize = 12;
 
@@ -34,7 +37,7 @@ impl Serve {
 
     /// The ticket that the next attempt waits for.
     pub(super) fn next_attempt_ticket(&self) -> Option<Ticket> {
-        if self.connection.output.len() >= UNSENT_MAX {
+        if self.connection.output.len() >= UNSENT_MAX || !self.may_submit() {
             return None;
         }
         self.slot.inbox.lock().outgoing.front().map(|first| first.ticket.clone())
@@ -102,6 +105,7 @@ impl Serve {
         let mut attempts: Vec<Box<Message>> = Vec::new();
         let mut expired: Vec<Box<Message>> = Vec::new();
         while inbox.open && inbox.free > 0 && attempts.len() < ATTEMPTS_MAX {
+            // One token opens the way; a message of more segments goes into debt for the others.
             if !inbox.bucket.take(1, now) {
                 self.queue_due = Some(now + inbox.bucket.wait(now));
                 break;
@@ -115,10 +119,11 @@ impl Serve {
                 expired.push(message);
                 continue;
             }
+            inbox.bucket.owe(message.segments() - 1);
             inbox.free -= 1;
             message.row.progress.state = State::Submitted;
             message.row.progress.attempts = message.row.progress.attempts.saturating_add(1);
-            message.tries += 1;
+            message.tries = message.tries.saturating_add(1);
             attempts.push(message);
         }
         let count = attempts.len();
@@ -157,14 +162,18 @@ impl Serve {
 
     pub(super) fn on_submit_sm_resp(&mut self, frame: &Frame) {
         let header = frame.header();
-        let Some((message, _sent)) = self.window.remove(header.sequence_number) else { return };
-        self.place_free();
+        let Some((message, _sent)) = self.window.remove(header.sequence_number) else {
+            return self.on_late_answer(frame);
+        };
+        self.answered();
         let config = self.vendor.config.load_full();
         let class = classify(header.command_status, &config.retryable_statuses);
-        let outcome = if class == Class::Accepted { "success" } else { "failed" };
-        self.count_outcome(class, outcome);
+        self.count_outcome(class);
         match class {
-            Class::Accepted => self.on_accepted(message, frame),
+            Class::Accepted => {
+                self.aimd.accepted();
+                self.on_accepted(message, frame);
+            }
             Class::SlowDown => self.on_throttled(message, header.command_status),
             Class::Transient => self.on_transient(message, header.command_status),
             Class::Bind => {
@@ -179,28 +188,81 @@ impl Serve {
     /// generic_nack to a submit_sm: the vendor could not read it, and will not the next time.
     pub(super) fn on_generic_nack(&mut self, header: &Header) {
         let Some((message, _sent)) = self.window.remove(header.sequence_number) else { return };
-        self.place_free();
-        self.count_outcome(Class::Permanent, "failed");
+        self.answered();
+        self.count_outcome(Class::Permanent);
         self.on_permanent(message, header.command_status);
     }
 
     pub(super) fn expire_requests(&mut self, now: Instant) {
         let response = self.smpp.options.response.get();
-        while let Some((_, message)) = self.window.expired(now.into_std(), response) {
-            self.place_free();
+        while let Some((sequence_number, message)) = self.window.expired(now.into_std(), response) {
+            self.unanswered(sequence_number, message.row.id);
             self.on_uncertain(message);
         }
+        self.probe();
     }
 
-    fn place_free(&self) {
-        self.slot.inbox.lock().free += 1;
+    /// A request got its answer: its place is free, and the vendor is not silent.
+    fn answered(&mut self) {
+        let withheld = std::mem::take(&mut self.silence.withheld);
+        let mut inbox = self.slot.inbox.lock();
+        inbox.free += 1 + withheld;
+        if withheld > 0 {
+            inbox.open = self.may_submit();
+        }
+        drop(inbox);
         self.face.unanswered.store(self.window.len(), Ordering::Relaxed);
     }
 
-    fn count_outcome(&self, class: Class, outcome: &str) {
-        let counters = &self.vendor.counters;
-        Vendor::count(if class == Class::Accepted { &counters.success } else { &counters.failed });
-        self.smpp.metrics.client_submit_sm.with_label_values(&[self.vendor.name().as_str(), outcome]).inc();
+    /// A request got no answer in time: until the vendor answers one, its places stay taken and others get
+    /// the traffic.
+    fn unanswered(&mut self, sequence_number: u32, id: i64) {
+        self.silence.withheld += 1;
+        if self.silence.late.len() < LATE_MAX {
+            self.silence.late.insert(sequence_number, id);
+        }
+        self.slot.inbox.lock().open = false;
+        self.face.unanswered.store(self.window.len(), Ordering::Relaxed);
+    }
+
+    /// A silent vendor is asked with one message at a time.
+    fn probe(&mut self) {
+        if self.silence.withheld == 0 || !self.window.is_empty() || !self.may_submit() {
+            return;
+        }
+        let mut inbox = self.slot.inbox.lock();
+        if !inbox.open && inbox.outgoing.is_empty() {
+            self.silence.withheld += inbox.free;
+            self.silence.withheld -= 1;
+            inbox.free = 1;
+            inbox.open = true;
+        }
+    }
+
+    /// An answer that came too late: the vendor is not silent, and a message that is held for want of it has
+    /// its id after all.
+    fn on_late_answer(&mut self, frame: &Frame) {
+        let header = frame.header();
+        let Some(id) = self.silence.late.remove(&header.sequence_number) else { return };
+        let held = self.smpp.tracker.answered(id);
+        if header.command_status == CommandStatus::ESME_ROK
+            && let Some(message) = held
+        {
+            self.on_accepted(message, frame);
+        } else if let Some(message) = held {
+            self.on_permanent(message, header.command_status);
+        }
+    }
+
+    fn count_outcome(&self, class: Class) {
+        let (counters, metrics) = (&self.vendor.counters, &self.vendor.metrics);
+        if class == Class::Accepted {
+            Vendor::count(&counters.success);
+            metrics.success.inc();
+        } else {
+            Vendor::count(&counters.failed);
+            metrics.failed.inc();
+        }
     }
 
     fn on_accepted(&self, mut message: Box<Message>, frame: &Frame) {
@@ -218,6 +280,9 @@ impl Serve {
         let hash = hash(self.vendor.id, &canonical(resp.message_id));
         progress.state = State::Enroute;
         progress.dlr_hash = Some(hash);
+        // The vendor's own word of an expiry comes after the expiry.
+        let expires = Timestamp::from_micros(message.row.expires_at);
+        progress.deadline = Some(expires.plus(self.smpp.options.receipt_grace.get()).micros());
         let (id, progress) = message.change();
         self.smpp.log.append(|batch| batch.change(id, progress));
         if let Some(parked) = self.smpp.receipts.insert(hash, message) {
@@ -230,12 +295,16 @@ impl Serve {
         let now = Instant::now();
         self.face.throttled.fetch_add(1, Ordering::Relaxed);
         message.row.progress.command_status = Some(status.0);
+        // A vendor that is busy has not tried the message.
+        message.tries = message.tries.saturating_sub(1);
         message.requeue();
         let (id, progress) = message.change();
         self.smpp.log.append(|batch| batch.change(id, progress));
         let mut inbox = self.slot.inbox.lock();
-        if let Some(rate) = self.aimd.throttled(self.flow.per_second(), now) {
-            inbox.bucket.set_rate(rate, now);
+        if self.aimd.throttled() {
+            if inbox.bucket.is_unlimited() {
+                inbox.bucket.set_rate(self.flow.per_second(), now);
+            }
             inbox.bucket.empty();
         }
         let place = inbox.next.iter().position(|other| other.row.id > message.row.id);
