@@ -23,6 +23,8 @@ pub struct Parts {
     pub root_key: Arc<RootKey>,
     /// What the API port accepts.
     pub token: TokenHash,
+    /// Whether an administrator may make actors panic.
+    pub fault_injection: bool,
 }
 
 /// The node as handlers see it.
@@ -33,6 +35,7 @@ pub struct Api {
     pub(crate) store: Db,
     pub(crate) root_key: Arc<RootKey>,
     pub(crate) token: TokenHash,
+    pub(crate) fault_injection: bool,
     /// One apply at a time: each plans against what the one before has written.
     pub(crate) applying: Mutex<()>,
 }
@@ -48,6 +51,7 @@ impl Api {
             store: parts.store,
             root_key: parts.root_key,
             token: parts.token,
+            fault_injection: parts.fault_injection,
             applying: Mutex::new(()),
         })
     }

@@ -17,6 +17,7 @@ pub(crate) enum Code {
     MethodNotAllowed,
     RequestTimeout,
     NotRestartable,
+    FaultInjectionOff,
     BodyTooLarge,
     ProvisioningRefused,
     ExplainRefused,
@@ -60,6 +61,9 @@ impl Code {
             }
             Self::NotRestartable => {
                 (StatusCode::CONFLICT, "not_restartable", "The actor cannot be restarted now")
+            }
+            Self::FaultInjectionOff => {
+                (StatusCode::FORBIDDEN, "fault_injection_off", "Panics on request are not allowed here")
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
             Self::ProvisioningRefused => (

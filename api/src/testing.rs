@@ -80,7 +80,14 @@ impl Lab {
         });
         let root_key = Arc::new(RootKey::load_or_create(&directory.path().join("root.key")).unwrap());
         let token = TokenHash::of(TOKEN.as_bytes());
-        let api = Api::new(Parts { smpp: Arc::clone(&smpp), metrics, store, root_key, token });
+        let api = Api::new(Parts {
+            smpp: Arc::clone(&smpp),
+            metrics,
+            store,
+            root_key,
+            token,
+            fault_injection: false,
+        });
         Self { api, smpp, _directory: directory }
     }
 

@@ -83,6 +83,8 @@ pub struct ApiOptions {
     pub header_timeout: HumanDuration,
     /// Octets of a request's body.
     pub body_octets_max: u32,
+    /// Lets an administrator make an actor panic, to see it heal: for tests and drills.
+    pub fault_injection: bool,
 }
 
 impl Default for ApiOptions {
@@ -93,6 +95,7 @@ impl Default for ApiOptions {
             connections_max: 1024,
             header_timeout: HumanDuration::from_secs(10),
             body_octets_max: 1 << 20,
+            fault_injection: false,
         }
     }
 }

@@ -96,7 +96,6 @@ impl Registry {
     }
 
     /// Makes that child panic at its next step; false when there is no such child running.
-    #[cfg(feature = "panic-injection")]
     pub fn poison(&self, name: &ActorName) -> bool {
         self.entry(name).is_some_and(|entry| entry.poison())
     }

@@ -38,8 +38,8 @@ pub(crate) struct Setup {
     pub(crate) fixed_ports: bool,
     /// Where the data directory is to be, when it is not inside the node's own directory.
     pub(crate) data_dir: Option<PathBuf>,
-    /// The program that was built with the tests, whatever `WARP_TEST_BINARY` says.
-    pub(crate) binary_beside_test: bool,
+    /// Lines of `[api]` beside the addresses.
+    pub(crate) api: String,
 }
 
 /// A node's files; they outlive its processes.
@@ -54,6 +54,10 @@ impl Place {
     #[track_caller]
     pub(crate) fn new(setup: &Setup) -> Arc<Self> {
         let place = Self::unprovisioned(setup);
+        // PostgreSQL is migrated by hand only.
+        if setup.sections.contains("postgres") {
+            place.warp(&["migrate"]).assert_success();
+        }
         if !setup.provision.is_empty() {
             place.apply(&setup.provision).assert_success();
         }
@@ -64,8 +68,7 @@ impl Place {
     pub(crate) fn unprovisioned(setup: &Setup) -> Arc<Self> {
         let directory = tempfile::Builder::new().prefix("warp-test-").tempdir().unwrap();
         let data = setup.data_dir.clone().unwrap_or_else(|| directory.path().join("data"));
-        let binary = if setup.binary_beside_test { beside_test() } else { binary() };
-        let place = Self { directory, data, binary };
+        let place = Self { directory, data, binary: binary() };
         place.write_config(setup);
         Arc::new(place)
     }
@@ -75,9 +78,10 @@ impl Place {
         let (api, metrics, smpp) = (port(), port(), port());
         let text = format!(
             "[node]\ndata_dir = {data:?}\n\
-             [api]\nlisten = \"127.0.0.1:{api}\"\nmetrics_listen = \"127.0.0.1:{metrics}\"\n\
+             [api]\nlisten = \"127.0.0.1:{api}\"\nmetrics_listen = \"127.0.0.1:{metrics}\"\n{of_api}\n\
              [smpp]\nlisten = [\"127.0.0.1:{smpp}\"]\n{lines}\n{sections}\n",
             data = self.data.display().to_string(),
+            of_api = setup.api,
             lines = setup.smpp,
             sections = setup.sections,
         );

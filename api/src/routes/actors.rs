@@ -29,7 +29,6 @@ pub(super) const ROUTES: &[Route] = &[
         query: &[],
         handler: restart,
     },
-    #[cfg(feature = "panic-injection")]
     Route {
         method: Method::POST,
         path: "/v1/actors/{name}/panic",
@@ -66,11 +65,17 @@ fn restart(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     })
 }
 
-#[cfg(feature = "panic-injection")]
+/// Makes the actor panic, where the configuration allows it: to see it heal.
 fn panic(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
+        if !api.fault_injection {
+            let detail =
+                "panics on request are off; [api] fault_injection = true lets an administrator cause them";
+            return Err(Problem::new(Code::FaultInjectionOff, detail.to_owned()));
+        }
         let registry = &api.smpp.registry;
         let (name, _) = find(registry, &request)?;
+        tracing::warn!(%name, "panic on request");
         if !registry.poison(&name) {
             return Err(Problem::new(Code::NotRestartable, format!("{name} does not run now")));
         }

@@ -1,5 +1,6 @@
 //! A node of ours as a separate process, in a directory that goes when it does.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,7 +68,11 @@ impl Node {
         std::fs::write(&config, node_toml(&data_dir, &options.store_url))
             .context("cannot write node.toml")?;
         std::fs::write(&provisioning, provision.to_toml()).context("cannot write provision.toml")?;
-        apply(&program, &provisioning, &config).await?;
+        // PostgreSQL is migrated by hand only.
+        if !options.store_url.is_empty() {
+            warp(&program, &[OsStr::new("migrate")], &config).await?;
+        }
+        warp(&program, &[OsStr::new("apply"), provisioning.as_os_str()], &config).await?;
         let child = serve(&program, &config, path)?;
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let ports = Ports { api: nowhere, metrics: None, smpp: Vec::new() };
@@ -158,10 +163,10 @@ fn data_dir_in(directory: &Path) -> PathBuf {
     directory.join("data")
 }
 
-async fn apply(program: &Path, provisioning: &Path, config: &Path) -> anyhow::Result<()> {
+/// Runs a command of the program to its end.
+async fn warp(program: &Path, arguments: &[&OsStr], config: &Path) -> anyhow::Result<()> {
     let output = Command::new(program)
-        .arg("apply")
-        .arg(provisioning)
+        .args(arguments)
         .arg("--config")
         .arg(config)
         .stdin(Stdio::null())
@@ -170,7 +175,8 @@ async fn apply(program: &Path, provisioning: &Path, config: &Path) -> anyhow::Re
         .with_context(|| format!("cannot run {}", program.display()))?;
     if !output.status.success() {
         bail!(
-            "`warp apply` refused the provisioning with {}: {}{}",
+            "`warp {}` ended with {}: {}{}",
+            arguments.join(OsStr::new(" ")).display(),
             output.status,
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)

@@ -72,6 +72,7 @@ impl Node {
             store: databases.store.clone(),
             root_key,
             token,
+            fault_injection: config.api.fault_injection,
         });
         let api = api::tree::spec(&api, sockets, &config.api).map_err(Failure::run)?;
         let api = Supervisor::spawn(api, &registry).await.map_err(Failure::run)?;

@@ -211,7 +211,6 @@ impl Entry {
     }
 }
 
-#[cfg(feature = "panic-injection")]
 impl Entry {
     /// Tasks, threads and whatever waits for its shutdown panic by themselves; an actor is killed, which
     /// its supervisor takes for a panic.

@@ -89,10 +89,8 @@ async fn start_actor(start: &StartActor, seat: Seat, report: Report) -> Result<R
 fn start_task(start: &StartTask, seat: Seat, report: Report) -> Runner {
     let start = StartTask::clone(start);
     let name = seat.name.clone();
-    #[cfg(feature = "panic-injection")]
     let shutdown = seat.shutdown.clone();
     let body = async move { start(seat).await };
-    #[cfg(feature = "panic-injection")]
     let body = async move {
         tokio::select! {
             biased;

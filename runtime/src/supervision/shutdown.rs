@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use tokio::sync::Notify;
 
@@ -15,20 +15,18 @@ pub struct Shutdown(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    requested: Latch,
+    /// [`REQUESTED`], [`POISONED`].
+    wishes: AtomicU8,
+    changed: Notify,
     /// Someone called `requested()` once. It stays set: a loop that waits in `select!` is between two waits
     /// most of the time.
     watched: AtomicBool,
-    #[cfg(feature = "panic-injection")]
-    poison: Latch,
 }
 
-/// Set once, seen by all.
-#[derive(Default)]
-struct Latch {
-    set: AtomicBool,
-    changed: Notify,
-}
+/// The incarnation is to end.
+const REQUESTED: u8 = 1;
+/// It is to panic, so that a test or a drill sees its supervisor at work.
+const POISONED: u8 = 2;
 
 impl Shutdown {
     /// A token nobody has requested.
@@ -39,33 +37,40 @@ impl Shutdown {
     /// Resolves once the end is requested; at once when it was already.
     pub async fn requested(&self) {
         self.0.watched.store(true, Ordering::Release);
-        #[cfg(feature = "panic-injection")]
-        tokio::select! {
-            biased;
-            () = self.poisoned() => injected_panic(),
-            () = self.0.requested.wait() => {}
+        if self.wait(REQUESTED | POISONED).await & POISONED != 0 {
+            injected_panic();
         }
-        #[cfg(not(feature = "panic-injection"))]
-        self.0.requested.wait().await;
     }
 
     /// Whether the end is requested: for threads and loops that poll.
     pub fn is_requested(&self) -> bool {
-        #[cfg(feature = "panic-injection")]
-        if self.is_poisoned() {
+        let wishes = self.0.wishes.load(Ordering::Acquire);
+        if wishes & POISONED != 0 {
             injected_panic();
         }
-        self.0.requested.is_set()
+        wishes & REQUESTED != 0
     }
 
     /// Requests the end.
     pub fn request(&self) {
-        self.0.requested.set();
+        self.wish(REQUESTED);
+    }
+
+    pub(crate) fn poison(&self) {
+        self.wish(POISONED);
+    }
+
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.0.wishes.load(Ordering::Acquire) & POISONED != 0
+    }
+
+    pub(super) async fn poisoned(&self) {
+        self.wait(POISONED).await;
     }
 
     /// [`is_requested`](Self::is_requested) for supervisors.
     pub(super) fn is_requested_unwatched(&self) -> bool {
-        self.0.requested.is_set()
+        self.0.wishes.load(Ordering::Acquire) & REQUESTED != 0
     }
 
     pub(super) fn is_watched(&self) -> bool {
@@ -74,61 +79,38 @@ impl Shutdown {
 
     /// [`requested`](Self::requested) for supervisors, which are stopped rather than left to end.
     pub(super) async fn wait_unwatched(&self) {
-        self.0.requested.wait().await;
+        self.wait(REQUESTED).await;
     }
 
-    #[cfg(not(feature = "panic-injection"))]
-    #[expect(clippy::unused_self, reason = "the same call as with panic-injection")]
-    pub(super) const fn is_poisoned(&self) -> bool {
-        false
-    }
-}
-
-#[cfg(feature = "panic-injection")]
-impl Shutdown {
-    pub(crate) fn poison(&self) {
-        self.0.poison.set();
+    fn wish(&self, wish: u8) {
+        self.0.wishes.fetch_or(wish, Ordering::AcqRel);
+        self.0.changed.notify_waiters();
     }
 
-    pub(super) fn is_poisoned(&self) -> bool {
-        self.0.poison.is_set()
-    }
-
-    pub(super) async fn poisoned(&self) {
-        self.0.poison.wait().await;
+    /// Waits until one of these is wished; gives all wishes.
+    async fn wait(&self, any: u8) -> u8 {
+        loop {
+            // Created before the check, so that a wish between check and wait is not missed.
+            let changed = self.0.changed.notified();
+            let wishes = self.0.wishes.load(Ordering::Acquire);
+            if wishes & any != 0 {
+                return wishes;
+            }
+            changed.await;
+        }
     }
 }
 
 /// What an injected panic says.
 pub(super) const INJECTED: &str = "injected panic";
 
-#[cfg(feature = "panic-injection")]
-#[expect(clippy::panic, reason = "panicking is the purpose; compiled for fault tests only")]
+#[expect(clippy::panic, reason = "panicking is the purpose; only an operator who allowed it gets here")]
 pub(super) fn injected_panic() -> ! {
     panic!("{INJECTED}")
 }
 
-impl Latch {
-    fn set(&self) {
-        self.set.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-    }
-
-    fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
-    }
-
-    async fn wait(&self) {
-        // Created before the check, so that a set between check and wait is not missed.
-        let changed = self.changed.notified();
-        if !self.is_set() {
-            changed.await;
-        }
-    }
-}
-
 impl fmt::Debug for Shutdown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shutdown").field("requested", &self.0.requested.is_set()).finish()
+        f.debug_struct("Shutdown").field("requested", &self.is_requested_unwatched()).finish()
     }
 }

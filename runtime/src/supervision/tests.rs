@@ -12,7 +12,6 @@ use lab::{Lab, Order, PLENTY, name};
 mod ends;
 mod lab;
 mod many;
-#[cfg(feature = "panic-injection")]
 mod poison;
 mod simulated;
 mod stopping;

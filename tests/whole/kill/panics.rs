@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::esme::ANSWER;
-use super::super::peer;
-use super::super::process::{Node, Place};
+use super::super::process::{Node, Place, Setup};
 use super::super::wait;
 use super::ledger::Ledger;
 use super::load::Customer;
@@ -33,13 +32,8 @@ const LOAD: Duration = Duration::from_millis(400);
 fn every_kind_of_actor_heals() {
     let vendors = Vendors::start();
     let mut setup = setup(&vendors, "");
-    // Panics are injected by a route that a release does not have.
-    setup.binary_beside_test = true;
+    setup.api = "fault_injection = true".to_owned();
     let node = Place::new(&setup).start();
-    // A path that only POST knows is 405 to GET; one that nobody knows is 404.
-    if node.get(&panic_of("message_log:main:0")).status == 404 {
-        return peer::absent("a node built with --features node/panic-injection");
-    }
     let ledger = Arc::new(Ledger::default());
     let customers: Vec<Customer> = (0..2).map(|n| Customer::start(n, node.smpp(), &ledger)).collect();
     wait::until("every kind lives", ANSWER, || {
@@ -61,6 +55,14 @@ fn every_kind_of_actor_heals() {
     drop(node);
     // Rest-for-one takes the binds down with the log: each panic can lose what all of them had outstanding.
     balance(&vendors, &ledger, KINDS.len() * ROUNDS as usize);
+}
+
+#[test]
+fn nobody_panics_unless_the_configuration_allows_it() {
+    let node = Node::new(&Setup::default());
+    let refused = node.post(&panic_of("retention:main:0"));
+    assert_eq!((refused.status, &refused.json()["code"]), (403, &"fault_injection_off".into()));
+    assert_eq!(restarts(&tree(&node)["retention:main:0"]), 0);
 }
 
 /// One panic of this kind; afterwards the same actor lives again, or for a session, the node goes on without.
