@@ -14,7 +14,7 @@ use crate::report::Outcome;
 use crate::smpp::load::Load;
 use crate::smpp::smsc::IdFormat;
 use crate::smpp::suite::Scenario;
-use crate::smpp::{idle, run, suite};
+use crate::smpp::{idle, restart, run, suite};
 use crate::subject::{Attached, NodeOptions, Target};
 
 /// Load harness of the WARP carrier core.
@@ -31,6 +31,17 @@ enum Command {
     Smpp(Box<Smpp>),
     /// Measures a node with bound and silent sessions, or with none.
     SmppIdle(Box<SmppIdle>),
+    /// Kills a node with many live messages, starts it again, and lets them arrive.
+    SmppRestart(Box<SmppRestart>),
+}
+
+#[derive(Debug, Args)]
+struct SmppRestart {
+    /// Messages that wait when the node is killed.
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: u32,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -177,7 +188,19 @@ impl Cli {
                 idle.common.print(&idle::measure(idle.sessions, watched, &target).await?);
                 Ok(())
             }
+            Command::SmppRestart(restart) => {
+                let target = restart.common.target().await?;
+                restart.common.print(&restarted(restart.messages, &target).await?);
+                Ok(())
+            }
         }
+    }
+}
+
+async fn restarted(messages: u32, target: &Target) -> anyhow::Result<Outcome> {
+    match target {
+        Target::Start(options) => restart::measure(messages, options).await,
+        Target::Direct | Target::Attach(_) => bail!("a restart is measured on a node of the harness's own"),
     }
 }
 
@@ -207,6 +230,7 @@ impl Smpp {
             let outcome = match scenario {
                 Scenario::Load(load) => run::measure(&load, &target, limit).await,
                 Scenario::Idle(sessions, watched) => idle::measure(sessions, watched, &target).await,
+                Scenario::Restart(messages) => restarted(messages, &target).await,
             };
             match outcome {
                 Ok(outcome) => self.common.print(&outcome),

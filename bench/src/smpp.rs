@@ -3,6 +3,7 @@
 pub mod esme;
 pub mod idle;
 pub mod load;
+pub mod restart;
 pub mod run;
 pub mod smsc;
 pub mod suite;

@@ -70,6 +70,9 @@ impl Default for Load {
     }
 }
 
+/// Messages that may wait for the vendor of a run.
+const QUEUE_DEPTH_MAX: u32 = 100_000;
+
 impl Load {
     /// The SMSC of this run.
     pub(crate) fn smsc(&self, listen: SocketAddr) -> SmscOptions {
@@ -113,6 +116,7 @@ impl Load {
             vendor,
             vendor_binds: self.vendor_binds,
             vendor_window: self.vendor_window,
+            queue_depth_max: QUEUE_DEPTH_MAX,
             retry_uncertain: self.drop_every > 0,
         }
     }

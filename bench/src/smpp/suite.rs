@@ -11,6 +11,8 @@ pub enum Scenario {
     Load(Load),
     /// Bound and silent sessions, watched for so long.
     Idle(usize, Duration),
+    /// A restart with so many live messages.
+    Restart(u32),
 }
 
 impl Scenario {
@@ -20,6 +22,7 @@ impl Scenario {
             Self::Load(load) => load.scenario.clone(),
             Self::Idle(0, _) => "smpp-idle/node".to_owned(),
             Self::Idle(..) => "smpp-idle/sessions".to_owned(),
+            Self::Restart(_) => "smpp-restart".to_owned(),
         }
     }
 }
@@ -50,6 +53,7 @@ pub fn scenarios() -> Vec<Scenario> {
     all.push(Scenario::Load(Load { rate: 5_000.0, ..named("smpp/latency-at-5000") }));
     all.push(Scenario::Idle(1000, Duration::from_secs(10)));
     all.push(Scenario::Idle(0, Duration::from_secs(30)));
+    all.push(Scenario::Restart(1_000_000));
     all.push(Scenario::Load(Load {
         rate: 5_000.0,
         duration: Duration::from_secs(600),

@@ -97,6 +97,18 @@ impl Node {
         Some(format!("the node ended with {status}; its last words:\n{}", self.last_words()))
     }
 
+    /// Ends it with SIGKILL and starts it again on the same files; how long until it was ready.
+    pub async fn kill_and_start(&mut self, options: &NodeOptions) -> anyhow::Result<Duration> {
+        self.child.kill().await.context("cannot end the node")?;
+        // The file of the last life would name ports that nobody listens on.
+        let _ = std::fs::remove_file(self.data_dir().join("ports.json"));
+        let path = self.directory.path();
+        let begun = Instant::now();
+        self.child = serve(&options.program()?, &path.join("node.toml"), path)?;
+        self.ports = self.ready().await?;
+        Ok(begun.elapsed())
+    }
+
     /// Ends it with SIGTERM, after 10 s with SIGKILL.
     pub async fn stop(self) -> anyhow::Result<()> {
         terminate(self.child, STOP_WITHIN).await

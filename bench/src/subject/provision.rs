@@ -21,6 +21,8 @@ pub struct Provision {
     pub vendor_binds: usize,
     /// The window of each.
     pub vendor_window: usize,
+    /// Messages that may wait for it.
+    pub queue_depth_max: u32,
     /// Submits again when the vendor's answer was lost, instead of waiting for a receipt.
     pub retry_uncertain: bool,
 }
@@ -62,6 +64,7 @@ password = "bench"
 binds = {vendor_binds}
 window = {vendor_window}
 throughput_limit = 0
+queue_depth_max = {queue_depth_max}
 priority = 1
 active = true
 default_alphabet = "gsm7"
@@ -83,6 +86,7 @@ active = true
             port = self.vendor.port(),
             vendor_binds = self.vendor_binds,
             vendor_window = self.vendor_window,
+            queue_depth_max = self.queue_depth_max,
         );
         toml
     }

@@ -14,6 +14,7 @@ fn provision() -> Provision {
         vendor: SocketAddr::from(([127, 0, 0, 1], 3601)),
         vendor_binds: 2,
         vendor_window: 500,
+        queue_depth_max: 1000,
         retry_uncertain: false,
     }
 }
