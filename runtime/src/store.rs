@@ -65,29 +65,26 @@ pub struct Location<'a> {
 }
 
 impl Db {
-    /// Opens the configuration database (customers, accounts, vendors, routes).
+    /// Opens the configuration database (customers, accounts, vendors, routes). Like the log it is synchronous
+    /// at every commit on SQLite: acknowledged messages refer to its ids.
     ///
     /// # Errors
     /// When the server cannot be reached, or the file cannot be opened.
     pub async fn open_store(location: &Location<'_>) -> Result<Self, Error> {
-        Self::open(location, "warp.db", SqliteSynchronous::Normal).await
+        Self::open(location, "warp.db").await
     }
 
-    /// Opens the database of the message log. On SQLite it is a file of its own, synchronous at every commit.
+    /// Opens the database of the message log. On SQLite it is a file of its own.
     ///
     /// # Errors
     /// As [`Db::open_store`].
     pub async fn open_log(location: &Location<'_>) -> Result<Self, Error> {
-        Self::open(location, "log.db", SqliteSynchronous::Full).await
+        Self::open(location, "log.db").await
     }
 
-    async fn open(
-        location: &Location<'_>,
-        file: &str,
-        synchronous: SqliteSynchronous,
-    ) -> Result<Self, Error> {
+    async fn open(location: &Location<'_>, file: &str) -> Result<Self, Error> {
         if location.url.is_empty() {
-            Ok(Self::Lite(Lite::open(&location.data_dir.join(file), synchronous).await?))
+            Ok(Self::Lite(Lite::open(&location.data_dir.join(file)).await?))
         } else {
             let options = PgConnectOptions::from_str(location.url).map_err(Error::from)?;
             let options = options.application_name("warp");
@@ -133,12 +130,12 @@ impl Db {
 }
 
 impl Lite {
-    async fn open(path: &Path, synchronous: SqliteSynchronous) -> Result<Self, Error> {
+    async fn open(path: &Path) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(synchronous)
+            .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(LITE_BUSY_TIMEOUT)
             .statement_cache_capacity(200)

@@ -24,7 +24,7 @@ pub(crate) struct Engine {
 
 /// Runs a test on every engine that is there.
 pub(crate) async fn each_engine(test: impl AsyncFn(Engine)) {
-    test(Engine::create("").await).await;
+    test(Engine::lite().await).await;
     if let Some(server) = postgres() {
         let name = format!("warp_test_{}", Uuid::new_v4().simple());
         let admin = PgPoolOptions::new().max_connections(1).connect(&server).await.unwrap();
@@ -48,6 +48,11 @@ fn postgres() -> Option<String> {
 }
 
 impl Engine {
+    /// The engine that is always there.
+    pub(crate) async fn lite() -> Self {
+        Self::create("").await
+    }
+
     async fn create(url: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (store, log) = open(url, dir.path()).await;

@@ -44,6 +44,18 @@ async fn migrations_run_once_and_are_known_as_done() {
     .await;
 }
 
+/// What was acknowledged must be there after a power failure, and so must the ids that it refers to.
+#[tokio::test]
+async fn both_sqlite_files_are_synchronous_at_every_commit() {
+    let engine = Engine::lite().await;
+    for db in [&engine.store, &engine.log] {
+        let Db::Lite(lite) = db else { panic!("{db:?} is not SQLite") };
+        let (synchronous,): (i64,) =
+            sqlx::query_as("PRAGMA synchronous").fetch_one(&lite.write).await.unwrap();
+        assert_eq!(synchronous, 2, "2 is FULL");
+    }
+}
+
 #[test]
 fn schemas_become_prefixes_on_sqlite() {
     static SQL: Sql = Sql::both("SELECT v.id FROM messaging.vendors v JOIN voice.vendors w ON w.id = v.id");
