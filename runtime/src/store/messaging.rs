@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Db, Error, ErrorKind, Sql, fetch_all, fetch_optional, statements};
 use crate::log::Uncertain;
 use crate::model::{Account, Cidr, Customer, CustomerConfig, Did, Invalid, Messaging, Money, Route, Vendor};
+use crate::password::SecretString;
 use crate::seal::RootKey;
 
 statements! {
@@ -38,6 +39,9 @@ pub async fn version(db: &Db) -> Result<i64, Error> {
 
 /// Reads everything. The version is read first: a change that comes in between is read again later.
 ///
+/// A vendor whose password does not open is left out and named in the log and in
+/// [`Messaging::vendors_sealed`]: it must not keep the others from their work.
+///
 /// # Errors
 /// When the database cannot be asked, or a row holds what this program does not know.
 pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
@@ -49,6 +53,7 @@ pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
     let routes: Vec<RouteRecord> = fetch_all!(db, RouteRecord, ROUTES)?;
     let dids: Vec<(Uuid, String, Option<Uuid>, Option<Uuid>)> =
         fetch_all!(db, (Uuid, String, Option<Uuid>, Option<Uuid>), DIDS)?;
+    let (vendors, vendors_sealed) = open_vendors(vendors, key)?;
     Ok(Messaging {
         version,
         customers: collect(customers, customer)?,
@@ -61,7 +66,8 @@ pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
             })
             .collect(),
         accounts: collect(accounts, account)?,
-        vendors: collect(vendors, |row| vendor(row, key))?,
+        vendors,
+        vendors_sealed,
         routes: collect(routes, route)?,
         dids: dids
             .into_iter()
@@ -170,7 +176,27 @@ struct VendorRecord {
     retryable_statuses: Json<Vec<u32>>,
 }
 
-fn vendor(row: VendorRecord, key: &RootKey) -> Result<Vendor, Error> {
+type Sealed = Vec<(Uuid, String)>;
+
+fn open_vendors(rows: Vec<VendorRecord>, key: &RootKey) -> Result<(Vec<Vendor>, Sealed), Error> {
+    let (mut open, mut sealed) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match key.open(row.id, &row.password_sealed) {
+            Ok(password) => open.push(vendor(row, password)?),
+            Err(error) => {
+                tracing::error!(
+                    vendor = row.instance_name,
+                    %error,
+                    "vendor left out: apply its entry with its password again"
+                );
+                sealed.push((row.id, row.instance_name));
+            }
+        }
+    }
+    Ok((open, sealed))
+}
+
+fn vendor(row: VendorRecord, password: SecretString) -> Result<Vendor, Error> {
     Ok(Vendor {
         id: row.id,
         instance_name: row.instance_name,
@@ -182,7 +208,7 @@ fn vendor(row: VendorRecord, key: &RootKey) -> Result<Vendor, Error> {
         tls_ca: row.tls_ca,
         bind_type: row.bind_type.parse()?,
         system_id: row.system_id.parse()?,
-        password: key.open(row.id, &row.password_sealed)?,
+        password,
         system_type: row.system_type,
         binds: number(row.binds),
         window: number(row.window),

@@ -6,6 +6,7 @@
 mod document;
 mod write;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -52,6 +53,12 @@ pub enum Error {
         /// Its key.
         key: String,
     },
+    /// A known vendor's password does not open, and the file does not give it.
+    #[error("sms_vendor {0:?}: the stored password does not open with this root key; give it in the file")]
+    Sealed(String),
+    /// Somebody else changed the configuration after it was compared with the file.
+    #[error("the configuration was changed meanwhile, apply again")]
+    Changed,
     /// The database refused.
     #[error("database: {0}")]
     Store(#[from] super::Error),
@@ -89,34 +96,52 @@ pub fn plan(document: &Document, current: &Messaging) -> Result<Vec<Change>, Err
     document.check(current)?;
     let known = Document::of(current);
     let mut changes = Vec::new();
+    let stored = by_key(&known.customers, |entry| entry.ban.as_str());
     for entry in &document.customers {
-        let now = known.customers.iter().find(|now| now.ban == entry.ban);
+        let now = stored.get(entry.ban.as_str()).copied();
         compare(&mut changes, "customer", entry.ban.as_str(), (now, entry), false);
     }
+    let stored = by_key(&known.esme_accounts, |entry| entry.system_id.as_str());
+    let hashes = by_key(&current.accounts, |account| account.system_id.as_str());
     for entry in &document.esme_accounts {
-        let now = known.esme_accounts.iter().find(|now| now.system_id == entry.system_id);
-        let stored = current.accounts.iter().find(|account| account.system_id == entry.system_id);
-        let differs = entry.password.as_ref().zip(stored).is_some_and(|(wanted, stored)| {
+        let key = entry.system_id.as_str();
+        let differs = entry.password.as_ref().zip(hashes.get(key)).is_some_and(|(wanted, stored)| {
             !password::verify(Some(&stored.password), wanted.expose().as_bytes())
         });
-        compare(&mut changes, "esme_account", entry.system_id.as_str(), (now, entry), differs);
+        compare(&mut changes, "esme_account", key, (stored.get(key).copied(), entry), differs);
     }
-    for entry in &document.sms_vendors {
-        let now = known.sms_vendors.iter().find(|now| now.instance_name == entry.instance_name);
-        let stored = current.vendors.iter().find(|vendor| vendor.instance_name == entry.instance_name);
-        let differs =
-            entry.password.as_ref().zip(stored).is_some_and(|(wanted, stored)| *wanted != stored.password);
-        compare(&mut changes, "sms_vendor", &entry.instance_name, (now, entry), differs);
-    }
+    vendors(document, (current, &known), &mut changes);
+    let stored = by_key(&known.sms_routes, |entry| &entry.name);
     for entry in &document.sms_routes {
-        let now = known.sms_routes.iter().find(|now| now.name == entry.name);
+        let now = stored.get(entry.name.as_str()).copied();
         compare(&mut changes, "sms_route", &entry.name, (now, entry), false);
     }
+    let stored = by_key(&known.dids, |entry| &entry.number);
     for entry in &document.dids {
-        let now = known.dids.iter().find(|now| now.number == entry.number);
+        let now = stored.get(entry.number.as_str()).copied();
         compare(&mut changes, "did", &entry.number, (now, entry), false);
     }
     Ok(changes)
+}
+
+fn vendors(document: &Document, (current, known): (&Messaging, &Document), changes: &mut Vec<Change>) {
+    let stored = by_key(&known.sms_vendors, |entry| &entry.instance_name);
+    let passwords = by_key(&current.vendors, |vendor| &vendor.instance_name);
+    for entry in &document.sms_vendors {
+        let key = entry.instance_name.as_str();
+        if current.vendors_sealed.iter().any(|(_, name)| name == key) {
+            let field = ("password".to_owned(), "[does not open]".to_owned(), "[redacted]".to_owned());
+            changes.push(Change { kind: "sms_vendor", key: key.to_owned(), new: false, fields: vec![field] });
+            continue;
+        }
+        let both = entry.password.as_ref().zip(passwords.get(key));
+        let differs = both.is_some_and(|(wanted, stored)| *wanted != stored.password);
+        compare(changes, "sms_vendor", key, (stored.get(key).copied(), entry), differs);
+    }
+}
+
+fn by_key<T>(entries: &[T], key: impl Fn(&T) -> &str) -> HashMap<&str, &T> {
+    entries.iter().map(|entry| (key(entry), entry)).collect()
 }
 
 fn compare<T: Serialize>(

@@ -1,6 +1,7 @@
 //! The provisioning file.
 
-use std::collections::HashSet;
+mod check;
+mod of;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -163,7 +164,7 @@ pub struct SmsVendorEntry {
 pub struct SmsRouteEntry {
     /// Unique name; the label of routing metrics.
     pub name: String,
-    /// Destination prefix, digits; empty is every destination.
+    /// Destination prefix, digits, a plus before them is dropped; empty is every destination.
     #[serde(default)]
     pub prefix: String,
     /// Source prefix that the message must have; empty is any.
@@ -195,7 +196,7 @@ pub struct SmsRouteEntry {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DidEntry {
-    /// Digits of the E.164 number.
+    /// Digits of the E.164 number; a plus before them is dropped.
     pub number: String,
     /// BAN of the customer who has it; empty while in stock.
     #[serde(default)]
@@ -269,6 +270,13 @@ impl Document {
                 vendor.display_name.clone_from(&vendor.instance_name);
             }
         }
+        // Numbers are kept and compared as digits; people write them with a plus.
+        let prefixes = document.sms_routes.iter_mut().map(|route| &mut route.prefix);
+        for number in prefixes.chain(document.dids.iter_mut().map(|did| &mut did.number)) {
+            if let Some(digits) = number.strip_prefix('+') {
+                *number = digits.to_owned();
+            }
+        }
         Ok(document)
     }
 
@@ -309,186 +317,6 @@ impl Document {
                         .map_or_else(String::new, |account| account.system_id.to_string()),
                 })
                 .collect(),
-        }
-    }
-
-    /// Checks keys, words and references before anything is written.
-    pub(super) fn check(&self, current: &Messaging) -> Result<(), Error> {
-        unique("customer", self.customers.iter().map(|entry| entry.ban.as_str()))?;
-        unique("esme_account", self.esme_accounts.iter().map(|entry| entry.system_id.as_str()))?;
-        unique("sms_vendor", self.sms_vendors.iter().map(|entry| entry.instance_name.as_str()))?;
-        unique("sms_route", self.sms_routes.iter().map(|entry| entry.name.as_str()))?;
-        unique("did", self.dids.iter().map(|entry| entry.number.as_str()))?;
-        let known = Self::of(current);
-        for entry in &self.customers {
-            one_of("customer", entry.ban.as_str(), &entry.status, &["ACTIVE", "TRIAL", "SUSPENDED"])?;
-            one_of("customer", entry.ban.as_str(), &entry.kind, &["PREPAID", "POSTPAID"])?;
-        }
-        let customer = |kind, key: &str, name: &str| {
-            let both = self.customers.iter().chain(&known.customers);
-            exists(kind, key, ("customer", name), both.map(|entry| entry.ban.as_str()))
-        };
-        for entry in &self.esme_accounts {
-            customer("esme_account", entry.system_id.as_str(), entry.customer.as_str())?;
-            let stored = known.esme_accounts.iter().any(|now| now.system_id == entry.system_id);
-            has_password("esme_account", entry.system_id.as_str(), stored, entry.password.as_ref(), 8)?;
-        }
-        for entry in &self.sms_vendors {
-            let stored = known.sms_vendors.iter().any(|now| now.instance_name == entry.instance_name);
-            has_password("sms_vendor", &entry.instance_name, stored, entry.password.as_ref(), 8)?;
-        }
-        for entry in &self.sms_routes {
-            if !entry.customer.is_empty() {
-                customer("sms_route", &entry.name, &entry.customer)?;
-            }
-            let both = self.sms_vendors.iter().chain(&known.sms_vendors);
-            let names = both.map(|entry| entry.instance_name.as_str());
-            exists("sms_route", &entry.name, ("sms_vendor", &entry.vendor), names)?;
-        }
-        for entry in &self.dids {
-            if !entry.customer.is_empty() {
-                customer("did", &entry.number, &entry.customer)?;
-            }
-            if !entry.system_id.is_empty() {
-                let both = self.esme_accounts.iter().chain(&known.esme_accounts);
-                let names = both.map(|entry| entry.system_id.as_str());
-                exists("did", &entry.number, ("esme_account", &entry.system_id), names)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn unique<'a>(kind: &'static str, keys: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-    let mut seen = HashSet::new();
-    for key in keys {
-        if !seen.insert(key) {
-            return Err(Error::Twice { kind, key: key.to_owned() });
-        }
-    }
-    Ok(())
-}
-
-fn exists<'a>(
-    kind: &'static str,
-    key: &str,
-    (named, name): (&'static str, &str),
-    mut names: impl Iterator<Item = &'a str>,
-) -> Result<(), Error> {
-    if names.any(|known| known == name) {
-        Ok(())
-    } else {
-        Err(Error::Unknown { kind, key: key.to_owned(), named, name: name.to_owned() })
-    }
-}
-
-fn one_of(kind: &'static str, key: &str, word: &str, words: &[&str]) -> Result<(), Error> {
-    if words.contains(&word) {
-        Ok(())
-    } else {
-        Err(Error::Form(format!("{kind} {key:?}: {word:?} is not one of {}", words.join(", "))))
-    }
-}
-
-fn has_password(
-    kind: &'static str,
-    key: &str,
-    stored: bool,
-    password: Option<&SecretString>,
-    octets_max: usize,
-) -> Result<(), Error> {
-    match password {
-        None if !stored => Err(Error::NoPassword { kind, key: key.to_owned() }),
-        Some(password) if password.expose().len() > octets_max => {
-            Err(Error::Form(format!("{kind} {key:?}: an SMPP password has at most {octets_max} octets")))
-        }
-        _ => Ok(()),
-    }
-}
-
-mod of {
-    //! Entries as they describe entities.
-
-    use super::{Ban, CustomerEntry, EsmeAccountEntry, Messaging, SmsRouteEntry, SmsVendorEntry};
-    use crate::model::{Account, Customer, Route, Vendor};
-
-    impl CustomerEntry {
-        pub(super) fn of(customer: &Customer, current: &Messaging) -> Self {
-            let config = current.customer_configs.iter().find(|config| config.customer == customer.id);
-            Self {
-                ban: customer.ban.clone(),
-                company_name: customer.company_name.clone(),
-                status: customer.status.clone(),
-                kind: customer.kind.clone(),
-                services: customer.services.clone(),
-                throughput: config.map_or(0, |config| config.throughput),
-                outbox_max: config.map_or_else(super::outbox_max, |config| config.outbox_max),
-            }
-        }
-    }
-
-    impl EsmeAccountEntry {
-        pub(super) fn of(account: &Account, customer: Ban) -> Self {
-            Self {
-                system_id: account.system_id.clone(),
-                customer,
-                password: None,
-                active: account.active,
-                binds_max: account.binds_max,
-                bind_modes: account.bind_modes,
-                window: account.window,
-                throughput: account.throughput,
-                ip_whitelist: account.ip_whitelist.clone(),
-                default_alphabet: account.default_alphabet,
-                message_id_format: account.message_id_format,
-                transcode: account.transcode,
-            }
-        }
-    }
-
-    impl SmsVendorEntry {
-        pub(super) fn of(vendor: &Vendor) -> Self {
-            Self {
-                instance_name: vendor.instance_name.clone(),
-                display_name: vendor.display_name.clone(),
-                provider_type: vendor.provider_type.clone(),
-                host: vendor.host.clone(),
-                port: vendor.port,
-                tls: vendor.tls,
-                tls_ca: vendor.tls_ca.clone(),
-                bind_type: vendor.bind_type,
-                system_id: vendor.system_id.clone(),
-                password: None,
-                system_type: vendor.system_type.clone(),
-                binds: vendor.binds,
-                window: vendor.window,
-                throughput_limit: vendor.throughput_limit,
-                priority: vendor.priority,
-                active: vendor.active,
-                default_alphabet: vendor.default_alphabet,
-                queue_depth_max: vendor.queue_depth_max,
-                receipts_always: vendor.receipts_always,
-                long_as_payload: vendor.long_as_payload,
-                retryable_statuses: vendor.retryable_statuses.clone(),
-            }
-        }
-    }
-
-    impl SmsRouteEntry {
-        pub(super) fn of(route: &Route, current: &Messaging, customer: String) -> Self {
-            let vendor = current.vendors.iter().find(|vendor| vendor.id == route.vendor);
-            Self {
-                name: route.name.clone(),
-                prefix: route.prefix.clone(),
-                source_prefix: route.source_prefix.clone(),
-                customer,
-                vendor: vendor.map_or_else(String::new, |vendor| vendor.instance_name.clone()),
-                priority: route.priority,
-                cost: route.cost,
-                weight: route.weight,
-                uncertain: route.uncertain.into(),
-                active: route.active,
-            }
         }
     }
 }

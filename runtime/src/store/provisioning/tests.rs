@@ -94,3 +94,63 @@ fn a_file_that_cannot_be_meant_is_refused_with_the_place() {
     let refused = plan(&Document::parse(&twice).unwrap(), &empty).unwrap_err().to_string();
     assert!(refused.contains("stands in the file twice"), "{refused}");
 }
+
+#[tokio::test]
+async fn of_two_applies_planned_on_the_same_state_the_second_is_refused_whole() {
+    each_engine(async |engine: Engine| {
+        let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
+        let before = messaging::load(&engine.store, &key).await.unwrap();
+        let now = Timestamp::from_micros(1_790_000_000_000_000);
+        let first = Document::parse(FILE).unwrap();
+        let second = Document::parse(&FILE.replace("hidden", "other")).unwrap();
+        let plans = [plan(&first, &before).unwrap(), plan(&second, &before).unwrap()];
+        apply(&engine.store, &key, (&first, &plans[0]), &before, now).await.unwrap();
+        let refused = apply(&engine.store, &key, (&second, &plans[1]), &before, now).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the configuration was changed meanwhile, apply again");
+
+        let after = messaging::load(&engine.store, &key).await.unwrap();
+        assert_eq!(after.version, before.version + 1);
+        assert_eq!(after.vendors[0].password.expose(), "hidden");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_vendor_whose_password_does_not_open_is_left_out_and_mended_by_its_entry() {
+    each_engine(async |engine: Engine| {
+        let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
+        let other = RootKey::load_or_create(&engine.dir.path().join("other.key")).unwrap();
+        let now = Timestamp::from_micros(1_790_000_000_000_000);
+        let text = format!(
+            "{FILE}\n[[sms_vendors]]\ninstance_name = \"boston\"\nhost = \"b\"\nport = 1\n\
+             system_id = \"warp\"\npassword = \"b\"\n"
+        );
+        let (all, atlanta) = (Document::parse(&text).unwrap(), Document::parse(FILE).unwrap());
+        let before = messaging::load(&engine.store, &key).await.unwrap();
+        let changes = plan(&all, &before).unwrap();
+        apply(&engine.store, &key, (&all, &changes), &before, now).await.unwrap();
+        // Sealed again with a key that is not the node's.
+        let good = messaging::load(&engine.store, &key).await.unwrap();
+        let bad = Document::parse(&FILE.replace("hidden", "x")).unwrap();
+        let changes = plan(&bad, &good).unwrap();
+        apply(&engine.store, &other, (&bad, &changes), &good, now).await.unwrap();
+
+        let partly = messaging::load(&engine.store, &key).await.unwrap();
+        assert_eq!(partly.vendors.len(), 1);
+        assert_eq!(partly.vendors[0].instance_name, "boston");
+        let id = good.vendors.iter().find(|vendor| vendor.instance_name == "atlanta").unwrap().id;
+        assert_eq!(partly.vendors_sealed, [(id, "atlanta".to_owned())]);
+
+        let silent = Document::parse(&FILE.replace("password = \"hidden\"", "")).unwrap();
+        let refused = plan(&silent, &partly).unwrap_err().to_string();
+        assert!(refused.contains("does not open with this root key; give it in the file"), "{refused}");
+        let changes = plan(&atlanta, &partly).unwrap();
+        let text = changes.iter().map(ToString::to_string).collect::<String>();
+        assert_eq!(text, "~ sms_vendor atlanta\n    password: [does not open] -> [redacted]");
+        apply(&engine.store, &key, (&atlanta, &changes), &partly, now).await.unwrap();
+        let mended = messaging::load(&engine.store, &key).await.unwrap();
+        let vendor = mended.vendors.iter().find(|vendor| vendor.id == id).unwrap();
+        assert_eq!(vendor.password.expose(), "hidden");
+    })
+    .await;
+}

@@ -1,5 +1,7 @@
 //! Writes a document.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -8,13 +10,14 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::model::Messaging;
-use crate::password;
+use crate::password::{self, PasswordHash};
 use crate::seal::RootKey;
 use crate::store::messaging::stored_time;
 use crate::store::{Db, Sql, Tx, execute, statements};
 
 statements! {
-    RAISE_VERSION = Sql::both("UPDATE accounts.config_version SET version = version + 1 WHERE id = 1");
+    RAISE_VERSION = Sql::both(
+        "UPDATE accounts.config_version SET version = version + 1 WHERE id = 1 AND version = $1");
     UPSERT_CUSTOMER = Sql::both(
         "INSERT INTO accounts.customers (id, ban, company_name, status, type, services, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (ban) DO UPDATE SET \
@@ -67,10 +70,12 @@ statements! {
 }
 
 /// Writes the entities that `changes` names, in one transaction, and raises the configuration version.
-/// Hashes new passwords, which takes tens of milliseconds each.
+/// Hashes new passwords first, which takes tens of milliseconds each.
 ///
 /// # Errors
-/// When the database refuses; then nothing was written.
+/// [`Error::Changed`] when the configuration is no longer the `current` one that `changes` was made from: ids
+/// would be wrong, and passwords sealed for rows that are not. When the database refuses. Nothing was written
+/// then.
 pub async fn apply(
     db: &Db,
     key: &RootKey,
@@ -81,16 +86,24 @@ pub async fn apply(
     if changes.is_empty() {
         return Ok(());
     }
+    let named: HashSet<(&str, &str)> =
+        changes.iter().map(|change| (change.kind, change.key.as_str())).collect();
+    let changed = |kind: &'static str, name: &str| named.contains(&(kind, name));
+    let accounts = document.esme_accounts.iter();
+    let accounts: Vec<_> = accounts
+        .filter(|entry| changed("esme_account", entry.system_id.as_str()))
+        .map(|entry| Ok((entry, password_hash(entry, current)?)))
+        .collect::<Result<_, Error>>()?;
+    // From here on the database is locked: nothing slow, nothing that can be done before.
     let mut writer = Writer { tx: db.begin().await?, key, ids: Ids::of(current), now };
-    let changed =
-        |kind: &str, name: &str| changes.iter().any(|change| change.kind == kind && change.key == name);
+    if execute!(&mut writer.tx, RAISE_VERSION, current.version)? == 0 {
+        return Err(Error::Changed);
+    }
     for entry in document.customers.iter().filter(|entry| changed("customer", entry.ban.as_str())) {
         writer.customer(entry).await?;
     }
-    for entry in
-        document.esme_accounts.iter().filter(|entry| changed("esme_account", entry.system_id.as_str()))
-    {
-        writer.account(entry, current).await?;
+    for (entry, hash) in accounts {
+        writer.account(entry, &hash).await?;
     }
     for entry in document.sms_vendors.iter().filter(|entry| changed("sms_vendor", &entry.instance_name)) {
         writer.vendor(entry, current).await?;
@@ -101,35 +114,46 @@ pub async fn apply(
     for entry in document.dids.iter().filter(|entry| changed("did", &entry.number)) {
         writer.did(entry).await?;
     }
-    execute!(&mut writer.tx, RAISE_VERSION)?;
     writer.tx.commit().await?;
     Ok(())
 }
 
+/// The stored hash while it is of the wanted password, else a new one.
+fn password_hash(entry: &EsmeAccountEntry, current: &Messaging) -> Result<PasswordHash, Error> {
+    let stored = current.accounts.iter().find(|account| account.system_id == entry.system_id);
+    match (&entry.password, stored) {
+        (Some(wanted), Some(stored))
+            if password::verify(Some(&stored.password), wanted.expose().as_bytes()) =>
+        {
+            Ok(stored.password.clone())
+        }
+        (Some(wanted), _) => Ok(password::hash(wanted.expose())),
+        (None, Some(stored)) => Ok(stored.password.clone()),
+        (None, None) => Err(Error::NoPassword { kind: "esme_account", key: entry.system_id.to_string() }),
+    }
+}
+
 /// Primary keys by natural key, those given in this transaction included.
-struct Ids(Vec<(&'static str, String, Uuid)>);
+struct Ids(HashMap<(&'static str, String), Uuid>);
 
 impl Ids {
     fn of(current: &Messaging) -> Self {
-        let mut ids = Vec::new();
-        ids.extend(current.customers.iter().map(|found| ("customer", found.ban.to_string(), found.id)));
-        ids.extend(current.accounts.iter().map(|found| ("account", found.system_id.to_string(), found.id)));
-        ids.extend(current.vendors.iter().map(|found| ("vendor", found.instance_name.clone(), found.id)));
-        ids.extend(current.routes.iter().map(|found| ("route", found.name.clone(), found.id)));
-        ids.extend(current.dids.iter().map(|found| ("did", found.number.clone(), found.id)));
+        let mut ids = HashMap::new();
+        ids.extend(current.customers.iter().map(|found| (("customer", found.ban.to_string()), found.id)));
+        ids.extend(current.accounts.iter().map(|found| (("account", found.system_id.to_string()), found.id)));
+        ids.extend(current.vendors.iter().map(|found| (("vendor", found.instance_name.clone()), found.id)));
+        ids.extend(current.vendors_sealed.iter().map(|(id, name)| (("vendor", name.clone()), *id)));
+        ids.extend(current.routes.iter().map(|found| (("route", found.name.clone()), found.id)));
+        ids.extend(current.dids.iter().map(|found| (("did", found.number.clone()), found.id)));
         Self(ids)
     }
 
-    fn get(&self, kind: &str, name: &str) -> Option<Uuid> {
-        self.0.iter().find(|(found, key, _)| *found == kind && key == name).map(|(_, _, id)| *id)
+    fn get(&self, kind: &'static str, name: &str) -> Option<Uuid> {
+        self.0.get(&(kind, name.to_owned())).copied()
     }
 
     fn get_or_make(&mut self, kind: &'static str, name: &str) -> Uuid {
-        self.get(kind, name).unwrap_or_else(|| {
-            let id = Uuid::new_v4();
-            self.0.push((kind, name.to_owned(), id));
-            id
-        })
+        *self.0.entry((kind, name.to_owned())).or_insert_with(Uuid::new_v4)
     }
 }
 
@@ -160,20 +184,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    async fn account(&mut self, entry: &EsmeAccountEntry, current: &Messaging) -> Result<(), Error> {
-        let stored = current.accounts.iter().find(|account| account.system_id == entry.system_id);
-        let hash = match (&entry.password, stored) {
-            (Some(wanted), Some(stored))
-                if password::verify(Some(&stored.password), wanted.expose().as_bytes()) =>
-            {
-                stored.password.clone()
-            }
-            (Some(wanted), _) => password::hash(wanted.expose()),
-            (None, Some(stored)) => stored.password.clone(),
-            (None, None) => {
-                return Err(Error::NoPassword { kind: "esme_account", key: entry.system_id.to_string() });
-            }
-        };
+    async fn account(&mut self, entry: &EsmeAccountEntry, hash: &PasswordHash) -> Result<(), Error> {
         let id = self.ids.get_or_make("account", entry.system_id.as_str());
         execute!(
             &mut self.tx,
