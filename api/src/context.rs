@@ -36,8 +36,8 @@ pub struct Api {
     pub(crate) root_key: Arc<RootKey>,
     pub(crate) token: TokenHash,
     pub(crate) fault_injection: bool,
-    /// One apply at a time: each plans against what the one before has written.
-    pub(crate) applying: Mutex<()>,
+    /// One apply at a time.
+    pub(crate) applying: Arc<Mutex<()>>,
 }
 
 impl Api {
@@ -52,7 +52,7 @@ impl Api {
             root_key: parts.root_key,
             token: parts.token,
             fault_injection: parts.fault_injection,
-            applying: Mutex::new(()),
+            applying: Arc::default(),
         })
     }
 }

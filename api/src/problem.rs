@@ -19,6 +19,7 @@ pub(crate) enum Code {
     NotRestartable,
     FaultInjectionOff,
     BodyTooLarge,
+    ConfigurationChanged,
     ProvisioningRefused,
     ExplainRefused,
     StoreUnavailable,
@@ -66,6 +67,9 @@ impl Code {
                 (StatusCode::FORBIDDEN, "fault_injection_off", "Panics on request are not allowed here")
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Self::ConfigurationChanged => {
+                (StatusCode::CONFLICT, "configuration_changed", "Somebody else changed the configuration")
+            }
             Self::ProvisioningRefused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "provisioning_refused",

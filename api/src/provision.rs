@@ -8,6 +8,7 @@ use runtime::seal::RootKey;
 use runtime::store::provisioning::{self, Change, Document, Error};
 use runtime::store::{Db, messaging};
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 /// Where a document is applied.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Target {
     pub root_key: Arc<RootKey>,
     /// Dates the changes.
     pub clock: SharedClock,
+    /// Whose turn it is: calls wait for each other, so that each plans against what the one before has written.
+    pub turn: Arc<Mutex<()>>,
 }
 
 /// What applying did, or would do.
@@ -45,16 +48,19 @@ impl fmt::Display for Outcome {
 }
 
 /// Compares a TOML document with the database and, unless `dry_run`, writes the difference in one
-/// transaction. Two calls for one database must not run at the same time.
+/// transaction. It runs to its end even when the caller goes away meanwhile.
 ///
 /// # Errors
-/// When the document is refused or the database does not answer; then nothing was written.
+/// When the document is refused, the database does not answer, or another process changed the configuration in
+/// between; then nothing was written.
 pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Handle::current();
     // Passwords are hashed on the way, tens of milliseconds each: no place for a worker of the runtime.
     let applied = tokio::task::spawn_blocking(move || {
         runtime.block_on(async move {
             let document = Document::parse(&document)?;
+            // Held here and not by the caller, whose future a closed connection drops while this goes on.
+            let _turn = target.turn.lock().await;
             let current = messaging::load(&target.store, &target.root_key).await?;
             let changes = provisioning::plan(&document, &current)?;
             if !dry_run {
@@ -71,5 +77,43 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(Error::Form("the node is stopping".to_owned())),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use runtime::clock::SystemClock;
+    use runtime::store::{Location, Part, migrate};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const CUSTOMER: &str = "[[customers]]\nban = \"TB-1\"\ncompany_name = \"Acme\"\n";
+
+    /// A node whose client goes away must not plan the next document before the first is written.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_apply_whose_caller_went_away_ends_before_the_next_begins() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = Location { url: "", data_dir: directory.path() };
+        let store = Db::open_store(&location).await.unwrap();
+        migrate(&store, Part::Store).await.unwrap();
+        let turn: Arc<Mutex<()>> = Arc::default();
+        let target = Target {
+            store,
+            root_key: Arc::new(RootKey::load_or_create(&directory.path().join("root.key")).unwrap()),
+            clock: Arc::new(SystemClock),
+            turn: Arc::clone(&turn),
+        };
+        let held = turn.lock().await;
+        let abandoned = apply(target.clone(), CUSTOMER.to_owned(), false);
+        assert!(timeout(Duration::ZERO, abandoned).await.is_err(), "it did not wait for its turn");
+        drop(held);
+        while messaging::load(&target.store, &target.root_key).await.unwrap().version == 0 {
+            tokio::task::yield_now().await;
+        }
+        let again = apply(target, CUSTOMER.to_owned(), false).await.unwrap();
+        assert!(again.changes.is_empty(), "{again}");
     }
 }

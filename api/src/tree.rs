@@ -100,10 +100,7 @@ pub fn spec(api: &Arc<Api>, sockets: Sockets, options: &ApiOptions) -> Result<Su
             api: Arc::clone(api),
             surface,
             table: Table::new(surface, routes::all())?,
-            limits: Limits {
-                body_octets_max: usize::try_from(options.body_octets_max).unwrap_or(usize::MAX),
-                body_timeout: options.header_timeout.get(),
-            },
+            limits: limits(surface, options),
             requests: 0.into(),
         };
         let server = Server {
@@ -119,6 +116,18 @@ pub fn spec(api: &Arc<Api>, sockets: Sockets, options: &ApiOptions) -> Result<Su
     Ok(spec)
 }
 
+/// Octets of a provisioning document: some hundred thousand numbers. The control socket is the node's own
+/// user's, who needs no protection from himself.
+const CONTROL_BODY_OCTETS_MAX: usize = 64 << 20;
+
+fn limits(surface: Surface, options: &ApiOptions) -> Limits {
+    let body_octets_max = match surface {
+        Surface::Control => CONTROL_BODY_OCTETS_MAX,
+        Surface::Api | Surface::Metrics => usize::try_from(options.body_octets_max).unwrap_or(usize::MAX),
+    };
+    Limits { body_octets_max, body_timeout: options.header_timeout.get() }
+}
+
 async fn listen(
     net: &dyn Net,
     key: &'static str,
@@ -128,4 +137,19 @@ async fn listen(
     let listener = net.listen(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provisioning_document_may_be_larger_than_a_request_to_the_api() {
+        let options = ApiOptions::default();
+        for (surface, octets) in
+            [(Surface::Api, 1 << 20), (Surface::Metrics, 1 << 20), (Surface::Control, 64 << 20)]
+        {
+            assert_eq!(limits(surface, &options).body_octets_max, octets, "{surface:?}");
+        }
+    }
 }

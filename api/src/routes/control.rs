@@ -33,10 +33,9 @@ fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             store: api.store.clone(),
             root_key: Arc::clone(&api.root_key),
             clock: Arc::clone(&api.smpp.clock),
+            turn: Arc::clone(&api.applying),
         };
-        let one_at_a_time = api.applying.lock().await;
         let outcome = provision::apply(target, document, dry_run).await.map_err(problem)?;
-        drop(one_at_a_time);
         if !dry_run && !outcome.changes.is_empty() {
             tracing::info!(changes = outcome.changes.len(), "provisioning applied");
             api.smpp.config_changed.notify_one();
@@ -52,9 +51,12 @@ fn problem(error: Error) -> Problem {
             ErrorKind::Constraint => Code::ProvisioningRefused,
             ErrorKind::Other => Code::Internal,
         },
-        Error::Form(_) | Error::Unknown { .. } | Error::Twice { .. } | Error::NoPassword { .. } => {
-            Code::ProvisioningRefused
-        }
+        Error::Changed => Code::ConfigurationChanged,
+        Error::Form(_)
+        | Error::Unknown { .. }
+        | Error::Twice { .. }
+        | Error::NoPassword { .. }
+        | Error::Sealed(_) => Code::ProvisioningRefused,
     };
     Problem::new(code, error.to_string())
 }

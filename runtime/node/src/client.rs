@@ -19,8 +19,8 @@ use crate::cli::Reach;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
 
-/// Time for a whole exchange; an apply of many accounts hashes many passwords.
-const EXCHANGE: Duration = Duration::from_secs(120);
+/// Time for a whole question. A command such as apply has none: it hashes as many passwords as its file has.
+const QUESTION: Duration = Duration::from_secs(120);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Octets of an answer: a tree of 10,000 sessions is about 2 MB.
 const ANSWER_OCTETS_MAX: usize = 64 << 20;
@@ -73,10 +73,13 @@ impl Endpoint {
 
     /// GET; the body of a 200.
     pub(crate) async fn get(&self, target: &str) -> Result<String, Failure> {
-        self.request(Method::GET, target, Bytes::new()).await
+        match timeout(QUESTION, self.request(Method::GET, target, Bytes::new())).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::run(format!("{self} does not answer within {QUESTION:?}"))),
+        }
     }
 
-    /// POST; the body of a 200.
+    /// POST; the body of a 200, however long the node works for it.
     pub(crate) async fn post(&self, target: &str, body: String) -> Result<String, Failure> {
         self.request(Method::POST, target, Bytes::from(body)).await
     }
@@ -92,10 +95,8 @@ impl Endpoint {
             Ok(connected) => connected?,
             Err(_) => return Err(Failure::run(format!("{self} does not answer within {CONNECT:?}"))),
         };
-        let (status, body) = match timeout(EXCHANGE, exchange(stream, request)).await {
-            Ok(answer) => answer.map_err(|error| Failure::run(format!("{self}: {error}")))?,
-            Err(_) => return Err(Failure::run(format!("{self} does not answer within {EXCHANGE:?}"))),
-        };
+        let answer = exchange(stream, request).await;
+        let (status, body) = answer.map_err(|error| Failure::run(format!("{self}: {error}")))?;
         if status.is_success() {
             return Ok(body);
         }

@@ -10,6 +10,7 @@ use runtime::clock::SystemClock;
 use runtime::config::Config;
 use runtime::seal::RootKey;
 use runtime::store::provisioning::Error;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::cli::Apply;
@@ -46,15 +47,22 @@ pub(crate) async fn run(arguments: Apply) -> Result<ExitCode, Failure> {
 async fn alone(config: &Config, document: String, dry_run: bool) -> Result<String, Failure> {
     let root_key = RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?;
     let store = databases::open_store(config).await?;
-    let target = Target { store: store.clone(), root_key: Arc::new(root_key), clock: Arc::new(SystemClock) };
+    let target = Target {
+        store: store.clone(),
+        root_key: Arc::new(root_key),
+        clock: Arc::new(SystemClock),
+        turn: Arc::new(Mutex::new(())),
+    };
     let applied = provision::apply(target, document, dry_run).await;
     store.close().await;
     applied.map(|outcome| outcome.to_string()).map_err(|error| match error {
         Error::Store(error) => Failure::run(format!("the database refused: {error}")),
+        Error::Changed => Failure::run(Error::Changed),
         refused @ (Error::Form(_)
         | Error::Unknown { .. }
         | Error::Twice { .. }
-        | Error::NoPassword { .. }) => Failure::usage(refused),
+        | Error::NoPassword { .. }
+        | Error::Sealed(_)) => Failure::usage(refused),
     })
 }
 
