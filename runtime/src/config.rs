@@ -3,8 +3,10 @@
 //! A key that is not known refuses to start and names the line. `WARP_SECTION_KEY` in the environment wins
 //! over the file. Every key stands in `config/node.example.toml`, which a test holds against this module.
 
+mod check;
 mod units;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,7 +130,8 @@ pub struct SmppOptions {
     pub enquire_link: HumanDuration,
     /// Time for its answer; two unanswered end the session.
     pub enquire_link_answer: HumanDuration,
-    /// Silence after which a customer's session is closed.
+    /// Time without any PDU but enquire_link and its response after which a customer's session is closed; zero
+    /// never does.
     pub inactivity: HumanDuration,
     /// Time for the answer to a request of ours.
     pub response: HumanDuration,
@@ -174,7 +177,7 @@ impl Default for SmppOptions {
             partial_pdu: secs(10),
             enquire_link: secs(30),
             enquire_link_answer: secs(10),
-            inactivity: secs(300),
+            inactivity: secs(0),
             response: secs(30),
             unbind: secs(5),
             validity_default: secs(48 * 3600),
@@ -312,8 +315,10 @@ impl Config {
             }
         };
         let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::parse(&name, &text, variables)
+            .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
+            .map(|variable| utf8(variable))
+            .collect::<Result<Vec<_>, Error>>()?;
+        Self::parse(&name, &text, variables.into_iter())
     }
 
     /// Reads a file's text and variables over it.
@@ -331,8 +336,16 @@ impl Config {
         let mut config: Self = toml::from_str(text).map_err(form)?;
         let mut table: toml::Table = toml::from_str(text).map_err(form)?;
         for (name, value) in variables {
-            let Some((section, key)) = section_and_key(&name) else { continue };
             let refused = |text: String| Error::Environment { name: name.clone(), text };
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            let Some((section, key)) = rest.split_once('_') else {
+                return Err(refused("no such key; WARP_SECTION_KEY is key in [section]".to_owned()));
+            };
+            let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+            // Not configuration but what tests learn of the machine.
+            if section == "test" {
+                continue;
+            }
             let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
             let Some(section) = section.as_table_mut() else {
                 return Err(refused("no such section".to_owned()));
@@ -346,31 +359,20 @@ impl Config {
         config.check()?;
         Ok(config)
     }
-
-    fn check(&self) -> Result<(), Error> {
-        let smpp = &self.smpp;
-        if !smpp.tls_listen.is_empty()
-            && (smpp.tls_certificate.as_os_str().is_empty() || smpp.tls_key.as_os_str().is_empty())
-        {
-            let text = "a TLS listener needs smpp.tls_certificate and smpp.tls_key".to_owned();
-            return Err(Error::Value { key: "smpp.tls_listen", text });
-        }
-        if self.node.id >= crate::model::IdGenerator::NODES {
-            return Err(Error::Value { key: "node.id", text: format!("{} is over 1023", self.node.id) });
-        }
-        if !(1..=15).contains(&smpp.system_id.len()) {
-            let text = "a system_id has 1 to 15 octets".to_owned();
-            return Err(Error::Value { key: "smpp.system_id", text });
-        }
-        Ok(())
-    }
 }
 
-/// `WARP_SMPP_TLS_KEY` is `smpp`, `tls_key`. Variables of the tests are not configuration.
-fn section_and_key(name: &str) -> Option<(String, String)> {
-    let (section, key) = name.strip_prefix("WARP_")?.split_once('_')?;
-    let section = section.to_ascii_lowercase();
-    (section != "test").then(|| (section, key.to_ascii_lowercase()))
+/// Variables of the environment that begin so are configuration.
+const PREFIX: &str = "WARP_";
+
+fn utf8((name, value): (OsString, OsString)) -> Result<(String, String), Error> {
+    match (name.into_string(), value.into_string()) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        (Ok(name), Err(_)) => Err(Error::Environment { name, text: "the value is not UTF-8".to_owned() }),
+        (Err(name), _) => {
+            let name = name.to_string_lossy().into_owned();
+            Err(Error::Environment { name, text: "the name is not UTF-8".to_owned() })
+        }
+    }
 }
 
 /// A value as TOML has it; what is not TOML is text, so that quotes are not needed.

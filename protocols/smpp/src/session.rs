@@ -73,7 +73,7 @@ pub enum Due {
     SendEnquireLink,
     /// The last allowed enquire_link went unanswered: close without unbind.
     PeerDead,
-    /// Nothing arrived for the inactivity time: unbind or close.
+    /// Nothing but enquire_link and its response arrived for the inactivity time: unbind or close.
     Inactive,
     /// The unbind was not finished in time: close.
     UnbindDeadline,
@@ -90,7 +90,7 @@ pub struct TimerOptions {
     pub enquire_link_answer: Duration,
     /// Unanswered enquire_links in a row that end the session; 0 counts as 1.
     pub enquire_link_misses_max: u8,
-    /// Silence that ends the session.
+    /// Time without any PDU but enquire_link and its response that ends the session; zero is off too.
     pub inactivity: Option<Duration>,
     /// From the first unbind to the end.
     pub unbind: Duration,
@@ -115,14 +115,13 @@ impl Default for TimerOptions {
 pub struct Session {
     side: Side,
     state: State,
-    binding: bool,
     timers: Timers,
 }
 
 impl Session {
     /// A session whose connection was made at `now`.
     pub const fn new(side: Side, options: TimerOptions, now: Instant) -> Self {
-        Self { side, state: State::Open, binding: false, timers: Timers::new(options, now) }
+        Self { side, state: State::Open, timers: Timers::new(options, now) }
     }
 
     /// Where the session stands.
@@ -130,39 +129,14 @@ impl Session {
         self.state
     }
 
-    /// What we are.
-    pub const fn side(&self) -> Side {
-        self.side
-    }
-
     /// Judges an incoming PDU by its header (2.3). The state does not change: report what follows with
     /// [`Session::bound`], [`Session::unbind_received`] and so on.
     pub fn judge(&self, header: &Header) -> Verdict {
-        matrix::judge(self.side, self.state, self.binding, header.command_id)
-    }
-
-    /// Whether we may send this request now; responses are always allowed before [`State::Closed`].
-    pub fn may_send(&self, command_id: CommandId) -> bool {
-        if command_id.is_response() {
-            return self.state != State::Closed;
-        }
-        matrix::allows(self.side, self.state, command_id)
-    }
-
-    /// A bind was sent or accepted for checking: until [`Session::bound`] or [`Session::bind_refused`],
-    /// another bind is ESME_RALYBND.
-    pub const fn bind_pending(&mut self) {
-        self.binding = true;
-    }
-
-    /// The bind was refused; the session is open for another until the bind deadline.
-    pub const fn bind_refused(&mut self) {
-        self.binding = false;
+        matrix::judge(self.side, self.state, header.command_id)
     }
 
     /// The bind succeeded.
     pub const fn bound(&mut self, mode: BindMode) {
-        self.binding = false;
         self.state = match mode {
             BindMode::Receiver => State::BoundRx,
             BindMode::Transmitter => State::BoundTx,
@@ -185,9 +159,18 @@ impl Session {
         self.state = State::Closed;
     }
 
-    /// Any PDU arrived.
+    /// A PDU arrived. All prove the peer alive; enquire_link and its response do not make it active.
+    pub fn on_pdu(&mut self, command_id: CommandId, now: Instant) {
+        self.timers.received(now);
+        if !matches!(command_id, CommandId::ENQUIRE_LINK | CommandId::ENQUIRE_LINK_RESP) {
+            self.timers.active(now);
+        }
+    }
+
+    /// A PDU other than enquire_link and its response arrived; see [`Session::on_pdu`].
     pub const fn on_received(&mut self, now: Instant) {
         self.timers.received(now);
+        self.timers.active(now);
     }
 
     /// An enquire_link was sent.

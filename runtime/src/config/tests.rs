@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStringExt as _;
+
 use super::*;
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
@@ -22,12 +25,28 @@ fn the_example_has_every_key_and_every_default() {
         .collect();
     assert_eq!(parse(&shown, &[]).unwrap(), Config::default());
     let table: toml::Table = toml::from_str(&shown).unwrap();
-    let keys: usize = table.values().map(|section| section.as_table().unwrap().len()).sum();
-    assert_eq!(keys, KEYS, "config/node.example.toml misses a key, or KEYS was not raised with a new one");
+    let shown: BTreeSet<(String, String)> = table
+        .iter()
+        .flat_map(|(section, keys)| keys.as_table().unwrap().keys().map(|key| (section.clone(), key.clone())))
+        .collect();
+    let known: BTreeSet<(String, String)> = fields("no_such_key = 0")
+        .into_iter()
+        .flat_map(|section| {
+            let keys = fields(&format!("[{section}]\nno_such_key = 0"));
+            keys.into_iter().map(move |key| (section.clone(), key))
+        })
+        .collect();
+    assert!(known.len() > 40, "{known:?}");
+    assert_eq!(shown, known, "config/node.example.toml and the program know different keys");
 }
 
-/// Keys of [`Config`], counted by hand when one is added.
-const KEYS: usize = 44;
+/// The fields that serde knows where `text` has one that it does not: what stands in backquotes after the
+/// unknown one.
+fn fields(text: &str) -> Vec<String> {
+    let refused = parse(text, &[]).unwrap_err();
+    assert!(refused.contains("unknown field `no_such_key`, expected "), "{refused}");
+    refused.split('`').skip(1).step_by(2).skip(1).map(str::to_owned).collect()
+}
 
 #[test]
 fn the_environment_wins_over_the_file() {
@@ -62,12 +81,67 @@ fn what_means_nothing_is_refused_with_its_place() {
         ("", Some(("WARP_SMPP_LISEN", "x")), "environment variable WARP_SMPP_LISEN: unknown field"),
         ("[node]\nid = 1024", None, "node.id: 1024 is over 1023"),
         ("[smpp]\ntls_listen = [\"127.0.0.1:2776\"]", None, "needs smpp.tls_certificate"),
+        (
+            "",
+            Some(("WARP_STOREURL", "x")),
+            "environment variable WARP_STOREURL: no such key; WARP_SECTION_KEY",
+        ),
+        ("", Some(("WARP_", "x")), "environment variable WARP_: no such key"),
+        ("", Some(("WARP_SMTP_LISTEN", "x")), "environment variable WARP_SMTP_LISTEN: unknown field `smtp`"),
+        ("", Some(("WARP_STORE_URL", "12345678")), "WARP_STORE_URL: a secret is text in quotes"),
+        ("[store]\nurl = 12345678", None, "node.toml: line 2: a secret is text in quotes"),
     ] {
         let variables: Vec<(&str, &str)> = variable.into_iter().collect();
         let refused = parse(text, &variables).unwrap_err();
         assert!(refused.contains(error), "{refused}");
-        assert!(!refused.contains('\n'), "{refused}");
+        assert!(!refused.contains('\n') && !refused.contains("12345678"), "{refused}");
     }
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_with_their_key() {
+    for (section, line, error) in [
+        ("node", "data_dir = \"\"", "node.data_dir: a directory is needed"),
+        ("api", "connections_max = 0", "api.connections_max: 0 is below 1"),
+        ("api", "body_octets_max = 0", "api.body_octets_max: 0 is below 1"),
+        ("api", "header_timeout = \"0s\"", "api.header_timeout: zero cannot work"),
+        ("smpp", "unbound_per_ip_max = 0", "smpp.unbound_per_ip_max: 0 is below 1"),
+        ("smpp", "sessions_max = 0", "smpp.sessions_max: 0 is below 1"),
+        ("smpp", "command_length_max = 15", "smpp.command_length_max: 15 is below 16"),
+        ("smpp", "transient_attempts_max = 0", "smpp.transient_attempts_max: 0 is below 1"),
+        ("smpp", "enquire_link = \"0ms\"", "smpp.enquire_link: zero cannot work"),
+        ("smpp", "validity_default = \"8d\"", "smpp.validity_default: 8d is over smpp.validity_max, 7d"),
+        ("smpp", "reconnect_first = \"2m\"", "smpp.reconnect_first: 2m is over smpp.reconnect_max, 1m"),
+        ("store", "poll = \"0s\"", "store.poll: zero cannot work"),
+        ("store", "url = \"mysql://u:hidden@h/d\"", "store.url: not postgres://"),
+        ("store", "url = \"u:hidden@h/d\"", "store.url: not postgres://"),
+        ("store", "url = \"postgres://u:hidden@h:port/d\"", "store.url: "),
+        ("log", "retention_slice = 0", "log.retention_slice: 0 is below 1"),
+        ("log", "open_records_max = 0", "log.open_records_max: 0 is below 1"),
+    ] {
+        let refused = parse(&format!("[{section}]\n{line}"), &[]).unwrap_err();
+        assert!(refused.starts_with(error), "{refused}");
+        assert!(!refused.contains("hidden") && !refused.contains('\n'), "{refused}");
+    }
+    for (section, line) in [
+        ("store", "url = \"postgres://u:p@h/d\""),
+        ("store", "url = \"postgresql://h/d\""),
+        ("smpp", "inactivity = \"5m\""),
+        ("smpp", "listen = []"),
+        ("log", "gather = \"0ms\""),
+        ("node", "drain = \"0s\""),
+    ] {
+        parse(&format!("[{section}]\n{line}"), &[]).unwrap();
+    }
+}
+
+#[test]
+fn variables_that_are_not_utf8_are_refused() {
+    let bad = || OsString::from_vec(b"WARP_\xff".to_vec());
+    let refused = utf8(("WARP_NODE_ID".into(), bad())).unwrap_err().to_string();
+    assert_eq!(refused, "environment variable WARP_NODE_ID: the value is not UTF-8");
+    let refused = utf8((bad(), "1".into())).unwrap_err().to_string();
+    assert_eq!(refused, "environment variable WARP_\u{fffd}: the name is not UTF-8");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::command::CommandId;
 use crate::status::CommandStatus;
 
 /// Judges a PDU from the peer of `side`.
-pub(super) fn judge(side: Side, state: State, binding: bool, command_id: CommandId) -> Verdict {
+pub(super) fn judge(side: Side, state: State, command_id: CommandId) -> Verdict {
     if command_id.is_response() {
         return judge_response(side, state, command_id);
     }
@@ -19,7 +19,7 @@ pub(super) fn judge(side: Side, state: State, binding: bool, command_id: Command
         Side::Esme => Side::Smsc,
         Side::Smsc => Side::Esme,
     };
-    let bind_again = command_id.is_bind() && side == Side::Smsc && (binding || state.is_bound());
+    let bind_again = command_id.is_bind() && side == Side::Smsc && state.is_bound();
     if bind_again {
         return refuse(command_id, CommandStatus::ESME_RALYBND);
     }
@@ -30,7 +30,7 @@ pub(super) fn judge(side: Side, state: State, binding: bool, command_id: Command
 }
 
 /// Whether `sender` may send this request in `state`.
-pub(super) fn allows(sender: Side, state: State, command_id: CommandId) -> bool {
+fn allows(sender: Side, state: State, command_id: CommandId) -> bool {
     let transmits = matches!(state, State::BoundTx | State::BoundTrx);
     let receives = matches!(state, State::BoundRx | State::BoundTrx);
     match command_id {

@@ -9,6 +9,8 @@ pub(super) struct Timers {
     options: TimerOptions,
     opened: Instant,
     received: Instant,
+    /// The last PDU that was more than a sign of life.
+    active: Instant,
     /// The enquire_link that nothing has followed yet.
     unanswered: Option<Instant>,
     last_enquire_link: Option<u32>,
@@ -23,6 +25,7 @@ impl Timers {
             options,
             opened: now,
             received: now,
+            active: now,
             unanswered: None,
             last_enquire_link: None,
             misses: 0,
@@ -35,6 +38,11 @@ impl Timers {
         self.received = now;
         self.unanswered = None;
         self.misses = 0;
+    }
+
+    /// A PDU of use: a peer that only keeps the link alive is inactive (7.2).
+    pub(super) const fn active(&mut self, now: Instant) {
+        self.active = now;
     }
 
     pub(super) const fn enquire_link_sent(&mut self, sequence_number: u32, now: Instant) {
@@ -58,8 +66,8 @@ impl Timers {
         match state {
             State::Open => at(self.opened, self.options.session_init, Due::BindDeadline),
             State::BoundTx | State::BoundRx | State::BoundTrx => {
-                let inactive =
-                    self.options.inactivity.and_then(|after| at(self.received, after, Due::Inactive));
+                let after = self.options.inactivity.filter(|after| !after.is_zero());
+                let inactive = after.and_then(|after| at(self.active, after, Due::Inactive));
                 [self.link(), inactive].into_iter().flatten().min_by_key(|(at, _)| *at)
             }
             State::Unbinding => {

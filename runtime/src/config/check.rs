@@ -1,0 +1,106 @@
+//! Values that have the right type and yet cannot work.
+
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+
+use super::{Config, Error, HumanDuration};
+use crate::model::IdGenerator;
+
+impl Config {
+    /// Refuses what would only fail later, or never be noticed; names the key.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let (node, smpp) = (&self.node, &self.smpp);
+        if node.id >= IdGenerator::NODES {
+            return refused("node.id", format!("{} is over 1023", node.id));
+        }
+        if node.data_dir.as_os_str().is_empty() {
+            return refused("node.data_dir", "a directory is needed");
+        }
+        if !smpp.tls_listen.is_empty()
+            && (smpp.tls_certificate.as_os_str().is_empty() || smpp.tls_key.as_os_str().is_empty())
+        {
+            return refused("smpp.tls_listen", "a TLS listener needs smpp.tls_certificate and smpp.tls_key");
+        }
+        if !(1..=15).contains(&smpp.system_id.len()) {
+            return refused("smpp.system_id", "a system_id has 1 to 15 octets");
+        }
+        self.minimums()?;
+        self.durations()?;
+        self.store_url()
+    }
+
+    fn minimums(&self) -> Result<(), Error> {
+        let (api, smpp, log) = (&self.api, &self.smpp, &self.log);
+        for (key, value, min) in [
+            ("api.connections_max", api.connections_max, 1),
+            ("api.body_octets_max", api.body_octets_max, 1),
+            ("smpp.unbound_per_ip_max", smpp.unbound_per_ip_max, 1),
+            ("smpp.sessions_max", smpp.sessions_max, 1),
+            // A PDU's header.
+            ("smpp.command_length_max", smpp.command_length_max, 16),
+            ("smpp.transient_attempts_max", u32::from(smpp.transient_attempts_max), 1),
+            ("smpp.receipts_in_memory_max", smpp.receipts_in_memory_max, 1),
+            ("smpp.outbox_in_memory_max", smpp.outbox_in_memory_max, 1),
+            ("log.retention_slice", log.retention_slice, 1),
+            ("log.open_records_max", log.open_records_max, 1),
+        ] {
+            if value < min {
+                return refused(key, format!("{value} is below {min}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Those that may be zero are not listed: node.drain, smpp.inactivity, smpp.unbind, the waits of messages
+    /// and receipts, log.gather.
+    fn durations(&self) -> Result<(), Error> {
+        let (api, smpp) = (&self.api, &self.smpp);
+        for (key, value) in [
+            ("api.header_timeout", api.header_timeout),
+            ("smpp.session_init", smpp.session_init),
+            ("smpp.partial_pdu", smpp.partial_pdu),
+            ("smpp.enquire_link", smpp.enquire_link),
+            ("smpp.enquire_link_answer", smpp.enquire_link_answer),
+            ("smpp.response", smpp.response),
+            ("smpp.validity_default", smpp.validity_default),
+            ("smpp.validity_max", smpp.validity_max),
+            ("smpp.reconnect_first", smpp.reconnect_first),
+            ("smpp.reconnect_max", smpp.reconnect_max),
+            ("store.poll", self.store.poll),
+            ("log.retention", self.log.retention),
+        ] {
+            if value.get().is_zero() {
+                return refused(key, "zero cannot work");
+            }
+        }
+        ordered(("smpp.validity_default", smpp.validity_default), ("smpp.validity_max", smpp.validity_max))?;
+        ordered(("smpp.reconnect_first", smpp.reconnect_first), ("smpp.reconnect_max", smpp.reconnect_max))
+    }
+
+    /// Never shows the URL, which has a password.
+    fn store_url(&self) -> Result<(), Error> {
+        let url = self.store.url.expose();
+        if url.is_empty() {
+            return Ok(());
+        }
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return refused("store.url", "not postgres://user:password@host/database, nor empty for SQLite");
+        }
+        match PgConnectOptions::from_str(url) {
+            Ok(_) => Ok(()),
+            Err(error) => refused("store.url", error.to_string()),
+        }
+    }
+}
+
+fn ordered(
+    (first, low): (&'static str, HumanDuration),
+    (second, high): (&'static str, HumanDuration),
+) -> Result<(), Error> {
+    if low <= high { Ok(()) } else { refused(first, format!("{low} is over {second}, {high}")) }
+}
+
+fn refused(key: &'static str, text: impl Into<String>) -> Result<(), Error> {
+    Err(Error::Value { key, text: text.into() })
+}
