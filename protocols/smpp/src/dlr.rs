@@ -31,7 +31,7 @@ pub struct Receipt<'a> {
     pub done_date: Option<&'a [u8]>,
     /// The state; a word that nobody knows is [`MessageState::Unknown`].
     pub stat: MessageState,
-    /// The error code of the text, up to the first space; vendors put letters there too.
+    /// The error code of the text, up to the first space or NUL; vendors put letters there too.
     pub err: Option<&'a [u8]>,
     /// The first characters of the message.
     pub text: Option<&'a [u8]>,

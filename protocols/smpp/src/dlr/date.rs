@@ -1,6 +1,6 @@
 //! Dates of receipt texts (Appendix B): YYMMDDhhmm, and what vendors make of it.
 
-use crate::time::civil::{self, Civil, DAY_SECONDS};
+use crate::time::civil::{self, DAY_SECONDS};
 
 const MICROS: i64 = 1_000_000;
 
@@ -33,12 +33,6 @@ impl Date {
                 .or_else(|| Self::four_digit_year(digits)),
             _ => Self::two_digit_year(digits),
         }
-    }
-
-    /// The UTC date of a time in microseconds since the epoch; years outside 0 to 65535 become year 0.
-    pub fn from_unix_micros(unix_micros: i64) -> Self {
-        let Civil { year, month, day, hour, minute, .. } = Civil::of(unix_micros);
-        Self { year: u16::try_from(year).unwrap_or(0), month, day, hour, minute }
     }
 
     /// Microseconds since the epoch, taking the date as UTC.

@@ -54,7 +54,7 @@ const KEYS: [(&[u8], Key); 10] = [
 
 pub(super) fn scan(octets: &[u8]) -> Fields<'_> {
     let mut fields = Fields::default();
-    let mut rest = octets.trim_ascii();
+    let mut rest = octets;
     while !rest.is_empty() {
         rest = match key(rest) {
             Some((key, value)) => take(&mut fields, key, value),
@@ -97,7 +97,9 @@ fn take_text<'a>(fields: &mut Fields<'a>, value: &'a [u8]) -> &'a [u8] {
     while !rest.is_empty() && key(rest).is_none() {
         rest = word(rest).1;
     }
-    let text = value.get(..value.len().saturating_sub(rest.len())).unwrap_or_default().trim_ascii_end();
+    let text = value.get(..value.len().saturating_sub(rest.len())).unwrap_or_default();
+    let end = text.iter().rposition(|octet| !separates(octet)).map_or(0, |last| last + 1);
+    let text = text.get(..end).unwrap_or_default();
     fields.text.get_or_insert(text);
     rest
 }
@@ -123,11 +125,17 @@ fn after_key<'a>(octets: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start)
 }
 
-/// The octets up to white space, and what follows the white space.
+/// The octets up to white space or NUL, and what follows those.
 fn word(octets: &[u8]) -> (&[u8], &[u8]) {
-    let length = octets.iter().position(u8::is_ascii_whitespace).unwrap_or(octets.len());
+    let length = octets.iter().position(separates).unwrap_or(octets.len());
     let (word, rest) = octets.split_at_checked(length).unwrap_or((octets, &[]));
-    (word, rest.trim_ascii_start())
+    let next = rest.iter().position(|octet| !separates(octet)).unwrap_or(rest.len());
+    (word, rest.get(next..).unwrap_or_default())
+}
+
+/// NUL too: some SMSCs fill their fields with it, or end the text with one.
+const fn separates(octet: &u8) -> bool {
+    octet.is_ascii_whitespace() || *octet == 0
 }
 
 fn number(value: &[u8]) -> Option<u16> {

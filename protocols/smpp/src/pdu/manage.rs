@@ -65,7 +65,7 @@ pub struct ReplaceSm<'a> {
     pub registered_delivery: RegisteredDelivery,
     /// A predefined message of the SMSC, 0 for none.
     pub sm_default_msg_id: u8,
-    /// The new text, at most 254 octets; ESME_RINVMSGLEN.
+    /// The new text, at most 254 octets, 255 from a 5.0 peer; ESME_RINVMSGLEN.
     pub short_message: &'a [u8],
     /// message_payload in 5.0; none in 3.4.
     pub tlvs: Tlvs<'a>,

@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::error::FieldError;
-use super::field::{AddressField, Field, OctetField, SHORT_MESSAGE};
+use super::field::{AddressField, Field, OctetField};
 use super::nul;
 use crate::status::CommandStatus;
 use crate::tlv::Tlvs;
@@ -50,13 +50,11 @@ impl<'a> Reader<'a> {
         Ok(Address { ton, npi, addr: self.c_octet(&field.addr)? })
     }
 
-    /// sm_length and short_message; ESME_RINVMSGLEN when the length is over the limit or past the end.
+    /// sm_length and short_message; ESME_RINVMSGLEN when the length is past the end. 3.4 ends at 254 octets,
+    /// which is what we write; 5.0 (4.7.28) has 255, and its peers send them.
     pub(super) fn short_message(&mut self) -> Result<&'a [u8], FieldError> {
         let sm_length = usize::from(self.u8("sm_length")?);
         let refused = FieldError { field: "sm_length", command_status: CommandStatus::ESME_RINVMSGLEN };
-        if sm_length > SHORT_MESSAGE.octets_max {
-            return Err(refused);
-        }
         let (short_message, rest) = self.0.split_at_checked(sm_length).ok_or(refused)?;
         self.0 = rest;
         Ok(short_message)

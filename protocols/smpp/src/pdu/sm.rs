@@ -45,7 +45,7 @@ pub struct Sm<'a> {
     pub data_coding: DataCoding,
     /// A predefined message of the SMSC, 0 for none.
     pub sm_default_msg_id: u8,
-    /// The text when it fits, at most 254 octets; ESME_RINVMSGLEN.
+    /// The text when it fits, at most 254 octets, 255 from a 5.0 peer; ESME_RINVMSGLEN.
     pub short_message: &'a [u8],
     /// Optional parameters; ESME_RINVTLVSTREAM, ESME_RINVPARLEN.
     pub tlvs: Tlvs<'a>,
