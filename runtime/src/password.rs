@@ -9,7 +9,7 @@ use std::str::FromStr;
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
-use serde::Deserialize;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// Memory of one hash in KiB (OWASP's minimum for argon2id with two passes).
 pub const MEMORY_KIB: u32 = 19 * 1024;
@@ -101,9 +101,65 @@ pub fn digests_equal(left: &[u8; 32], right: &[u8; 32]) -> bool {
 }
 
 /// A secret from the configuration: prints `[redacted]`, is never serialised.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretString(String);
+
+/// What a secret of another type is refused with; serde's own words would show it.
+const NOT_TEXT: &str = "a secret is text in quotes";
+
+impl<'de> Deserialize<'de> for SecretString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretVisitor)
+    }
+}
+
+struct SecretVisitor;
+
+macro_rules! refused {
+    ($($visit:ident: $kind:ty,)+) => { $(
+        fn $visit<E: de::Error>(self, _: $kind) -> Result<SecretString, E> {
+            Err(E::custom(NOT_TEXT))
+        }
+    )+ };
+}
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = SecretString;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text in quotes")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretString, E> {
+        Ok(SecretString::new(text))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<SecretString, E> {
+        Ok(SecretString(text))
+    }
+
+    refused! {
+        visit_bool: bool,
+        visit_i64: i64,
+        visit_i128: i128,
+        visit_u64: u64,
+        visit_u128: u128,
+        visit_f64: f64,
+        visit_bytes: &[u8],
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<SecretString, E> {
+        Err(E::custom(NOT_TEXT))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<SecretString, A::Error> {
+        Err(de::Error::custom(NOT_TEXT))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, _: A) -> Result<SecretString, A::Error> {
+        Err(de::Error::custom(NOT_TEXT))
+    }
+}
 
 impl SecretString {
     /// Wraps a secret.

@@ -112,7 +112,7 @@ impl RootKey {
     }
 }
 
-/// Writes a file that only its owner may read; an existing one is replaced whole.
+/// Writes a file that only its owner may read, durably; an existing one is replaced whole.
 ///
 /// # Errors
 /// What the system says.
@@ -123,7 +123,10 @@ pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
     file.write_all(content)?;
     file.sync_all()?;
-    std::fs::rename(part, path)
+    std::fs::rename(part, path)?;
+    // Without this the name may be gone after a power failure, and a root key with it.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    std::fs::File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// Lowercase hexadecimal digits.

@@ -1,14 +1,17 @@
 //! The data directory: its files, and the lock that makes it one process's.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::failure::Failure;
+
+/// Set on directories that many share, as /tmp.
+const STICKY: u32 = 0o1000;
 
 /// Where a node keeps its files.
 #[derive(Clone, Debug)]
@@ -57,7 +60,7 @@ impl DataDir {
         self.0.join("ports.json")
     }
 
-    /// Makes the directory if it is absent, readable by its owner alone, and takes its lock.
+    /// Makes the directory if it is absent, closes it to others, and takes its lock.
     pub(crate) fn lock(&self) -> Result<Lock, Busy> {
         let shown = self.0.display();
         let failed = |what: &str, error: io::Error| {
@@ -65,6 +68,7 @@ impl DataDir {
         };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.0);
         made.map_err(|error| failed("cannot be made", error))?;
+        self.tighten()?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(self.0.join("lock"));
@@ -77,6 +81,27 @@ impl DataDir {
         let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
         written.map_err(|error| failed("its lock cannot be written", error))?;
         Ok(Lock(file))
+    }
+
+    /// Closes an existing directory to others: keys, tokens and messages are in it.
+    fn tighten(&self) -> Result<(), Busy> {
+        let refused =
+            |what: String| Busy::Failed(Failure::run(format!("data directory {}: {what}", self.0.display())));
+        let failed = |error: io::Error| refused(format!("its mode cannot be read or set: {error}"));
+        let found = std::fs::metadata(&self.0).map_err(failed)?;
+        let mode = found.mode() & 0o7777;
+        if mode & 0o077 == 0 {
+            return Ok(());
+        }
+        // The owner of our own entry in /proc is the user we run as.
+        let ours = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == found.uid());
+        if !ours || mode & STICKY != 0 {
+            let whose = if ours { "shared" } else { "another user's" };
+            return Err(refused(format!(
+                "others may open it (mode {mode:04o}), and it is {whose}: give the node one of its own, mode 0700"
+            )));
+        }
+        std::fs::set_permissions(&self.0, Permissions::from_mode(0o700)).map_err(failed)
     }
 
     /// The lock, for those who cannot do without.
@@ -126,6 +151,31 @@ mod tests {
         assert_eq!(refused, format!("another node runs in {} (pid {pid})", data.path().display()));
         drop(lock);
         data.lock_or_refuse().unwrap();
+    }
+
+    #[test]
+    fn an_existing_directory_is_closed_to_others() {
+        let directory = tempfile::tempdir().unwrap();
+        for (found, left) in
+            [(0o755, Some(0o700)), (0o770, Some(0o700)), (0o700, Some(0o700)), (0o1777, None)]
+        {
+            std::fs::set_permissions(directory.path(), Permissions::from_mode(found)).unwrap();
+            let locked = DataDir::new(directory.path()).lock_or_refuse();
+            match left {
+                Some(left) => {
+                    locked.unwrap();
+                    let mode = std::fs::metadata(directory.path()).unwrap().mode() & 0o7777;
+                    assert_eq!(mode, left, "{found:o}");
+                }
+                None => {
+                    let refused = locked.unwrap_err().to_string();
+                    assert!(
+                        refused.contains("others may open it (mode 1777), and it is shared"),
+                        "{refused}"
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use runtime::tls::ServerTls;
 use crate::data_dir::{DataDir, Lock, Ports};
 use crate::databases::Databases;
 use crate::failure::Failure;
+use crate::terminal;
 
 /// How often certificate files are looked at.
 const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -178,15 +179,13 @@ pub(crate) fn load_tls(config: &Config) -> Result<Option<ServerTls>, Failure> {
     loaded.map(Some).map_err(|error| Failure::run(format!("smpp.tls_certificate, smpp.tls_key: {error}")))
 }
 
-/// The one place where the bootstrap token is shown, at the start that made it.
+/// The one place where the bootstrap token is shown, at the start that made it. It goes to standard error past
+/// the log, whose lines are collected and kept elsewhere.
 fn load_token(path: &Path) -> Result<token::TokenHash, Failure> {
     let loaded = token::load_or_create(path).map_err(Failure::run)?;
     if let Some(token) = loaded.created {
-        tracing::warn!(
-            token = token.expose(),
-            file = %path.display(),
-            "bootstrap admin token made; it is shown this once and kept in the file"
-        );
+        tracing::warn!(file = %path.display(), "bootstrap admin token made, kept in the file");
+        terminal::note(&format!("bootstrap admin token, shown this once: {}", token.expose()));
     }
     Ok(loaded.hash)
 }

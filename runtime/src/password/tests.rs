@@ -35,3 +35,26 @@ fn secrets_do_not_print() {
     assert_eq!(format!("{secret} {secret:?}"), "[redacted] [redacted]");
     assert_eq!(format!("{:?}", hash("hunter2")), "PasswordHash([redacted])");
 }
+
+#[test]
+fn a_secret_of_another_type_is_refused_without_being_shown() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Entry {
+        #[expect(dead_code, reason = "never filled")]
+        password: Option<SecretString>,
+    }
+    for value in
+        ["12345678", "-12345678", "1234.5678", "true", "[12345678]", "{ a = 12345678 }", "1979-05-27"]
+    {
+        let refused = toml::from_str::<Entry>(&format!("password = {value}")).unwrap_err();
+        assert_eq!(refused.message(), "a secret is text in quotes", "{value}");
+    }
+    for value in ["hunter2", "\"hunter2", "18446744073709551616"] {
+        let refused = toml::from_str::<Entry>(&format!("password = {value}")).unwrap_err();
+        assert!(!refused.message().contains(value.trim_matches('"')), "{}", refused.message());
+    }
+    for value in ["12345678", "null", "{\"a\":12345678}", "340282366920938463463374607431768211455"] {
+        let refused = serde_json::from_str::<SecretString>(value).unwrap_err().to_string();
+        assert!(refused.starts_with("a secret is text in quotes"), "{refused}");
+    }
+}
