@@ -21,10 +21,12 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use tokio::time::timeout;
 
 pub use self::error::{Error, Kind as ErrorKind};
 pub use self::migrate::{Part, pending as pending_migrations, run as migrate};
@@ -88,6 +90,7 @@ impl Db {
         } else {
             let options = PgConnectOptions::from_str(location.url).map_err(Error::from)?;
             let options = options.application_name("warp");
+            reach(&options).await?;
             let pool = PgPoolOptions::new()
                 .max_connections(PG_CONNECTIONS_MAX / 2)
                 .acquire_timeout(PG_ACQUIRE_TIMEOUT)
@@ -125,6 +128,22 @@ impl Db {
                 lite.read.close().await;
                 lite.write.close().await;
             }
+        }
+    }
+}
+
+/// Connects once outside the pool, which would keep trying and then say no more than that it took too long.
+async fn reach(options: &PgConnectOptions) -> Result<(), Error> {
+    let place = format!("{}:{}", options.get_host(), options.get_port());
+    match timeout(PG_ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => Ok(connection.close().await?),
+        Ok(Err(error)) => {
+            let error = Error::from(error);
+            Err(Error::new(error.kind(), format!("{place}: {error}")))
+        }
+        Err(_) => {
+            let text = format!("{place}: no answer within {PG_ACQUIRE_TIMEOUT:?}");
+            Err(Error::new(ErrorKind::Unavailable, text))
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sqlx::migrate::MigrateError;
+
 /// What went wrong, as far as a caller can act on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -52,9 +54,14 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl From<sqlx::migrate::MigrateError> for Error {
-    fn from(error: sqlx::migrate::MigrateError) -> Self {
-        Self { kind: Kind::Other, text: format!("migration: {error}") }
+impl From<MigrateError> for Error {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others are about migrations, not the database")]
+    fn from(error: MigrateError) -> Self {
+        let kind = match &error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => classify(error),
+            _ => Kind::Other,
+        };
+        Self { kind, text: format!("migration: {error}") }
     }
 }
 

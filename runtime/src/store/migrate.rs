@@ -45,6 +45,9 @@ const STEPS: [Step; 3] = [
     },
 ];
 
+/// Where sqlx keeps which migrations ran; absent before the first.
+const TABLE: &str = "_sqlx_migrations";
+
 const PG_SCHEMAS: &str = "CREATE SCHEMA IF NOT EXISTS accounts; CREATE SCHEMA IF NOT EXISTS auth; \
      CREATE SCHEMA IF NOT EXISTS messaging; CREATE SCHEMA IF NOT EXISTS voice;";
 
@@ -66,24 +69,22 @@ pub async fn run(db: &Db, part: Part) -> Result<(), Error> {
 /// # Errors
 /// When the database cannot be asked.
 pub async fn pending(db: &Db, part: Part) -> Result<Vec<String>, Error> {
-    const TABLE: &str = "_sqlx_migrations";
-    let applied: Vec<i64> = match db {
+    let applied = match db {
         Db::Pg(pool) => {
             let mut connection = pool.acquire().await?;
-            match connection.list_applied_migrations(TABLE).await {
-                Ok(list) => list.into_iter().map(|done| done.version).collect(),
-                Err(_no_table_yet) => Vec::new(),
-            }
+            let known = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+            let known: bool = sqlx::query_scalar(known).fetch_one(&mut *connection).await?;
+            if known { connection.list_applied_migrations(TABLE).await? } else { Vec::new() }
         }
         Db::Lite(lite) => {
             let mut connection = lite.write.acquire().await?;
-            match connection.list_applied_migrations(TABLE).await {
-                Ok(list) => list.into_iter().map(|done| done.version).collect(),
-                Err(_no_table_yet) => Vec::new(),
-            }
+            let known = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations')";
+            let known: bool = sqlx::query_scalar(known).fetch_one(&mut *connection).await?;
+            if known { connection.list_applied_migrations(TABLE).await? } else { Vec::new() }
         }
     };
-    let steps = STEPS.iter().filter(|step| step.part == part && !applied.contains(&step.version));
+    let done = |step: &Step| applied.iter().any(|done| done.version == step.version);
+    let steps = STEPS.iter().filter(|step| step.part == part && !done(step));
     Ok(steps.map(|step| format!("{:04} {}", step.version, step.name)).collect())
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn each_engine(test: impl AsyncFn(Engine)) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests learn from the environment what the machine has")]
-fn postgres() -> Option<String> {
+pub(crate) fn postgres() -> Option<String> {
     let url = std::env::var("WARP_TEST_POSTGRES").ok();
     let required = std::env::var("WARP_TEST_REQUIRE").is_ok();
     assert!(url.is_some() || !required, "WARP_TEST_POSTGRES is not set: start the tests through tests/run");

@@ -44,6 +44,25 @@ async fn migrations_run_once_and_are_known_as_done() {
     .await;
 }
 
+/// A database that cannot say what ran must not seem empty: every migration would seem to be missing.
+#[tokio::test]
+async fn only_an_absent_table_of_migrations_means_that_none_ran() {
+    let dir = tempfile::tempdir().unwrap();
+    let fresh = Db::open_store(&Location { url: "", data_dir: dir.path() }).await.unwrap();
+    assert_eq!(pending_migrations(&fresh, Part::Store).await.unwrap(), ["0001 customers", "0002 messaging"]);
+    each_engine(async |engine: Engine| {
+        for statement in ["DROP TABLE _sqlx_migrations", "CREATE TABLE _sqlx_migrations (version TEXT)"] {
+            match &engine.store {
+                Db::Pg(pool) => _ = sqlx::query(statement).execute(pool).await.unwrap(),
+                Db::Lite(lite) => _ = sqlx::query(statement).execute(&lite.write).await.unwrap(),
+            }
+        }
+        let refused = pending_migrations(&engine.store, Part::Store).await.unwrap_err().to_string();
+        assert!(refused.starts_with("migration: "), "{refused}");
+    })
+    .await;
+}
+
 /// What was acknowledged must be there after a power failure, and so must the ids that it refers to.
 #[tokio::test]
 async fn both_sqlite_files_are_synchronous_at_every_commit() {
@@ -53,6 +72,30 @@ async fn both_sqlite_files_are_synchronous_at_every_commit() {
         let (synchronous,): (i64,) =
             sqlx::query_as("PRAGMA synchronous").fetch_one(&lite.write).await.unwrap();
         assert_eq!(synchronous, 2, "2 is FULL");
+    }
+}
+
+/// The operator is told why, at once, and never the password.
+#[tokio::test]
+async fn a_postgresql_that_cannot_be_used_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut cases =
+        vec![(format!("postgres://u:hidden@{closed}/d"), closed.to_string(), "Connection refused")];
+    if let Some(server) = testing::postgres() {
+        use sqlx::ConnectOptions as _;
+        let options = PgConnectOptions::from_str(&server).unwrap();
+        let place = format!("{}:{}", options.get_host(), options.get_port());
+        let absent = options.clone().database("warp_test_absent").to_url_lossy().to_string();
+        cases.push((absent, place.clone(), "database \"warp_test_absent\" does not exist"));
+        let stranger = options.username("warp_test_nobody").password("hidden").to_url_lossy().to_string();
+        cases.push((stranger, place, "warp_test_nobody"));
+    }
+    for (url, place, reason) in cases {
+        let refused = Db::open_store(&Location { url: &url, data_dir: dir.path() }).await.unwrap_err();
+        let refused = refused.to_string();
+        assert!(refused.starts_with(&place) && refused.contains(reason), "{refused}");
+        assert!(!refused.contains("hidden") && !refused.contains('\n'), "{refused}");
     }
 }
 
