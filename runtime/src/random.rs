@@ -32,11 +32,6 @@ impl Random {
         if n == 0 { 0 } else { self.0.lock().u64(..n) }
     }
 
-    /// Uniform in `[0, 1)`.
-    pub fn unit_f64(&self) -> f64 {
-        self.0.lock().f64()
-    }
-
     /// Full jitter: uniform in `[0, ceiling]`, to the nanosecond.
     pub fn jitter(&self, ceiling: Duration) -> Duration {
         let nanos = u64::try_from(ceiling.as_nanos()).unwrap_or(u64::MAX);

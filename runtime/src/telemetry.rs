@@ -1,5 +1,4 @@
-//! What operators see: log lines, metrics, and what is kept out of both.
+//! What operators see: log lines and metrics.
 
 pub mod logs;
 pub mod metrics;
-pub mod redact;

@@ -11,10 +11,6 @@ impl DataCoding {
     pub const DEFAULT: Self = Self(0x00);
     /// IA5 (ASCII).
     pub const IA5: Self = Self(0x01);
-    /// ISO 8859-1.
-    pub const LATIN1: Self = Self(0x03);
-    /// Octets without an alphabet.
-    pub const BINARY: Self = Self(0x04);
     /// UCS2, in practice UTF-16BE.
     pub const UCS2: Self = Self(0x08);
 
@@ -40,14 +36,6 @@ impl DataCoding {
                 _ => Some(Alphabet::Octets),
             },
             _ => Some(Alphabet::Octets),
-        }
-    }
-
-    /// The GSM message class 0-3 (0 is "flash"), where the coding carries one.
-    pub const fn message_class(self) -> Option<u8> {
-        match self.0 {
-            0x10..=0x1F | 0xF0..=0xFF => Some(self.0 & 0b11),
-            _ => None,
         }
     }
 }

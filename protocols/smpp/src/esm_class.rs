@@ -4,19 +4,6 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EsmClass(pub u8);
 
-/// Bits 1-0: messaging mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MessagingMode {
-    /// 00: the SMSC's default, usually store and forward.
-    Default,
-    /// 01: datagram.
-    Datagram,
-    /// 10: forward (transaction).
-    Forward,
-    /// 11: store and forward.
-    StoreAndForward,
-}
-
 /// Bits 5-2: message type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageType {
@@ -38,7 +25,6 @@ pub enum MessageType {
 
 const TYPE_MASK: u8 = 0b0011_1100;
 const UDHI: u8 = 0b0100_0000;
-const REPLY_PATH: u8 = 0b1000_0000;
 
 impl EsmClass {
     /// An ordinary message in the SMSC's default mode.
@@ -47,21 +33,6 @@ impl EsmClass {
     pub const DELIVERY_RECEIPT: Self = Self(0x04);
     /// What a deliver_sm with an intermediate notification carries.
     pub const INTERMEDIATE_NOTIFICATION: Self = Self(0x20);
-
-    /// Bits 1-0.
-    pub const fn messaging_mode(self) -> MessagingMode {
-        match self.0 & 0b11 {
-            0 => MessagingMode::Default,
-            1 => MessagingMode::Datagram,
-            2 => MessagingMode::Forward,
-            _ => MessagingMode::StoreAndForward,
-        }
-    }
-
-    /// Whether the mode stores: [`MessagingMode::Default`] or [`MessagingMode::StoreAndForward`].
-    pub const fn is_store_and_forward(self) -> bool {
-        matches!(self.messaging_mode(), MessagingMode::Default | MessagingMode::StoreAndForward)
-    }
 
     /// Bits 5-2.
     pub const fn message_type(self) -> MessageType {
@@ -90,10 +61,5 @@ impl EsmClass {
     #[must_use]
     pub const fn with_udhi(self, udhi: bool) -> Self {
         if udhi { Self(self.0 | UDHI) } else { Self(self.0 & !UDHI) }
-    }
-
-    /// Whether a reply path is set (bit 7).
-    pub const fn reply_path(self) -> bool {
-        self.0 & REPLY_PATH != 0
     }
 }

@@ -21,7 +21,7 @@ mod sm_resp;
 mod writer;
 
 pub use crate::data_coding::DataCoding;
-pub use crate::esm_class::{EsmClass, MessageType, MessagingMode};
+pub use crate::esm_class::{EsmClass, MessageType};
 pub use crate::registered_delivery::RegisteredDelivery;
 pub use address::Address;
 pub use alert::{AlertNotification, Outbind};

@@ -9,10 +9,6 @@ impl RegisteredDelivery {
     pub const NONE: Self = Self(0x00);
     /// A receipt on success and on failure.
     pub const ALWAYS: Self = Self(0x01);
-    /// A receipt on failure only.
-    pub const ON_FAILURE: Self = Self(0x02);
-    /// A receipt on success only (5.0, 4.7.21).
-    pub const ON_SUCCESS: Self = Self(0x03);
 
     /// Whether a final receipt is wanted when the message is delivered.
     pub const fn receipt_on_success(self) -> bool {
@@ -27,16 +23,6 @@ impl RegisteredDelivery {
     /// Whether no final receipt is wanted.
     pub const fn none(self) -> bool {
         self.0 & 0b11 == 0
-    }
-
-    /// Whether an SME delivery acknowledgement is wanted (bit 2).
-    pub const fn delivery_ack(self) -> bool {
-        self.0 & 0b0100 != 0
-    }
-
-    /// Whether an SME manual or user acknowledgement is wanted (bit 3).
-    pub const fn user_ack(self) -> bool {
-        self.0 & 0b1000 != 0
     }
 
     /// Whether intermediate notifications are wanted (bit 4).

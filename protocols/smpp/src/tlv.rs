@@ -155,12 +155,6 @@ impl TlvBuf {
         self.0.push(value);
     }
 
-    /// Appends a 2-octet integer.
-    pub fn push_u16(&mut self, tag: Tag, value: u16) {
-        self.push_header(tag, 2);
-        self.0.extend_from_slice(&value.to_be_bytes());
-    }
-
     /// Appends a C-octet string, writing its NUL; `value` comes without.
     pub fn push_c_octet(&mut self, tag: Tag, value: &[u8]) -> Result<(), TooLong> {
         let length = Self::length_of(value.len().saturating_add(1))?;

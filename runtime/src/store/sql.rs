@@ -13,7 +13,6 @@ const SCHEMAS: [&str; 4] = ["accounts", "auth", "messaging", "voice"];
 #[derive(Debug)]
 pub struct Sql {
     pg: &'static str,
-    lite_variant: Option<&'static str>,
     lite: OnceLock<&'static str>,
 }
 
@@ -21,13 +20,7 @@ impl Sql {
     /// One text for both engines.
     #[must_use]
     pub const fn both(text: &'static str) -> Self {
-        Self { pg: text, lite_variant: None, lite: OnceLock::new() }
-    }
-
-    /// Two texts, where the engines have no common one (bulk statements).
-    #[must_use]
-    pub const fn variants(pg: &'static str, lite: &'static str) -> Self {
-        Self { pg, lite_variant: Some(lite), lite: OnceLock::new() }
+        Self { pg: text, lite: OnceLock::new() }
     }
 
     /// The text for PostgreSQL.
@@ -39,8 +32,7 @@ impl Sql {
     /// The text for SQLite, made once in the life of the process.
     #[must_use]
     pub fn lite(&self) -> &'static str {
-        self.lite
-            .get_or_init(|| Box::leak(without_schemas(self.lite_variant.unwrap_or(self.pg)).into_boxed_str()))
+        self.lite.get_or_init(|| Box::leak(without_schemas(self.pg).into_boxed_str()))
     }
 }
 

@@ -107,19 +107,6 @@ impl Start {
         Self::Task(Arc::new(move |seat| Box::pin(start(seat))))
     }
 
-    /// A task that owns what cannot be had twice: for Temporary children.
-    pub fn task_once<F, Fut>(start: F) -> Self
-    where
-        F: FnOnce(Seat) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
-    {
-        let start = Mutex::new(Some(start));
-        Self::Task(Arc::new(move |seat| match start.lock().take() {
-            Some(start) => Box::pin(start(seat)),
-            None => Box::pin(std::future::ready(Err(StartedTwice.into()))),
-        }))
-    }
-
     /// A thread.
     pub fn thread<F>(start: F) -> Self
     where

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use prometheus::core::Collector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     TextEncoder,
 };
 
@@ -60,11 +60,6 @@ impl Metrics {
     /// Gauges by labels.
     pub fn gauge_vec(&self, name: &'static str, help: &'static str, labels: &[&'static str]) -> IntGaugeVec {
         self.once(name, || IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    /// A gauge of fractions.
-    pub fn gauge_f64(&self, name: &'static str, help: &'static str) -> Gauge {
-        self.once(name, || Gauge::new(name, help))
     }
 
     /// A histogram; `buckets` are upper bounds, rising, in the unit of the name.

@@ -30,11 +30,6 @@ pub fn decode(octets: &[u8], out: &mut String) {
     }
 }
 
-/// How many septets `text` takes; `None` when it is not all in the alphabet.
-pub fn septets_of(text: &str) -> Option<usize> {
-    text.chars().map(|char| septet_of(char).map(|_| 1).or_else(|| extension_of(char).map(|_| 2))).sum()
-}
-
 pub(super) fn encode_char(char: char, out: &mut Vec<u8>) -> bool {
     if let Some(septet) = septet_of(char) {
         out.push(septet);

@@ -83,14 +83,6 @@ fn broken_gsm7_reads_as_far_as_it_goes() {
 }
 
 #[test]
-fn septets_are_counted_with_their_escapes() {
-    let cases = [("", Some(0)), ("abc", Some(3)), ("a€b", Some(4)), ("[]{}", Some(8)), ("ab ç", None)];
-    for (text, expected) in cases {
-        assert_eq!(gsm7::septets_of(text), expected, "{text}");
-    }
-}
-
-#[test]
 fn other_alphabets_at_their_edges() {
     let cases: [(Alphabet, &[u8], &str); 9] = [
         (Ascii, b"a\x7F\x80", "a\u{7F}\u{FFFD}"),
@@ -178,7 +170,6 @@ proptest! {
     #[test]
     fn gsm7_text_comes_back(text in gsm7_text()) {
         let octets = encode(Gsm7, &text).unwrap();
-        prop_assert_eq!(gsm7::septets_of(&text), Some(octets.len()));
         prop_assert_eq!(decode(Gsm7, &octets), text);
     }
 

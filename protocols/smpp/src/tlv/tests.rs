@@ -68,7 +68,7 @@ fn values_are_judged_when_read() {
 fn written_octets_are_those_of_the_specification() {
     let mut buf = TlvBuf::new();
     buf.push_u8(Tag::MESSAGE_STATE, 2);
-    buf.push_u16(Tag::SOURCE_PORT, 0x1234);
+    buf.push(Tag::SOURCE_PORT, &[0x12, 0x34]).unwrap();
     buf.push_c_octet(Tag::RECEIPTED_MESSAGE_ID, b"0123").unwrap();
     buf.push(Tag(0x1401), b"\x00\xFF").unwrap();
     buf.extend(Tlvs::parse(&[0x04, 0x26, 0, 1, 1]).unwrap());

@@ -76,7 +76,8 @@ fn written_headers() {
 fn sar_needs_all_three() {
     let build = |reference: Option<u16>, total: Option<u8>, sequence: Option<u8>| {
         let mut tlvs = TlvBuf::new();
-        reference.into_iter().for_each(|value| tlvs.push_u16(Tag::SAR_MSG_REF_NUM, value));
+        let reference = reference.map(u16::to_be_bytes);
+        reference.into_iter().for_each(|value| tlvs.push(Tag::SAR_MSG_REF_NUM, &value).unwrap());
         total.into_iter().for_each(|value| tlvs.push_u8(Tag::SAR_TOTAL_SEGMENTS, value));
         sequence.into_iter().for_each(|value| tlvs.push_u8(Tag::SAR_SEGMENT_SEQNUM, value));
         sar(&tlvs.as_tlvs())

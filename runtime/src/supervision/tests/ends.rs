@@ -208,19 +208,31 @@ async fn a_thread_that_panics_or_fails_is_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_task_knows_its_name_and_a_second_start_of_a_once_is_an_error() {
+async fn a_task_knows_its_name() {
     let lab = Lab::new();
     let top = lab.empty_top().await;
-    let start = Start::task_once(|seat| async move {
+    let start = Start::task(|seat| async move {
         assert_eq!(task::current(), Some(seat.name));
         Err(std::fmt::Error.into())
     });
-    let spec = ChildSpec::new(name("once"), Restart::Transient, start)
+    let spec = ChildSpec::new(name("task"), Restart::Transient, start)
         .backoff(Backoff::new(Duration::from_secs(10), Duration::from_secs(10)));
     top.add(spec).await.unwrap();
     sleep(Duration::from_millis(1)).await;
-    let first = lab.registry.get(&name("once")).unwrap().last_error.unwrap();
-    assert!(first.starts_with("failed: an error occurred"), "{first}");
+    let error = lab.registry.get(&name("task")).unwrap().last_error.unwrap();
+    assert!(error.starts_with("failed: an error occurred"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_start_of_a_once_is_an_error() {
+    let lab = Lab::new();
+    let top = lab.empty_top().await;
+    let start =
+        Start::actor_once(|seat| async move { Ok(seat.spawn(super::lab::Idle, ()).await?.get_cell()) });
+    let spec = ChildSpec::new(name("once"), Restart::Transient, start)
+        .backoff(Backoff::new(Duration::from_secs(10), Duration::from_secs(10)));
+    top.add(spec).await.unwrap();
+    lab.registry.actor(&name("once")).unwrap().kill();
     sleep(Duration::from_secs(11)).await;
     let second = lab.registry.get(&name("once")).unwrap().last_error.unwrap();
     assert_eq!(second, "failed: this child can be started once only");

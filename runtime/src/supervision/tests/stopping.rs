@@ -182,9 +182,13 @@ async fn a_killed_supervisor_takes_its_tasks_along() {
     let lab = Lab::new();
     let (alive, gone) = oneshot::channel::<()>();
     let top = lab.empty_top().await;
-    let start = Start::task_once(move |_| async move {
-        let _alive = alive;
-        std::future::pending().await
+    let alive = Arc::new(Mutex::new(Some(alive)));
+    let start = Start::task(move |_| {
+        let alive = alive.lock().take();
+        async move {
+            let _alive = alive;
+            std::future::pending().await
+        }
     });
     top.add(ChildSpec::new(name("a"), Restart::Temporary, start)).await.unwrap();
     lab.settle().await;

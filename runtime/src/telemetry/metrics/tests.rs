@@ -9,7 +9,6 @@ fn a_name_is_registered_once() {
     metrics.counter_vec("warp_by_total", "things by kind", &["kind"]).with_label_values(&["a"]).inc();
     metrics.gauge("warp_depth", "depth").set(-3);
     metrics.gauge_vec("warp_depths", "depths", &["queue"]).with_label_values(&["q"]).set(4);
-    metrics.gauge_f64("warp_ratio", "ratio").set(0.5);
     metrics.histogram("warp_wait_seconds", "waits", &[0.1, 1.0]).observe(0.5);
     metrics
         .histogram_vec("warp_waits_seconds", "waits", &[1.0], &["q"])
@@ -21,7 +20,6 @@ fn a_name_is_registered_once() {
         "warp_by_total{kind=\"a\"} 1",
         "warp_depth -3",
         "warp_depths{queue=\"q\"} 4",
-        "warp_ratio 0.5",
         "warp_wait_seconds_bucket{le=\"0.1\"} 0",
         "warp_wait_seconds_bucket{le=\"1\"} 1",
         "warp_waits_seconds_count{q=\"q\"} 1",

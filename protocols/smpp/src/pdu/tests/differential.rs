@@ -158,7 +158,7 @@ fn tlvs() -> impl Strategy<Value = TlvBuf> {
         |(reference, value, vendor, octets, tag)| {
             let mut buf = TlvBuf::new();
             if reference {
-                buf.push_u16(Tag::USER_MESSAGE_REFERENCE, value);
+                buf.push(Tag::USER_MESSAGE_REFERENCE, &value.to_be_bytes()).unwrap();
             }
             if vendor {
                 buf.push(Tag(tag), &octets).unwrap();
