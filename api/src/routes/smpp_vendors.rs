@@ -48,11 +48,14 @@ fn disconnect(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 }
 
 fn command(api: &Api, request: &Request, verb: &str, act: impl Fn(&Smpp, &str) -> bool) -> Reply {
-    let id = request.param("id")?;
-    if !act(&api.smpp, &id) {
-        let detail = format!("no vendor has the id or instance_name {id:?}");
+    let asked = request.param("id")?;
+    let vendors = api.smpp.vendors.load();
+    let named = vendors.values().find(|vendor| vendor.id.to_string() == asked || vendor.name() == asked);
+    let Some(vendor) = named.filter(|vendor| act(&api.smpp, &vendor.id.to_string())) else {
+        let detail = format!("no vendor has the id or instance_name {asked:?}");
         return Err(Problem::new(Code::UnknownVendor, detail));
-    }
-    tracing::info!(vendor = id, verb, "operator's command to a vendor");
-    reply::json(&json!({"success": true, "vendor_id": id}))
+    };
+    let name = vendor.name();
+    tracing::info!(vendor = name, verb, "operator's command to a vendor");
+    reply::json(&json!({"success": true, "vendor_id": vendor.id, "vendor_name": name}))
 }

@@ -1,8 +1,10 @@
 use std::sync::atomic::Ordering;
 
+use actors::smpp::message_router;
 use bytes::Bytes;
 use http_body_util::Full;
 use runtime::registry::{ActorName, Observation};
+use runtime::store::messaging;
 use serde_json::json;
 use warp::http::Request;
 
@@ -125,6 +127,26 @@ async fn bodies_of_vendors_and_stats_are_those_of_the_contract() {
         }
     }
     assert!(stats["data"]["timestamp"].is_string());
+}
+
+/// A dashboard joins the list with the metrics by `vendor_name`, and a command's answer with the list by id.
+#[tokio::test]
+async fn a_vendor_is_the_same_in_list_command_and_metrics() {
+    let lab = Lab::new().await;
+    let example = include_str!("../../../config/provisioning.example.toml");
+    assert_eq!(lab.control("POST", "/v1/control/apply", example).await.status, 200);
+    let config = messaging::load(&lab.api.store, &lab.api.root_key).await.unwrap();
+    message_router::install(&lab.smpp, config);
+    let list = lab.control("GET", "/v1/smpp/vendors", "").await.json();
+    let (id, vendor) = list["vendors"].as_object().unwrap().iter().next().unwrap();
+    assert_eq!((&vendor["vendor_id"], &vendor["vendor_name"]), (&json!(id), &json!("sinch-atlanta")));
+    for asked in [id.as_str(), "sinch-atlanta"] {
+        let answer = lab.control("POST", &format!("/v1/smpp/vendors/{asked}/reconnect"), "").await.json();
+        assert_eq!(answer, json!({"success": true, "vendor_id": id, "vendor_name": "sinch-atlanta"}));
+    }
+    let metrics = lab.send(Metrics, request("GET", "/metrics", None)).await.body;
+    let labelled = "smpp_client_connections_total{status=\"down\",vendor_id=\"sinch-atlanta\"} 2";
+    assert!(metrics.lines().any(|line| line == labelled), "{metrics}");
 }
 
 #[tokio::test]
