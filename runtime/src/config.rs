@@ -316,7 +316,7 @@ impl Config {
         };
         let variables = std::env::vars_os()
             .filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
-            .map(|variable| utf8(variable))
+            .map(utf8)
             .collect::<Result<Vec<_>, Error>>()?;
         Self::parse(&name, &text, variables.into_iter())
     }
