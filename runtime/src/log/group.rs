@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Batch, CommitTimes, LogStore};
 use crate::store::{Error, ErrorKind};
@@ -15,6 +15,8 @@ use crate::store::{Error, ErrorKind};
 /// Waits between tries of a commit that the store refused for now.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// A commit that takes longer is taken for one that hangs: new messages are refused until it returns.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// Bounds of the log.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +44,7 @@ pub struct Full;
 pub enum Health {
     /// Commits succeed.
     Working = 0,
-    /// The last commit failed and is being tried again; nothing is acknowledged meanwhile.
+    /// The last commit failed and is being tried again, or it hangs; nothing is acknowledged meanwhile.
     Refusing = 1,
     /// The disk failed a write or a sync. Nothing is acknowledged until the node is restarted.
     Failed = 2,
@@ -112,12 +114,6 @@ struct Open {
     ticket: Ticket,
 }
 
-impl Open {
-    fn new() -> Self {
-        Self { batch: Batch::default(), ticket: Ticket::new() }
-    }
-}
-
 /// What one commit did, for metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Committed {
@@ -136,7 +132,7 @@ impl MessageLog {
         Self(Arc::new(Shared {
             store,
             limits,
-            open: Mutex::new(Open::new()),
+            open: Mutex::new(Open { batch: Batch::default(), ticket: Ticket::new() }),
             closing: tokio::sync::Mutex::new(None),
             closing_ticket: Mutex::new(None),
             wake: Notify::new(),
@@ -221,18 +217,19 @@ impl MessageLog {
     }
 
     /// Commits groups for ever. Run by exactly one task; one that takes over after a panic commits the group
-    /// that its predecessor held.
+    /// that its predecessor held. One that takes over after the disk has failed never commits.
     pub async fn run(&self, mut observe: impl FnMut(Committed)) {
         let mut closing = self.0.closing.lock().await;
+        if self.health() == Health::Failed {
+            std::future::pending::<()>().await;
+        }
         let mut last = Instant::now();
         loop {
             if closing.is_none() {
                 self.records().await;
                 self.gather(last).await;
                 last = Instant::now();
-                let mut open = self.0.open.lock();
-                *self.0.closing_ticket.lock() = Some(open.ticket.clone());
-                *closing = Some(mem::replace(&mut *open, Open::new()));
+                *closing = Some(self.close());
             }
             if let Some(group) = closing.as_ref() {
                 observe(self.commit(group).await);
@@ -240,6 +237,14 @@ impl MessageLog {
             }
             *closing = None;
         }
+    }
+
+    /// Takes the open group to be committed, and opens the next one.
+    fn close(&self) -> Open {
+        let next = Open { batch: Batch::default(), ticket: Ticket::new() };
+        let mut open = self.0.open.lock();
+        *self.0.closing_ticket.lock() = Some(open.ticket.clone());
+        mem::replace(&mut *open, next)
     }
 
     /// Waits until there is something to commit. It looks before it waits: a committer that died between the
@@ -262,8 +267,9 @@ impl MessageLog {
     /// Commits one group, however long the store refuses it.
     async fn commit(&self, group: &Open) -> Committed {
         let mut wait = RETRY_FIRST;
+        let mut reported = None;
         loop {
-            match self.0.store.commit(&group.batch).await {
+            match self.attempt(&group.batch).await {
                 Ok(times) => {
                     self.on_committed();
                     let (records, accepts) = (group.batch.len(), group.batch.accepts.len());
@@ -272,11 +278,25 @@ impl MessageLog {
                     return Committed { records, accepts, times };
                 }
                 Err(error) => {
-                    self.on_refusal(&error, wait).await;
+                    let kind = Some(error.kind());
+                    self.on_refusal(&error, mem::replace(&mut reported, kind) != kind).await;
+                    sleep(wait).await;
                     wait = (wait * 2).min(RETRY_MAX);
                 }
             }
         }
+    }
+
+    /// One try. One that hangs goes on: what it wrote may be durable or not, and nobody else may write meanwhile.
+    async fn attempt(&self, batch: &Batch) -> Result<CommitTimes, Error> {
+        let mut commit = self.0.store.commit(batch);
+        if let Ok(done) = timeout(STALLED, &mut commit).await {
+            return done;
+        }
+        if self.0.health.swap(Health::Refusing as u8, Ordering::AcqRel) == Health::Working as u8 {
+            tracing::error!(waited = ?STALLED, "a commit of the message log hangs, nothing is acknowledged until it returns: check the disk or the database");
+        }
+        commit.await
     }
 
     fn on_committed(&self) {
@@ -285,17 +305,18 @@ impl MessageLog {
         }
     }
 
-    /// Waits before the next try. A disk that failed a write gets none: what a failed sync left on the disk
-    /// is not known, and a second sync may report success for it.
-    async fn on_refusal(&self, error: &Error, wait: Duration) {
+    /// Returns when the group may be tried again, and says so when this is not what was said before. A disk that
+    /// failed a write gets no other try: what a failed sync left on the disk is not known, and a second sync
+    /// may report success for it.
+    async fn on_refusal(&self, error: &Error, is_news: bool) {
         if error.kind() == ErrorKind::DiskFailed {
             self.0.health.store(Health::Failed as u8, Ordering::Release);
             tracing::error!(%error, "the disk of the message log failed, nothing is acknowledged any more: replace the disk and restart the node");
             std::future::pending::<()>().await;
         }
-        if self.0.health.swap(Health::Refusing as u8, Ordering::AcqRel) == Health::Working as u8 {
+        self.0.health.store(Health::Refusing as u8, Ordering::Release);
+        if is_news {
             tracing::error!(%error, "the message log cannot commit, nothing is acknowledged until it can: check the disk or the database");
         }
-        sleep(wait).await;
     }
 }

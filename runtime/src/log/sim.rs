@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
 use crate::random::Random;
-use crate::store::Error;
+use crate::store::{Error, ErrorKind};
 
 /// Longest a simulated sync takes.
 const SYNC_MAX: Duration = Duration::from_millis(8);
@@ -29,9 +29,36 @@ struct Tables {
     messages: BTreeMap<i64, MessageRow>,
     outbox: BTreeMap<i64, OutboxRow>,
     parked: BTreeMap<i64, (ParkedRow, bool)>,
+    fault: Option<Fault>,
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Every write is refused with an error of this kind.
+    Refuses(ErrorKind),
+    /// No write returns.
+    Hangs,
 }
 
 impl Disk {
+    /// Breaks the disk, or mends it.
+    pub fn set_fault(&self, fault: Option<Fault>) {
+        self.0.lock().fault = fault;
+    }
+
+    /// An error while the disk refuses writes; waits while it hangs.
+    async fn working(&self) -> Result<(), Error> {
+        loop {
+            let fault = self.0.lock().fault;
+            match fault {
+                None => return Ok(()),
+                Some(Fault::Refuses(kind)) => return Err(Error::new(kind, "the simulated disk refuses")),
+                Some(Fault::Hangs) => sleep(SYNC_MAX).await,
+            }
+        }
+    }
+
     /// Every message, for the oracle of a simulation.
     #[must_use]
     pub fn messages(&self) -> Vec<MessageRow> {
@@ -111,6 +138,7 @@ impl LogStore for SimLog {
         let after = self.random.jitter(SYNC_MAX / 2);
         Box::pin(async move {
             sleep(before).await;
+            self.disk.working().await?;
             self.disk.0.lock().apply(batch);
             sleep(after).await;
             Ok(CommitTimes { total: before + after, sync: before + after })
