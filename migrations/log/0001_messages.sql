@@ -34,11 +34,15 @@ CREATE TABLE messaging.messages (
     frame BYTEA NOT NULL
 );
 
--- Everything that lives, by what it waits for: the start-up scan and the deadline sweep.
-CREATE INDEX messages_live ON messaging.messages (state, deadline) WHERE state < 10;
+-- What lives, by what is asked of it. A start pages through queued, submitted, uncertain and split messages by
+-- id; the sweep looks for the earliest deadline of all but submitted ones. Each index has only the states that
+-- it is asked for, so that a message on its usual way (submitted, enroute, final) stands in one of them at a
+-- time: two indexes cost no more than one over both.
+CREATE INDEX messages_live ON messaging.messages (state, id) WHERE state IN (1, 2, 3, 5);
+CREATE INDEX messages_due ON messaging.messages (state, deadline) WHERE state IN (0, 1, 3, 4, 5);
 -- Receipts find their message here until it is final.
 CREATE INDEX messages_dlr ON messaging.messages (dlr_hash) WHERE dlr_hash IS NOT NULL;
-CREATE INDEX messages_parent ON messaging.messages (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX messages_parent ON messaging.messages (parent_id, part) WHERE parent_id IS NOT NULL;
 
 -- Every deliver_sm owed to a customer, deleted when the customer has acknowledged it. Rows that memory does
 -- not hold are marked spilled; at start all are.
@@ -52,6 +56,8 @@ CREATE TABLE messaging.outbox (
     body BYTEA NOT NULL
 );
 CREATE INDEX outbox_spilled ON messaging.outbox (account_id, id) WHERE spilled;
+-- Retention. What memory holds is not in it and costs nothing: its session gives it up when it has expired.
+CREATE INDEX outbox_expiry ON messaging.outbox (expires_at) WHERE spilled;
 
 -- Receipts that matched no message yet. After the last try they stay as orphans until retention.
 CREATE TABLE messaging.parked_receipts (

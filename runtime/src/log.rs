@@ -57,13 +57,14 @@ pub trait LogStore: Send + Sync + 'static {
     /// The highest id in the log, 0 when it is empty: new ids go on from there whatever the clock says.
     fn highest_id(&self) -> BoxFuture<'_, Result<i64, Error>>;
 
-    /// Live messages in one state with `id > after`, by id, at most `limit`.
+    /// Live messages in one state ([`State::is_paged`]) with `id > after`, by id, at most `limit`.
     fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>>;
 
-    /// Live messages in one state whose deadline is at or before `now` (Unix microseconds), at most `limit`.
+    /// Live messages in one state ([`State::is_timed`]) whose deadline is at or before `now` (Unix microseconds),
+    /// at most `limit`.
     fn due(&self, state: State, now: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>>;
 
-    /// The earliest deadline of a state.
+    /// The earliest deadline of a state ([`State::is_timed`]).
     fn next_due(&self, state: State) -> BoxFuture<'_, Result<Option<i64>, Error>>;
 
     /// Messages whose vendor message id has one of these hashes.
@@ -84,9 +85,10 @@ pub trait LogStore: Send + Sync + 'static {
     /// What the log holds.
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
 
-    /// Deletes final messages, orphaned receipts and expired outbox rows with an id below `before`, at most
-    /// `limit` of each; gives how many rows went.
-    fn expire(&self, before: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>>;
+    /// Deletes final messages and orphaned receipts with an id below `before`, and spilled outbox rows that
+    /// expired at or before `now` (Unix microseconds), at most `limit` of each; gives how many rows went.
+    /// What is owed and has not expired stays, however old it is.
+    fn expire(&self, before: i64, now: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>>;
 }
 
 #[cfg(test)]

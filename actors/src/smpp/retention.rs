@@ -16,7 +16,9 @@ use tokio::time::sleep;
 
 use super::Smpp;
 
-/// Wait between slices while there is something to delete, and when there is not.
+/// Wait after a slice that was full, after one that was not, and when nothing was there. Slices of 500 keep up
+/// with far more than 5,000 messages a second.
+const FULL: Duration = Duration::from_millis(10);
 const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -68,13 +70,14 @@ impl Actor for Retention {
 
 async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::convert::Infallible> {
     loop {
-        let oldest_kept = options.smpp.now().minus(options.log.retention.get());
-        let before = MessageId::first_at(oldest_kept).0;
-        let wait = match options.smpp.log.store().expire(before, options.log.retention_slice).await {
+        let now = options.smpp.now();
+        let before = MessageId::first_at(now.minus(options.log.retention.get())).0;
+        let slice = options.log.retention_slice;
+        let wait = match options.smpp.log.store().expire(before, now.micros(), slice).await {
             Ok(0) => IDLE.min(options.log.retention.get() / 4).max(BUSY),
             Ok(rows) => {
                 deleted.fetch_add(rows, Ordering::Relaxed);
-                BUSY
+                if rows >= u64::from(slice) { FULL } else { BUSY }
             }
             Err(error) => {
                 tracing::warn!(%error, "old rows could not be deleted");

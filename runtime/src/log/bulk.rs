@@ -47,6 +47,20 @@ pub(super) fn chunks(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     })
 }
 
+/// The states of the index `messages_live`. The words must be the index's own, or SQLite does not use it.
+macro_rules! paged {
+    () => {
+        "state IN (1, 2, 3, 5)"
+    };
+}
+
+/// The states of the index `messages_due`.
+macro_rules! timed {
+    () => {
+        "state IN (0, 1, 3, 4, 5)"
+    };
+}
+
 /// Columns of an accepted message, in the order of every statement and of the row decoder.
 macro_rules! message_columns {
     () => {
@@ -118,11 +132,12 @@ crate::store::statements! {
     HIGHEST_OUTBOX = Sql::both("SELECT MAX(id) FROM messaging.outbox");
     HIGHEST_PARKED = Sql::both("SELECT MAX(id) FROM messaging.parked_receipts");
     LIVE = Sql::both(concat!("SELECT ", message_columns!(),
-        " FROM messaging.messages WHERE state = $1 AND state < 10 AND id > $2 ORDER BY id LIMIT $3"));
+        " FROM messaging.messages WHERE state = $1 AND ", paged!(), " AND id > $2 ORDER BY id LIMIT $3"));
     DUE = Sql::both(concat!("SELECT ", message_columns!(),
-        " FROM messaging.messages WHERE state = $1 AND state < 10 AND deadline <= $2 ORDER BY deadline LIMIT $3"));
-    NEXT_DUE = Sql::both(
-        "SELECT MIN(deadline) FROM messaging.messages WHERE state = $1 AND state < 10");
+        " FROM messaging.messages WHERE state = $1 AND ", timed!(),
+        " AND deadline <= $2 ORDER BY deadline LIMIT $3"));
+    NEXT_DUE = Sql::both(concat!(
+        "SELECT MIN(deadline) FROM messaging.messages WHERE state = $1 AND ", timed!()));
     BY_DLR_HASH = Sql::both(concat!("SELECT ", message_columns!(),
         " FROM messaging.messages WHERE dlr_hash = $1"));
     MESSAGE = Sql::both(concat!("SELECT ", message_columns!(), " FROM messaging.messages WHERE id = $1"));
@@ -134,8 +149,9 @@ crate::store::statements! {
     PARKED = Sql::both(
         "SELECT id, vendor_id, received_at, body FROM messaging.parked_receipts \
          WHERE NOT orphan AND id > $1 ORDER BY id LIMIT $2");
-    COUNT_STATES = Sql::both(
-        "SELECT state, COUNT(*) FROM messaging.messages WHERE state < 10 GROUP BY state");
+    COUNT_STATES = Sql::both(concat!(
+        "SELECT state, COUNT(*) FROM messaging.messages WHERE ", timed!(), " GROUP BY state UNION ALL \
+         SELECT state, COUNT(*) FROM messaging.messages WHERE state = 2 AND ", paged!(), " GROUP BY state"));
     COUNT_OUTBOX = Sql::both("SELECT COUNT(*) FROM messaging.outbox");
     EXPIRE_MESSAGES = Sql::both(
         "DELETE FROM messaging.messages WHERE id IN \
@@ -145,7 +161,7 @@ crate::store::statements! {
          (SELECT id FROM messaging.parked_receipts WHERE id < $1 AND orphan ORDER BY id LIMIT $2)");
     EXPIRE_OUTBOX = Sql::both(
         "DELETE FROM messaging.outbox WHERE id IN \
-         (SELECT id FROM messaging.outbox WHERE id < $1 ORDER BY id LIMIT $2)");
+         (SELECT id FROM messaging.outbox WHERE spilled AND expires_at <= $1 ORDER BY expires_at LIMIT $2)");
 }
 
 /// Prepares the bulk statements on the engine that uses them.

@@ -84,6 +84,18 @@ impl State {
         self.code() >= 10
     }
 
+    /// True for the states that [`LogStore::live`](super::LogStore::live) pages through: the log keeps them by id.
+    #[must_use]
+    pub const fn is_paged(self) -> bool {
+        matches!(self, Self::Queued | Self::Submitted | Self::Uncertain | Self::Split)
+    }
+
+    /// True for the states whose deadlines the log keeps in order.
+    #[must_use]
+    pub const fn is_timed(self) -> bool {
+        matches!(self, Self::Scheduled | Self::Queued | Self::Uncertain | Self::Enroute | Self::Split)
+    }
+
     /// The word for logs and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -164,6 +164,7 @@ impl LogStore for SimLog {
     }
 
     fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        debug_assert!(state.is_paged(), "{state:?} is not paged through");
         self.select(|tables| {
             let rows = tables.messages.values().filter(|row| row.progress.state == state && row.id > after);
             page(rows.cloned(), limit)
@@ -171,6 +172,7 @@ impl LogStore for SimLog {
     }
 
     fn due(&self, state: State, now: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        debug_assert!(state.is_timed(), "{state:?} has no deadlines");
         self.select(|tables| {
             let due = |row: &&MessageRow| {
                 row.progress.state == state && row.progress.deadline.is_some_and(|deadline| deadline <= now)
@@ -180,6 +182,7 @@ impl LogStore for SimLog {
     }
 
     fn next_due(&self, state: State) -> BoxFuture<'_, Result<Option<i64>, Error>> {
+        debug_assert!(state.is_timed(), "{state:?} has no deadlines");
         self.select(|tables| {
             let rows = tables.messages.values().filter(|row| row.progress.state == state);
             rows.filter_map(|row| row.progress.deadline).min()
@@ -234,12 +237,12 @@ impl LogStore for SimLog {
         })
     }
 
-    fn expire(&self, before: i64, _limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
+    fn expire(&self, before: i64, now: i64, _limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
         let mut tables = self.disk.0.lock();
         let rows = |tables: &Tables| tables.messages.len() + tables.outbox.len() + tables.parked.len();
         let old = rows(&tables);
         tables.messages.retain(|id, row| *id >= before || !row.progress.state.is_final());
-        tables.outbox.retain(|id, _| *id >= before);
+        tables.outbox.retain(|_, row| !row.spilled || row.expires_at > now);
         tables.parked.retain(|id, (_, orphan)| *id >= before || !*orphan);
         let gone = (old - rows(&tables)) as u64;
         Box::pin(async move { Ok(gone) })

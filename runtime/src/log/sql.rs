@@ -43,9 +43,9 @@ impl SqlLog {
         Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
     }
 
-    async fn delete(&self, sql: &Sql, before: i64, limit: u32) -> Result<u64, Error> {
+    async fn delete(&self, sql: &Sql, bound: i64, limit: u32) -> Result<u64, Error> {
         let mut tx = self.db.begin().await?;
-        let rows = execute!(&mut tx, sql, before, i64::from(limit))?;
+        let rows = execute!(&mut tx, sql, bound, i64::from(limit))?;
         tx.commit().await?;
         Ok(rows)
     }
@@ -121,18 +121,21 @@ impl LogStore for SqlLog {
     }
 
     fn live(&self, state: State, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        debug_assert!(state.is_paged(), "{state:?} is not paged through");
         Box::pin(async move {
             read::messages(fetch_all!(&self.db, MessageRecord, LIVE, state.code(), after, i64::from(limit))?)
         })
     }
 
     fn due(&self, state: State, now: i64, limit: u32) -> BoxFuture<'_, Result<Vec<MessageRow>, Error>> {
+        debug_assert!(state.is_timed(), "{state:?} has no deadlines");
         Box::pin(async move {
             read::messages(fetch_all!(&self.db, MessageRecord, DUE, state.code(), now, i64::from(limit))?)
         })
     }
 
     fn next_due(&self, state: State) -> BoxFuture<'_, Result<Option<i64>, Error>> {
+        debug_assert!(state.is_timed(), "{state:?} has no deadlines");
         Box::pin(async move {
             let row: Option<(Option<i64>,)> =
                 fetch_optional!(&self.db, (Option<i64>,), NEXT_DUE, state.code())?;
@@ -175,11 +178,12 @@ impl LogStore for SqlLog {
         Box::pin(self.count())
     }
 
-    fn expire(&self, before: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
+    fn expire(&self, before: i64, now: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(async move {
             let mut rows = 0;
-            for sql in [&EXPIRE_MESSAGES, &EXPIRE_ORPHANS, &EXPIRE_OUTBOX] {
-                rows += self.delete(sql, before, limit).await?;
+            for (sql, bound) in [(&EXPIRE_MESSAGES, before), (&EXPIRE_ORPHANS, before), (&EXPIRE_OUTBOX, now)]
+            {
+                rows += self.delete(sql, bound, limit).await?;
             }
             Ok(rows)
         })

@@ -1,3 +1,4 @@
+mod engines;
 mod faults;
 
 use std::sync::Arc;
@@ -104,6 +105,7 @@ async fn contract(store: Arc<dyn LogStore>) {
     batch.outbox_done.extend([2, 4]);
     batch.unparked.push(1);
     batch.frames.push((7, Bytes::from_static(b"other")));
+    batch.outbox.push(owed(11, 9));
     store.commit(&batch).await.unwrap();
     assert_eq!(store.message(5).await.unwrap().unwrap().progress, done);
     assert_eq!(store.message(7).await.unwrap().unwrap().frame, "other");
@@ -111,9 +113,13 @@ async fn contract(store: Arc<dyn LogStore>) {
     assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap().len(), 3);
     assert_eq!(store.parked(0, 10).await.unwrap(), []);
 
-    // Message 5 is final; of the outbox, 1, 3 and 5 are left below 6.
-    assert_eq!(store.expire(6, 100).await.unwrap(), 4);
-    assert_eq!(store.expire(6, 100).await.unwrap(), 0);
+    // Message 5 is final. What is owed stays however old it is, until it expires.
+    assert_eq!(store.expire(6, 4999, 100).await.unwrap(), 1);
+    assert_eq!(store.counts().await.unwrap().outbox, 9);
+    // Number 11 is in memory: whoever holds it gives it up.
+    assert_eq!(store.expire(6, 5000, 100).await.unwrap(), 8);
+    assert_eq!(store.expire(6, 5000, 100).await.unwrap(), 0);
+    assert_eq!(store.counts().await.unwrap().outbox, 1);
     assert_eq!(store.highest_id().await.unwrap(), 300);
     assert_eq!(store.message(5).await.unwrap(), None);
     assert!(store.message(6).await.unwrap().is_some());

@@ -93,7 +93,8 @@ fn migrator(db: &Db, part: Part) -> Migrator {
     let migrations = steps.map(|step| {
         let ddl = match db {
             Db::Pg(_) => format!("{PG_SCHEMAS}\n{}", step.ddl),
-            Db::Lite(_) => without_schemas(step.ddl),
+            // Any other type makes SQLite keep a second b-tree for the key, beside that of the rows.
+            Db::Lite(_) => without_schemas(step.ddl).replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"),
         };
         let sql = SqlStr::from_static(Box::leak(ddl.into_boxed_str()));
         Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, sql, false)

@@ -1,0 +1,108 @@
+//! What only the real engines can show: full disks, plans, locks, refused octets.
+
+use sqlx::AssertSqlSafe;
+
+use super::*;
+use crate::log::bulk;
+use crate::store::{Db, ErrorKind, Lite, Location, Part, Sql, migrate};
+
+async fn lite() -> (tempfile::TempDir, Lite) {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open_log(&Location { url: "", data_dir: dir.path() }).await.unwrap();
+    migrate(&db, Part::Log).await.unwrap();
+    let Db::Lite(lite) = db else { panic!("no url, and not SQLite") };
+    (dir, lite)
+}
+
+async fn pragma(lite: &Lite, name: &str) -> i64 {
+    let text = AssertSqlSafe(format!("PRAGMA {name}"));
+    let (value,): (i64,) = sqlx::query_as(text).fetch_one(&lite.write).await.unwrap();
+    value
+}
+
+#[tokio::test]
+async fn commits_go_on_after_the_disk_was_full() {
+    let (_dir, lite) = lite().await;
+    let store = SqlLog::new(Db::Lite(lite.clone()));
+    let pages = pragma(&lite, "page_count").await;
+    assert_eq!(pragma(&lite, &format!("max_page_count = {}", pages + 1)).await, pages + 1);
+    // Batches of many rows and of one: SQLite takes back the statement for the first, and ends the transaction
+    // by itself for the second.
+    for (first, rows) in [(1, 2000), (10_000, 1)] {
+        let batch_at = |first: i64| {
+            let mut batch = Batch::default();
+            (first..first + rows).for_each(|id| batch.accept(row(id)));
+            batch
+        };
+        let limit = format!("max_page_count = {}", pragma(&lite, "page_count").await + 1);
+        pragma(&lite, &limit).await;
+        let mut batch = batch_at(first);
+        for n in 1.. {
+            match store.commit(&batch).await {
+                Ok(_) => batch = batch_at(first + n * rows),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::DiskFull);
+                    break;
+                }
+            }
+        }
+        pragma(&lite, "max_page_count = 100000").await;
+        store.commit(&batch).await.unwrap();
+        assert_eq!(store.message(batch.accepts[0].id).await.unwrap().as_ref(), batch.accepts.first());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_transaction_sqlite_ended_is_not_used_again() {
+    let (_dir, lite) = lite().await;
+    let trigger = "CREATE TEMP TRIGGER full BEFORE INSERT ON messaging_messages \
+                   BEGIN SELECT RAISE(ROLLBACK, 'as when the disk is full'); END";
+    sqlx::query(trigger).execute(&lite.write).await.unwrap();
+    let store = SqlLog::new(Db::Lite(lite));
+    let mut batch = Batch::default();
+    batch.accept(row(1));
+    store.commit(&batch).await.unwrap_err();
+    store.commit(&batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_read_and_every_deletion_finds_its_rows_by_an_index() {
+    let (_dir, lite) = lite().await;
+    let asked: [(&str, &Sql); 12] = [
+        ("live", &bulk::LIVE),
+        ("due", &bulk::DUE),
+        ("next_due", &bulk::NEXT_DUE),
+        ("by_dlr_hash", &bulk::BY_DLR_HASH),
+        ("message", &bulk::MESSAGE),
+        ("parts", &bulk::PARTS),
+        ("outbox", &bulk::OUTBOX),
+        ("parked", &bulk::PARKED),
+        ("count", &bulk::COUNT_STATES),
+        ("expire messages", &bulk::EXPIRE_MESSAGES),
+        ("expire orphans", &bulk::EXPIRE_ORPHANS),
+        ("expire outbox", &bulk::EXPIRE_OUTBOX),
+    ];
+    for (name, sql) in asked {
+        let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.lite()));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(text).fetch_all(&lite.read).await.unwrap();
+        let steps: Vec<String> = plan.into_iter().map(|step| step.3).collect();
+        let dear = |step: &String| step.starts_with("SCAN") || step.contains("USE TEMP B-TREE");
+        assert!(!steps.iter().any(dear), "{name}: {steps:?}");
+        if name == "message" {
+            assert!(steps[0].contains("INTEGER PRIMARY KEY"), "a key that is not the rowid: {steps:?}");
+        }
+    }
+}
+
+#[test]
+fn the_indexes_hold_the_states_that_are_asked_for() {
+    let listed = |wanted: fn(State) -> bool| {
+        let codes =
+            State::ALL.into_iter().filter(|state| wanted(*state)).map(|state| state.code().to_string());
+        format!("state IN ({})", codes.collect::<Vec<_>>().join(", "))
+    };
+    assert!(bulk::LIVE.pg().contains(&listed(State::is_paged)));
+    assert!(bulk::DUE.pg().contains(&listed(State::is_timed)));
+    assert!(bulk::NEXT_DUE.pg().contains(&listed(State::is_timed)));
+    assert!(State::ALL.into_iter().all(|state| state.is_final() != (state.is_paged() || state.is_timed())));
+}
