@@ -4,43 +4,64 @@ mod lite;
 mod pg;
 mod read;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
-use tokio::time::Instant;
+use sqlx::postgres::PgPool;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
 use super::bulk::{
     BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRE_MESSAGES, EXPIRE_ORPHANS, EXPIRE_OUTBOX,
-    HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE, MESSAGE, NEXT_DUE, ORPHAN, OUTBOX, PARK, PARKED,
-    PARTS, REPLACE_FRAME, SPILL_ALL, UNPARK,
+    HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE, MESSAGE, NEXT_DUE, OUTBOX, PARKED, PARTS,
+    SPILL_ALL,
 };
 use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
-use crate::store::{Db, Error, Sql, Tx, execute, fetch_all, fetch_optional};
+use crate::store::{Db, Error, ErrorKind, Lite, Sql, execute, fetch_all, fetch_optional};
+
+/// How long PostgreSQL may take for a commit before its connection is given up.
+const PG_COMMIT_MAX: Duration = Duration::from_secs(30);
 
 /// [`LogStore`] over SQL.
 #[derive(Debug)]
 pub struct SqlLog {
     db: Db,
+    /// See [`PG_COMMIT_MAX`].
+    pub(super) pg_commit_max: Duration,
 }
 
 impl SqlLog {
     /// A log in a database whose migrations have run.
     #[must_use]
-    pub const fn new(db: Db) -> Self {
-        Self { db }
+    pub fn new(db: Db) -> Self {
+        Self {
+            db,
+            pg_commit_max: PG_COMMIT_MAX,
+        }
     }
 
     async fn commit_batch(&self, batch: &Batch) -> Result<CommitTimes, Error> {
-        let begun = Instant::now();
-        let mut tx = self.db.begin().await?;
-        match &mut tx {
-            Tx::Pg(tx) => pg::write(tx, batch).await?,
-            Tx::Lite(tx) => lite::write(tx, batch).await?,
+        match &self.db {
+            Db::Pg(pool) => self.commit_pg(pool, batch).await,
+            Db::Lite(lite) => commit_lite(lite, batch).await,
         }
-        write_rare(&mut tx, batch).await?;
-        let written = Instant::now();
-        tx.commit().await?;
-        Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
+    }
+
+    /// A server that is gone without a word leaves a commit waiting for ever, and the driver's own tidying up
+    /// after it too: the connection is closed instead. The next try cannot be overtaken by what this one left
+    /// in the network. Until a server gets COMMIT it holds the locks of the rows, and when it has not yet done
+    /// the writes it never gets COMMIT.
+    async fn commit_pg(&self, pool: &PgPool, batch: &Batch) -> Result<CommitTimes, Error> {
+        let mut connection = pool.acquire().await?;
+        if let Ok(done) = timeout(self.pg_commit_max, pg::commit(&mut connection, batch)).await {
+            return done;
+        }
+        drop(connection.detach());
+        let waited = self.pg_commit_max;
+        let text = format!("postgresql did not answer a commit within {waited:?}, its connection is closed");
+        Err(Error::new(ErrorKind::Unavailable, text))
     }
 
     async fn delete(&self, sql: &Sql, bound: i64, limit: u32) -> Result<u64, Error> {
@@ -79,21 +100,19 @@ impl SqlLog {
     }
 }
 
-/// The small statements of a batch, one row each: they are rare.
-async fn write_rare(tx: &mut Tx, batch: &Batch) -> Result<(), Error> {
-    for (id, frame) in &batch.frames {
-        execute!(&mut *tx, REPLACE_FRAME, *id, frame.to_vec())?;
-    }
-    for row in &batch.parked {
-        execute!(&mut *tx, PARK, row.id, row.vendor, row.received_at, row.body.to_vec())?;
-    }
-    for id in &batch.unparked {
-        execute!(&mut *tx, UNPARK, *id)?;
-    }
-    for id in &batch.orphaned {
-        execute!(&mut *tx, ORPHAN, *id)?;
-    }
-    Ok(())
+async fn commit_lite(lite: &Lite, batch: &Batch) -> Result<CommitTimes, Error> {
+    let begun = Instant::now();
+    let mut tx = lite.write.begin_with("BEGIN IMMEDIATE").await?;
+    lite::write(&mut tx, batch).await?;
+    let written = Instant::now();
+    tx.commit().await?;
+    Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
+}
+
+/// Text as both engines take it: PostgreSQL refuses NUL in text, and would refuse the whole commit for ever.
+/// The frame keeps it.
+fn text(text: &Arc<str>) -> String {
+    if text.contains('\0') { text.replace('\0', "") } else { text.to_string() }
 }
 
 impl LogStore for SqlLog {

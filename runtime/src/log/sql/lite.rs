@@ -1,12 +1,14 @@
 //! Bulk writes on SQLite: `VALUES` lists.
 
-use std::sync::Arc;
-
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
 use sqlx::{SqlStr, Transaction};
 
-use crate::log::bulk::{Bulk, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, UPDATE_MESSAGES, chunks};
+use super::text;
+use crate::log::bulk::{
+    Bulk, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN, PARK, REPLACE_FRAME, UNPARK,
+    UPDATE_MESSAGES, chunks,
+};
 use crate::log::{Batch, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
 
@@ -16,7 +18,26 @@ pub(super) async fn write(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) 
     write_rows(tx, &INSERT_MESSAGES, &batch.accepts, bind_message).await?;
     write_rows(tx, &UPDATE_MESSAGES, &batch.changes, bind_change).await?;
     write_rows(tx, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
-    write_rows(tx, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await
+    write_rows(tx, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
+    write_rare(tx, batch).await
+}
+
+/// The small statements of a batch, one row each: they are rare.
+async fn write_rare(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> Result<(), Error> {
+    for (id, frame) in &batch.frames {
+        let query = sqlx::query(REPLACE_FRAME.lite()).bind(*id).bind(frame.to_vec());
+        query.execute(&mut **tx).await?;
+    }
+    for row in &batch.parked {
+        let query = sqlx::query(PARK.lite()).bind(row.id).bind(row.vendor).bind(row.received_at);
+        query.bind(row.body.to_vec()).execute(&mut **tx).await?;
+    }
+    for (sql, ids) in [(&UNPARK, &batch.unparked), (&ORPHAN, &batch.orphaned)] {
+        for id in ids {
+            sqlx::query(sql.lite()).bind(*id).execute(&mut **tx).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn write_rows<T>(
@@ -83,8 +104,4 @@ fn bind_outbox(query: Statement, row: &OutboxRow) -> Statement {
         .bind(row.spilled)
         .bind(row.expires_at)
         .bind(row.body.to_vec())
-}
-
-fn text(text: &Arc<str>) -> String {
-    text.to_string()
 }

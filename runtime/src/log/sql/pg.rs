@@ -2,15 +2,29 @@
 
 use sqlx::postgres::{PgArguments, PgHasArrayType};
 use sqlx::query::Query;
-use sqlx::{Encode, Postgres, Transaction, Type};
+use sqlx::{Connection, Encode, PgConnection, Postgres, Transaction, Type};
+use tokio::time::Instant;
 
-use crate::log::bulk::{PG_DELETE_OUTBOX, PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES};
-use crate::log::{Batch, MessageRow, OutboxRow, Progress};
+use super::text;
+use crate::log::bulk::{
+    ORPHAN, PARK, PG_DELETE_OUTBOX, PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_FRAME,
+    UNPARK,
+};
+use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
 
 type Statement = Query<'static, Postgres, PgArguments>;
 
-pub(super) async fn write(tx: &mut Transaction<'static, Postgres>, batch: &Batch) -> Result<(), Error> {
+pub(super) async fn commit(connection: &mut PgConnection, batch: &Batch) -> Result<CommitTimes, Error> {
+    let begun = Instant::now();
+    let mut tx = connection.begin().await?;
+    write(&mut tx, batch).await?;
+    let written = Instant::now();
+    tx.commit().await?;
+    Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
+}
+
+async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), Error> {
     if !batch.accepts.is_empty() {
         insert_messages(&batch.accepts).execute(&mut **tx).await?;
     }
@@ -23,6 +37,24 @@ pub(super) async fn write(tx: &mut Transaction<'static, Postgres>, batch: &Batch
     }
     if !batch.outbox_done.is_empty() {
         column(sqlx::query(PG_DELETE_OUTBOX), &batch.outbox_done, |id| *id).execute(&mut **tx).await?;
+    }
+    write_rare(tx, batch).await
+}
+
+/// The small statements of a batch, one row each: they are rare.
+async fn write_rare(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), Error> {
+    for (id, frame) in &batch.frames {
+        let query = sqlx::query(REPLACE_FRAME.pg()).bind(*id).bind(frame.to_vec());
+        query.execute(&mut **tx).await?;
+    }
+    for row in &batch.parked {
+        let query = sqlx::query(PARK.pg()).bind(row.id).bind(row.vendor).bind(row.received_at);
+        query.bind(row.body.to_vec()).execute(&mut **tx).await?;
+    }
+    for (sql, ids) in [(&UNPARK, &batch.unparked), (&ORPHAN, &batch.orphaned)] {
+        for id in ids {
+            sqlx::query(sql.pg()).bind(*id).execute(&mut **tx).await?;
+        }
     }
     Ok(())
 }
@@ -43,8 +75,8 @@ fn insert_messages(rows: &[MessageRow]) -> Statement {
     let query = column(query, rows, |row| row.parent);
     let query = column(query, rows, |row| i16::from(row.part));
     let query = column(query, rows, |row| i16::from(row.segments));
-    let query = column(query, rows, |row| row.source.to_string());
-    let query = column(query, rows, |row| row.destination.to_string());
+    let query = column(query, rows, |row| text(&row.source));
+    let query = column(query, rows, |row| text(&row.destination));
     let query = column(query, rows, |row| i16::from(row.alphabet));
     let query = column(query, rows, |row| i16::from(row.registered_delivery));
     let query = column(query, rows, |row| i16::from(row.priority));
@@ -76,10 +108,10 @@ fn progress<T>(query: Statement, rows: &[T], of: impl Fn(&T) -> &Progress, leadi
     let query = column(query, rows, |row| of(row).submitted_at);
     let query = column(query, rows, |row| of(row).done_at);
     let query = column(query, rows, |row| of(row).deadline);
-    let query = column(query, rows, |row| of(row).vendor_message_id.as_ref().map(ToString::to_string));
+    let query = column(query, rows, |row| of(row).vendor_message_id.as_ref().map(text));
     let query = column(query, rows, |row| of(row).dlr_hash);
     let query = column(query, rows, |row| of(row).command_status.map(i64::from));
-    column(query, rows, |row| of(row).error.as_ref().map(ToString::to_string))
+    column(query, rows, |row| of(row).error.as_ref().map(text))
 }
 
 fn insert_outbox(rows: &[OutboxRow]) -> Statement {

@@ -106,3 +106,56 @@ fn the_indexes_hold_the_states_that_are_asked_for() {
     assert!(bulk::NEXT_DUE.pg().contains(&listed(State::is_timed)));
     assert!(State::ALL.into_iter().all(|state| state.is_final() != (state.is_paged() || state.is_timed())));
 }
+
+#[tokio::test]
+async fn nul_in_text_is_left_out_and_refuses_no_commit() {
+    each_engine(async |engine: Engine| {
+        let store = SqlLog::new(engine.log.clone());
+        let with_nul = |id: i64| {
+            let mut row = row(id);
+            row.source = "WA\0RP".into();
+            row.destination = "\0155\0".into();
+            row.progress.error = Some("0\00".into());
+            row.progress.vendor_message_id = Some("v\0".into());
+            row
+        };
+        let mut batch = Batch::default();
+        batch.accept(with_nul(1));
+        batch.accept(row(2));
+        store.commit(&batch).await.unwrap();
+        let mut batch = Batch::default();
+        batch.change(2, with_nul(2).progress);
+        store.commit(&batch).await.unwrap();
+        let stored = store.message(1).await.unwrap().unwrap();
+        assert_eq!((&*stored.source, &*stored.destination), ("WARP", "155"));
+        for id in [1, 2] {
+            let progress = store.message(id).await.unwrap().unwrap().progress;
+            assert_eq!(progress.error.as_deref(), Some("00"));
+            assert_eq!(progress.vendor_message_id.as_deref(), Some("v"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_that_postgresql_does_not_answer_is_tried_on_another_connection() {
+    each_engine(async |engine: Engine| {
+        let Db::Pg(pool) = &engine.log else { return };
+        let mut store = SqlLog::new(engine.log.clone());
+        let mut batch = Batch::default();
+        batch.accept(row(1));
+        let mut other = pool.begin().await.unwrap();
+        let lock = "LOCK TABLE messaging.messages IN ACCESS EXCLUSIVE MODE";
+        sqlx::query(lock).execute(&mut *other).await.unwrap();
+        store.pg_commit_max = Duration::from_millis(50);
+        // More often than the pool has connections.
+        for _ in 0..6 {
+            assert_eq!(store.commit(&batch).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        }
+        other.rollback().await.unwrap();
+        store.pg_commit_max = Duration::from_secs(30);
+        store.commit(&batch).await.unwrap();
+        assert_eq!(store.message(1).await.unwrap(), Some(row(1)));
+    })
+    .await;
+}
