@@ -38,6 +38,14 @@ const PG_CONNECTIONS_MAX: u32 = 8;
 const PG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const LITE_READERS_MAX: u32 = 4;
 const LITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pages (4 KiB) of write-ahead log after which the writer itself copies them into the file, within a commit.
+/// SQLite's 1,000 are reached several times a second by the message log, which has them copied beside its
+/// commits long before this. The write-ahead log starts again from its beginning after it: this is its bound.
+const LITE_CHECKPOINT_PAGES: &str = "16384";
+/// Octets that the write-ahead log keeps on the disk when it starts again.
+const LITE_WAL_KEPT: &str = "67108864";
+/// KiB of pages that the writer may hold (negative: KiB, not pages).
+const LITE_WRITER_CACHE: &str = "-65536";
 
 /// One database, either engine.
 #[derive(Debug, Clone)]
@@ -48,13 +56,15 @@ pub enum Db {
     Lite(Lite),
 }
 
-/// The two pools of one SQLite file.
+/// The pools of one SQLite file.
 #[derive(Debug, Clone)]
 pub struct Lite {
     /// The only connection that writes.
     pub write: SqlitePool,
     /// Connections that only read.
     pub read: SqlitePool,
+    /// One connection, opened when it is first used, that copies the write-ahead log into the file.
+    pub checkpoint: SqlitePool,
 }
 
 /// Where a node keeps its data.
@@ -126,6 +136,7 @@ impl Db {
             Self::Pg(pool) => pool.close().await,
             Self::Lite(lite) => {
                 lite.read.close().await;
+                lite.checkpoint.close().await;
                 lite.write.close().await;
             }
         }
@@ -158,7 +169,12 @@ impl Lite {
             .foreign_keys(true)
             .busy_timeout(LITE_BUSY_TIMEOUT)
             .statement_cache_capacity(200)
-            .pragma("temp_store", "memory");
+            .pragma("temp_store", "memory")
+            .pragma("journal_size_limit", LITE_WAL_KEPT);
+        let writer = options
+            .clone()
+            .pragma("wal_autocheckpoint", LITE_CHECKPOINT_PAGES)
+            .pragma("cache_size", LITE_WRITER_CACHE);
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -167,13 +183,17 @@ impl Lite {
             // SQLite rolls back by itself when the disk is full; the driver then believes for ever that the
             // transaction goes on, and begins no other. Such a connection is closed and another opened.
             .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
-            .connect_with(options.clone())
+            .connect_with(writer)
             .await?;
+        let checkpoint = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(0)
+            .connect_lazy_with(options.clone().create_if_missing(false));
         let read = SqlitePoolOptions::new()
             .max_connections(LITE_READERS_MAX)
             .min_connections(0)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self { write, read })
+        Ok(Self { write, read, checkpoint })
     }
 }

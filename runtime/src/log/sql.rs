@@ -5,10 +5,13 @@ mod pg;
 mod read;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use sqlx::SqlitePool;
 use sqlx::postgres::PgPool;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -23,6 +26,8 @@ use crate::store::{Db, Error, ErrorKind, Lite, Sql, execute, fetch_all, fetch_op
 
 /// How long PostgreSQL may take for a commit before its connection is given up.
 const PG_COMMIT_MAX: Duration = Duration::from_secs(30);
+/// Records between two copies of SQLite's write-ahead log into its file: some 10 MiB of pages.
+const CHECKPOINT_RECORDS: usize = 16_384;
 
 /// [`LogStore`] over SQL.
 #[derive(Debug)]
@@ -30,6 +35,12 @@ pub struct SqlLog {
     db: Db,
     /// See [`PG_COMMIT_MAX`].
     pub(super) pg_commit_max: Duration,
+    /// See [`CHECKPOINT_RECORDS`].
+    pub(super) checkpoint_records: usize,
+    /// Records since the last checkpoint began.
+    unchecked: AtomicUsize,
+    /// The right to checkpoint: one at a time.
+    pub(super) checkpoint: Arc<Semaphore>,
 }
 
 impl SqlLog {
@@ -39,13 +50,20 @@ impl SqlLog {
         Self {
             db,
             pg_commit_max: PG_COMMIT_MAX,
+            checkpoint_records: CHECKPOINT_RECORDS,
+            unchecked: AtomicUsize::new(0),
+            checkpoint: Arc::new(Semaphore::new(1)),
         }
     }
 
     async fn commit_batch(&self, batch: &Batch) -> Result<CommitTimes, Error> {
         match &self.db {
             Db::Pg(pool) => self.commit_pg(pool, batch).await,
-            Db::Lite(lite) => commit_lite(lite, batch).await,
+            Db::Lite(lite) => {
+                let times = commit_lite(lite, batch).await?;
+                self.checkpoint_beside(&lite.checkpoint, batch.len());
+                Ok(times)
+            }
         }
     }
 
@@ -62,6 +80,23 @@ impl SqlLog {
         let waited = self.pg_commit_max;
         let text = format!("postgresql did not answer a commit within {waited:?}, its connection is closed");
         Err(Error::new(ErrorKind::Unavailable, text))
+    }
+
+    /// Has the write-ahead log copied into the file by another connection, which no commit waits for. It never
+    /// catches up with a busy writer; the rest is the writer's own, once in `wal_autocheckpoint` pages.
+    fn checkpoint_beside(&self, pool: &SqlitePool, records: usize) {
+        if self.unchecked.fetch_add(records, Ordering::Relaxed) + records < self.checkpoint_records {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.checkpoint).try_acquire_owned() else { return };
+        self.unchecked.store(0, Ordering::Relaxed);
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&pool).await {
+                tracing::warn!(%error, "the write-ahead log of the messages could not be copied into its file");
+            }
+            drop(permit);
+        });
     }
 
     async fn delete(&self, sql: &Sql, bound: i64, limit: u32) -> Result<u64, Error> {

@@ -113,10 +113,10 @@ async fn nul_in_text_is_left_out_and_refuses_no_commit() {
         let store = SqlLog::new(engine.log.clone());
         let with_nul = |id: i64| {
             let mut row = row(id);
-            row.source = "WA\0RP".into();
-            row.destination = "\0155\0".into();
-            row.progress.error = Some("0\00".into());
-            row.progress.vendor_message_id = Some("v\0".into());
+            row.source = "WA\x00RP".into();
+            row.destination = "\x00155\x00".into();
+            row.progress.error = Some("0\x000".into());
+            row.progress.vendor_message_id = Some("v\x00".into());
             row
         };
         let mut batch = Batch::default();
@@ -158,4 +158,24 @@ async fn a_commit_that_postgresql_does_not_answer_is_tried_on_another_connection
         assert_eq!(store.message(1).await.unwrap(), Some(row(1)));
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_write_ahead_log_is_copied_into_the_file_beside_the_commits() {
+    let (dir, lite) = lite().await;
+    assert_eq!(pragma(&lite, "wal_autocheckpoint").await, 16_384);
+    let mut store = SqlLog::new(Db::Lite(lite));
+    store.checkpoint_records = 100;
+    let size = || std::fs::metadata(dir.path().join("log.db")).unwrap().len();
+    let before = size();
+    let mut batch = Batch::default();
+    for id in 1..=99 {
+        batch.accept(row(id));
+    }
+    store.commit(&batch).await.unwrap();
+    drop(store.checkpoint.acquire().await.unwrap());
+    assert_eq!(size(), before);
+    store.commit(&batch).await.unwrap();
+    drop(store.checkpoint.acquire().await.unwrap());
+    assert!(size() > before);
 }

@@ -1,0 +1,73 @@
+//! What a commit costs on SQLite. Run by hand, on an idle machine:
+//! `cargo test -p runtime --features simulation -- --ignored --nocapture what_a_commit_costs`
+
+use std::time::Instant;
+
+use super::*;
+use crate::store::{Db, Location, Part, migrate};
+
+const COMMITS: i64 = 200;
+const MESSAGES: i64 = 500;
+
+/// Each commit carries the acceptance of some messages, the vendor's answer to those of the last commit and
+/// the receipt of those before.
+fn batch(batch: &mut Batch, commit: i64) {
+    let ids = |ago: i64| (1..=MESSAGES).map(move |n| (commit - ago) * MESSAGES + n).filter(|id| *id > 0);
+    for id in ids(0) {
+        let mut row = row(id);
+        row.progress.state = State::Submitted;
+        batch.accept(row);
+    }
+    for id in ids(1) {
+        batch.change(id, enroute(id, id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed())));
+    }
+    for id in ids(2) {
+        let done = Progress { state: State::Delivered, dlr_hash: None, deadline: None, ..enroute(id, 0) };
+        batch.change(id, done);
+        batch.outbox.push(owed(id, 8));
+    }
+    batch.outbox_done.extend(ids(3));
+}
+
+#[tokio::test]
+#[ignore = "measures; proves nothing"]
+#[expect(clippy::print_stderr, reason = "the result is for the person who runs it")]
+async fn what_a_commit_costs() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open_log(&Location { url: "", data_dir: dir.path() }).await.unwrap();
+    migrate(&db, Part::Log).await.unwrap();
+    let store = SqlLog::new(db.clone());
+    let (mut all, mut syncs, mut records) = (Vec::new(), Vec::new(), 0);
+    let mut next = Batch::default();
+    let mut gathering = Duration::ZERO;
+    for commit in 0..COMMITS {
+        let begun = Instant::now();
+        next.clear();
+        batch(&mut next, commit);
+        gathering += begun.elapsed();
+        records += next.len();
+        let times = store.commit(&next).await.unwrap();
+        all.push(times.total);
+        syncs.push(times.sync);
+    }
+    let total: Duration = all.iter().sum();
+    let per_record = |time: Duration| time.as_secs_f64() * 1e6 / records as f64;
+    all.sort();
+    syncs.sort();
+    let at = |times: &[Duration], part: usize| times[times.len() * part / 100];
+    let bytes = |name: &str| std::fs::metadata(dir.path().join(name)).map_or(0, |file| file.len() >> 20);
+    eprintln!(
+        "{records} records: gather {:.2} us, commit {:.2} us per record; commit median {:?} p95 {:?} max {:?}; \
+         COMMIT median {:?} p95 {:?} max {:?}; log.db {} MiB, wal {} MiB",
+        per_record(gathering),
+        per_record(total),
+        at(&all, 50),
+        at(&all, 95),
+        all[all.len() - 1],
+        at(&syncs, 50),
+        at(&syncs, 95),
+        syncs[syncs.len() - 1],
+        bytes("log.db"),
+        bytes("log.db-wal"),
+    );
+}
