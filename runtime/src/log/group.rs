@@ -73,14 +73,10 @@ impl Ticket {
 
     /// Waits until the records are on disk. While the store refuses, it waits on.
     pub async fn durable(&self) {
-        loop {
-            let done = self.0.done.notified();
-            tokio::pin!(done);
-            // Registered before the check, so that a commit between the two is not missed.
-            done.as_mut().enable();
-            if self.is_durable() {
-                return;
-            }
+        // `notify_waiters` wakes every future made before it, polled or not: a commit between the two lines is
+        // not missed.
+        let done = self.0.done.notified();
+        if !self.is_durable() {
             done.await;
         }
     }
@@ -103,6 +99,8 @@ struct Shared {
     closing: tokio::sync::Mutex<Option<Open>>,
     /// Ticket of that group.
     closing_ticket: Mutex<Option<Ticket>>,
+    /// The emptied batch of the last group, with its memory, for the next one.
+    spare: Mutex<Batch>,
     wake: Notify,
     health: AtomicU8,
     commits: AtomicU64,
@@ -135,6 +133,7 @@ impl MessageLog {
             open: Mutex::new(Open { batch: Batch::default(), ticket: Ticket::new() }),
             closing: tokio::sync::Mutex::new(None),
             closing_ticket: Mutex::new(None),
+            spare: Mutex::new(Batch::default()),
             wake: Notify::new(),
             health: AtomicU8::new(Health::Working as u8),
             commits: AtomicU64::new(0),
@@ -235,13 +234,16 @@ impl MessageLog {
                 observe(self.commit(group).await);
                 group.ticket.complete();
             }
-            *closing = None;
+            if let Some(mut group) = closing.take() {
+                group.batch.clear();
+                *self.0.spare.lock() = group.batch;
+            }
         }
     }
 
     /// Takes the open group to be committed, and opens the next one.
     fn close(&self) -> Open {
-        let next = Open { batch: Batch::default(), ticket: Ticket::new() };
+        let next = Open { batch: mem::take(&mut *self.0.spare.lock()), ticket: Ticket::new() };
         let mut open = self.0.open.lock();
         *self.0.closing_ticket.lock() = Some(open.ticket.clone());
         mem::replace(&mut *open, next)

@@ -192,3 +192,15 @@ async fn a_committer_that_dies_while_it_gathers_leaves_nothing_behind() {
     tokio::time::timeout(Duration::from_secs(60), ticket.durable()).await.unwrap();
     committer.abort();
 }
+
+#[test]
+fn a_batch_that_was_cleared_knows_nothing_of_what_it_held() {
+    let mut batch = Batch::default();
+    batch.accept(row(1));
+    batch.change(2, enroute(2, 2));
+    batch.clear();
+    assert!(batch.is_empty());
+    batch.change(1, enroute(1, 1));
+    batch.change(2, enroute(2, 2));
+    assert_eq!(batch.changes, [(1, enroute(1, 1)), (2, enroute(2, 2))]);
+}
