@@ -1,7 +1,7 @@
 //! What a commit costs on SQLite. Run by hand, on an idle machine:
 //! `cargo test -p runtime --features simulation -- --ignored --nocapture what_a_commit_costs`
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::*;
 use crate::store::{Db, Location, Part, migrate};
@@ -31,7 +31,6 @@ fn batch(batch: &mut Batch, commit: i64) {
 
 #[tokio::test]
 #[ignore = "measures; proves nothing"]
-#[expect(clippy::print_stderr, reason = "the result is for the person who runs it")]
 async fn what_a_commit_costs() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open_log(&Location { url: "", data_dir: dir.path() }).await.unwrap();
