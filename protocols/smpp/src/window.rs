@@ -19,8 +19,8 @@ const NONE: u32 = u32::MAX;
 #[error("window is full")]
 pub struct Full;
 
-/// Outstanding requests. Insert and remove cost the same at any fill and never allocate; memory is taken by
-/// [`Window::new`] and by a growing [`Window::set_capacity`] only.
+/// Outstanding requests. Insert and remove cost the same at any fill. Memory is taken as the window fills for
+/// the first time and kept: a session that never sends holds next to none, one at work never allocates.
 #[derive(Debug)]
 pub struct Window<T> {
     capacity: usize,
@@ -74,22 +74,6 @@ impl<T> Window<T> {
     /// Changes the capacity. What is outstanding stays: a smaller window shrinks as slots free.
     pub fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity.clamp(1, CAPACITY_MAX);
-        let room = self.slots.len();
-        if self.capacity <= room {
-            return;
-        }
-        self.slots.reserve_exact(self.capacity - room);
-        while self.slots.len() < self.capacity {
-            let index = index_of(self.slots.len());
-            self.slots.push(Slot { request: None, older: NONE, newer: self.empty });
-            self.empty = index;
-        }
-        self.table = Table::new(self.capacity);
-        for (index, slot) in self.slots.iter().enumerate() {
-            if let Some(request) = &slot.request {
-                self.table.insert(request.sequence_number, index_of(index));
-            }
-        }
     }
 
     /// Requests that are outstanding.
@@ -126,6 +110,9 @@ impl<T> Window<T> {
     pub fn insert(&mut self, value: T, now: Instant) -> Result<u32, Full> {
         if self.free() == 0 {
             return Err(Full);
+        }
+        if self.empty == NONE {
+            self.add_slot();
         }
         let sequence_number = self.next_sequence_number();
         let (index, newest) = (self.empty, self.newest);
@@ -176,6 +163,21 @@ impl<T> Window<T> {
     /// Takes out everything, oldest first; what the iterator does not reach stays.
     pub fn drain(&mut self) -> impl Iterator<Item = (u32, T)> + '_ {
         std::iter::from_fn(move || self.take_oldest())
+    }
+
+    /// One slot more; the table doubles when it would become more than half full.
+    fn add_slot(&mut self) {
+        self.empty = index_of(self.slots.len());
+        self.slots.push(Slot { request: None, older: NONE, newer: NONE });
+        if self.slots.len() <= self.table.room() {
+            return;
+        }
+        self.table = Table::new(self.slots.len());
+        for (index, slot) in self.slots.iter().enumerate() {
+            if let Some(request) = &slot.request {
+                self.table.insert(request.sequence_number, index_of(index));
+            }
+        }
     }
 
     fn take_oldest(&mut self) -> Option<(u32, T)> {

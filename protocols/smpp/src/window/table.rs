@@ -23,6 +23,11 @@ impl Table {
         Self { cells: vec![empty; cells].into_boxed_slice(), mask: cells - 1 }
     }
 
+    /// Entries that it has room for.
+    pub(super) const fn room(&self) -> usize {
+        self.cells.len() / 2
+    }
+
     pub(super) fn get(&self, sequence_number: u32) -> Option<u32> {
         let at = self.find(sequence_number)?;
         self.cells.get(at).map(|cell| cell.slot)

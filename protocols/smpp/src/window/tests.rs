@@ -24,6 +24,20 @@ fn numbers_start_at_one_and_count() {
 }
 
 #[test]
+fn memory_is_taken_as_it_is_needed_and_kept() {
+    let (now, mut window) = (origin(), Window::new(1000));
+    assert_eq!((window.slots.capacity(), window.table.room()), (0, 1));
+    for round in 0..3 {
+        for value in 0..40 {
+            window.insert(value, now).unwrap();
+        }
+        assert_eq!(window.drain().count(), 40, "round {round}");
+        assert_eq!((window.slots.len(), window.table.room()), (40, 64));
+    }
+    assert_eq!((window.capacity(), window.free()), (1000, 1000));
+}
+
+#[test]
 fn full_is_an_answer() {
     let (now, mut window) = (origin(), Window::new(2));
     window.insert('a', now).unwrap();
