@@ -10,13 +10,16 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use runtime::net::Stream;
-use smpp::{Frame, FrameError};
+use smpp::{CommandId, Frame, FrameError, HEADER_LEN, Header};
 use tokio::io::AsyncWrite;
 use tokio_util::io::poll_read_buf;
 
-/// First size of the read buffer; it doubles up to the largest while reads fill it.
-const READ_MIN: usize = 2 * 1024;
+/// First size of the read buffer; it doubles up to the largest while reads fill it. Most sessions are idle
+/// most of the time, and then this is what they hold.
+const READ_MIN: usize = 512;
 const READ_MAX: usize = 64 * 1024;
+/// An empty output buffer larger than this is not kept.
+const OUTPUT_KEPT_MAX: usize = 4 * 1024;
 /// With more than this unsent, the owner should take no more input.
 pub const UNSENT_MAX: usize = 256 * 1024;
 
@@ -69,6 +72,12 @@ impl Connection {
         frame
     }
 
+    /// The command_id of the next frame, as soon as its header is here.
+    #[must_use]
+    pub fn next_command(&self) -> Option<CommandId> {
+        self.input.first_chunk::<HEADER_LEN>().map(|header| Header::read(header).command_id)
+    }
+
     /// Octets of a PDU that is not complete.
     #[must_use]
     pub fn partial(&self) -> &[u8] {
@@ -102,39 +111,42 @@ impl Connection {
 
     fn poll_ready(&mut self, context: &mut Context<'_>, read: bool) -> Poll<io::Result<Event>> {
         let had_output = !self.output.is_empty() || self.unflushed;
-        if had_output {
-            match self.poll_write(context) {
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(Event::Written)),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {}
-            }
+        let written = if had_output { self.poll_write(context)? } else { Poll::Pending };
+        // What was answered by these PDUs may have been followed by more: one pass of the owner for both.
+        if read && let Poll::Ready(event) = self.poll_read(context) {
+            return Poll::Ready(event);
         }
-        if read { self.poll_read(context) } else { Poll::Pending }
+        written.map(|()| Ok(Event::Written))
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.output.is_empty() {
-            match Pin::new(&mut self.stream).poll_write(context, &self.output) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => {
-                    self.output.advance(written);
-                    self.unflushed = true;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
+        let mut written = 0;
+        let outcome = loop {
+            let rest = self.output.get(written..).unwrap_or_default();
+            if rest.is_empty() {
+                break Poll::Ready(Ok(()));
             }
-        }
-        if self.output.capacity() > READ_MAX {
+            match Pin::new(&mut self.stream).poll_write(context, rest) {
+                Poll::Ready(Ok(0)) => break Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(octets)) => written += octets,
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.unflushed |= written > 0;
+        if written < self.output.len() {
+            self.output.advance(written);
+        } else if self.output.capacity() > OUTPUT_KEPT_MAX {
             self.output = BytesMut::new();
+        } else {
+            self.output.clear();
         }
-        match Pin::new(&mut self.stream).poll_flush(context) {
-            Poll::Ready(Ok(())) => {
-                self.unflushed = false;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
+        if !matches!(outcome, Poll::Ready(Ok(()))) {
+            return outcome;
         }
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.unflushed &= !matches!(flushed, Poll::Ready(Ok(())));
+        flushed
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Event>> {
@@ -153,7 +165,7 @@ fn next_size(size: usize, read: usize) -> usize {
     if read >= size {
         (size * 2).min(READ_MAX)
     } else if read < size / 4 {
-        (size / 2).max(READ_MIN)
+        (size / 4).max(READ_MIN)
     } else {
         size
     }
