@@ -87,13 +87,15 @@ pub struct Settings {
     pub customer_bucket: Arc<Mutex<TokenBucket>>,
     /// `deliver_sm` kept for the account.
     pub outbox_max: u32,
+    /// The account is no longer in the configuration; only its sessions still know it.
+    pub removed: bool,
 }
 
 impl Settings {
     /// True while binds are allowed and sessions stay.
     #[must_use]
     pub fn may_bind(&self) -> bool {
-        self.account.active && self.customer.is_served()
+        !self.removed && self.account.active && self.customer.is_served()
     }
 }
 
@@ -104,6 +106,19 @@ impl Account {
             (binds < binds_max).then_some(binds + 1)
         });
         taken.is_ok()
+    }
+
+    /// Tells the sessions that the account is gone.
+    fn remove(&self) {
+        let last = self.settings.load();
+        self.settings.store(Arc::new(Settings {
+            account: last.account.clone(),
+            customer: last.customer.clone(),
+            customer_bucket: Arc::clone(&last.customer_bucket),
+            outbox_max: last.outbox_max,
+            removed: true,
+        }));
+        self.changed.send_modify(|generation| *generation += 1);
     }
 
     /// Takes segments from the account's and the customer's rate, both or none.
@@ -148,8 +163,14 @@ impl Accounts {
                     customer: customer.clone(),
                     customer_bucket: Arc::clone(&bucket),
                     outbox_max: limits.map_or(OUTBOX_MAX, |limits: &CustomerConfig| limits.outbox_max),
+                    removed: false,
                 };
                 next.insert(self.by_id.get(&account.id), settings, submit_sm, now);
+            }
+        }
+        for (id, account) in &self.by_id {
+            if !next.by_id.contains_key(id) {
+                account.remove();
             }
         }
         next
@@ -201,5 +222,37 @@ impl Accounts {
     /// Every account.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
         self.by_id.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Opts;
+
+    use super::*;
+    use crate::smpp::testing;
+
+    #[test]
+    fn the_sessions_of_an_account_that_is_gone_are_told() {
+        let labels = IntCounterVec::new(Opts::new("submit", "submit"), &["customer_id"]).unwrap();
+        let config = testing::config();
+        let accounts = Accounts::default().updated(&config, &labels, Instant::now());
+        let account = Arc::clone(accounts.by_system_id("acme").unwrap());
+        let mut session = account.changed.subscribe();
+        assert!(account.settings.load().may_bind());
+
+        for gone in [
+            Messaging { accounts: Vec::new(), ..config.clone() },
+            Messaging { customers: Vec::new(), ..config.clone() },
+        ] {
+            let accounts = Accounts::default().updated(&config, &labels, Instant::now());
+            let account = Arc::clone(accounts.by_system_id("acme").unwrap());
+            let left = accounts.updated(&gone, &labels, Instant::now());
+            assert!(left.by_system_id("acme").is_none());
+            assert!(!account.settings.load().may_bind());
+        }
+        let _left = accounts.updated(&Messaging { accounts: Vec::new(), ..config }, &labels, Instant::now());
+        assert!(session.has_changed().unwrap());
+        session.mark_unchanged();
     }
 }
