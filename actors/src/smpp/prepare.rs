@@ -7,7 +7,7 @@ use smpp::pdu::{EncodeError, Sm};
 use smpp::segment::{self, Reference};
 use smpp::text::{self, Alphabet};
 use smpp::udh::{self, Udh};
-use smpp::{CommandId, CommandStatus, DataCoding, RegisteredDelivery, Tag, TlvBuf};
+use smpp::{CommandId, CommandStatus, DataCoding, HEADER_LEN, RegisteredDelivery, Tag, TlvBuf};
 
 /// How a vendor wants its messages.
 #[derive(Debug, Clone, Copy)]
@@ -54,23 +54,27 @@ pub fn prepare(
 ) -> Result<Prepared, Refused> {
     let (header, text) = split_header(sm);
     let text = Text::of(sm, text, from, transcode.then_some(to.alphabet));
-    let parts = segment::count(text.alphabet, &text.octets);
     let segmented_by_customer = !header.is_empty() || udh::sar(&sm.tlvs).is_some();
-    let segments = if segmented_by_customer { 1 } else { parts };
+    let segments = if segmented_by_customer {
+        on_air(text.alphabet, header, &text.octets)
+    } else {
+        segment::count(text.alphabet, &text.octets)
+    };
     let segments = u8::try_from(segments).map_err(|_| Refused(CommandStatus::ESME_RINVMSGLEN))?;
     let default = sm.data_coding.alphabet().is_none();
     let prepared =
         |frames| Prepared { frames, segments, alphabet: if default { text.default } else { from } };
-    if segments > 1 && !to.long_as_payload {
+    if segments > 1 && !to.long_as_payload && !segmented_by_customer {
         return Ok(prepared(split(sm, &text, to, reference)?));
     }
     let asked = ask(sm.registered_delivery, to.receipts_always);
     let plain = !text.changed && asked == sm.registered_delivery && sm.schedule_delivery_time.is_empty();
-    if plain && (segments == 1 || sm.short_message.is_empty()) {
+    let long = segments > 1 && !segmented_by_customer;
+    if plain && (!long || sm.short_message.is_empty()) {
         return Ok(prepared(Vec::new()));
     }
     let octets = [header, &text.octets].concat();
-    Ok(prepared(vec![whole(sm, &text, (&octets, segments > 1), asked)?]))
+    Ok(prepared(vec![whole(sm, &text, (&octets, long), asked)?]))
 }
 
 /// Asks for the receipt of every outcome when the customer wants any: without one for success, a message
@@ -78,6 +82,32 @@ pub fn prepare(
 #[must_use]
 pub fn ask(asked: RegisteredDelivery, always: bool) -> RegisteredDelivery {
     if asked.none() && !always { asked } else { RegisteredDelivery(asked.0 & !0b11 | 0b01) }
+}
+
+/// Messages on air that octets take which their sender has segmented, or says it has: 140 octets each, the
+/// header counted, septets packed.
+fn on_air(alphabet: Alphabet, header: &[u8], text: &[u8]) -> usize {
+    let text = match alphabet {
+        Alphabet::Gsm7 | Alphabet::Ascii => (text.len() * 7).div_ceil(8),
+        Alphabet::Latin1 | Alphabet::Ucs2 | Alphabet::Octets => text.len(),
+    };
+    (header.len() + text).div_ceil(segment::single_max(Alphabet::Octets)).max(1)
+}
+
+/// A message of a vendor as its customer reads it: the body of a deliver_sm whose text is in the customer's
+/// alphabet. None when nothing has to change.
+///
+/// # Errors
+/// A text that has no room in the other alphabet.
+pub fn deliverable(sm: &Sm<'_>, from: Alphabet, to: Alphabet) -> Result<Option<Bytes>, Refused> {
+    let (header, octets) = split_header(sm);
+    let text = Text::of(sm, octets, from, Some(to));
+    if !text.changed {
+        return Ok(None);
+    }
+    let octets = [header, &text.octets].concat();
+    let frame = whole(sm, &text, (&octets, false), sm.registered_delivery)?;
+    Ok(Some(frame.slice(HEADER_LEN..)))
 }
 
 struct Text {
@@ -172,7 +202,9 @@ fn whole(
 /// Octets that short_message holds (4.4.1).
 const SHORT_MESSAGE_MAX: usize = 254;
 
-fn without_payload(sm: &Sm<'_>) -> TlvBuf {
+/// The optional parameters of a message other than its text.
+#[must_use]
+pub fn without_payload(sm: &Sm<'_>) -> TlvBuf {
     let mut tlvs = TlvBuf::new();
     for (tag, value) in sm.tlvs.iter().filter(|(tag, _)| *tag != Tag::MESSAGE_PAYLOAD) {
         // A value that was decoded fits where it came from.

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
+use smpp::EsmClass;
 use smpp::pdu::Address;
-use smpp::{EsmClass, HEADER_LEN};
 
 use super::*;
 
@@ -107,6 +107,38 @@ fn more_than_255_parts_are_refused() {
     tlvs.push(Tag::MESSAGE_PAYLOAD, &vec![b'b'; 60_000]).unwrap();
     let long = Sm { tlvs: tlvs.as_tlvs(), ..sm(b"") };
     assert_eq!(prepare(&long, (Alphabet::Gsm7, true), &GSM, 0), Err(Refused(CommandStatus::ESME_RINVMSGLEN)));
+}
+
+#[test]
+fn what_its_sender_segmented_counts_by_octets_and_is_never_split() {
+    let header: &[u8] = &[5, 0, 3, 9, 2, 1];
+    for (text, segments) in [(153, 1), (154, 2), (400, 3), (39_000, 244)] {
+        let octets = [header, &vec![b'a'; text]].concat();
+        let mut tlvs = TlvBuf::new();
+        tlvs.push(Tag::MESSAGE_PAYLOAD, &octets).unwrap();
+        let own = Sm { esm_class: EsmClass(0x40), tlvs: tlvs.as_tlvs(), ..sm(b"") };
+        let prepared = made(&own, Alphabet::Gsm7, &GSM);
+        assert_eq!((prepared.segments, prepared.frames.len()), (segments, 0), "{text}");
+    }
+    let mut tlvs = TlvBuf::new();
+    tlvs.push(Tag::MESSAGE_PAYLOAD, &[header, &vec![b'a'; 60_000]].concat()).unwrap();
+    let own = Sm { esm_class: EsmClass(0x40), tlvs: tlvs.as_tlvs(), ..sm(b"") };
+    assert_eq!(prepare(&own, (Alphabet::Gsm7, true), &GSM, 0), Err(Refused(CommandStatus::ESME_RINVMSGLEN)));
+}
+
+#[test]
+fn a_vendors_text_is_written_in_the_customers_alphabet() {
+    let body = deliverable(&sm(b"@a"), Alphabet::Latin1, Alphabet::Gsm7).unwrap().unwrap();
+    assert_eq!(Sm::decode(&body).unwrap().short_message, [0x00, b'a']);
+    let euro = [&[5, 0, 3, 9, 2, 1][..], &[0x1b, 0x65], &[b'a'; 150]].concat();
+    let part = Sm { esm_class: EsmClass(0x40), ..sm(&euro) };
+    let body = deliverable(&part, Alphabet::Gsm7, Alphabet::Latin1).unwrap().unwrap();
+    let delivered = Sm::decode(&body).unwrap();
+    assert_eq!((delivered.data_coding, delivered.short_message), (DataCoding::UCS2, &b""[..]));
+    assert_eq!(delivered.payload()[..8], [5, 0, 3, 9, 2, 1, 0x20, 0xac]);
+    assert_eq!(deliverable(&sm(b"plain"), Alphabet::Latin1, Alphabet::Gsm7), Ok(None));
+    let ucs2 = Sm { data_coding: DataCoding::UCS2, ..sm(&[0, b'@']) };
+    assert_eq!(deliverable(&ucs2, Alphabet::Latin1, Alphabet::Gsm7), Ok(None));
 }
 
 proptest! {
