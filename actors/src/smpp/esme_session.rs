@@ -107,3 +107,6 @@ pub fn child_spec(smpp: Arc<Smpp>, bound: Bound) -> ChildSpec {
     });
     ChildSpec::new(name, Restart::Temporary, start).shutdown(shutdown)
 }
+
+#[cfg(test)]
+mod tests;

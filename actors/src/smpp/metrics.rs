@@ -1,6 +1,7 @@
 //! Metrics of the SMPP actors. Names without `warp_` are those that dashboards already use.
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use runtime::log::State;
 use runtime::telemetry::metrics::Metrics as Registry;
 
 /// Seconds; from 10 us to 10 s.
@@ -47,10 +48,10 @@ pub struct Metrics {
     /// Parked receipts given up.
     pub dlr_orphaned: IntCounter,
     /// Messages that ended, by state.
-    pub finished: IntCounterVec,
+    pub finished: ByState,
     /// deliver_sm acknowledged by customers.
     pub delivered: IntCounter,
-    /// deliver_sm given up, by `expired` or `full`.
+    /// deliver_sm given up: `expired`, `full` (beyond `outbox_max`), `refused` (by the customer).
     pub deliveries_dropped: IntCounterVec,
     /// Duration of a group commit.
     pub log_commit_seconds: Histogram,
@@ -151,11 +152,11 @@ impl Metrics {
             uncertain: r.counter("warp_messages_uncertain_total", "messages whose vendor answer was lost"),
             dlr_parked: r.counter("warp_dlr_parked_total", "receipts parked for want of their message"),
             dlr_orphaned: r.counter("warp_dlr_orphaned_total", "parked receipts given up"),
-            finished: r.counter_vec(
+            finished: ByState::new(&r.counter_vec(
                 "warp_messages_finished_total",
                 "messages that reached a final state",
                 &["state"],
-            ),
+            )),
             delivered: r
                 .counter("warp_deliveries_acknowledged_total", "deliver_sm acknowledged by customers"),
             deliveries_dropped: r.counter_vec(
@@ -182,6 +183,38 @@ impl Metrics {
             receipts_in_memory: r
                 .gauge("warp_receipts_in_memory", "messages whose receipt is awaited in memory"),
             log_healthy: r.gauge("warp_log_healthy", "1 while the message log makes things durable"),
+        }
+    }
+}
+
+/// One counter for each state of a message, found without a look-up by label.
+#[derive(Debug)]
+pub struct ByState([IntCounter; State::ALL.len()]);
+
+impl ByState {
+    fn new(counters: &IntCounterVec) -> Self {
+        Self(State::ALL.map(|state| counters.with_label_values(&[state.name()])))
+    }
+
+    /// The counter of a state.
+    #[must_use]
+    pub const fn of(&self, state: State) -> &IntCounter {
+        let [scheduled, queued, submitted, uncertain, enroute, split, ended @ ..] = &self.0;
+        let [delivered, expired, deleted, undeliverable, accepted, unknown, rejected] = ended;
+        match state {
+            State::Scheduled => scheduled,
+            State::Queued => queued,
+            State::Submitted => submitted,
+            State::Uncertain => uncertain,
+            State::Enroute => enroute,
+            State::Split => split,
+            State::Delivered => delivered,
+            State::Expired => expired,
+            State::Deleted => deleted,
+            State::Undeliverable => undeliverable,
+            State::Accepted => accepted,
+            State::Unknown => unknown,
+            State::Rejected => rejected,
         }
     }
 }

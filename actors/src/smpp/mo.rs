@@ -6,11 +6,13 @@ use bytes::Bytes;
 use runtime::log::{Direction, MessageRow, OutboxKind, OutboxRow, Progress, State, Ticket, Uncertain};
 use smpp::CommandStatus;
 use smpp::pdu::Sm;
+use smpp::text::Alphabet;
 use uuid::Uuid;
 
 use super::Smpp;
-use super::account::Account;
+use super::account::{Account, Settings};
 use super::message::{address_text, alphabet_code, default_alphabet};
+use super::prepare::{Refused, deliverable};
 use super::receipts::{admit, hand_on};
 
 /// Takes a message for the customer who has its destination; its row and its place in the customer's outbox
@@ -22,6 +24,7 @@ pub fn accept(smpp: &Smpp, sm: &Sm<'_>, (body, vendor): (&Bytes, Uuid)) -> Resul
     let destination = address_text(sm.destination.addr);
     let account = account_of(smpp, &destination).ok_or(CommandStatus::ESME_RINVDSTADR)?;
     let settings = account.settings.load_full();
+    let (body, alphabet) = readable(smpp, (sm, body), (vendor, &settings))?;
     let now = smpp.now();
     let expires_at = now.plus(smpp.options.validity_max.get()).micros();
     let row = MessageRow {
@@ -34,7 +37,7 @@ pub fn accept(smpp: &Smpp, sm: &Sm<'_>, (body, vendor): (&Bytes, Uuid)) -> Resul
         segments: 1,
         source: address_text(sm.source.addr),
         destination,
-        alphabet: alphabet_code(default_alphabet(settings.account.default_alphabet)),
+        alphabet: alphabet_code(alphabet),
         registered_delivery: sm.registered_delivery.0,
         priority: 0,
         accepted_at: now.micros(),
@@ -63,7 +66,7 @@ pub fn accept(smpp: &Smpp, sm: &Sm<'_>, (body, vendor): (&Bytes, Uuid)) -> Resul
         kind: OutboxKind::Mo,
         spilled: false,
         expires_at,
-        body: body.clone(),
+        body,
     };
     let owed = admit(smpp, &account, owed);
     let appended = smpp.log.append_new(|batch| {
@@ -76,12 +79,26 @@ pub fn accept(smpp: &Smpp, sm: &Sm<'_>, (body, vendor): (&Bytes, Uuid)) -> Resul
             Ok(ticket)
         }
         Err(_full) => {
-            if !owed.spilled {
-                account.outbox.unreserve();
-            }
+            account.outbox.withdraw(&owed);
             Err(CommandStatus::ESME_RMSGQFUL)
         }
     }
+}
+
+/// The body as the account reads it, and what data_coding 0 means in it.
+fn readable(
+    smpp: &Smpp,
+    (sm, body): (&Sm<'_>, &Bytes),
+    (vendor, settings): (Uuid, &Settings),
+) -> Result<(Bytes, Alphabet), CommandStatus> {
+    let to = default_alphabet(settings.account.default_alphabet);
+    let vendor = smpp.vendor(vendor);
+    let from = vendor.map_or(to, |vendor| default_alphabet(vendor.config.load().default_alphabet));
+    if !settings.account.transcode {
+        return Ok((body.clone(), from));
+    }
+    let transcoded = deliverable(sm, from, to).map_err(|Refused(status)| status)?;
+    Ok((transcoded.unwrap_or_else(|| body.clone()), to))
 }
 
 fn account_of(smpp: &Smpp, destination: &str) -> Option<Arc<Account>> {

@@ -1,10 +1,11 @@
 //! `deliver_sm` owed to one ESME account: what of it is in memory, and who sends it next.
 //!
 //! Every delivery is a row of the log until the customer acknowledges it. Memory holds at most a bounded
-//! number of new ones; what does not fit is marked spilled in its row and read back by the outbox loader, on a
-//! lane of its own, so that a long backlog and live traffic take turns.
+//! number of new ones, few while no session receives; what does not fit is marked spilled in its row and read
+//! back by the outbox loader, on a lane of its own, so that a long backlog and live traffic take turns.
 
-use std::collections::VecDeque;
+mod lanes;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -12,8 +13,13 @@ use parking_lot::{Mutex, RwLock};
 use runtime::log::{OutboxRow, Ticket};
 use tokio::sync::Notify;
 
+use self::lanes::Lanes;
+
 /// Deliveries of the backlog that are in memory at one time.
 pub const BACKLOG_MAX: usize = 500;
+/// Live deliveries in memory of an account of which no session receives: a thousand absent customers are to
+/// take a thousandth of what a thousand busy ones may.
+pub const ABSENT_MAX: usize = 100;
 
 /// A delivery in memory.
 #[derive(Debug)]
@@ -24,6 +30,23 @@ pub struct Delivery {
     pub ticket: Option<Ticket>,
     /// True when it came from the backlog.
     pub backlog: bool,
+    /// Times that the customer refused it.
+    pub refusals: u8,
+}
+
+impl Delivery {
+    const fn live(row: OutboxRow, ticket: Ticket) -> Self {
+        Self { row, ticket: Some(ticket), backlog: false, refusals: 0 }
+    }
+
+    const fn read_back(row: OutboxRow) -> Self {
+        Self { row, ticket: None, backlog: true, refusals: 0 }
+    }
+
+    /// A ticket that is done is of no more use, and holds memory of its group.
+    fn is_durable(&self) -> bool {
+        self.ticket.as_ref().is_none_or(Ticket::is_durable)
+    }
 }
 
 /// What a session finds when it asks for work.
@@ -42,7 +65,7 @@ pub enum Next {
 pub struct Receiver {
     /// Wakes the session.
     pub wake: Notify,
-    /// Free places in its window.
+    /// Deliveries that it could send now.
     pub free: AtomicU32,
 }
 
@@ -54,71 +77,91 @@ pub struct Outbox {
     turn: AtomicUsize,
     /// Live deliveries in memory or reserved.
     held: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct Lanes {
-    live: VecDeque<Delivery>,
-    backlog: VecDeque<Delivery>,
-    backlog_turn: bool,
-    /// Highest id that was spilled; rows up to here may be in the log only.
-    spilled: i64,
-    /// Highest id that the loader has read.
-    loaded: i64,
-    loading: bool,
+    /// Deliveries owed, in memory or in the log. Those of an earlier life count once they have been read.
+    owed: AtomicUsize,
 }
 
 impl Outbox {
-    /// Takes a place in memory for a new delivery; false when memory is full and the row must be spilled.
+    /// Counts a new delivery and takes a place in memory for it; false when memory is full and the row must be
+    /// spilled.
     pub fn reserve(&self, in_memory_max: usize) -> bool {
-        let taken = self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| {
-            (held < in_memory_max).then_some(held + 1)
-        });
+        self.owed.fetch_add(1, Ordering::AcqRel);
+        let absent = self.receivers.read().is_empty();
+        let places = if absent { in_memory_max.min(ABSENT_MAX) } else { in_memory_max };
+        let taken = self
+            .held
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| (held < places).then_some(held + 1));
         taken.is_ok()
     }
 
-    /// Gives back a place that was taken for nothing.
-    pub fn unreserve(&self) {
-        self.held.fetch_sub(1, Ordering::AcqRel);
+    /// The id of a row that is to be spilled. Until [`Outbox::spilled`] or [`Outbox::withdraw`] is called for
+    /// it, nothing is read back from there on: a page that passed it before it was in the log would lose it.
+    pub fn announce(&self, draw: impl FnOnce() -> i64) -> i64 {
+        self.lanes.lock().announce(draw)
+    }
+
+    /// Takes back what [`Outbox::reserve`] and [`Outbox::announce`] did for a row that the log refused.
+    pub fn withdraw(&self, row: &OutboxRow) {
+        self.owed.fetch_sub(1, Ordering::AcqRel);
+        if row.spilled {
+            self.lanes.lock().withdraw(row.id);
+        } else {
+            self.held.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// Adds a new delivery for which a place was taken, and wakes a session that has room.
     pub fn push(&self, row: OutboxRow, ticket: Ticket) {
-        self.lanes.lock().live.push_back(Delivery { row, ticket: Some(ticket), backlog: false });
-        self.wake_one();
+        let awaited = {
+            let mut lanes = self.lanes.lock();
+            lanes.live.push_back(Delivery::live(row, ticket));
+            lanes.waiter.is_some()
+        };
+        // A session that waits for one before it takes this one too.
+        if !awaited {
+            self.wake_one();
+        }
     }
 
-    /// Notes a delivery that is in the log only.
+    /// Notes that an announced delivery is in the log's hands.
     pub fn spilled(&self, id: i64) {
-        let mut lanes = self.lanes.lock();
-        lanes.spilled = lanes.spilled.max(id);
-        drop(lanes);
+        self.lanes.lock().spilled(id);
         self.wake_one();
     }
 
     /// The next delivery; live and backlog take turns.
     pub fn next(&self) -> Next {
-        let mut lanes = self.lanes.lock();
-        let backlog_first = lanes.backlog_turn || lanes.live.is_empty();
-        if let Some(delivery) = backlog_first.then(|| lanes.backlog.pop_front()).flatten() {
-            lanes.backlog_turn = false;
-            return Next::Delivery(delivery);
-        }
-        lanes.backlog_turn = true;
-        let waits = lanes.live.front().and_then(|front| front.ticket.as_ref());
-        if let Some(ticket) = waits.filter(|ticket| !ticket.is_durable()) {
-            return Next::Wait(ticket.clone());
-        }
-        match lanes.live.pop_front() {
-            Some(delivery) => Next::Delivery(delivery),
-            None => Next::Empty,
-        }
+        self.lanes.lock().next()
     }
 
-    /// The ticket that the next live delivery waits for.
-    pub fn waiting(&self) -> Option<Ticket> {
-        let lanes = self.lanes.lock();
-        lanes.live.front()?.ticket.clone().filter(|ticket| !ticket.is_durable())
+    /// The ticket that the next live delivery waits for. One session at a time gets it: a commit wakes one,
+    /// which passes on what it has no room for.
+    pub fn waiting(&self, receiver: &Arc<Receiver>) -> Option<Ticket> {
+        let mut lanes = self.lanes.lock();
+        let other = lanes.waiter.as_ref().is_some_and(|waiter| !Arc::ptr_eq(waiter, receiver));
+        if other {
+            return None;
+        }
+        // Given even when it is done by now: the session looks again instead of sleeping over it.
+        let ticket = lanes.live.front().and_then(|front| front.ticket.clone());
+        lanes.waiter = ticket.is_some().then(|| Arc::clone(receiver));
+        ticket
+    }
+
+    /// A session has sent what it could and has so many places left. With none, another takes over.
+    pub fn rest(&self, receiver: &Arc<Receiver>, free: u32) {
+        receiver.free.store(free, Ordering::Release);
+        if free > 0 {
+            return;
+        }
+        let work = {
+            let mut lanes = self.lanes.lock();
+            lanes.stop_waiting(receiver);
+            !lanes.live.is_empty() || !lanes.backlog.is_empty()
+        };
+        if work {
+            self.wake_one();
+        }
     }
 
     /// Takes back deliveries that a session could not finish, in their order, to the head of their lanes.
@@ -135,44 +178,71 @@ impl Outbox {
         self.wake_one();
     }
 
-    /// A live delivery left memory for good: the customer has it, or it was given up.
+    /// A delivery is owed no more: the customer has it, or it was given up.
     pub fn release(&self, delivery: &Delivery) {
+        self.owed.fetch_sub(1, Ordering::AcqRel);
         if !delivery.backlog {
             self.held.fetch_sub(1, Ordering::AcqRel);
         }
+    }
+
+    /// True when more than so many are owed.
+    pub fn exceeds(&self, owed_max: usize) -> bool {
+        self.owed.load(Ordering::Acquire) > owed_max
+    }
+
+    /// Takes out the oldest deliveries while more than `owed_max` are owed. Ends early when the oldest is in
+    /// the log and must be read first, or all are under way.
+    pub fn take_excess(&self, owed_max: usize) -> Vec<Delivery> {
+        let mut excess = Vec::new();
+        let mut lanes = self.lanes.lock();
+        while self.exceeds(owed_max) {
+            let Some(delivery) = lanes.take_oldest() else { break };
+            self.release(&delivery);
+            excess.push(delivery);
+        }
+        excess
+    }
+
+    /// When no session receives any more: forgets the backlog that was read, and takes out the live deliveries
+    /// that are too many to wait in memory. The caller moves their rows to the backlog.
+    pub fn unload(&self) -> Vec<Delivery> {
+        let mut lanes = self.lanes.lock();
+        if !self.receivers.read().is_empty() {
+            return Vec::new();
+        }
+        let forgotten = lanes.forget_backlog();
+        self.owed.fetch_sub(forgotten, Ordering::AcqRel);
+        let kept = lanes.live.len().min(ABSENT_MAX);
+        let moved: Vec<Delivery> = lanes.live.split_off(kept).into();
+        lanes.live.shrink_to_fit();
+        self.held.fetch_sub(moved.len(), Ordering::AcqRel);
+        moved
     }
 
     /// When the log holds deliveries that memory does not and there is room for them: the id after which to
     /// read, and the id up to which rows are known to be there. The caller reads, once the log is durable up
     /// to now, and calls [`Outbox::loaded`].
     pub fn wants_backlog(&self) -> Option<(i64, i64)> {
-        let mut lanes = self.lanes.lock();
-        let wants = lanes.loaded < lanes.spilled && !lanes.loading && lanes.backlog.len() < BACKLOG_MAX / 2;
-        lanes.loading |= wants;
-        wants.then_some((lanes.loaded, lanes.spilled))
+        self.lanes.lock().wants_backlog()
     }
 
     /// Adds what was read; a page that is not full reached `up_to`.
     pub fn loaded(&self, page: Vec<OutboxRow>, up_to: i64, limit: usize) {
-        let mut lanes = self.lanes.lock();
-        lanes.loading = false;
-        let last = page.last().map_or(lanes.loaded, |last| last.id);
-        lanes.loaded = if page.len() < limit { last.max(up_to) } else { last };
-        let deliveries = page.into_iter().map(|row| Delivery { row, ticket: None, backlog: true });
-        lanes.backlog.extend(deliveries);
-        drop(lanes);
-        self.wake_all();
+        let of_an_earlier_life = self.lanes.lock().loaded(page, up_to, limit);
+        self.owed.fetch_add(of_an_earlier_life, Ordering::AcqRel);
+        self.wake_one();
     }
 
     /// The page could not be read; it is asked for again.
     pub fn load_failed(&self) {
         self.lanes.lock().loading = false;
+        self.wake_one();
     }
 
     /// Notes at start that the log holds deliveries up to this id.
     pub fn recovered(&self, highest: i64) {
-        let mut lanes = self.lanes.lock();
-        lanes.spilled = lanes.spilled.max(highest);
+        self.lanes.lock().recovered(highest);
     }
 
     /// Registers a session that receives.
@@ -183,6 +253,7 @@ impl Outbox {
     /// Removes a session.
     pub fn leave(&self, receiver: &Arc<Receiver>) {
         self.receivers.write().retain(|other| !Arc::ptr_eq(other, receiver));
+        self.lanes.lock().stop_waiting(receiver);
         self.wake_one();
     }
 
@@ -204,74 +275,7 @@ impl Outbox {
             receiver.wake.notify_one();
         }
     }
-
-    fn wake_all(&self) {
-        for receiver in self.receivers.read().iter() {
-            receiver.wake.notify_one();
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use runtime::log::OutboxKind;
-    use uuid::Uuid;
-
-    use super::*;
-
-    fn row(id: i64) -> OutboxRow {
-        OutboxRow {
-            id,
-            account: Uuid::nil(),
-            message: id,
-            kind: OutboxKind::Receipt,
-            spilled: false,
-            expires_at: 0,
-            body: Bytes::new(),
-        }
-    }
-
-    fn ids(outbox: &Outbox) -> Vec<i64> {
-        std::iter::from_fn(|| match outbox.next() {
-            Next::Delivery(delivery) => Some(delivery.row.id),
-            Next::Wait(_) | Next::Empty => None,
-        })
-        .collect()
-    }
-
-    fn live(id: i64) -> Delivery {
-        Delivery { row: row(id), ticket: None, backlog: false }
-    }
-
-    #[test]
-    fn live_and_backlog_take_turns() {
-        let outbox = Outbox::default();
-        outbox.give_back([live(10), live(11), live(12)].into_iter());
-        outbox.spilled(5);
-        assert_eq!(outbox.wants_backlog(), Some((0, 5)));
-        assert_eq!(outbox.wants_backlog(), None, "one load at a time");
-        outbox.loaded(vec![row(1), row(2)], 5, 2);
-        assert_eq!(ids(&outbox), [10, 1, 11, 2, 12]);
-        assert_eq!(outbox.wants_backlog(), Some((2, 5)));
-        outbox.loaded(Vec::new(), 5, 2);
-        assert_eq!(outbox.wants_backlog(), None);
-    }
-
-    #[test]
-    fn what_a_session_could_not_finish_comes_again_in_order() {
-        let outbox = Outbox::default();
-        outbox.give_back([live(3)].into_iter());
-        outbox.give_back([live(1), live(2)].into_iter());
-        assert_eq!(ids(&outbox), [1, 2, 3]);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let outbox = Outbox::default();
-        assert!(outbox.reserve(2) && outbox.reserve(2));
-        assert!(!outbox.reserve(2));
-        outbox.release(&live(1));
-        assert!(outbox.reserve(2));
-    }
-}
+mod tests;

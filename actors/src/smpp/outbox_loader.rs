@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use super::Smpp;
 use super::account::Account;
 use super::outbox::BACKLOG_MAX;
+use super::receipts::shed;
 
 /// Wait after a read that failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -79,7 +80,7 @@ impl Actor for OutboxLoader {
     }
 }
 
-async fn load(smpp: Arc<Smpp>) -> Result<(), std::convert::Infallible> {
+pub(super) async fn load(smpp: Arc<Smpp>) -> Result<(), std::convert::Infallible> {
     loop {
         let page = smpp.loader.pages.lock().pop_front();
         match page {
@@ -99,6 +100,7 @@ async fn on_page(smpp: &Smpp, page: Page) {
             smpp.loader.loaded.fetch_add(rows.len() as u64, Ordering::Relaxed);
             asked.answered();
             page.account.outbox.loaded(rows, page.up_to, BACKLOG_MAX);
+            shed(smpp, &page.account);
         }
         Err(error) => {
             tracing::warn!(%error, "deliveries could not be read back");

@@ -10,12 +10,14 @@ use runtime::clock::Timestamp;
 use runtime::log::{OutboxKind, OutboxRow, State, Ticket};
 use runtime::model::MessageId;
 use smpp::dlr::{self, Date, MessageState, ReceiptText};
-use smpp::pdu::{Address, Sm};
-use smpp::{CommandId, EsmClass, HEADER_LEN, Tag, TlvBuf};
+use smpp::pdu::{Address, EncodeError, Sm};
+use smpp::{CommandId, CommandStatus, EsmClass, HEADER_LEN, Tag, TlvBuf};
 
 use super::Smpp;
 use super::account::Account;
 use super::message::{Message, address_octets};
+use super::outbox::Delivery;
+use super::outbox_loader::Page;
 
 /// What is known of the end of a message.
 #[derive(Debug, Clone, Default)]
@@ -39,8 +41,12 @@ impl Ending {
 /// The ticket is done when both are durable.
 pub fn finish(smpp: &Smpp, mut message: Box<Message>, state: State, ending: &Ending) -> Ticket {
     let now = smpp.now();
+    if message.row.progress.state == State::Split {
+        // What the customer asked for since stands in the frame of the whole.
+        message.adopt_frame(smpp.options.validity_max.get());
+    }
     message.finish(state, now.micros(), ending.error.clone());
-    smpp.metrics.finished.with_label_values(&[state.name()]).inc();
+    smpp.metrics.finished.of(state).inc();
     let parent = message.row.parent;
     let owed = if parent.is_none() { owed(smpp, &message, final_state(state), (ending, now)) } else { None };
     let ticket = append(smpp, &message, owed);
@@ -56,7 +62,7 @@ pub fn notify(smpp: &Smpp, message: &Message, state: MessageState, ending: &Endi
         return None;
     }
     let now = smpp.now();
-    let (account, row) = make(smpp, message, state, (ending, now));
+    let (account, row) = make(smpp, message, state, (ending, now))?;
     Some(owe(smpp, &account, row))
 }
 
@@ -82,10 +88,14 @@ pub fn owe(smpp: &Smpp, account: &Arc<Account>, row: OutboxRow) -> Ticket {
     ticket
 }
 
-/// Decides whether memory has room for a delivery; the row says so.
-pub fn admit(smpp: &Smpp, account: &Account, mut row: OutboxRow) -> OutboxRow {
+/// Decides whether memory has room for a delivery; the row says so, and has its final id.
+pub fn admit(smpp: &Smpp, account: &Arc<Account>, mut row: OutboxRow) -> OutboxRow {
     let in_memory_max = usize::try_from(smpp.options.outbox_in_memory_max).unwrap_or(usize::MAX);
     row.spilled = !account.outbox.reserve(in_memory_max);
+    if row.spilled {
+        row.id = account.outbox.announce(|| smpp.next_id(smpp.now()).0);
+    }
+    shed(smpp, account);
     row
 }
 
@@ -98,6 +108,53 @@ pub fn hand_on(account: &Account, row: OutboxRow, ticket: &Ticket) {
     }
 }
 
+/// Gives up the oldest deliveries beyond what is kept for the account.
+pub fn shed(smpp: &Smpp, account: &Arc<Account>) {
+    // Of none at all even a customer that is there would get nothing.
+    let owed_max = usize::try_from(account.settings.load().outbox_max).unwrap_or(usize::MAX).max(1);
+    if !account.outbox.exceeds(owed_max) {
+        return;
+    }
+    let excess = account.outbox.take_excess(owed_max);
+    if !excess.is_empty() {
+        smpp.metrics.deliveries_dropped.with_label_values(&["full"]).inc_by(excess.len() as u64);
+        smpp.log.append(|batch| batch.outbox_done.extend(excess.iter().map(|delivery| delivery.row.id)));
+    }
+    if account.outbox.exceeds(owed_max) {
+        read_back(smpp, account);
+    }
+}
+
+/// Asks the loader for the next page of an account's backlog, when there is one and room for it.
+pub fn read_back(smpp: &Smpp, account: &Arc<Account>) {
+    if let Some((after, up_to)) = account.outbox.wants_backlog() {
+        smpp.loader.load(Page { account: Arc::clone(account), after, up_to });
+    }
+}
+
+/// Leaves to the log what an account without a session need not have in memory: rows that are read back are
+/// marked so when they are written, so each is written anew and its old one deleted, in one commit.
+pub fn unload(smpp: &Smpp, account: &Account) {
+    let moved = account.outbox.unload();
+    if moved.is_empty() {
+        return;
+    }
+    let (mut rows, mut done) = (Vec::with_capacity(moved.len()), Vec::with_capacity(moved.len()));
+    for Delivery { row, .. } in moved {
+        done.push(row.id);
+        let id = account.outbox.announce(|| smpp.next_id(smpp.now()).0);
+        rows.push(OutboxRow { id, spilled: true, ..row });
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    smpp.log.append(|batch| {
+        batch.outbox.append(&mut rows);
+        batch.outbox_done.append(&mut done);
+    });
+    for id in ids {
+        account.outbox.spilled(id);
+    }
+}
+
 fn owed(
     smpp: &Smpp,
     message: &Message,
@@ -107,7 +164,7 @@ fn owed(
     let asked = message.registered_delivery();
     let success = matches!(state, MessageState::Delivered | MessageState::Accepted);
     let wanted = if success { asked.receipt_on_success() } else { asked.receipt_on_failure() };
-    wanted.then(|| make(smpp, message, state, context))
+    if wanted { make(smpp, message, state, context) } else { None }
 }
 
 fn make(
@@ -115,11 +172,16 @@ fn make(
     message: &Message,
     state: MessageState,
     (ending, now): (&Ending, Timestamp),
-) -> (Arc<Account>, OutboxRow) {
+) -> Option<(Arc<Account>, OutboxRow)> {
     let account = Arc::clone(&message.account);
     let format = account.settings.load().account.message_id_format;
     let id = message.id().format(format);
-    let body = body(message, (&id, state), (ending, now));
+    // Every field is bounded where it is made: a failure is a bug, and an empty deliver_sm would hide it.
+    let body = body(message, (&id, state), (ending, now))
+        .inspect_err(
+            |error| tracing::error!(message = %message.id(), %error, "a receipt could not be encoded"),
+        )
+        .ok()?;
     let kept = smpp.options.validity_max.get();
     let row = OutboxRow {
         id: smpp.next_id(now).0,
@@ -130,10 +192,14 @@ fn make(
         expires_at: now.plus(kept).micros(),
         body,
     };
-    (account, row)
+    Some((account, row))
 }
 
-fn body(message: &Message, (id, state): (&str, MessageState), (ending, now): (&Ending, Timestamp)) -> Bytes {
+fn body(
+    message: &Message,
+    (id, state): (&str, MessageState),
+    (ending, now): (&Ending, Timestamp),
+) -> Result<Bytes, EncodeError> {
     let delivered = u16::from(state == MessageState::Delivered);
     let sent = message.sm();
     let text = sent.as_ref().map_or(&[][..], |sm| if sm.esm_class.udhi() { &[] } else { sm.text_octets() });
@@ -146,7 +212,7 @@ fn body(message: &Message, (id, state): (&str, MessageState), (ending, now): (&E
             submit: date(Timestamp::from_micros(message.row.accepted_at)),
             done: date(now),
             stat: state,
-            err: ending.error.as_deref().unwrap_or("000").as_bytes(),
+            err: error_code(ending.error.as_deref()),
             text: printable(text),
         },
         &mut receipt,
@@ -173,15 +239,38 @@ fn body(message: &Message, (id, state): (&str, MessageState), (ending, now): (&E
 }
 
 /// The body of a deliver_sm; its header is written when it is sent.
-#[must_use]
-pub fn encode_body(sm: &Sm<'_>) -> Bytes {
+///
+/// # Errors
+/// A field that a deliver_sm cannot hold, such as an address of a data_sm beyond 20 octets.
+pub fn encode_body(sm: &Sm<'_>) -> Result<Bytes, EncodeError> {
     let mut pdu = BytesMut::with_capacity(256);
-    // Every field was decoded from a PDU or made within its limit.
-    if sm.encode(CommandId::DELIVER_SM, 0, &mut pdu).is_err() {
-        tracing::error!("a deliver_sm could not be encoded");
-    }
+    sm.encode(CommandId::DELIVER_SM, 0, &mut pdu)?;
     let body = pdu.split_off(HEADER_LEN.min(pdu.len()));
-    body.freeze()
+    Ok(body.freeze())
+}
+
+/// What to answer to a PDU whose field does not fit a deliver_sm (5.1.3).
+#[must_use]
+pub fn unfit(error: &EncodeError) -> CommandStatus {
+    let (EncodeError::TooLong { field, .. } | EncodeError::Nul { field } | EncodeError::Value { field }) =
+        error;
+    match *field {
+        "source_addr" => CommandStatus::ESME_RINVSRCADR,
+        "destination_addr" => CommandStatus::ESME_RINVDSTADR,
+        "service_type" => CommandStatus::ESME_RINVSERTYP,
+        "short_message" => CommandStatus::ESME_RINVMSGLEN,
+        _ => CommandStatus::ESME_RX_R_APPN,
+    }
+}
+
+/// Octets of an error code in a receipt. Appendix B has three; vendors have words.
+const ERROR_MAX: usize = 16;
+
+/// An error code as far as it may stand between two fields of a receipt's text; `000` without one.
+fn error_code(error: Option<&str>) -> &[u8] {
+    let octets = error.unwrap_or_default().as_bytes();
+    let fit = octets.iter().take(ERROR_MAX).take_while(|octet| octet.is_ascii_graphic()).count();
+    octets.get(..fit).filter(|code| !code.is_empty()).unwrap_or(b"000")
 }
 
 /// The first octets of the text as far as they are plain; anything else would need an alphabet of its own.
@@ -239,3 +328,6 @@ pub const fn state_of(reported: MessageState) -> Option<State> {
 pub fn customer_id(account: &Account, id: MessageId) -> String {
     id.format(account.settings.load().account.message_id_format)
 }
+
+#[cfg(test)]
+mod tests;

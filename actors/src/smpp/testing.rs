@@ -6,13 +6,22 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus::{IntCounterVec, Opts};
-use runtime::log::{Direction, MessageRow, Progress, State, Uncertain};
-use runtime::model::{self, Alphabet, BindModes, Customer, MessageIdFormat, Messaging};
+use runtime::clock::{SimClock, Timestamp};
+use runtime::config::SmppOptions;
+use runtime::log::{Direction, Disk, Limits, MessageLog, MessageRow, Progress, SimLog, State, Uncertain};
+use runtime::model::{self, Alphabet, BindModes, Customer, MessageIdFormat, Messaging, Money, Route};
+use runtime::net::OsNet;
+use runtime::random::Random;
+use runtime::registry::Registry;
+use runtime::telemetry;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::account::{Account, Accounts};
 use super::message::Message;
+use super::message_router::install;
+use super::metrics::Metrics;
+use super::{Parts, Smpp};
 
 /// A configuration with one customer and one account, `acme`.
 pub(crate) fn config() -> Messaging {
@@ -94,4 +103,43 @@ pub(crate) fn row(id: i64) -> MessageRow {
 /// A configuration that a simulation changes.
 pub(crate) fn given(config: Messaging) -> Arc<ArcSwap<Messaging>> {
     Arc::new(ArcSwap::from_pointee(config))
+}
+
+/// The SMPP side of a node with one vendor and a route to it, nothing bound; its log commits while
+/// [`runtime::log::MessageLog::run`] does.
+pub(crate) fn smpp(config: Messaging) -> (Arc<Smpp>, Disk) {
+    let (disk, random) = (Disk::default(), Random::seeded(1));
+    let clock = Arc::new(SimClock::starting_at(Timestamp::from_micros(1_790_000_000_000_000)));
+    let smpp = Smpp::new(Parts {
+        options: SmppOptions::default(),
+        node: 0,
+        clock: clock.clone(),
+        random: random.clone(),
+        net: Arc::new(OsNet),
+        registry: Registry::new(clock, random.clone()),
+        log: MessageLog::new(Arc::new(SimLog::new(disk.clone(), random)), Limits::default()),
+        metrics: Metrics::new(&telemetry::metrics::Metrics::new()),
+    });
+    let vendor = super::routing::tests::vendor(7);
+    let route = Route {
+        id: Uuid::from_u128(8),
+        name: "all".to_owned(),
+        prefix: String::new(),
+        source_prefix: String::new(),
+        customer: None,
+        vendor: vendor.id,
+        priority: 0,
+        cost: Money::default(),
+        weight: 1,
+        uncertain: Uncertain::Hold,
+        active: true,
+    };
+    install(&smpp, Messaging { vendors: vec![vendor], routes: vec![route], ..config });
+    (smpp, disk)
+}
+
+/// The log of a node, committing.
+pub(crate) fn commit(smpp: &Arc<Smpp>) {
+    let log = smpp.log.clone();
+    tokio::spawn(async move { log.run(|_| ()).await });
 }

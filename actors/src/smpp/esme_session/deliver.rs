@@ -1,6 +1,5 @@
 //! deliver_sm to the customer: receipts and MO out of the account's outbox.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,10 +11,20 @@ use tokio::time::Instant;
 use super::serve::Serve;
 use crate::smpp::connection::UNSENT_MAX;
 use crate::smpp::outbox::{Delivery, Next};
-use crate::smpp::outbox_loader::Page;
+use crate::smpp::receipts::read_back;
 
 /// Wait after a customer said that it cannot take deliveries now.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Waits before a delivery is sent again that the customer refused with a status that does not say for good;
+/// after the last it is given up.
+const REFUSED_WAITS: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
+
+/// A delivery that waits to be sent again on this session.
+pub(super) struct Again {
+    at: Instant,
+    pub(super) delivery: Delivery,
+}
 
 impl Serve {
     /// Sends what is owed as far as the window and the socket have room.
@@ -24,32 +33,49 @@ impl Serve {
             return;
         }
         let now = Instant::now();
-        if self.paused_until.is_some_and(|until| now < until) {
-            // No other session is passed over for this one meanwhile.
-            self.receiver.free.store(0, Ordering::Release);
-            return;
+        if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
         }
-        self.paused_until = None;
-        while self.window.free() > 0 && self.connection.output.len() < UNSENT_MAX {
-            match self.account.outbox.next() {
-                Next::Delivery(delivery) => self.send(delivery, now),
-                Next::Wait(_) | Next::Empty => break,
-            }
+        while self.room() > 0
+            && let Some(delivery) = self.next_delivery(now)
+        {
+            self.send(delivery, now);
         }
-        if let Some((after, up_to)) = self.account.outbox.wants_backlog() {
-            self.smpp.loader.load(Page { account: Arc::clone(self.account.shared()), after, up_to });
+        let room = self.room();
+        if room > 0 {
+            read_back(&self.smpp, self.account.shared());
         }
-        let free = u32::try_from(self.window.free()).unwrap_or(u32::MAX);
-        self.receiver.free.store(free, Ordering::Release);
+        self.account.outbox.rest(&self.receiver, room);
+    }
+
+    /// Deliveries that may be sent now. None while the customer asked for a pause, once either side has said
+    /// unbind, and while so many wait for another try that it seems to refuse everything.
+    fn room(&self) -> u32 {
+        let closed = self.paused_until.is_some()
+            || !self.is_bound()
+            || self.connection.output.len() >= UNSENT_MAX
+            || self.again.len() >= self.window.capacity();
+        if closed { 0 } else { u32::try_from(self.window.free()).unwrap_or(u32::MAX) }
+    }
+
+    fn next_delivery(&mut self, now: Instant) -> Option<Delivery> {
+        if let Some(due) = self.again.iter().position(|again| again.at <= now) {
+            return Some(self.again.swap_remove(due).delivery);
+        }
+        match self.account.outbox.next() {
+            Next::Delivery(delivery) => Some(delivery),
+            Next::Wait(_) | Next::Empty => None,
+        }
+    }
+
+    /// When the next delivery is to be sent again.
+    pub(super) fn next_again(&self) -> Option<Instant> {
+        self.again.iter().map(|again| again.at).min()
     }
 
     /// The ticket that the next delivery waits for, when there is room to send it.
     pub(super) fn next_delivery_ticket(&self) -> Option<Ticket> {
-        if self.window.free() == 0 || self.paused_until.is_some() {
-            None
-        } else {
-            self.account.outbox.waiting()
-        }
+        if self.receives && self.room() > 0 { self.account.outbox.waiting(&self.receiver) } else { None }
     }
 
     fn send(&mut self, delivery: Delivery, now: Instant) {
@@ -73,25 +99,38 @@ impl Serve {
     pub(super) fn on_deliver_sm_resp(&mut self, header: &Header) {
         let Some((delivery, _sent)) = self.window.remove(header.sequence_number) else { return };
         self.note_window();
-        if takes_later(header.command_status) {
-            self.paused_until = Some(Instant::now() + PAUSE);
-            self.account.outbox.give_back(std::iter::once(delivery));
-            return;
+        match header.command_status {
+            CommandStatus::ESME_ROK => {
+                self.smpp.metrics.delivered.inc();
+                self.counters.delivered.fetch_add(1, Ordering::Relaxed);
+                self.settle(&delivery);
+            }
+            status if takes_later(status) => {
+                self.paused_until = Some(Instant::now() + PAUSE);
+                self.account.outbox.give_back(std::iter::once(delivery));
+            }
+            status if refuses_for_good(status) => self.give_up(&delivery),
+            _ => self.send_again(delivery),
         }
-        if header.command_status == CommandStatus::ESME_ROK {
-            self.smpp.metrics.delivered.inc();
-        } else {
-            self.smpp.metrics.deliveries_dropped.with_label_values(&["refused"]).inc();
-        }
-        self.counters.delivered.fetch_add(1, Ordering::Relaxed);
-        self.settle(&delivery);
+    }
+
+    fn send_again(&mut self, mut delivery: Delivery) {
+        let Some(wait) = REFUSED_WAITS.get(usize::from(delivery.refusals)) else {
+            return self.give_up(&delivery);
+        };
+        delivery.refusals += 1;
+        self.again.push(Again { at: Instant::now() + *wait, delivery });
+    }
+
+    fn give_up(&self, delivery: &Delivery) {
+        self.smpp.metrics.deliveries_dropped.with_label_values(&["refused"]).inc();
+        self.settle(delivery);
     }
 
     /// A customer that cannot read a PDU of ours will not read it the next time either.
     pub(super) fn on_generic_nack(&mut self, header: &Header) {
         if let Some((delivery, _sent)) = self.window.remove(header.sequence_number) {
-            self.smpp.metrics.deliveries_dropped.with_label_values(&["refused"]).inc();
-            self.settle(&delivery);
+            self.give_up(&delivery);
         }
     }
 
@@ -124,4 +163,9 @@ const fn takes_later(status: CommandStatus) -> bool {
             | CommandStatus::ESME_RTHROTTLED
             | CommandStatus::ESME_RSYSERR
     )
+}
+
+/// Statuses by which a customer says: never (5.1.3).
+const fn refuses_for_good(status: CommandStatus) -> bool {
+    matches!(status, CommandStatus::ESME_RX_P_APPN | CommandStatus::ESME_RX_R_APPN)
 }

@@ -16,13 +16,15 @@ use smpp::session::{Due, Session, Side, State, TimerOptions, Verdict};
 use smpp::window::Window;
 use smpp::{CommandId, CommandStatus, Frame, FrameError};
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::deliver::Again;
 use super::{Bound, Counters};
 use crate::smpp::Smpp;
 use crate::smpp::account::BoundAccount;
 use crate::smpp::connection::{Connection, Event, UNSENT_MAX};
 use crate::smpp::outbox::{Delivery, Receiver};
+use crate::smpp::receipts::unload;
 
 /// Unanswered enquire_links that end a session.
 const ENQUIRE_LINK_MISSES_MAX: u8 = 2;
@@ -30,6 +32,8 @@ const ENQUIRE_LINK_MISSES_MAX: u8 = 2;
 const MANAGE_MAX: usize = 16;
 /// Longest sleep; the timers of an idle session are looked at this often at least.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
+/// Places for promises that a session keeps when none is open.
+const PROMISES_KEPT: usize = 32;
 
 /// A session's data path.
 pub(super) struct Serve {
@@ -45,8 +49,14 @@ pub(super) struct Serve {
     pub(super) receives: bool,
     /// The customer asked for a pause in deliveries.
     pub(super) paused_until: Option<Instant>,
+    /// Deliveries that the customer refused and that are sent again.
+    pub(super) again: Vec<Again>,
     /// Requests that need a look into the log; each ends as a response PDU.
     pub(super) managing: FuturesUnordered<BoxFuture<'static, bytes::BytesMut>>,
+    /// The sequence_number of the peer's unbind, which is answered last.
+    unbind_asked: Option<u32>,
+    /// The next frame is here and waits for a place among the promises; nothing is read meanwhile.
+    held_up: bool,
     machine: Session,
     changed: watch::Receiver<u64>,
     partial_since: Option<Instant>,
@@ -106,8 +116,11 @@ impl Serve {
         smpp.sessions.fetch_add(1, Ordering::Relaxed);
         smpp.binds.fetch_add(1, Ordering::Relaxed);
         smpp.metrics.sessions.inc();
+        let mut changed = bound.account.changed.subscribe();
+        // The account may have been removed or suspended since the bind was admitted.
+        changed.mark_changed();
         Self {
-            changed: bound.account.changed.subscribe(),
+            changed,
             account: bound.account,
             connection: bound.connection,
             counters,
@@ -116,6 +129,9 @@ impl Serve {
             receiver,
             receives,
             paused_until: None,
+            again: Vec::new(),
+            unbind_asked: None,
+            held_up: false,
             managing: FuturesUnordered::new(),
             machine,
             partial_since: None,
@@ -137,23 +153,40 @@ impl Serve {
     async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Error> {
         loop {
             let flow = self.take_frames();
-            self.deliver();
-            if flow == Flow::End || self.keep_time() == Flow::End || self.is_unbound() {
-                self.answer_promised(true).await;
-                let flush = tokio::time::timeout(self.smpp.options.unbind.get(), self.connection.flush());
-                return flush.await.unwrap_or(Ok(())).map_err(Error::from);
+            if flow == Flow::End || self.is_unbound() || self.keep_time() == Flow::End {
+                return self.finish().await;
             }
+            self.deliver();
             if self.wait(shutdown).await? == Flow::End {
                 return Ok(());
             }
         }
     }
 
+    /// Gives every answer that is owed, the one to the peer's unbind last (4.2): a peer that has it goes.
+    async fn finish(&mut self) -> Result<(), Error> {
+        let within = self.smpp.options.unbind.get();
+        // Nothing is handed to it any more while it waits for the log.
+        self.account.outbox.rest(&self.receiver, 0);
+        self.answer_promised(true).await;
+        let answered = async {
+            while let Some(response) = self.managing.next().await {
+                self.connection.output.extend_from_slice(&response);
+            }
+        };
+        // A log that stalls holds these up too; the peer may ask again on its next session.
+        let _ = timeout(within, answered).await;
+        if let Some(sequence_number) = self.unbind_asked.take() {
+            self.respond(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, sequence_number);
+        }
+        timeout(within, self.connection.flush()).await.unwrap_or(Ok(())).map_err(Error::from)
+    }
+
     /// Waits for whatever comes first, and notes it.
     async fn wait(&mut self, shutdown: &Shutdown) -> Result<Flow, Error> {
-        let read = self.may_read();
+        let read = !self.held_up && self.may_answer();
         let promised = self.promised.front().map(|promise| promise.ticket.clone());
-        let delivery = if self.receives { self.next_delivery_ticket() } else { None };
+        let delivery = self.next_delivery_ticket();
         let unbinding = self.machine.state() == State::Unbinding;
         self.arm_timer();
         tokio::select! {
@@ -177,28 +210,43 @@ impl Serve {
 
     /// Takes what has arrived, as far as there is room for the answers.
     fn take_frames(&mut self) -> Flow {
-        while self.may_read() {
+        self.held_up = false;
+        let mut is_partial = false;
+        while self.may_answer() && !self.is_unbound() {
+            if self.promised.len() >= self.promises_max()
+                && self.connection.next_command().is_some_and(promises)
+            {
+                self.held_up = true;
+                break;
+            }
             match self.connection.next_frame() {
                 Ok(Some(frame)) => {
                     self.partial_since = None;
                     self.machine.on_received(Instant::now().into_std());
                     self.on_frame(&frame);
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    is_partial = !self.connection.partial().is_empty();
+                    break;
+                }
                 Err(error) => {
                     self.on_lost_stream(&error);
                     return Flow::End;
                 }
             }
         }
-        let partial = !self.connection.partial().is_empty();
-        self.partial_since = if partial { self.partial_since.or_else(|| Some(Instant::now())) } else { None };
+        // The rest of a PDU is the peer's to send only while we read.
+        self.partial_since =
+            if is_partial { self.partial_since.or_else(|| Some(Instant::now())) } else { None };
         Flow::GoOn
     }
 
-    fn may_read(&self) -> bool {
-        let window = usize::try_from(self.account.settings.load().account.window).unwrap_or(1);
-        self.promised.len() < window && self.connection.output.len() < UNSENT_MAX
+    fn may_answer(&self) -> bool {
+        self.connection.output.len() < UNSENT_MAX
+    }
+
+    fn promises_max(&self) -> usize {
+        usize::try_from(self.account.settings.load().account.window).unwrap_or(1)
     }
 
     fn on_frame(&mut self, frame: &Frame) {
@@ -230,7 +278,7 @@ impl Serve {
             CommandId::QUERY_SM | CommandId::CANCEL_SM | CommandId::REPLACE_SM => self.on_manage(frame),
             CommandId::GENERIC_NACK => self.on_generic_nack(&header),
             CommandId::UNBIND => {
-                self.respond(CommandId::UNBIND_RESP, CommandStatus::ESME_ROK, header.sequence_number);
+                self.unbind_asked = Some(header.sequence_number);
                 self.machine.unbind_received(Instant::now().into_std());
                 self.machine.closed();
             }
@@ -271,13 +319,16 @@ impl Serve {
         while let Some(promise) = self.promised.front() {
             if !promise.ticket.is_durable() {
                 let within = self.smpp.options.unbind.get();
-                if !all || tokio::time::timeout(within, promise.ticket.durable()).await.is_err() {
+                if !all || timeout(within, promise.ticket.durable()).await.is_err() {
                     return;
                 }
             }
             if let Some(promise) = self.promised.pop_front() {
                 self.answer(promise.reply);
             }
+        }
+        if self.promised.capacity() > PROMISES_KEPT {
+            self.promised = VecDeque::new();
         }
     }
 
@@ -290,6 +341,10 @@ impl Serve {
             return Flow::End;
         }
         self.expire_deliveries(now);
+        if self.held_up {
+            // What the peer sent is here and waits for the log: it is not the peer that is silent.
+            self.machine.on_received(now.into_std());
+        }
         match self.machine.poll(now.into_std()) {
             None => Flow::GoOn,
             Some(Due::SendEnquireLink) => {
@@ -312,7 +367,8 @@ impl Serve {
         let partial = self.partial_since.map(|since| since + self.smpp.options.partial_pdu.get());
         let response =
             self.window.oldest().map(|sent| Instant::from_std(sent) + self.smpp.options.response.get());
-        let next = [machine, partial, response, self.paused_until].into_iter().flatten().min();
+        let next =
+            [machine, partial, response, self.paused_until, self.next_again()].into_iter().flatten().min();
         let next = next.unwrap_or(now + SLEEP_MAX);
         if self.timer.is_elapsed() || next < self.timer.deadline() {
             self.timer.as_mut().reset(next);
@@ -338,16 +394,28 @@ impl Serve {
     fn is_unbound(&self) -> bool {
         self.machine.state() == State::Closed
     }
+
+    pub(super) fn is_bound(&self) -> bool {
+        self.machine.state().is_bound()
+    }
+}
+
+/// Requests whose answer waits for the log, and so for a place among the promises.
+const fn promises(command_id: CommandId) -> bool {
+    matches!(command_id, CommandId::SUBMIT_SM | CommandId::DATA_SM | CommandId::SUBMIT_MULTI)
 }
 
 /// A session that ends, however it ends, gives back what it had under way.
 impl Drop for Serve {
     fn drop(&mut self) {
         self.receiver.free.store(0, Ordering::Release);
-        let deliveries: Vec<Delivery> = self.window.drain().map(|(_, delivery)| delivery).collect();
+        let unanswered = self.window.drain().map(|(_, delivery)| delivery);
+        let deliveries: Vec<Delivery> =
+            unanswered.chain(self.again.drain(..).map(|again| again.delivery)).collect();
         self.account.outbox.give_back(deliveries.into_iter());
         if self.receives {
             self.account.outbox.leave(&self.receiver);
+            unload(&self.smpp, self.account.shared());
         }
         self.smpp.sessions.fetch_sub(1, Ordering::Relaxed);
         self.smpp.metrics.sessions.dec();

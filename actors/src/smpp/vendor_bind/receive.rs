@@ -41,8 +41,10 @@ impl Serve {
             tlvs: data.tlvs,
             ..Sm::default()
         };
-        let body = receipts::encode_body(&sm);
-        self.on_sm(frame, &sm, body);
+        match receipts::encode_body(&sm) {
+            Ok(body) => self.on_sm(frame, &sm, body),
+            Err(error) => self.refuse(frame, receipts::unfit(&error)),
+        }
     }
 
     fn on_sm(&mut self, frame: &Frame, sm: &Sm<'_>, body: Bytes) {
@@ -122,9 +124,20 @@ impl Serve {
     }
 }
 
-/// What a vendor's receipt says of the end.
+/// Octets kept of a vendor's error code.
+const ERROR_MAX: usize = 16;
+
+/// What a vendor's receipt says of the end. Of its error code what is graphic ASCII: a NUL is no text for
+/// PostgreSQL, and a space would end the field in the customer's receipt.
 pub(crate) fn ending(receipt: &Receipt<'_>) -> Ending {
-    let error = receipt.err.and_then(|err| std::str::from_utf8(err).ok()).map(Arc::from);
+    let err = receipt.err.unwrap_or_default();
+    let code: String = err
+        .iter()
+        .filter(|octet| octet.is_ascii_graphic())
+        .take(ERROR_MAX)
+        .map(|octet| char::from(*octet))
+        .collect();
+    let error = (!code.is_empty()).then(|| Arc::from(code));
     let network_error = receipt.network_error.map(|network| {
         let [high, low] = network.code.to_be_bytes();
         [network.network_type, high, low]
