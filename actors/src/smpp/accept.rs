@@ -137,7 +137,8 @@ fn choose(smpp: &Smpp, candidates: &[&Arc<Route>]) -> Option<Chosen> {
     Some(Chosen { route: Arc::clone(route), vendor: Arc::clone(vendor) })
 }
 
-fn wishes(vendor: &Vendor) -> Wishes {
+/// How a vendor wants its messages, as configured.
+pub(super) fn wishes(vendor: &Vendor) -> Wishes {
     let config = vendor.config.load();
     Wishes {
         alphabet: default_alphabet(config.default_alphabet),
@@ -360,6 +361,7 @@ fn assign(smpp: &Smpp, message: &mut Message, route: &Route) {
 /// # Errors
 /// The message, when nobody can take it.
 pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
+    message.adopt_frame(smpp.options.validity_max.get());
     let vendor = message.row.progress.vendor.and_then(|id| smpp.vendor(id));
     let settings = message.account.settings.load_full();
     let prepared = vendor.zip(message.sm()).and_then(|(vendor, sm)| {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::BytesMut;
 use smpp::pdu::{DataSm, Destination, Sm, SmResp, SubmitMulti, SubmitMultiResp, Unsuccess, Unsuccesses};
 use smpp::{CommandStatus, Frame};
+use tokio::time::Instant;
 
 use super::serve::{Promise, Reply, Serve};
 use crate::smpp::accept::{self, Accepted, Sender};
@@ -96,7 +97,13 @@ impl Serve {
         self.count_submitted();
     }
 
+    /// Each costs a segment of the account's rate: they read the log and search queues.
     pub(super) fn on_manage(&mut self, frame: &Frame) {
+        let settings = self.account.settings.load_full();
+        if !self.account.take(&settings, 1, Instant::now()) {
+            self.smpp.metrics.rate_limit_exceeded.with_label_values(&["customer"]).inc();
+            return self.refuse(frame, CommandStatus::ESME_RTHROTTLED);
+        }
         if self.is_managing_too_much() {
             return self.refuse(frame, CommandStatus::ESME_RTHROTTLED);
         }
