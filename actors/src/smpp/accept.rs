@@ -362,44 +362,55 @@ fn assign(smpp: &Smpp, message: &mut Message, route: &Route) {
 /// The message, when nobody can take it.
 pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
     message.adopt_frame(smpp.options.validity_max.get());
-    let vendor = message.row.progress.vendor.and_then(|id| smpp.vendor(id));
+    let routes = smpp.routes.load();
+    let candidates = routes.candidates(&query_of(&message), |n| smpp.random.below(n));
+    let Some(chosen) = choose(smpp, &candidates) else { return Err(message) };
     let settings = message.account.settings.load_full();
-    let prepared = vendor.zip(message.sm()).and_then(|(vendor, sm)| {
+    let prepared = message.sm().and_then(|sm| {
         let from = default_alphabet(settings.account.default_alphabet);
         let reference = u8::try_from(smpp.random.below(256)).unwrap_or(0);
-        prepare(&sm, (from, settings.account.transcode), &wishes(&vendor), reference).ok()
+        prepare(&sm, (from, settings.account.transcode), &wishes(&chosen.vendor), reference).ok()
     });
-    let Some(Prepared { mut frames, alphabet, .. }) = prepared else { return reroute(smpp, message) };
+    let Some(Prepared { mut frames, alphabet, .. }) = prepared else { return Err(message) };
     message.row.alphabet = alphabet_code(alphabet);
-    if frames.len() <= 1 {
-        if let Some(frame) = frames.pop() {
-            message.row.frame = frame;
-        }
-        return reroute(smpp, message);
+    if frames.len() > 1 {
+        split(smpp, message, frames, &chosen);
+        return Ok(());
     }
-    let parent = message.row.id;
+    if let Some(frame) = frames.pop() {
+        // A start that finds it queued takes its frame for one that is ready.
+        let replaced = (message.row.id, message.row.alphabet, frame.clone());
+        smpp.log.append(|batch| batch.frames.push(replaced));
+        message.row.frame = frame;
+    }
+    assign(smpp, &mut message, &chosen.route);
+    chosen.vendor.requeue(vec![message]);
+    Ok(())
+}
+
+/// Queues the parts of a message in its place.
+fn split(smpp: &Smpp, mut whole: Box<Message>, frames: Vec<Bytes>, chosen: &Chosen) {
+    let progress = &mut whole.row.progress;
+    progress.vendor = Some(chosen.vendor.id);
+    progress.route = Some(chosen.route.id);
+    progress.uncertain = chosen.route.uncertain;
     let parts = frames.into_iter().zip(1..).map(|(frame, part)| {
         let id = smpp.next_id(smpp.now()).0;
         let mut row =
-            MessageRow { id, parent: Some(parent), part, segments: 1, frame, ..message.row.clone() };
+            MessageRow { id, parent: Some(whole.row.id), part, segments: 1, frame, ..whole.row.clone() };
         row.progress.state = State::Queued;
         row.progress.deadline = Some(row.expires_at);
-        Message::new(row, Arc::clone(&message.account))
+        Message::new(row, Arc::clone(&whole.account))
     });
     let parts: Unit = parts.collect();
-    message.row.progress.state = State::Split;
-    message.row.progress.deadline = Some(message.row.expires_at);
-    let (id, progress) = message.change();
+    whole.row.progress.state = State::Split;
+    whole.row.progress.deadline = Some(whole.row.expires_at);
+    let (id, progress) = whole.change();
     smpp.log.append(|batch| {
         batch.change(id, progress);
         for part in &parts {
             batch.accept(part.row.clone());
         }
     });
-    match message.row.progress.vendor.and_then(|id| smpp.vendor(id)) {
-        Some(vendor) => vendor.requeue(parts),
-        // The vendor went between the two looks; the log has the parts, the next start finds them.
-        None => tracing::warn!(message = %message.id(), "vendor of a scheduled message is gone"),
-    }
-    Ok(())
+    chosen.vendor.requeue(parts);
 }

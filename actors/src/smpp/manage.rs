@@ -243,9 +243,10 @@ async fn replace(smpp: &Smpp, account: &Account, body: &[u8]) -> Result<(), Comm
     }
     message.row.progress.state = State::Scheduled;
     message.row.progress.deadline = Some(due.micros());
+    let alphabet = message.row.alphabet;
     let (id, progress) = message.change();
     let ticket = smpp.log.append(|batch| {
-        batch.frames.push((id, frame));
+        batch.frames.push((id, alphabet, frame));
         batch.change(id, progress);
     });
     ticket.durable().await;

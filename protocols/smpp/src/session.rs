@@ -167,7 +167,7 @@ impl Session {
         }
     }
 
-    /// A PDU other than enquire_link and its response arrived; see [`Session::on_pdu`].
+    /// The peer is known to be alive and active although none of its PDUs is read now.
     pub const fn on_received(&mut self, now: Instant) {
         self.timers.received(now);
         self.timers.active(now);

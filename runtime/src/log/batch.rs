@@ -12,8 +12,9 @@ pub struct Batch {
     pub accepts: Vec<MessageRow>,
     /// The newest image of messages that changed.
     pub changes: Vec<(i64, Progress)>,
-    /// Frames of queued messages that the customer replaced.
-    pub frames: Vec<(i64, bytes::Bytes)>,
+    /// Frames of messages that were replaced, or made ready for their vendor: with the number of the alphabet
+    /// that data_coding 0 has in them.
+    pub frames: Vec<(i64, u8, bytes::Bytes)>,
     /// New `deliver_sm` owed.
     pub outbox: Vec<OutboxRow>,
     /// `deliver_sm` acknowledged by the customer.

@@ -121,7 +121,7 @@ pub(super) static PG_INSERT_OUTBOX: &str = "INSERT INTO messaging.outbox (id, ac
 pub(super) static PG_DELETE_OUTBOX: &str = "DELETE FROM messaging.outbox WHERE id = ANY($1::bigint[])";
 
 crate::store::statements! {
-    REPLACE_FRAME = Sql::both("UPDATE messaging.messages SET frame = $2 WHERE id = $1");
+    REPLACE_FRAME = Sql::both("UPDATE messaging.messages SET alphabet = $2, frame = $3 WHERE id = $1");
     PARK = Sql::both(
         "INSERT INTO messaging.parked_receipts (id, vendor_id, received_at, orphan, body) \
          VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT (id) DO NOTHING");

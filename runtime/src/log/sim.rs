@@ -82,8 +82,9 @@ impl Tables {
                 row.progress = progress.clone();
             }
         }
-        for (id, frame) in &batch.frames {
+        for (id, alphabet, frame) in &batch.frames {
             if let Some(row) = self.messages.get_mut(id) {
+                row.alphabet = *alphabet;
                 row.frame = Bytes::clone(frame);
             }
         }

@@ -105,11 +105,12 @@ async fn contract(store: Arc<dyn LogStore>) {
     batch.change(6, Progress { state: State::Expired, deadline: None, ..row(6).progress });
     batch.outbox_done.extend([2, 4]);
     batch.unparked.push(1);
-    batch.frames.push((7, Bytes::from_static(b"other")));
+    batch.frames.push((7, 3, Bytes::from_static(b"other")));
     batch.outbox.push(owed(11, 9));
     store.commit(&batch).await.unwrap();
     assert_eq!(store.message(5).await.unwrap().unwrap().progress, done);
-    assert_eq!(store.message(7).await.unwrap().unwrap().frame, "other");
+    let replaced = store.message(7).await.unwrap().unwrap();
+    assert_eq!((replaced.alphabet, replaced.frame), (3, Bytes::from_static(b"other")));
     assert_eq!(store.by_dlr_hash(&[77, 78]).await.unwrap(), []);
     assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap().len(), 3);
     assert_eq!(store.parked(0, 10).await.unwrap(), []);

@@ -222,7 +222,7 @@ impl Serve {
             match self.connection.next_frame() {
                 Ok(Some(frame)) => {
                     self.partial_since = None;
-                    self.machine.on_received(Instant::now().into_std());
+                    self.machine.on_pdu(frame.header().command_id, Instant::now().into_std());
                     self.on_frame(&frame);
                 }
                 Ok(None) => {

@@ -209,7 +209,7 @@ impl Serve {
         while self.may_read() {
             match self.connection.next_frame() {
                 Ok(Some(frame)) => {
-                    self.machine.on_received(Instant::now().into_std());
+                    self.machine.on_pdu(frame.header().command_id, Instant::now().into_std());
                     self.on_frame(&frame);
                 }
                 Ok(None) => break,

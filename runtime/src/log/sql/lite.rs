@@ -24,8 +24,9 @@ pub(super) async fn write(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) 
 
 /// The small statements of a batch, one row each: they are rare.
 async fn write_rare(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> Result<(), Error> {
-    for (id, frame) in &batch.frames {
-        let query = sqlx::query(REPLACE_FRAME.lite()).bind(*id).bind(frame.to_vec());
+    for (id, alphabet, frame) in &batch.frames {
+        let query =
+            sqlx::query(REPLACE_FRAME.lite()).bind(*id).bind(i16::from(*alphabet)).bind(frame.to_vec());
         query.execute(&mut **tx).await?;
     }
     for row in &batch.parked {

@@ -43,8 +43,8 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), 
 
 /// The small statements of a batch, one row each: they are rare.
 async fn write_rare(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), Error> {
-    for (id, frame) in &batch.frames {
-        let query = sqlx::query(REPLACE_FRAME.pg()).bind(*id).bind(frame.to_vec());
+    for (id, alphabet, frame) in &batch.frames {
+        let query = sqlx::query(REPLACE_FRAME.pg()).bind(*id).bind(i16::from(*alphabet)).bind(frame.to_vec());
         query.execute(&mut **tx).await?;
     }
     for row in &batch.parked {
