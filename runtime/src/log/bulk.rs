@@ -50,7 +50,7 @@ pub(super) fn chunks(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
 /// The states of the index `messages_live`. The words must be the index's own, or SQLite does not use it.
 macro_rules! paged {
     () => {
-        "state > 0 AND state <> 4 AND state < 10"
+        "state <> 4 AND state < 10"
     };
 }
 

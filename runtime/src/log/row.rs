@@ -87,7 +87,7 @@ impl State {
     /// True for the states that [`LogStore::live`](super::LogStore::live) pages through: the log keeps them by id.
     #[must_use]
     pub const fn is_paged(self) -> bool {
-        matches!(self, Self::Queued | Self::Submitted | Self::Uncertain | Self::Split)
+        matches!(self, Self::Scheduled | Self::Queued | Self::Submitted | Self::Uncertain | Self::Split)
     }
 
     /// True for the states whose deadlines the log keeps in order.
