@@ -21,6 +21,10 @@ use clap::error::ErrorKind;
 use self::cli::{Cli, Command, ConfigCommand, ExplainCommand};
 use self::failure::Failure;
 
+/// Messages are made on one thread and freed on another, which is what it is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Time for blocking work that is left when a command has ended.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
