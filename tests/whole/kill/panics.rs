@@ -53,7 +53,7 @@ fn every_kind_of_actor_heals() {
     printed.assert_success();
     assert!(printed.stdout.contains("RESTARTS"), "{}", printed.stdout);
     drop(node);
-    // Rest-for-one takes the binds down with the log: each panic can lose what all of them had outstanding.
+    // Rest-for-one can take binds down with another: each panic can lose what all of them had outstanding.
     balance(&vendors, &ledger, KINDS.len() * ROUNDS as usize);
 }
 
@@ -61,7 +61,8 @@ fn every_kind_of_actor_heals() {
 fn nobody_panics_unless_the_configuration_allows_it() {
     let node = Node::new(&Setup::default());
     let refused = node.post(&panic_of("retention:main:0"));
-    assert_eq!((refused.status, &refused.json()["code"]), (403, &"fault_injection_off".into()));
+    assert_eq!(refused.status, 403);
+    assert!(refused.body.contains("fault_injection_off"), "{}", refused.body);
     assert_eq!(restarts(&tree(&node)["retention:main:0"]), 0);
 }
 

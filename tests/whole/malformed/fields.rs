@@ -30,7 +30,8 @@ fn every_field_has_its_limit_and_its_status() {
         ("validity of 17 octets", &[0x62], Sm { validity: digits(17), ..sm() }),
         ("validity in month 13", &[0x62], Sm { validity: b"261301000000000+".to_vec(), ..sm() }),
         ("replace_if_present 2", &[0x54], Sm { replace: 2, ..sm() }),
-        ("255 octets of text", &[0x01], Sm { text: vec![b'x'; 255], ..sm() }),
+        // 3.4 ends at 254 octets, 5.0 at 255 (4.7.25): what is in doubt is taken.
+        ("255 octets of text", &[0], Sm { text: vec![b'x'; 255], ..sm() }),
     ];
     for (case, statuses, sm) in cases {
         answered(&mut esme, case, &sm.submit(5), &refused(statuses));
