@@ -35,10 +35,10 @@ CREATE TABLE messaging.messages (
 );
 
 -- What lives, by what is asked of it. A start pages through queued, submitted, uncertain and split messages by
--- id, a cancellation through scheduled ones; the sweep looks for the earliest deadline of all but submitted ones. Each index has only the states that
--- it is asked for, so that a message on its usual way (submitted, enroute, final) stands in one of them at a
--- time: two indexes cost no more than one over both. Comparisons, because SQLite makes a table of an IN list in
--- every statement that writes.
+-- id, a cancellation through scheduled ones; the sweep looks for the earliest deadline of all but submitted ones.
+-- Each index has only the states that it is asked for, so that a message on its usual way (submitted, enroute,
+-- final) stands in one of them at a time: two indexes cost no more than one over both. Comparisons, because SQLite
+-- makes a table of an IN list in every statement that writes.
 CREATE INDEX messages_live ON messaging.messages (state, id) WHERE state <> 4 AND state < 10;
 CREATE INDEX messages_due ON messaging.messages (state, deadline) WHERE state <> 2 AND state < 10;
 -- Receipts find their message here until it is final.

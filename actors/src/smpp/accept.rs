@@ -9,9 +9,11 @@ use runtime::model::{MessageId, Route};
 use smpp::pdu::Sm;
 use smpp::time::Time;
 use smpp::{CommandId, CommandStatus, Frame};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::Smpp;
 use super::account::{Account, Settings};
@@ -122,11 +124,9 @@ fn take(
 }
 
 /// A route with its vendor.
-pub struct Chosen {
-    /// The route.
-    pub route: Arc<Route>,
-    /// Its vendor.
-    pub vendor: Arc<Vendor>,
+struct Chosen {
+    route: Arc<Route>,
+    vendor: Arc<Vendor>,
 }
 
 /// The best candidate whose vendor is up; if none is, the best one.
@@ -312,28 +312,26 @@ pub fn reroute_or_end(smpp: &Smpp, message: Box<Message>) {
     }
 }
 
-/// A message that waits for a vendor that is down goes to one that is up, if its routes know one. Gives it back
+/// A message that waits for a vendor that is down goes to one of these, if its routes know one. Gives it back
 /// else.
 ///
 /// # Errors
 /// The message, as it was.
-pub fn move_to_live(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
-    let Some(Chosen { route, vendor }) = live_route(smpp, &message) else { return Err(message) };
+pub fn move_to(smpp: &Smpp, mut message: Box<Message>, up: &HashSet<Uuid>) -> Result<(), Box<Message>> {
+    let Some(route) = route_to(smpp, &message, up) else { return Err(message) };
+    let Some(vendor) = smpp.vendor(route.vendor) else { return Err(message) };
     message.tries = 0;
     assign(smpp, &mut message, &route);
     vendor.requeue(vec![message]);
     Ok(())
 }
 
-/// The best route of a message whose vendor is up.
-pub fn live_route(smpp: &Smpp, message: &Message) -> Option<Chosen> {
+/// The best route of a message to one of these vendors. Takes no lock of a vendor.
+pub fn route_to(smpp: &Smpp, message: &Message, up: &HashSet<Uuid>) -> Option<Arc<Route>> {
     let routes = smpp.routes.load();
-    let vendors = smpp.vendors.load();
     let candidates = routes.candidates(&query_of(message), |n| smpp.random.below(n));
-    candidates.into_iter().filter(|route| !message.tried.contains(&route.id)).find_map(|route| {
-        let vendor = vendors.get(&route.vendor).filter(|vendor| vendor.is_up())?;
-        Some(Chosen { route: Arc::clone(route), vendor: Arc::clone(vendor) })
-    })
+    let mut open = candidates.into_iter().filter(|route| !message.tried.contains(&route.id));
+    open.find(|route| up.contains(&route.vendor)).map(Arc::clone)
 }
 
 fn query_of(message: &Message) -> Query<'_> {

@@ -229,8 +229,9 @@ impl Outbox {
 
     /// Adds what was read; a page that is not full reached `up_to`.
     pub fn loaded(&self, page: Vec<OutboxRow>, up_to: i64, limit: usize) {
-        let of_an_earlier_life = self.lanes.lock().loaded(page, up_to, limit);
+        let (of_an_earlier_life, vanished) = self.lanes.lock().loaded(page, up_to, limit);
         self.owed.fetch_add(of_an_earlier_life, Ordering::AcqRel);
+        self.owed.fetch_sub(vanished, Ordering::AcqRel);
         self.wake_one();
     }
 

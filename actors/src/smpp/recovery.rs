@@ -100,6 +100,8 @@ async fn read_back(smpp: &Smpp) -> Result<(), Error> {
     }
     load_uncertain(smpp, boundary).await?;
     dlr_tracker::load_wholes(smpp).await?;
+    // Not while the tracker has some in hand: those would be read a second time.
+    let _alone = smpp.off_path.lock().await;
     dlr_tracker::load(smpp).await?;
     smpp.loaded.store(true, Ordering::Release);
     Ok(())

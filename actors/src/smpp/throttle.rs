@@ -54,14 +54,11 @@ impl TokenBucket {
         }
     }
 
-    /// True when everything passes.
-    #[must_use]
-    pub fn is_unlimited(&self) -> bool {
-        self.rate <= 0.0
-    }
-
-    /// Loses what has gathered, so that a new rate holds from now on.
-    pub fn empty(&mut self) {
+    /// Loses what has gathered; without a rate, what is flowing is the rate from now on.
+    pub fn hold(&mut self, flowing_per_second: f64, now: Instant) {
+        if self.rate <= 0.0 {
+            self.set_rate(flowing_per_second.max(1.0), now);
+        }
         self.tokens = self.tokens.min(0.0);
     }
 
@@ -156,7 +153,8 @@ impl Aimd {
             return Some(self.cut(accepted / seconds, (accepted + throttled) / seconds));
         }
         if throttled > 0.0 {
-            return None;
+            // The first refusal held a bind that has no limit to what was flowing; it is let be.
+            return self.rate.is_none().then_some(self.limit);
         }
         self.raise(elapsed)
     }
@@ -241,7 +239,7 @@ mod tests {
                 refused += u32::from(counts && refusal);
                 taken += u32::from(counts && !refusal);
                 match refusal {
-                    true if aimd.throttled() => bucket.empty(),
+                    true if aimd.throttled() => bucket.hold(5000.0, now),
                     true => {}
                     false => aimd.accepted(),
                 }
@@ -272,6 +270,9 @@ mod tests {
             n % 20 == 0
         });
         assert!(taken > 500 * 20 * 8 / 10, "{taken} in twenty seconds");
+        let mut first = true;
+        let (taken, _) = drive(0, 10, |_| std::mem::take(&mut first));
+        assert_eq!(taken, 50_000, "a window of ten in every millisecond, after one refusal at the start");
     }
 
     #[test]

@@ -241,13 +241,16 @@ impl Vendor {
         }
     }
 
-    /// Takes waiting messages out that `wanted` picks, wherever they wait.
+    /// Takes waiting messages out that `wanted` picks, wherever they wait. It is called under this vendor's
+    /// locks and takes none of any vendor.
     pub fn extract(&self, mut wanted: impl FnMut(&Message) -> bool) -> Vec<Box<Message>> {
         let mut found = self.queue.lock().extract(&mut wanted);
         for slot in self.slots.read().iter() {
-            let next = &mut slot.inbox.lock().next;
-            let (taken, kept) = std::mem::take(next).into_iter().partition(|message| wanted(message));
-            *next = kept;
+            let mut inbox = slot.inbox.lock();
+            let (taken, kept) =
+                std::mem::take(&mut inbox.next).into_iter().partition(|message| wanted(message));
+            inbox.next = kept;
+            drop(inbox);
             found.extend::<VecDeque<_>>(taken);
         }
         found

@@ -45,8 +45,8 @@ pub fn scenarios() -> Vec<Scenario> {
         answer_delay: Duration::from_millis(50),
         vendor_binds: 1,
         vendor_window: 10,
-        // Twice what one bind can carry: 10 messages every 50 ms.
-        rate: 400.0,
+        // A little more than one bind can carry: 10 messages every 50 ms.
+        rate: 210.0,
         duration: Duration::from_secs(15),
         ..named("smpp/one-bind-window-10-answer-50ms")
     }));

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Batch, CommitTimes, LogStore};
 use crate::store::{Error, ErrorKind};
 
+/// After a group of fewer records the next one is committed at once: little comes, and each waits for it.
+const COMPANY_MIN: usize = 8;
 /// Waits between tries of a commit that the store refused for now.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -23,7 +25,8 @@ const STALLED: Duration = Duration::from_secs(5);
 pub struct Limits {
     /// Records that may wait for the next commit; more new messages are refused.
     pub open_records_max: usize,
-    /// How long a commit may wait for company when the last one was small. Zero commits at once.
+    /// How long after the beginning of the last commit the next one waits for company, unless the last had hardly
+    /// any. Zero commits at once.
     pub gather: Duration,
 }
 
@@ -222,11 +225,13 @@ impl MessageLog {
         if self.health() == Health::Failed {
             std::future::pending::<()>().await;
         }
-        let mut last = Instant::now();
+        let (mut last, mut company) = (Instant::now(), true);
         loop {
             if closing.is_none() {
                 self.records().await;
-                self.gather(last).await;
+                if company {
+                    self.gather(last).await;
+                }
                 last = Instant::now();
                 *closing = Some(self.close());
             }
@@ -235,6 +240,7 @@ impl MessageLog {
                 group.ticket.complete();
             }
             if let Some(mut group) = closing.take() {
+                company = group.batch.len() >= COMPANY_MIN;
                 group.batch.clear();
                 *self.0.spare.lock() = group.batch;
             }

@@ -177,7 +177,7 @@ pub struct Messaging {
     pub accounts: Vec<Account>,
     /// Vendors.
     pub vendors: Vec<Vendor>,
-    /// Vendors that are left out because their password does not open: id and instance_name.
+    /// Vendors whose password does not open, among the others as inactive ones: id and instance_name.
     pub vendors_sealed: Vec<(Uuid, String)>,
     /// Routes.
     pub routes: Vec<Route>,

@@ -39,7 +39,7 @@ pub async fn version(db: &Db) -> Result<i64, Error> {
 
 /// Reads everything. The version is read first: a change that comes in between is read again later.
 ///
-/// A vendor whose password does not open is left out and named in the log and in
+/// A vendor whose password does not open is inactive, and named in the log and in
 /// [`Messaging::vendors_sealed`]: it must not keep the others from their work.
 ///
 /// # Errors
@@ -187,9 +187,11 @@ fn open_vendors(rows: Vec<VendorRecord>, key: &RootKey) -> Result<(Vec<Vendor>, 
                 tracing::error!(
                     vendor = row.instance_name,
                     %error,
-                    "vendor left out: apply its entry with its password again"
+                    "vendor without its password, no bind of it: apply its entry with its password again"
                 );
-                sealed.push((row.id, row.instance_name));
+                sealed.push((row.id, row.instance_name.clone()));
+                // It stays known, so that what waits for it goes on waiting.
+                open.push(Vendor { active: false, ..vendor(row, SecretString::new(""))? });
             }
         }
     }

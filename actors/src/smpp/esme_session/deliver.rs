@@ -36,7 +36,7 @@ impl Serve {
         if self.paused_until.is_some_and(|until| until <= now) {
             self.paused_until = None;
         }
-        while self.room() > 0
+        while self.places() > 0
             && let Some(delivery) = self.next_delivery(now)
         {
             self.send(delivery, now);
@@ -48,19 +48,26 @@ impl Serve {
         self.account.outbox.rest(&self.receiver, room);
     }
 
-    /// Deliveries that may be sent now. None while the customer asked for a pause, once either side has said
-    /// unbind, and while so many wait for another try that it seems to refuse everything.
-    fn room(&self) -> u32 {
-        let closed = self.paused_until.is_some()
-            || !self.is_bound()
-            || self.connection.output.len() >= UNSENT_MAX
-            || self.again.len() >= self.window.capacity();
+    /// Deliveries that may be sent now. None while the customer asked for a pause, and once either side has
+    /// said unbind.
+    fn places(&self) -> u32 {
+        let closed =
+            self.paused_until.is_some() || !self.is_bound() || self.connection.output.len() >= UNSENT_MAX;
         if closed { 0 } else { u32::try_from(self.window.free()).unwrap_or(u32::MAX) }
+    }
+
+    /// New ones among them: none while so many wait for another try that the customer seems to refuse
+    /// everything.
+    fn room(&self) -> u32 {
+        if self.again.len() >= self.window.capacity() { 0 } else { self.places() }
     }
 
     fn next_delivery(&mut self, now: Instant) -> Option<Delivery> {
         if let Some(due) = self.again.iter().position(|again| again.at <= now) {
             return Some(self.again.swap_remove(due).delivery);
+        }
+        if self.room() == 0 {
+            return None;
         }
         match self.account.outbox.next() {
             Next::Delivery(delivery) => Some(delivery),
@@ -68,8 +75,11 @@ impl Serve {
         }
     }
 
-    /// When the next delivery is to be sent again.
+    /// When the next delivery is to be sent again. None without a place for it: what gives one wakes us.
     pub(super) fn next_again(&self) -> Option<Instant> {
+        if self.places() == 0 {
+            return None;
+        }
         self.again.iter().map(|again| again.at).min()
     }
 

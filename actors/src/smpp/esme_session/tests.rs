@@ -180,6 +180,23 @@ async fn a_refused_delivery_is_tried_again_and_given_up_at_last() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_customer_that_refuses_a_whole_window_gets_it_again_and_then_the_rest() {
+    let (smpp, disk) = node();
+    testing::commit(&smpp);
+    let mut peer = Peer::bind(&smpp, BindMode::Receiver);
+    for _ in 0..12 {
+        owed(&smpp);
+    }
+    for _ in 0..10 {
+        let (_, sequence_number) = peer.next().await.unwrap();
+        peer.refuse(sequence_number, CommandStatus::ESME_RUNKNOWNERR).await;
+    }
+    assert!(peer.is_silent(Duration::from_millis(500)).await, "it seems to refuse everything");
+    assert_eq!(peer.take_all().await, 12);
+    assert!(disk.outbox_rows().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_absent_customer_gets_the_newest_of_what_was_kept() {
     let limits = CustomerConfig { customer: Uuid::from_u128(1), throughput: 0, outbox_max: 300 };
     let (smpp, disk) = testing::smpp(Messaging { customer_configs: vec![limits], ..testing::config() });

@@ -1,13 +1,15 @@
 //! Messages that wait for a vendor that does not come: another vendor of their routes takes them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::smpp::Smpp;
-use crate::smpp::accept::{live_route, move_to_live, reroute_or_end};
+use crate::smpp::accept::{move_to, reroute_or_end, route_to};
 use crate::smpp::vendor::Vendor;
 
 /// A vendor is down for this long before its messages go elsewhere: binds break and come back.
@@ -26,7 +28,7 @@ pub(super) fn move_on(smpp: &Smpp, now: Instant) {
     }
     drop(gone);
     // The last of its binds may put messages back while it ends.
-    smpp.gone.lock().retain(|vendor| Arc::strong_count(vendor) > 1);
+    smpp.gone.lock().retain(|vendor| Arc::strong_count(vendor) > 1 || !vendor.queue.lock().is_empty());
     for vendor in smpp.vendors.load().values() {
         if is_down(vendor, now) && !vendor.queue.lock().is_empty() {
             move_from(smpp, vendor);
@@ -47,6 +49,13 @@ fn is_down(vendor: &Vendor, now: Instant) -> bool {
 }
 
 fn move_from(smpp: &Smpp, vendor: &Vendor) {
+    // Asked before the queue is locked: a vendor's locks are not taken under those of another.
+    let others = smpp.vendors.load();
+    let others = others.values().filter(|other| other.id != vendor.id && other.is_up() && !other.is_full(1));
+    let up: HashSet<Uuid> = others.map(|other| other.id).collect();
+    if up.is_empty() {
+        return;
+    }
     let (mut seen, mut wanted) = (0, 0);
     // Parts of one message stay together, and where they are.
     let messages = vendor.extract(|message| {
@@ -54,17 +63,83 @@ fn move_from(smpp: &Smpp, vendor: &Vendor) {
         let moves = message.row.parent.is_none()
             && seen <= SEEN_MAX
             && wanted < SLICE
-            && live_route(smpp, message).is_some();
+            && route_to(smpp, message, &up).is_some();
         wanted += usize::from(moves);
         moves
     });
     let moved = messages.len();
-    for message in messages {
-        if let Err(message) = move_to_live(smpp, message) {
+    // Each goes to the head of its new queue, so the last goes first.
+    for message in messages.into_iter().rev() {
+        if let Err(message) = move_to(smpp, message, &up) {
             vendor.requeue(vec![message]);
         }
     }
     if moved > 0 {
         tracing::info!(vendor = vendor.name(), moved, "messages moved to vendors that are up");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::model::{Messaging, Vendor as Config};
+
+    use super::*;
+    use crate::smpp::message_router::install;
+    use crate::smpp::routing::tests::{route, vendor};
+    use crate::smpp::testing;
+
+    fn queued(vendor: &Vendor) -> usize {
+        vendor.queue.lock().len()
+    }
+
+    /// Vendors 1 and 2 with a route each, 2 the dearer; three messages wait for 1, one of them in a bind's line.
+    fn waiting(vendors: Vec<Config>) -> (Arc<Smpp>, Arc<Vendor>, Arc<Vendor>) {
+        let (smpp, _disk) = testing::smpp(testing::config());
+        let routes = vec![route("a", "", 1), runtime::model::Route { priority: 9, ..route("b", "", 2) }];
+        install(&smpp, Messaging { vendors, routes, ..testing::config() });
+        let known = |n| smpp.vendor(Uuid::from_u128(n)).unwrap();
+        let (first, second) = (known(1), known(2));
+        for id in 1..=2 {
+            first.enqueue(vec![testing::message(id)]).unwrap();
+        }
+        first.slot(0, Instant::now()).inbox.lock().next.push_back(testing::message(3));
+        (smpp, first, second)
+    }
+
+    #[tokio::test]
+    async fn messages_of_a_vendor_that_stays_down_go_to_one_that_is_up() {
+        let (smpp, first, second) = waiting(vec![vendor(1), vendor(2)]);
+        let now = Instant::now();
+        move_on(&smpp, now);
+        move_on(&smpp, now + DOWN_FOR);
+        assert_eq!((queued(&first), queued(&second)), (2, 0), "nobody is up");
+        second.slot(0, now).inbox.lock().open = true;
+        move_on(&smpp, now + DOWN_FOR);
+        assert_eq!((queued(&first), queued(&second)), (0, 3));
+        let order: Vec<i64> = second.extract(|_| true).iter().map(|message| message.row.id).collect();
+        assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn an_inactive_vendor_is_not_waited_for_and_one_that_is_up_keeps_its_own() {
+        let (smpp, first, second) = waiting(vec![Config { active: false, ..vendor(1) }, vendor(2)]);
+        second.slot(0, Instant::now()).inbox.lock().open = true;
+        move_on(&smpp, Instant::now());
+        assert_eq!((queued(&first), queued(&second)), (0, 3));
+        move_on(&smpp, Instant::now() + DOWN_FOR * 2);
+        assert_eq!(queued(&second), 3);
+    }
+
+    #[tokio::test]
+    async fn a_vendor_that_left_the_configuration_leaves_nothing_behind() {
+        let (smpp, first, second) = waiting(vec![vendor(1), vendor(2)]);
+        let routes = vec![route("b", "", 2)];
+        install(&smpp, Messaging { vendors: vec![vendor(2)], routes, ..testing::config() });
+        move_on(&smpp, Instant::now());
+        assert_eq!((queued(&first), queued(&second)), (0, 3));
+        assert_eq!(smpp.gone.lock().len(), 1, "a bind of it may still put something back");
+        drop(first);
+        move_on(&smpp, Instant::now());
+        assert!(smpp.gone.lock().is_empty());
     }
 }

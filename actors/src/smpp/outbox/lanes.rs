@@ -25,6 +25,8 @@ pub(super) struct Lanes {
     unread_from: i64,
     /// Rows up to here are of an earlier life.
     recovered: i64,
+    /// Rows of this life that are counted and in the log only.
+    unread: usize,
 }
 
 impl Lanes {
@@ -40,6 +42,7 @@ impl Lanes {
 
     pub(super) fn spilled(&mut self, id: i64) {
         self.withdraw(id);
+        self.unread += 1;
         let all_read = self.loaded >= self.spilled;
         self.unread_from = if all_read { id } else { self.unread_from.min(id) };
         self.spilled = self.spilled.max(id);
@@ -98,6 +101,7 @@ impl Lanes {
             return 0;
         }
         let counted_again = self.backlog.iter().filter(|delivery| delivery.row.id <= self.recovered).count();
+        self.unread += self.backlog.len() - counted_again;
         self.backlog = VecDeque::new();
         self.loaded = lowest - 1;
         self.unread_from = lowest;
@@ -112,8 +116,9 @@ impl Lanes {
         wants.then_some((self.loaded, up_to))
     }
 
-    /// Gives how many of the rows are of an earlier life.
-    pub(super) fn loaded(&mut self, mut page: Vec<OutboxRow>, up_to: i64, limit: usize) -> usize {
+    /// Gives how many of the rows are of an earlier life and not counted yet, and how many that are counted
+    /// were not there: expired, and deleted by retention.
+    pub(super) fn loaded(&mut self, mut page: Vec<OutboxRow>, up_to: i64, limit: usize) -> (usize, usize) {
         self.loading = false;
         let is_full = page.len() >= limit;
         // What is beyond may have neighbours that are not in the log yet.
@@ -122,7 +127,9 @@ impl Lanes {
         self.loaded = if is_full && page.len() >= limit { last } else { last.max(up_to) };
         self.unread_from = self.unread_from.max(self.loaded + 1);
         let counted = page.iter().filter(|row| row.id <= self.recovered).count();
+        self.unread = self.unread.saturating_sub(page.len() - counted);
         self.backlog.extend(page.into_iter().map(Delivery::read_back));
-        counted
+        let vanished = if self.loaded >= self.spilled { std::mem::take(&mut self.unread) } else { 0 };
+        (counted, vanished)
     }
 }

@@ -146,6 +146,17 @@ fn the_oldest_go_first_wherever_they_are() {
 }
 
 #[test]
+fn what_retention_has_deleted_is_owed_no_more() {
+    let outbox = Outbox::default();
+    (1..=5).for_each(|id| spill(&outbox, id));
+    assert!(outbox.exceeds(4));
+    assert_eq!(outbox.wants_backlog(), Some((0, 5)));
+    outbox.loaded(vec![row(5)], 5, 10);
+    assert!(outbox.exceeds(0) && !outbox.exceeds(1), "the four before it had expired");
+    assert_eq!(ids(&outbox), [5]);
+}
+
+#[test]
 fn rows_of_an_earlier_life_are_older_and_count_when_read() {
     let outbox = Outbox::default();
     outbox.recovered(10);

@@ -32,7 +32,7 @@ pub(crate) fn vendor(n: u128) -> Vendor {
     }
 }
 
-fn route(name: &str, prefix: &str, vendor: u128) -> Route {
+pub(crate) fn route(name: &str, prefix: &str, vendor: u128) -> Route {
     Route {
         id: Uuid::from_u128(name.bytes().fold(0, |sum, octet| sum << 8 | u128::from(octet))),
         name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! The data path of a bind: one task that submits, takes answers and receipts, and keeps time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -70,7 +70,7 @@ pub(super) struct Silence {
     /// Places of the window that stay taken until the vendor answers something.
     pub(super) withheld: u32,
     /// Messages whose answer did not come in time, by sequence_number.
-    pub(super) late: HashMap<u32, i64>,
+    pub(super) late: BTreeMap<u32, i64>,
 }
 
 /// Messages a second, measured over the last whole second.
@@ -313,6 +313,7 @@ impl Serve {
     fn leave(&mut self) {
         if self.leaves_by.is_none() {
             self.leaves_by = Some(Instant::now() + self.smpp.options.unbind.get());
+            self.queue_due = None;
             self.give_back();
         }
     }

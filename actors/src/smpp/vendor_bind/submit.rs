@@ -202,11 +202,16 @@ impl Serve {
         self.probe();
     }
 
-    /// A request got its answer: its place is free, and the vendor is not silent.
+    /// A request got its answer: its place is free.
     fn answered(&mut self) {
+        self.heard(1);
+    }
+
+    /// The vendor is not silent: so many places are free, and those that were withheld.
+    fn heard(&mut self, places: u32) {
         let withheld = std::mem::take(&mut self.silence.withheld);
         let mut inbox = self.slot.inbox.lock();
-        inbox.free += 1 + withheld;
+        inbox.free += places + withheld;
         if withheld > 0 {
             inbox.open = self.may_submit();
         }
@@ -218,8 +223,9 @@ impl Serve {
     /// the traffic.
     fn unanswered(&mut self, sequence_number: u32, id: i64) {
         self.silence.withheld += 1;
-        if self.silence.late.len() < LATE_MAX {
-            self.silence.late.insert(sequence_number, id);
+        self.silence.late.insert(sequence_number, id);
+        if self.silence.late.len() > LATE_MAX {
+            self.silence.late.pop_first();
         }
         self.slot.inbox.lock().open = false;
         self.face.unanswered.store(self.window.len(), Ordering::Relaxed);
@@ -244,13 +250,15 @@ impl Serve {
     fn on_late_answer(&mut self, frame: &Frame) {
         let header = frame.header();
         let Some(id) = self.silence.late.remove(&header.sequence_number) else { return };
-        let held = self.smpp.tracker.answered(id);
-        if header.command_status == CommandStatus::ESME_ROK
-            && let Some(message) = held
-        {
-            self.on_accepted(message, frame);
-        } else if let Some(message) = held {
-            self.on_permanent(message, header.command_status);
+        self.heard(0);
+        let Some(message) = self.smpp.tracker.answered(id) else { return };
+        let status = header.command_status;
+        match classify(status, &self.vendor.config.load().retryable_statuses) {
+            Class::Accepted => self.on_accepted(message, frame),
+            // The vendor says that it does not have it: sent again, it still arrives once at most.
+            Class::SlowDown | Class::Bind => self.put_back(message),
+            Class::Transient => self.on_transient(message, status),
+            Class::Permanent => self.on_permanent(message, status),
         }
     }
 
@@ -302,10 +310,7 @@ impl Serve {
         self.smpp.log.append(|batch| batch.change(id, progress));
         let mut inbox = self.slot.inbox.lock();
         if self.aimd.throttled() {
-            if inbox.bucket.is_unlimited() {
-                inbox.bucket.set_rate(self.flow.per_second(), now);
-            }
-            inbox.bucket.empty();
+            inbox.bucket.hold(self.flow.per_second(), now);
         }
         let place = inbox.next.iter().position(|other| other.row.id > message.row.id);
         let place = place.unwrap_or(inbox.next.len());

@@ -1,5 +1,8 @@
+use std::collections::HashMap;
+
 use super::*;
 use crate::clock::Timestamp;
+use crate::model::Vendor;
 use crate::seal::RootKey;
 use crate::store::messaging;
 use crate::store::testing::{Engine, each_engine};
@@ -116,7 +119,7 @@ async fn of_two_applies_planned_on_the_same_state_the_second_is_refused_whole() 
 }
 
 #[tokio::test]
-async fn a_vendor_whose_password_does_not_open_is_left_out_and_mended_by_its_entry() {
+async fn a_vendor_whose_password_does_not_open_is_inactive_and_mended_by_its_entry() {
     each_engine(async |engine: Engine| {
         let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
         let other = RootKey::load_or_create(&engine.dir.path().join("other.key")).unwrap();
@@ -136,8 +139,9 @@ async fn a_vendor_whose_password_does_not_open_is_left_out_and_mended_by_its_ent
         apply(&engine.store, &other, (&bad, &changes), &good, now).await.unwrap();
 
         let partly = messaging::load(&engine.store, &key).await.unwrap();
-        assert_eq!(partly.vendors.len(), 1);
-        assert_eq!(partly.vendors[0].instance_name, "boston");
+        let active = |vendor: &Vendor| (vendor.instance_name.clone(), vendor.active);
+        let states: HashMap<String, bool> = partly.vendors.iter().map(active).collect();
+        assert_eq!(states, HashMap::from([("boston".to_owned(), true), ("atlanta".to_owned(), false)]));
         let id = good.vendors.iter().find(|vendor| vendor.instance_name == "atlanta").unwrap().id;
         assert_eq!(partly.vendors_sealed, [(id, "atlanta".to_owned())]);
 
@@ -150,7 +154,7 @@ async fn a_vendor_whose_password_does_not_open_is_left_out_and_mended_by_its_ent
         apply(&engine.store, &key, (&atlanta, &changes), &partly, now).await.unwrap();
         let mended = messaging::load(&engine.store, &key).await.unwrap();
         let vendor = mended.vendors.iter().find(|vendor| vendor.id == id).unwrap();
-        assert_eq!(vendor.password.expose(), "hidden");
+        assert_eq!((vendor.password.expose(), vendor.active), ("hidden", true));
     })
     .await;
 }
