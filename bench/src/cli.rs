@@ -278,6 +278,7 @@ impl Smpp {
             throttled: self.throttled,
             vendor_throughput: self.vendor_throughput,
             drop_every: self.drop_every,
+            retention: None,
         })
     }
 }

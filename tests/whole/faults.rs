@@ -1,6 +1,7 @@
 //! Faults around the node: at its start, at its vendors, at its disk.
 
 mod disk;
+mod log;
 mod start;
 mod vendor;
 

@@ -45,6 +45,8 @@ pub struct Load {
     pub vendor_throughput: u64,
     /// The SMSC loses a connection at every Nth submit_sm; 0 is never.
     pub drop_every: u64,
+    /// How long the node keeps messages that have ended; its default without.
+    pub retention: Option<Duration>,
 }
 
 impl Default for Load {
@@ -66,6 +68,7 @@ impl Default for Load {
             throttled: 0.0,
             vendor_throughput: 0,
             drop_every: 0,
+            retention: None,
         }
     }
 }
@@ -117,6 +120,7 @@ impl Load {
             vendor_binds: self.vendor_binds,
             vendor_window: self.vendor_window,
             queue_depth_max: QUEUE_DEPTH_MAX,
+            retention: self.retention,
             retry_uncertain: self.drop_every > 0,
         }
     }
@@ -156,6 +160,9 @@ impl Load {
         }
         if self.drop_every > 0 {
             outcome.set("drop_every", self.drop_every);
+        }
+        if let Some(retention) = self.retention {
+            outcome.set("retention_s", retention.as_secs());
         }
     }
 }

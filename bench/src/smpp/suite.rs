@@ -58,6 +58,8 @@ pub fn scenarios() -> Vec<Scenario> {
         rate: 5_000.0,
         duration: Duration::from_secs(600),
         receipts: 0.95,
+        // Most of the run has both: messages that come and messages that are deleted.
+        retention: Some(Duration::from_secs(120)),
         ..named("smpp/long")
     }));
     all

@@ -65,7 +65,7 @@ impl Node {
         let data_dir = data_dir_in(path);
         let provisioning = path.join("provision.toml");
         std::fs::create_dir_all(&data_dir).context("cannot make the node's data directory")?;
-        std::fs::write(&config, node_toml(&data_dir, &options.store_url))
+        std::fs::write(&config, node_toml(&data_dir, &options.store_url, provision.retention))
             .context("cannot write node.toml")?;
         std::fs::write(&provisioning, provision.to_toml()).context("cannot write provision.toml")?;
         // PostgreSQL is migrated by hand only.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 /// One customer with one account, one vendor, one route that takes everything.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Provision {
     pub vendor_window: usize,
     /// Messages that may wait for it.
     pub queue_depth_max: u32,
+    /// How long the node keeps messages that have ended; its default without.
+    pub retention: Option<Duration>,
     /// Submits again when the vendor's answer was lost, instead of waiting for a receipt.
     pub retry_uncertain: bool,
 }
@@ -93,7 +96,8 @@ active = true
 }
 
 /// The configuration of a node that listens on free ports of the loopback interface.
-pub(super) fn node_toml(data_dir: &Path, store_url: &str) -> String {
+pub(super) fn node_toml(data_dir: &Path, store_url: &str, retention: Option<Duration>) -> String {
+    let retention = retention.map_or_else(String::new, |kept| format!("retention = \"{}s\"", kept.as_secs()));
     format!(
         r#"[node]
 id = 0
@@ -109,6 +113,9 @@ system_id = "WARP"
 
 [store]
 url = "{store_url}"
+
+[log]
+{retention}
 
 [telemetry]
 format = "human"

@@ -15,6 +15,7 @@ fn provision() -> Provision {
         vendor_binds: 2,
         vendor_window: 500,
         queue_depth_max: 1000,
+        retention: None,
         retry_uncertain: false,
     }
 }
@@ -67,6 +68,6 @@ fn files_are_toml_of_the_expected_shape() {
     for line in ["port = 3601", "binds = 2", "window = 500", "binds_max = 10", "uncertain = \"hold\""] {
         assert!(provisioning.lines().any(|found| found == line), "{line}");
     }
-    let config = node_toml(Path::new("/data"), "");
+    let config = node_toml(Path::new("/data"), "", None);
     assert!(config.contains("data_dir = \"/data\""));
 }

@@ -17,8 +17,9 @@ const SALT_THROTTLED: u64 = 1;
 const SALT_WITHHELD: u64 = 2;
 const SALT_FAILED: u64 = 3;
 
-/// Timers go off at the next millisecond, half a one late as a rule; so the delay is right on average.
-const HALF_TICK: Duration = Duration::from_micros(500);
+/// Timers are rounded up to a millisecond twice, by the timer wheel and by the poll, and go off so late as a rule;
+/// taken off, the delay is right on average: the generator by itself measures it.
+const TIMERS_LATE: Duration = Duration::from_micros(900);
 
 impl Session {
     pub(super) fn on_submit_sm(&mut self, frame: &Frame, now: Instant) {
@@ -37,7 +38,7 @@ impl Session {
         self.submits += 1;
         let shared = Arc::clone(&self.shared);
         let options = &shared.options;
-        let due = now + options.answer_delay.saturating_sub(HALF_TICK);
+        let due = now + options.answer_delay.saturating_sub(TIMERS_LATE);
         let number = shared.next_number();
         if self.is_too_fast(now) || falls_to(options.throttled_share, number, SALT_THROTTLED) {
             shared.counters.throttled.fetch_add(1, Relaxed);
