@@ -344,13 +344,17 @@ fn query_of(message: &Message) -> Query<'_> {
 
 /// Puts a message in line on a route; the change is in the log's open group.
 fn assign(smpp: &Smpp, message: &mut Message, route: &Route) {
+    take_route(message, route);
+    message.requeue();
+    let (id, progress) = message.change();
+    smpp.log.append(|batch| batch.change(id, progress));
+}
+
+fn take_route(message: &mut Message, route: &Route) {
     let progress = &mut message.row.progress;
     progress.vendor = Some(route.vendor);
     progress.route = Some(route.id);
     progress.uncertain = route.uncertain;
-    message.requeue();
-    let (id, progress) = message.change();
-    smpp.log.append(|batch| batch.change(id, progress));
 }
 
 /// Sends a message whose delivery time has come; its text is made ready and split now. Gives it back when no
@@ -388,10 +392,7 @@ pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message
 
 /// Queues the parts of a message in its place.
 fn split(smpp: &Smpp, mut whole: Box<Message>, frames: Vec<Bytes>, chosen: &Chosen) {
-    let progress = &mut whole.row.progress;
-    progress.vendor = Some(chosen.vendor.id);
-    progress.route = Some(chosen.route.id);
-    progress.uncertain = chosen.route.uncertain;
+    take_route(&mut whole, &chosen.route);
     let parts = frames.into_iter().zip(1..).map(|(frame, part)| {
         let id = smpp.next_id(smpp.now()).0;
         let mut row =
