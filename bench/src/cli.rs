@@ -91,6 +91,9 @@ struct Smpp {
     /// The SMSC loses a connection at every Nth submit_sm; 0 is never.
     #[arg(long, default_value_t = 0)]
     drop_every: u64,
+    /// How long the node keeps messages that have ended, in seconds; otherwise as its default says.
+    #[arg(long)]
+    retention: Option<u64>,
     /// Runs the same load through a peer too, after the subject.
     #[arg(long, value_enum)]
     peer: Option<Peer>,
@@ -278,7 +281,7 @@ impl Smpp {
             throttled: self.throttled,
             vendor_throughput: self.vendor_throughput,
             drop_every: self.drop_every,
-            retention: None,
+            retention: self.retention.map(Duration::from_secs),
         })
     }
 }

@@ -217,7 +217,7 @@ impl Default for StoreOptions {
 pub struct LogOptions {
     /// How long final messages are kept.
     pub retention: HumanDuration,
-    /// Rows deleted at one time.
+    /// Rows that one commit deletes at most.
     pub retention_slice: u32,
     /// Records that may wait for the next commit.
     pub open_records_max: u32,
@@ -229,7 +229,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             retention: HumanDuration::from_secs(7 * 24 * 3600),
-            retention_slice: 500,
+            retention_slice: 128,
             open_records_max: 50_000,
             gather: HumanDuration::from(Duration::from_millis(1)),
         }

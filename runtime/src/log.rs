@@ -46,6 +46,28 @@ pub struct Counts {
     pub outbox: u64,
 }
 
+/// How far retention reaches. What is owed and has not expired stays, however old it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// Final messages with ids above this one: those below have been seen.
+    pub after: i64,
+    /// Final messages and orphaned receipts with ids below this one.
+    pub before: i64,
+    /// Spilled outbox rows that expired at or before this time, in Unix microseconds.
+    pub now: i64,
+}
+
+/// Ids of rows that retention may delete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Final messages, by id.
+    pub messages: Vec<i64>,
+    /// Receipts that never found their message.
+    pub orphans: Vec<i64>,
+    /// `deliver_sm` that nobody fetched in time.
+    pub outbox: Vec<i64>,
+}
+
 /// Where the log is kept. Every write is idempotent: a batch whose commit failed is given again as it was.
 pub trait LogStore: Send + Sync + 'static {
     /// Makes a batch durable, whole or not at all.
@@ -85,10 +107,8 @@ pub trait LogStore: Send + Sync + 'static {
     /// What the log holds.
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
 
-    /// Deletes final messages and orphaned receipts with an id below `before`, and spilled outbox rows that
-    /// expired at or before `now` (Unix microseconds), at most `limit` of each; gives how many rows went.
-    /// What is owed and has not expired stays, however old it is.
-    fn expire(&self, before: i64, now: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>>;
+    /// What retention may delete now, at most `limit` of each kind.
+    fn expired(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Expired, Error>>;
 }
 
 #[cfg(test)]

@@ -17,14 +17,16 @@ pub struct Batch {
     pub frames: Vec<(i64, u8, bytes::Bytes)>,
     /// New `deliver_sm` owed.
     pub outbox: Vec<OutboxRow>,
-    /// `deliver_sm` acknowledged by the customer.
+    /// `deliver_sm` acknowledged by the customer, or expired.
     pub outbox_done: Vec<i64>,
     /// Receipts to keep until their message is known.
     pub parked: Vec<ParkedRow>,
-    /// Parked receipts that found their message.
+    /// Parked receipts that found their message, or that retention deletes.
     pub unparked: Vec<i64>,
     /// Parked receipts given up.
     pub orphaned: Vec<i64>,
+    /// Messages that retention deletes.
+    pub deleted: Vec<i64>,
     accept_index: HashMap<i64, usize>,
     change_index: HashMap<i64, usize>,
 }
@@ -62,6 +64,7 @@ impl Batch {
             + self.parked.len()
             + self.unparked.len()
             + self.orphaned.len()
+            + self.deleted.len()
     }
 
     /// True when there is nothing to commit.
@@ -81,6 +84,7 @@ impl Batch {
         self.parked.clear();
         self.unparked.clear();
         self.orphaned.clear();
+        self.deleted.clear();
         self.accept_index.clear();
         self.change_index.clear();
         self.accepts.shrink_to(KEEP_MAX);

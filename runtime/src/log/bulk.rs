@@ -4,12 +4,16 @@
 //! bare question marks, because it finds numbered ones by a linear search. PostgreSQL gets one array per
 //! column and `unnest`.
 
+use std::iter::repeat_n;
 use std::sync::OnceLock;
 
 use crate::store::Sql;
 
-/// Row counts of SQLite's bulk statements, largest first.
-pub(super) const CHUNKS: [usize; 4] = [128, 16, 4, 1];
+/// Row counts of SQLite's bulk statements. The steps are small, because a statement that is not full is filled up
+/// by its last row: to write a row twice in one statement changes nothing, and costs less than another statement,
+/// which is another hand-over to the driver's thread and back.
+pub(super) const CHUNKS: [usize; 14] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+const CHUNK_MAX: usize = 128;
 
 /// One kind of bulk statement.
 #[derive(Debug)]
@@ -17,12 +21,12 @@ pub(super) struct Bulk {
     head: &'static str,
     columns: usize,
     tail: &'static str,
-    texts: [OnceLock<&'static str>; 4],
+    texts: [OnceLock<&'static str>; CHUNKS.len()],
 }
 
 impl Bulk {
     const fn new(head: &'static str, columns: usize, tail: &'static str) -> Self {
-        Self { head, columns, tail, texts: [const { OnceLock::new() }; 4] }
+        Self { head, columns, tail, texts: [const { OnceLock::new() }; CHUNKS.len()] }
     }
 
     /// SQLite's text for one of [`CHUNKS`], by its position there.
@@ -36,14 +40,12 @@ impl Bulk {
     }
 }
 
-/// Splits `n` rows into chunks: (position in [`CHUNKS`], first row, rows).
-pub(super) fn chunks(n: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let mut first = 0;
-    std::iter::from_fn(move || {
-        let left = n - first;
-        let (position, rows) = CHUNKS.iter().copied().enumerate().find(|(_, rows)| *rows <= left)?;
-        first += rows;
-        Some((position, first - rows, rows))
+/// Splits rows into chunks: the position of a size in [`CHUNKS`], and that many rows, the last one repeated.
+pub(super) fn chunks<T>(rows: &[T]) -> impl Iterator<Item = (usize, impl Iterator<Item = &T>)> {
+    rows.chunks(CHUNK_MAX).map(|part| {
+        let position = CHUNKS.partition_point(|size| *size < part.len());
+        let size = CHUNKS.get(position).copied().unwrap_or(part.len());
+        (position, part.iter().chain(repeat_n(part.last(), size - part.len()).flatten()))
     })
 }
 
@@ -99,6 +101,9 @@ pub(super) static INSERT_OUTBOX: Bulk = Bulk::new(
 pub(super) static DELETE_OUTBOX: Bulk =
     Bulk::new("DELETE FROM messaging.outbox WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
+pub(super) static DELETE_MESSAGES: Bulk =
+    Bulk::new("DELETE FROM messaging.messages WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
 /// PostgreSQL's counterparts; the SQLite text is not used.
 pub(super) static PG_INSERT_MESSAGES: &str = concat!(
     "INSERT INTO messaging.messages (",
@@ -124,6 +129,8 @@ pub(super) static PG_INSERT_OUTBOX: &str = "INSERT INTO messaging.outbox (id, ac
      $6::bigint[], $7::bytea[]) ON CONFLICT (id) DO NOTHING";
 
 pub(super) static PG_DELETE_OUTBOX: &str = "DELETE FROM messaging.outbox WHERE id = ANY($1::bigint[])";
+
+pub(super) static PG_DELETE_MESSAGES: &str = "DELETE FROM messaging.messages WHERE id = ANY($1::bigint[])";
 
 crate::store::statements! {
     REPLACE_FRAME = Sql::both("UPDATE messaging.messages SET alphabet = $2, frame = $3 WHERE id = $1");
@@ -158,15 +165,12 @@ crate::store::statements! {
         "SELECT state, COUNT(*) FROM messaging.messages WHERE ", timed!(), " GROUP BY state UNION ALL \
          SELECT state, COUNT(*) FROM messaging.messages WHERE state = 2 AND ", paged!(), " GROUP BY state"));
     COUNT_OUTBOX = Sql::both("SELECT COUNT(*) FROM messaging.outbox");
-    EXPIRE_MESSAGES = Sql::both(
-        "DELETE FROM messaging.messages WHERE id IN \
-         (SELECT id FROM messaging.messages WHERE id < $1 AND state >= 10 ORDER BY id LIMIT $2)");
-    EXPIRE_ORPHANS = Sql::both(
-        "DELETE FROM messaging.parked_receipts WHERE id IN \
-         (SELECT id FROM messaging.parked_receipts WHERE id < $1 AND orphan ORDER BY id LIMIT $2)");
-    EXPIRE_OUTBOX = Sql::both(
-        "DELETE FROM messaging.outbox WHERE id IN \
-         (SELECT id FROM messaging.outbox WHERE spilled AND expires_at <= $1 ORDER BY expires_at LIMIT $2)");
+    EXPIRED_MESSAGES = Sql::both(
+        "SELECT id FROM messaging.messages WHERE id > $1 AND id < $2 AND state >= 10 ORDER BY id LIMIT $3");
+    EXPIRED_ORPHANS = Sql::both(
+        "SELECT id FROM messaging.parked_receipts WHERE id < $1 AND orphan ORDER BY id LIMIT $2");
+    EXPIRED_OUTBOX = Sql::both(
+        "SELECT id FROM messaging.outbox WHERE spilled AND expires_at <= $1 ORDER BY expires_at LIMIT $2");
 }
 
 /// Prepares the bulk statements on the engine that uses them.
@@ -175,12 +179,19 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
     use sqlx::{Executor, SqlStr};
     match db {
         crate::store::Db::Pg(pool) => {
-            for text in [PG_INSERT_MESSAGES, PG_UPDATE_MESSAGES, PG_INSERT_OUTBOX, PG_DELETE_OUTBOX] {
+            for text in [
+                PG_INSERT_MESSAGES,
+                PG_UPDATE_MESSAGES,
+                PG_INSERT_OUTBOX,
+                PG_DELETE_OUTBOX,
+                PG_DELETE_MESSAGES,
+            ] {
                 pool.acquire().await.unwrap().prepare(SqlStr::from_static(text)).await.unwrap();
             }
         }
         crate::store::Db::Lite(lite) => {
-            for bulk in [&INSERT_MESSAGES, &UPDATE_MESSAGES, &INSERT_OUTBOX, &DELETE_OUTBOX] {
+            for bulk in [&INSERT_MESSAGES, &UPDATE_MESSAGES, &INSERT_OUTBOX, &DELETE_OUTBOX, &DELETE_MESSAGES]
+            {
                 for chunk in 0..CHUNKS.len() {
                     let text = SqlStr::from_static(bulk.lite(chunk));
                     lite.write.acquire().await.unwrap().prepare(text).await.unwrap();

@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
+use super::{
+    Batch, CommitTimes, Counts, Expired, Horizon, LogStore, MessageRow, OutboxRow, ParkedRow, State,
+};
 use crate::random::Random;
 use crate::store::{Error, ErrorKind};
 
@@ -95,6 +97,9 @@ impl Tables {
         }
         for id in &batch.unparked {
             self.parked.remove(id);
+        }
+        for id in &batch.deleted {
+            self.messages.remove(id);
         }
         for id in &batch.orphaned {
             if let Some((_, orphan)) = self.parked.get_mut(id) {
@@ -238,14 +243,19 @@ impl LogStore for SimLog {
         })
     }
 
-    fn expire(&self, before: i64, now: i64, _limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
-        let mut tables = self.disk.0.lock();
-        let rows = |tables: &Tables| tables.messages.len() + tables.outbox.len() + tables.parked.len();
-        let old = rows(&tables);
-        tables.messages.retain(|id, row| *id >= before || !row.progress.state.is_final());
-        tables.outbox.retain(|_, row| !row.spilled || row.expires_at > now);
-        tables.parked.retain(|id, (_, orphan)| *id >= before || !*orphan);
-        let gone = (old - rows(&tables)) as u64;
-        Box::pin(async move { Ok(gone) })
+    fn expired(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Expired, Error>> {
+        let Horizon { after, before, now } = horizon;
+        let limit = limit as usize;
+        self.select(|tables| {
+            let messages = tables.messages.range(after + 1..before);
+            let messages = messages.filter(|(_, row)| row.progress.state.is_final()).map(|(id, _)| *id);
+            let orphans = tables.parked.range(..before).filter(|(_, (_, orphan))| *orphan).map(|(id, _)| *id);
+            let outbox = tables.outbox.values().filter(|row| row.spilled && row.expires_at <= now);
+            Expired {
+                messages: messages.take(limit).collect(),
+                orphans: orphans.take(limit).collect(),
+                outbox: outbox.map(|row| row.id).take(limit).collect(),
+            }
+        })
     }
 }

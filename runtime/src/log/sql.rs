@@ -17,12 +17,14 @@ use uuid::Uuid;
 
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
 use super::bulk::{
-    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRE_MESSAGES, EXPIRE_ORPHANS, EXPIRE_OUTBOX,
+    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRED_MESSAGES, EXPIRED_ORPHANS, EXPIRED_OUTBOX,
     HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE, MESSAGE, NEXT_DUE, OUTBOX, PARKED, PARTS,
     SPILL_ALL,
 };
-use super::{Batch, CommitTimes, Counts, LogStore, MessageRow, OutboxRow, ParkedRow, State};
-use crate::store::{Db, Error, ErrorKind, Lite, Sql, execute, fetch_all, fetch_optional};
+use super::{
+    Batch, CommitTimes, Counts, Expired, Horizon, LogStore, MessageRow, OutboxRow, ParkedRow, State,
+};
+use crate::store::{Db, Error, ErrorKind, Lite, execute, fetch_all, fetch_optional};
 
 /// How long PostgreSQL may take for a commit before its connection is given up.
 const PG_COMMIT_MAX: Duration = Duration::from_secs(30);
@@ -99,13 +101,6 @@ impl SqlLog {
         });
     }
 
-    async fn delete(&self, sql: &Sql, bound: i64, limit: u32) -> Result<u64, Error> {
-        let mut tx = self.db.begin().await?;
-        let rows = execute!(&mut tx, sql, bound, i64::from(limit))?;
-        tx.commit().await?;
-        Ok(rows)
-    }
-
     async fn messages_of_hashes(&self, hashes: &[i64]) -> Result<Vec<MessageRow>, Error> {
         let mut found: Vec<MessageRow> = Vec::new();
         for hash in hashes {
@@ -148,6 +143,10 @@ async fn commit_lite(lite: &Lite, batch: &Batch) -> Result<CommitTimes, Error> {
 /// The frame keeps it.
 fn text(text: &Arc<str>) -> String {
     if text.contains('\0') { text.replace('\0', "") } else { text.to_string() }
+}
+
+fn ids(rows: Vec<(i64,)>) -> Vec<i64> {
+    rows.into_iter().map(|(id,)| id).collect()
 }
 
 impl LogStore for SqlLog {
@@ -232,14 +231,15 @@ impl LogStore for SqlLog {
         Box::pin(self.count())
     }
 
-    fn expire(&self, before: i64, now: i64, limit: u32) -> BoxFuture<'_, Result<u64, Error>> {
+    fn expired(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Expired, Error>> {
+        let Horizon { after, before, now } = horizon;
+        let limit = i64::from(limit);
         Box::pin(async move {
-            let mut rows = 0;
-            for (sql, bound) in [(&EXPIRE_MESSAGES, before), (&EXPIRE_ORPHANS, before), (&EXPIRE_OUTBOX, now)]
-            {
-                rows += self.delete(sql, bound, limit).await?;
-            }
-            Ok(rows)
+            Ok(Expired {
+                messages: ids(fetch_all!(&self.db, (i64,), EXPIRED_MESSAGES, after, before, limit)?),
+                orphans: ids(fetch_all!(&self.db, (i64,), EXPIRED_ORPHANS, before, limit)?),
+                outbox: ids(fetch_all!(&self.db, (i64,), EXPIRED_OUTBOX, now, limit)?),
+            })
         })
     }
 }

@@ -115,17 +115,40 @@ async fn contract(store: Arc<dyn LogStore>) {
     assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap().len(), 3);
     assert_eq!(store.parked(0, 10).await.unwrap(), []);
 
-    // Message 5 is final. What is owed stays however old it is, until it expires.
-    assert_eq!(store.expire(6, 4999, 100).await.unwrap(), 1);
-    assert_eq!(store.counts().await.unwrap().outbox, 9);
+    retention(&*store).await;
+}
+
+/// Messages 5 and 6 are final, the others live.
+async fn retention(store: &dyn LogStore) {
+    let orphan = |id: i64| ParkedRow { id, vendor: Uuid::from_u128(3), received_at: 1, body: Bytes::new() };
+    let mut batch = Batch::default();
+    batch.parked.extend([orphan(2), orphan(3), orphan(9)]);
+    batch.orphaned.extend([2, 9]);
+    store.commit(&batch).await.unwrap();
+    // What is owed stays however old it is, until it expires.
+    let old = Horizon { after: 0, before: 6, now: 4999 };
+    let found = store.expired(old, 100).await.unwrap();
+    assert_eq!(found, Expired { messages: vec![5], orphans: vec![2], outbox: vec![] });
+    let all = Horizon { after: 0, before: 301, now: 5000 };
+    let found = store.expired(all, 1).await.unwrap();
+    assert_eq!(found.messages, [5]);
+    assert_eq!((found.orphans.len(), found.outbox.len()), (1, 1));
+    assert_eq!(store.expired(Horizon { after: 5, ..all }, 100).await.unwrap().messages, [6]);
     // Number 11 is in memory: whoever holds it gives it up.
-    assert_eq!(store.expire(6, 5000, 100).await.unwrap(), 8);
-    assert_eq!(store.expire(6, 5000, 100).await.unwrap(), 0);
+    let mut outbox = store.expired(all, 100).await.unwrap().outbox;
+    outbox.sort_unstable();
+    assert_eq!(outbox, [1, 3, 5, 6, 7, 8, 9, 10]);
+
+    let mut batch = Batch::default();
+    batch.deleted.extend([5, 999]);
+    batch.unparked.push(2);
+    batch.outbox_done = outbox;
+    store.commit(&batch).await.unwrap();
     assert_eq!(store.counts().await.unwrap().outbox, 1);
     assert_eq!(store.highest_id().await.unwrap(), 300);
     assert_eq!(store.message(5).await.unwrap(), None);
-    assert!(store.message(6).await.unwrap().is_some());
-    assert!(store.message(1).await.unwrap().is_some(), "a live message is never deleted");
+    let left = Expired { messages: vec![6], orphans: vec![9], outbox: vec![] };
+    assert_eq!(store.expired(all, 100).await.unwrap(), left);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use sqlx::{SqlStr, Transaction};
 
 use super::text;
 use crate::log::bulk::{
-    Bulk, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN, PARK, REPLACE_FRAME, UNPARK,
-    UPDATE_MESSAGES, chunks,
+    Bulk, DELETE_MESSAGES, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN, PARK, REPLACE_FRAME,
+    UNPARK, UPDATE_MESSAGES, chunks,
 };
 use crate::log::{Batch, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
@@ -19,6 +19,7 @@ pub(super) async fn write(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) 
     write_rows(tx, &UPDATE_MESSAGES, &batch.changes, bind_change).await?;
     write_rows(tx, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
     write_rows(tx, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
+    write_rows(tx, &DELETE_MESSAGES, &batch.deleted, |query, id| query.bind(*id)).await?;
     write_rare(tx, batch).await
 }
 
@@ -47,9 +48,9 @@ async fn write_rows<T>(
     rows: &[T],
     bind: impl Fn(Statement, &T) -> Statement,
 ) -> Result<(), Error> {
-    for (chunk, first, count) in chunks(rows.len()) {
+    for (chunk, rows) in chunks(rows) {
         let query = sqlx::query(SqlStr::from_static(bulk.lite(chunk)));
-        let query = rows.iter().skip(first).take(count).fold(query, &bind);
+        let query = rows.fold(query, &bind);
         query.execute(&mut **tx).await?;
     }
     Ok(())

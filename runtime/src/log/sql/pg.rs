@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::text;
 use crate::log::bulk::{
-    ORPHAN, PARK, PG_DELETE_OUTBOX, PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_FRAME,
-    UNPARK,
+    ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_INSERT_MESSAGES, PG_INSERT_OUTBOX,
+    PG_UPDATE_MESSAGES, REPLACE_FRAME, UNPARK,
 };
 use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
@@ -37,6 +37,9 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), 
     }
     if !batch.outbox_done.is_empty() {
         column(sqlx::query(PG_DELETE_OUTBOX), &batch.outbox_done, |id| *id).execute(&mut **tx).await?;
+    }
+    if !batch.deleted.is_empty() {
+        column(sqlx::query(PG_DELETE_MESSAGES), &batch.deleted, |id| *id).execute(&mut **tx).await?;
     }
     write_rare(tx, batch).await
 }

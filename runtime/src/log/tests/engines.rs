@@ -65,8 +65,28 @@ async fn a_connection_whose_transaction_sqlite_ended_is_not_used_again() {
     store.commit(&batch).await.unwrap();
 }
 
+#[test]
+fn a_chunk_that_is_not_full_is_filled_up_by_its_last_row() {
+    let of = |n: u32| {
+        let rows: Vec<u32> = (1..=n).collect();
+        let chunks = bulk::chunks(&rows).map(|(size, rows)| (bulk::CHUNKS[size], rows.copied().collect()));
+        chunks.collect::<Vec<(usize, Vec<u32>)>>()
+    };
+    assert_eq!(of(0), []);
+    assert_eq!(of(1), [(1, vec![1])]);
+    assert_eq!(of(5), [(6, vec![1, 2, 3, 4, 5, 5])]);
+    for n in 1..600 {
+        let chunks = of(n);
+        assert!(chunks.iter().all(|(size, rows)| *size == rows.len()), "{n}: {chunks:?}");
+        let mut rows: Vec<u32> = chunks.into_iter().flat_map(|(_, rows)| rows).collect();
+        assert!(rows.len() <= n as usize * 3 / 2, "{n}: {} rows written", rows.len());
+        rows.dedup();
+        assert_eq!(rows, (1..=n).collect::<Vec<_>>());
+    }
+}
+
 #[tokio::test]
-async fn every_read_and_every_deletion_finds_its_rows_by_an_index() {
+async fn every_read_finds_its_rows_by_an_index() {
     let (_dir, lite) = lite().await;
     let asked: [(&str, &Sql); 12] = [
         ("live", &bulk::LIVE),
@@ -78,9 +98,9 @@ async fn every_read_and_every_deletion_finds_its_rows_by_an_index() {
         ("outbox", &bulk::OUTBOX),
         ("parked", &bulk::PARKED),
         ("count", &bulk::COUNT_STATES),
-        ("expire messages", &bulk::EXPIRE_MESSAGES),
-        ("expire orphans", &bulk::EXPIRE_ORPHANS),
-        ("expire outbox", &bulk::EXPIRE_OUTBOX),
+        ("expired messages", &bulk::EXPIRED_MESSAGES),
+        ("expired orphans", &bulk::EXPIRED_ORPHANS),
+        ("expired outbox", &bulk::EXPIRED_OUTBOX),
     ];
     for (name, sql) in asked {
         let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.lite()));
