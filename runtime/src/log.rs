@@ -29,7 +29,7 @@ use crate::store::Error;
 pub struct CommitTimes {
     /// The whole commit.
     pub total: std::time::Duration,
-    /// The COMMIT itself: the disk's sync.
+    /// The COMMIT itself: the disk's sync. The whole commit when it was no more than one statement.
     pub sync: std::time::Duration,
 }
 

@@ -108,7 +108,7 @@ async fn commit(smpp: &Smpp, expired: Expired) -> u64 {
     let Expired { mut messages, mut orphans, mut outbox } = expired;
     let rows = messages.len() + orphans.len() + outbox.len();
     if rows > 0 {
-        let ticket = smpp.log.append(|batch| {
+        let ticket = smpp.log.append_lazily(|batch| {
             batch.deleted.append(&mut messages);
             batch.unparked.append(&mut orphans);
             batch.outbox_done.append(&mut outbox);

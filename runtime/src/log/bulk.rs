@@ -13,7 +13,7 @@ use crate::store::Sql;
 /// by its last row: to write a row twice in one statement changes nothing, and costs less than another statement,
 /// which is another hand-over to the driver's thread and back.
 pub(super) const CHUNKS: [usize; 14] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
-const CHUNK_MAX: usize = 128;
+pub(super) const CHUNK_MAX: usize = 128;
 
 /// One kind of bulk statement.
 #[derive(Debug)]

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Batch, CommitTimes, LogStore};
 use crate::store::{Error, ErrorKind};
 
 /// After a group of fewer records the next one is committed at once: little comes, and each waits for it.
 const COMPANY_MIN: usize = 8;
+/// How long records that nobody waits for may wait for others to be committed with.
+const LAZY_MAX: Duration = Duration::from_millis(10);
 /// Waits between tries of a commit that the store refused for now.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -54,7 +56,7 @@ pub enum Health {
 }
 
 /// A promise of durability: done when the commit that carries the records has returned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Ticket(Arc<Group>);
 
 #[derive(Debug, Default)]
@@ -64,10 +66,6 @@ struct Group {
 }
 
 impl Ticket {
-    fn new() -> Self {
-        Self(Arc::new(Group::default()))
-    }
-
     /// True once the records are on disk.
     #[must_use]
     pub fn is_durable(&self) -> bool {
@@ -110,9 +108,12 @@ struct Shared {
     records: AtomicU64,
 }
 
+#[derive(Default)]
 struct Open {
     batch: Batch,
     ticket: Ticket,
+    /// Whether somebody waits for the ticket, or may.
+    urgent: bool,
 }
 
 /// What one commit did, for metrics.
@@ -133,7 +134,7 @@ impl MessageLog {
         Self(Arc::new(Shared {
             store,
             limits,
-            open: Mutex::new(Open { batch: Batch::default(), ticket: Ticket::new() }),
+            open: Mutex::default(),
             closing: tokio::sync::Mutex::new(None),
             closing_ticket: Mutex::new(None),
             spare: Mutex::new(Batch::default()),
@@ -163,16 +164,21 @@ impl MessageLog {
         if open.batch.len() >= self.0.limits.open_records_max {
             return Err(Full);
         }
-        Ok(self.add(&mut open, add))
+        add(&mut open.batch);
+        Ok(self.hurry(&mut open))
     }
 
     /// Appends what goes on with something accepted. Never refused: its volume is bounded by windows.
     pub fn append(&self, add: impl FnOnce(&mut Batch)) -> Ticket {
         let mut open = self.0.open.lock();
-        self.add(&mut open, add)
+        add(&mut open.batch);
+        self.hurry(&mut open)
     }
 
-    fn add(&self, open: &mut Open, add: impl FnOnce(&mut Batch)) -> Ticket {
+    /// Appends what nobody waits for and what may come to nothing in a crash: it starts no commit by itself, and
+    /// is in one within [`LAZY_MAX`].
+    pub fn append_lazily(&self, add: impl FnOnce(&mut Batch)) -> Ticket {
+        let mut open = self.0.open.lock();
         let was_empty = open.batch.is_empty();
         add(&mut open.batch);
         if was_empty {
@@ -181,14 +187,21 @@ impl MessageLog {
         open.ticket.clone()
     }
 
+    fn hurry(&self, open: &mut Open) -> Ticket {
+        if !mem::replace(&mut open.urgent, true) {
+            self.0.wake.notify_one();
+        }
+        open.ticket.clone()
+    }
+
     /// Waits until everything appended so far is durable, so that a read of the store sees it.
     pub async fn barrier(&self) {
         let ticket = {
-            let open = self.0.open.lock();
+            let mut open = self.0.open.lock();
             if open.batch.is_empty() {
                 self.0.closing_ticket.lock().clone()
             } else {
-                Some(open.ticket.clone())
+                Some(self.hurry(&mut open))
             }
         };
         if let Some(ticket) = ticket {
@@ -249,7 +262,7 @@ impl MessageLog {
 
     /// Takes the open group to be committed, and opens the next one.
     fn close(&self) -> Open {
-        let next = Open { batch: mem::take(&mut *self.0.spare.lock()), ticket: Ticket::new() };
+        let next = Open { batch: mem::take(&mut *self.0.spare.lock()), ..Open::default() };
         let mut open = self.0.open.lock();
         *self.0.closing_ticket.lock() = Some(open.ticket.clone());
         mem::replace(&mut *open, next)
@@ -258,8 +271,22 @@ impl MessageLog {
     /// Waits until there is something to commit. It looks before it waits: a committer that died between the
     /// two took the wake-up with it.
     async fn records(&self) {
-        while self.depth() == 0 {
-            self.0.wake.notified().await;
+        let mut lazy_since = None;
+        loop {
+            let (empty, urgent) = {
+                let open = self.0.open.lock();
+                (open.batch.is_empty(), open.urgent)
+            };
+            match lazy_since {
+                _ if urgent => return,
+                None if empty => self.0.wake.notified().await,
+                None => lazy_since = Some(Instant::now()),
+                Some(since) => {
+                    if timeout_at(since + LAZY_MAX, self.0.wake.notified()).await.is_err() {
+                        return;
+                    }
+                }
+            }
         }
     }
 

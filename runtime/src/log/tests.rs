@@ -184,6 +184,36 @@ async fn records_of_one_group_share_a_ticket_and_become_durable_together() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nobody_waits_for_starts_no_commit_and_is_in_one_soon() {
+    let store = Arc::new(SimLog::new(Disk::default(), Random::seeded(5)));
+    let log = MessageLog::new(store, Limits::default());
+    let (committed, mut sizes) = tokio::sync::mpsc::unbounded_channel();
+    let committer = tokio::spawn({
+        let log = log.clone();
+        async move { log.run(|group| committed.send(group.records).unwrap()).await }
+    });
+    let mut next = async || sizes.recv().await.unwrap();
+    // With others, at once.
+    log.append_lazily(|batch| batch.outbox_done.push(1));
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(log.depth(), 1, "it waits for company");
+    log.append(|batch| batch.accept(row(1))).durable().await;
+    assert_eq!(next().await, 2);
+    // By itself, in time.
+    let begun = tokio::time::Instant::now();
+    log.append_lazily(|batch| batch.outbox_done.push(2));
+    log.append_lazily(|batch| batch.outbox_done.push(3));
+    assert_eq!(next().await, 2);
+    assert!((10..20).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    // When somebody wants to read it.
+    log.append_lazily(|batch| batch.outbox_done.push(4));
+    let begun = tokio::time::Instant::now();
+    log.barrier().await;
+    assert!(begun.elapsed() < Duration::from_millis(10), "{:?}", begun.elapsed());
+    committer.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_committer_that_dies_in_the_middle_is_followed_by_one_that_commits_its_group() {
     let disk = Disk::default();
     let log = MessageLog::new(Arc::new(SimLog::new(disk.clone(), Random::seeded(3))), Limits::default());

@@ -156,7 +156,7 @@ impl Serve {
     fn settle(&self, delivery: &Delivery) {
         let id = delivery.row.id;
         self.account.outbox.release(delivery);
-        self.smpp.log.append(|batch| batch.outbox_done.push(id));
+        self.smpp.log.append_lazily(|batch| batch.outbox_done.push(id));
     }
 
     fn note_window(&self) {

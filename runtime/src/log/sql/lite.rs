@@ -1,49 +1,62 @@
 //! Bulk writes on SQLite: `VALUES` lists.
 
+use sqlx::SqlStr;
 use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments};
-use sqlx::{SqlStr, Transaction};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 
 use super::text;
 use crate::log::bulk::{
-    Bulk, DELETE_MESSAGES, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN, PARK, REPLACE_FRAME,
-    UNPARK, UPDATE_MESSAGES, chunks,
+    Bulk, CHUNK_MAX, DELETE_MESSAGES, DELETE_OUTBOX, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN, PARK,
+    REPLACE_FRAME, UNPARK, UPDATE_MESSAGES, chunks,
 };
 use crate::log::{Batch, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
 
-pub(super) async fn write(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> Result<(), Error> {
-    write_rows(tx, &INSERT_MESSAGES, &batch.accepts, bind_message).await?;
-    write_rows(tx, &UPDATE_MESSAGES, &batch.changes, bind_change).await?;
-    write_rows(tx, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
-    write_rows(tx, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
-    write_rows(tx, &DELETE_MESSAGES, &batch.deleted, |query, id| query.bind(*id)).await?;
-    write_rare(tx, batch).await
+/// Whether [`write`] sends a single statement.
+pub(super) fn is_one_statement(batch: &Batch) -> bool {
+    let bulk = [
+        batch.accepts.len(),
+        batch.changes.len(),
+        batch.outbox.len(),
+        batch.outbox_done.len(),
+        batch.deleted.len(),
+    ];
+    let rare = batch.frames.len() + batch.parked.len() + batch.unparked.len() + batch.orphaned.len();
+    bulk.iter().map(|rows| rows.div_ceil(CHUNK_MAX)).sum::<usize>() + rare == 1
+}
+
+pub(super) async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Error> {
+    write_rows(to, &INSERT_MESSAGES, &batch.accepts, bind_message).await?;
+    write_rows(to, &UPDATE_MESSAGES, &batch.changes, bind_change).await?;
+    write_rows(to, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
+    write_rows(to, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
+    write_rows(to, &DELETE_MESSAGES, &batch.deleted, |query, id| query.bind(*id)).await?;
+    write_rare(to, batch).await
 }
 
 /// The small statements of a batch, one row each: they are rare.
-async fn write_rare(tx: &mut Transaction<'static, Sqlite>, batch: &Batch) -> Result<(), Error> {
+async fn write_rare(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Error> {
     for (id, alphabet, frame) in &batch.frames {
         let query =
             sqlx::query(REPLACE_FRAME.lite()).bind(*id).bind(i16::from(*alphabet)).bind(frame.to_vec());
-        query.execute(&mut **tx).await?;
+        query.execute(&mut *to).await?;
     }
     for row in &batch.parked {
         let query = sqlx::query(PARK.lite()).bind(row.id).bind(row.vendor).bind(row.received_at);
-        query.bind(row.body.to_vec()).execute(&mut **tx).await?;
+        query.bind(row.body.to_vec()).execute(&mut *to).await?;
     }
     for (sql, ids) in [(&UNPARK, &batch.unparked), (&ORPHAN, &batch.orphaned)] {
         for id in ids {
-            sqlx::query(sql.lite()).bind(*id).execute(&mut **tx).await?;
+            sqlx::query(sql.lite()).bind(*id).execute(&mut *to).await?;
         }
     }
     Ok(())
 }
 
 async fn write_rows<T>(
-    tx: &mut Transaction<'static, Sqlite>,
+    to: &mut SqliteConnection,
     bulk: &'static Bulk,
     rows: &[T],
     bind: impl Fn(Statement, &T) -> Statement,
@@ -51,7 +64,7 @@ async fn write_rows<T>(
     for (chunk, rows) in chunks(rows) {
         let query = sqlx::query(SqlStr::from_static(bulk.lite(chunk)));
         let query = rows.fold(query, &bind);
-        query.execute(&mut **tx).await?;
+        query.execute(&mut *to).await?;
     }
     Ok(())
 }

@@ -61,6 +61,8 @@ async fn a_connection_whose_transaction_sqlite_ended_is_not_used_again() {
     let store = SqlLog::new(Db::Lite(lite));
     let mut batch = Batch::default();
     batch.accept(row(1));
+    // Two statements, so that there is a transaction.
+    batch.outbox.push(owed(1, 8));
     store.commit(&batch).await.unwrap_err();
     store.commit(&batch).await.unwrap();
 }
