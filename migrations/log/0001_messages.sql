@@ -11,6 +11,7 @@ CREATE TABLE messaging.messages (
     account_id UUID NOT NULL,
     parent_id BIGINT,
     part SMALLINT NOT NULL,
+    answered_as BIGINT,
     segments SMALLINT NOT NULL,
     source TEXT NOT NULL,
     destination TEXT NOT NULL,

@@ -51,25 +51,31 @@ pub type Refusal = CommandStatus;
 /// The status to answer with; nothing was kept.
 pub fn submit(smpp: &Smpp, sender: Sender<'_>, frame: &Frame, sm: &Sm<'_>) -> Result<Accepted, Refusal> {
     sm.check_submit().map_err(|error| error.command_status)?;
-    take(smpp, sender, sm, || own(frame.bytes()))
+    take(smpp, sender, (sm, None), || own(frame.bytes()))
 }
 
-/// Takes a message that did not come as submit_sm (data_sm, a destination of submit_multi).
+/// Takes a message that did not come as submit_sm (data_sm, a destination of submit_multi, which may be answered
+/// by another's id).
 ///
 /// # Errors
 /// As [`submit`].
-pub fn submit_made(smpp: &Smpp, sender: Sender<'_>, sm: &Sm<'_>) -> Result<Accepted, Refusal> {
+pub fn submit_made(
+    smpp: &Smpp,
+    sender: Sender<'_>,
+    sm: &Sm<'_>,
+    answered_as: Option<MessageId>,
+) -> Result<Accepted, Refusal> {
     sm.check_submit().map_err(|error| error.command_status)?;
     let mut pdu = BytesMut::with_capacity(320);
     sm.encode(CommandId::SUBMIT_SM, 0, &mut pdu).map_err(|_| CommandStatus::ESME_RSUBMITFAIL)?;
     let frame = pdu.freeze();
-    take(smpp, sender, sm, || frame)
+    take(smpp, sender, (sm, answered_as), || frame)
 }
 
 fn take(
     smpp: &Smpp,
     sender: Sender<'_>,
-    sm: &Sm<'_>,
+    (sm, answered_as): (&Sm<'_>, Option<MessageId>),
     frame: impl FnOnce() -> Bytes,
 ) -> Result<Accepted, Refusal> {
     let (now, at) = (Instant::now(), smpp.now());
@@ -105,6 +111,7 @@ fn take(
         account: sender.account.id,
         parent: None,
         part: 0,
+        answered_as: answered_as.map(|id| id.0),
         segments: prepared.segments,
         source,
         destination,

@@ -34,6 +34,7 @@ pub fn accept(smpp: &Smpp, sm: &Sm<'_>, (body, vendor): (&Bytes, Uuid)) -> Resul
         account: account.id,
         parent: None,
         part: 0,
+        answered_as: None,
         segments: 1,
         source: address_text(sm.source.addr),
         destination,

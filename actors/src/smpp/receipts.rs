@@ -174,8 +174,7 @@ fn make(
     (ending, now): (&Ending, Timestamp),
 ) -> Option<(Arc<Account>, OutboxRow)> {
     let account = Arc::clone(&message.account);
-    let format = account.settings.load().account.message_id_format;
-    let id = message.id().format(format);
+    let id = customer_id(&account, MessageId(message.row.answered_as.unwrap_or(message.row.id)));
     // Every field is bounded where it is made: a failure is a bug, and an empty deliver_sm would hide it.
     let body = body(message, (&id, state), (ending, now))
         .inspect_err(

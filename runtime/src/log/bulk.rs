@@ -71,15 +71,15 @@ pub(super) const TIMED: &str = timed!();
 /// Columns of an accepted message, in the order of every statement and of the row decoder.
 macro_rules! message_columns {
     () => {
-        "id, direction, state, customer_id, account_id, parent_id, part, segments, source, destination, \
-         alphabet, registered_delivery, priority, accepted_at, expires_at, hold, vendor_id, route_id, \
+        "id, direction, state, customer_id, account_id, parent_id, part, answered_as, segments, source, \
+         destination, alphabet, registered_delivery, priority, accepted_at, expires_at, hold, vendor_id, route_id, \
          uncertain, attempts, submitted_at, done_at, deadline, vendor_message_id, dlr_hash, command_status, \
          error, frame"
     };
 }
 pub(super) static INSERT_MESSAGES: Bulk = Bulk::new(
     concat!("INSERT INTO messaging.messages (", message_columns!(), ") VALUES "),
-    28,
+    29,
     " ON CONFLICT (id) DO NOTHING",
 );
 
@@ -109,10 +109,10 @@ pub(super) static PG_INSERT_MESSAGES: &str = concat!(
     "INSERT INTO messaging.messages (",
     message_columns!(),
     ") SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::smallint[], $4::uuid[], $5::uuid[], \
-     $6::bigint[], $7::smallint[], $8::smallint[], $9::text[], $10::text[], $11::smallint[], \
-     $12::smallint[], $13::smallint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::uuid[], \
-     $18::uuid[], $19::smallint[], $20::smallint[], $21::bigint[], $22::bigint[], $23::bigint[], \
-     $24::text[], $25::bigint[], $26::bigint[], $27::text[], $28::bytea[]) ON CONFLICT (id) DO NOTHING"
+     $6::bigint[], $7::smallint[], $8::bigint[], $9::smallint[], $10::text[], $11::text[], \
+     $12::smallint[], $13::smallint[], $14::smallint[], $15::bigint[], $16::bigint[], $17::bigint[], \
+     $18::uuid[], $19::uuid[], $20::smallint[], $21::smallint[], $22::bigint[], $23::bigint[], \
+     $24::bigint[], $25::text[], $26::bigint[], $27::bigint[], $28::text[], $29::bytea[]) ON CONFLICT (id) DO NOTHING"
 );
 
 pub(super) static PG_UPDATE_MESSAGES: &str = "UPDATE messaging.messages AS m SET state = v.state, vendor_id = v.vendor_id, route_id = v.route_id, \

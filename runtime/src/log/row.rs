@@ -180,6 +180,9 @@ pub struct MessageRow {
     pub parent: Option<i64>,
     /// Number of the part, from 1; 0 for a whole message.
     pub part: u8,
+    /// The id that the customer knows it by, when that is another message's: submit_multi answers one id for all
+    /// its destinations.
+    pub answered_as: Option<i64>,
     /// Segments that it counts for.
     pub segments: u8,
     /// Source address, octets as Latin-1 characters.

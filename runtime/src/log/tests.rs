@@ -20,6 +20,7 @@ fn row(id: i64) -> MessageRow {
         account: Uuid::from_u128(2),
         parent: None,
         part: 0,
+        answered_as: None,
         segments: 1,
         source: "WARP".into(),
         destination: "15550001111".into(),

@@ -28,7 +28,7 @@ impl Serve {
         let taken = DataSm::decode(frame.body()).map_err(|error| error.command_status).and_then(|data| {
             let settings = self.account.settings.load();
             let sender = Sender { account: self.account.shared(), settings: &settings };
-            accept::submit_made(&self.smpp, sender, &as_submit(&data))
+            accept::submit_made(&self.smpp, sender, &as_submit(&data), None)
         });
         self.on_taken(frame, taken);
     }
@@ -51,7 +51,8 @@ impl Serve {
         self.account.submit_sm.inc();
     }
 
-    /// submit_multi (4.5): one message for each destination, one id for all of them: that of the first.
+    /// submit_multi (4.5): one message for each destination, one id for all of them, also in their
+    /// receipts: that of the first.
     /// Distribution lists are ours to keep and there are none.
     pub(super) fn on_submit_multi(&mut self, frame: &Frame) {
         let multi = match SubmitMulti::decode(frame.body()) {
@@ -66,7 +67,8 @@ impl Serve {
             let (address, taken) = match destination {
                 Destination::Address(address) => {
                     let sender = Sender { account: self.account.shared(), settings: &settings };
-                    (address, accept::submit_made(&self.smpp, sender, &one_of(&multi, address)))
+                    let first = accepted.first().map(|first| first.id);
+                    (address, accept::submit_made(&self.smpp, sender, &one_of(&multi, address), first))
                 }
                 Destination::DistributionList(_) => (Default::default(), Err(CommandStatus::ESME_RINVDLNAME)),
             };

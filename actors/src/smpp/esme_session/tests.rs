@@ -1,18 +1,22 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use runtime::log::{Disk, OutboxKind, OutboxRow};
+use runtime::log::{self, Disk, OutboxKind, OutboxRow};
 use runtime::model::{CustomerConfig, Messaging};
 use runtime::supervision::Shutdown;
-use smpp::pdu::{Address, Sm, encode_request_header, encode_resp_header};
-use smpp::{CommandId, CommandStatus, frame};
+use smpp::pdu::{
+    Address, Destination, Destinations, Sm, SubmitMulti, SubmitMultiResp, encode_request_header,
+    encode_resp_header,
+};
+use smpp::{CommandId, CommandStatus, Frame, RegisteredDelivery, frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::*;
+use crate::smpp::message;
 use crate::smpp::message_router::install;
-use crate::smpp::receipts::{encode_body, owe};
+use crate::smpp::receipts::{Ending, encode_body, finish, owe};
 use crate::smpp::testing;
 
 /// A customer's end of a session.
@@ -64,16 +68,21 @@ impl Peer {
             .await;
     }
 
-    /// Command and sequence_number of the next PDU; None at the end of the stream.
-    async fn next(&mut self) -> Option<(CommandId, u32)> {
+    /// The next PDU; None at the end of the stream.
+    async fn next_frame(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = frame::split(&mut self.input, 65_536).unwrap() {
-                return Some((frame.header().command_id, frame.header().sequence_number));
+                return Some(frame);
             }
             if self.stream.read_buf(&mut self.input).await.unwrap() == 0 {
                 return None;
             }
         }
+    }
+
+    /// Command and sequence_number of the next PDU; None at the end of the stream.
+    async fn next(&mut self) -> Option<(CommandId, u32)> {
+        self.next_frame().await.map(|frame| (frame.header().command_id, frame.header().sequence_number))
     }
 
     async fn is_silent(&mut self, within: Duration) -> bool {
@@ -274,4 +283,45 @@ async fn an_idle_session_is_small() {
     let state = size_of_val(&serve);
     let task = size_of_val(&serve.run(Shutdown::new()));
     assert!(state < 1024 && task < 4096, "state {state}, task {task}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn receipts_of_every_destination_carry_the_id_that_submit_multi_was_answered() {
+    let (smpp, disk) = testing::smpp(testing::config());
+    testing::commit(&smpp);
+    let mut peer = Peer::bind(&smpp, BindMode::Transceiver);
+    let mut destinations = BytesMut::new();
+    for addr in [&b"15550001111"[..], b"15550002222", b"15550003333"] {
+        let address = Address { ton: 1, npi: 1, addr };
+        smpp::pdu::write_destination(&Destination::Address(address), &mut destinations).unwrap();
+    }
+    let multi = SubmitMulti {
+        destinations: Destinations::parse(3, &destinations).unwrap(),
+        registered_delivery: RegisteredDelivery(1),
+        short_message: b"hello",
+        ..SubmitMulti::default()
+    };
+    peer.send(|output| multi.encode(7, output).unwrap()).await;
+    let answer = peer.next_frame().await.unwrap();
+    let answered = SubmitMultiResp::decode(answer.body()).unwrap().message_id.to_vec();
+    let rows = disk.messages();
+    assert_eq!(rows.iter().filter(|row| row.answered_as.is_none()).count(), 1);
+    let account = smpp.accounts.load().by_system_id("acme").cloned().unwrap();
+    for row in rows {
+        finish(
+            &smpp,
+            message::Message::new(row, Arc::clone(&account)),
+            log::State::Undeliverable,
+            &Ending::ours("011"),
+        );
+    }
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        let frame = peer.next_frame().await.unwrap();
+        let sm = Sm::decode(frame.body()).unwrap();
+        assert_eq!(smpp::dlr::Receipt::of(&sm).unwrap().id, answered);
+        numbers.push(sm.source.addr.to_vec());
+    }
+    numbers.sort();
+    assert_eq!(numbers, [b"15550001111", b"15550002222", b"15550003333"]);
 }

@@ -78,6 +78,7 @@ fn bind_message(query: Statement, row: &MessageRow) -> Statement {
         .bind(row.account)
         .bind(row.parent)
         .bind(i16::from(row.part))
+        .bind(row.answered_as)
         .bind(i16::from(row.segments))
         .bind(text(&row.source))
         .bind(text(&row.destination))

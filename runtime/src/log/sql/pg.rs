@@ -77,6 +77,7 @@ fn insert_messages(rows: &[MessageRow]) -> Statement {
     let query = column(query, rows, |row| row.account);
     let query = column(query, rows, |row| row.parent);
     let query = column(query, rows, |row| i16::from(row.part));
+    let query = column(query, rows, |row| row.answered_as);
     let query = column(query, rows, |row| i16::from(row.segments));
     let query = column(query, rows, |row| text(&row.source));
     let query = column(query, rows, |row| text(&row.destination));
