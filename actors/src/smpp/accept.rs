@@ -319,16 +319,14 @@ pub fn reroute_or_end(smpp: &Smpp, message: Box<Message>) {
     }
 }
 
-/// A message that waits for a vendor that is down goes to one of these, if its routes know one. Gives it back
-/// else.
+/// A message that waits for a vendor that is down goes to another by this route.
 ///
 /// # Errors
-/// The message, as it was.
-pub fn move_to(smpp: &Smpp, mut message: Box<Message>, up: &HashSet<Uuid>) -> Result<(), Box<Message>> {
-    let Some(route) = route_to(smpp, &message, up) else { return Err(message) };
+/// The message, as it was, when the vendor has left.
+pub fn move_to(smpp: &Smpp, mut message: Box<Message>, route: &Route) -> Result<(), Box<Message>> {
     let Some(vendor) = smpp.vendor(route.vendor) else { return Err(message) };
     message.tries = 0;
-    assign(smpp, &mut message, &route);
+    assign(smpp, &mut message, route);
     vendor.requeue(vec![message]);
     Ok(())
 }

@@ -9,7 +9,7 @@ use prometheus::{IntCounterVec, Opts};
 use runtime::clock::{SimClock, Timestamp};
 use runtime::config::SmppOptions;
 use runtime::log::{Direction, Disk, Limits, MessageLog, MessageRow, Progress, SimLog, State, Uncertain};
-use runtime::model::{self, Alphabet, BindModes, Customer, MessageIdFormat, Messaging, Money, Route};
+use runtime::model::{self, Alphabet, BindModes, Customer, MessageIdFormat, Messaging};
 use runtime::net::OsNet;
 use runtime::random::Random;
 use runtime::registry::Registry;
@@ -122,19 +122,7 @@ pub(crate) fn smpp(config: Messaging) -> (Arc<Smpp>, Disk) {
         metrics: Metrics::new(&telemetry::metrics::Metrics::new()),
     });
     let vendor = super::routing::tests::vendor(7);
-    let route = Route {
-        id: Uuid::from_u128(8),
-        name: "all".to_owned(),
-        prefix: String::new(),
-        source_prefix: String::new(),
-        customer: None,
-        vendor: vendor.id,
-        priority: 0,
-        cost: Money::default(),
-        weight: 1,
-        uncertain: Uncertain::Hold,
-        active: true,
-    };
+    let route = super::routing::tests::route("all", "", 7);
     install(&smpp, Messaging { vendors: vec![vendor], routes: vec![route], ..config });
     (smpp, disk)
 }

@@ -56,21 +56,22 @@ fn move_from(smpp: &Smpp, vendor: &Vendor) {
     if up.is_empty() {
         return;
     }
-    let (mut seen, mut wanted) = (0, 0);
+    let (mut seen, mut ways) = (0, Vec::new());
     // Parts of one message stay together, and where they are.
     let messages = vendor.extract(|message| {
         seen += 1;
-        let moves = message.row.parent.is_none()
-            && seen <= SEEN_MAX
-            && wanted < SLICE
-            && route_to(smpp, message, &up).is_some();
-        wanted += usize::from(moves);
+        if message.row.parent.is_some() || seen > SEEN_MAX || ways.len() >= SLICE {
+            return false;
+        }
+        let way = route_to(smpp, message, &up);
+        let moves = way.is_some();
+        ways.extend(way);
         moves
     });
     let moved = messages.len();
     // Each goes to the head of its new queue, so the last goes first.
-    for message in messages.into_iter().rev() {
-        if let Err(message) = move_to(smpp, message, &up) {
+    for (message, route) in messages.into_iter().zip(ways).rev() {
+        if let Err(message) = move_to(smpp, message, &route) {
             vendor.requeue(vec![message]);
         }
     }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use runtime::log::{ParkedRow, Ticket};
 use smpp::dlr::Receipt;
 use smpp::pdu::{DataSm, Sm};
-use smpp::{CommandId, CommandStatus, Frame};
+use smpp::text::{self, Alphabet};
+use smpp::{CommandId, CommandStatus, DataCoding, Frame};
 
 use super::serve::{Acknowledgement, Serve};
 use crate::smpp::dlr_tracker::Parked;
@@ -16,6 +17,9 @@ use crate::smpp::mo;
 use crate::smpp::receipt_index::Found;
 use crate::smpp::receipts::{self, Ending, finish};
 use crate::smpp::vendor::Vendor;
+
+/// Octets that a short_message may have (5.2.21).
+const SHORT_MESSAGE_MAX: usize = 254;
 
 impl Serve {
     pub(super) fn on_deliver_sm(&mut self, frame: &Frame) {
@@ -48,6 +52,12 @@ impl Serve {
     }
 
     fn on_sm(&mut self, frame: &Frame, sm: &Sm<'_>, body: Bytes) {
+        if let Some(text) = receipt_in_ascii(sm) {
+            let plain = Sm { short_message: &text, data_coding: DataCoding(1), ..*sm };
+            if let Ok(body) = receipts::encode_body(&plain) {
+                return self.on_sm(frame, &plain, body);
+            }
+        }
         self.vendor.metrics.deliver_sm.inc();
         let ticket = if let Some(receipt) = Receipt::of(sm) {
             self.on_receipt(sm, &receipt, body)
@@ -124,6 +134,18 @@ impl Serve {
     }
 }
 
+/// The text of a receipt that a vendor wrote in UCS2. All that Appendix B asks for is ASCII; some vendors send
+/// their receipts in the coding of the message.
+fn receipt_in_ascii(sm: &Sm<'_>) -> Option<Vec<u8>> {
+    let is_ucs2 = sm.data_coding.alphabet() == Some(Alphabet::Ucs2);
+    if !is_ucs2 || !sm.esm_class.is_delivery_receipt() || Receipt::of(sm).is_some() {
+        return None;
+    }
+    let mut text = text::encode_lossy(Alphabet::Ascii, &text::decode(Alphabet::Ucs2, sm.text_octets()));
+    text.truncate(SHORT_MESSAGE_MAX);
+    Some(text)
+}
+
 /// Octets kept of a vendor's error code.
 const ERROR_MAX: usize = 16;
 
@@ -143,4 +165,29 @@ pub(crate) fn ending(receipt: &Receipt<'_>) -> Ending {
         [network.network_type, high, low]
     });
     Ending { error, network_error }
+}
+
+#[cfg(test)]
+mod tests {
+    use smpp::EsmClass;
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_in_ucs2_is_read_in_ascii() {
+        let ascii =
+            "id:7f3a sub:001 dlvrd:001 submit date:2611211000 done date:2611211001 stat:DELIVRD err:000";
+        let ucs2 = text::encode(Alphabet::Ucs2, &format!("{ascii} text:\u{43f}\u{440}")).unwrap();
+        let receipt =
+            Sm { esm_class: EsmClass(4), data_coding: DataCoding(8), short_message: &ucs2, ..Sm::default() };
+        assert!(Receipt::of(&receipt).is_none());
+        let read = receipt_in_ascii(&receipt).unwrap();
+        assert_eq!(read, format!("{ascii} text:??").as_bytes());
+        let plain = Sm { short_message: &read, data_coding: DataCoding(1), ..receipt };
+        assert_eq!(Receipt::of(&plain).unwrap().id, b"7f3a");
+        assert!(receipt_in_ascii(&plain).is_none());
+        // A coding that its text belies, and a subscriber's message.
+        assert!(receipt_in_ascii(&Sm { short_message: ascii.as_bytes(), ..receipt }).is_none());
+        assert!(receipt_in_ascii(&Sm { esm_class: EsmClass(0), ..receipt }).is_none());
+    }
 }
