@@ -93,7 +93,7 @@ struct Smpp {
     drop_every: u64,
     /// How long the node keeps messages that have ended, in seconds; otherwise as its default says.
     #[arg(long)]
-    retention: Option<u64>,
+    retention_seconds: Option<u64>,
     /// Runs the same load through a peer too, after the subject.
     #[arg(long, value_enum)]
     peer: Option<Peer>,
@@ -281,7 +281,7 @@ impl Smpp {
             throttled: self.throttled,
             vendor_throughput: self.vendor_throughput,
             drop_every: self.drop_every,
-            retention: self.retention.map(Duration::from_secs),
+            retention: self.retention_seconds.map(Duration::from_secs),
         })
     }
 }

@@ -1,5 +1,5 @@
 -- One row per message and, once it is final, its MDR. The id carries the time of acceptance in its high
--- bits, so rows are appended in order and retention removes a range. Times are Unix microseconds: this is
+-- bits, so rows are appended in order and retention begins with the oldest. Times are Unix microseconds: this is
 -- the hot table, and a TIMESTAMPTZ is 32 octets of text on SQLite.
 -- state: 0 scheduled, 1 queued, 2 submitted, 3 uncertain, 4 enroute, 5 split;
 -- from 10 on final: 10 delivered, 11 expired, 12 deleted, 13 undeliverable, 14 accepted, 15 unknown, 16 rejected.
@@ -71,7 +71,7 @@ CREATE TABLE messaging.parked_receipts (
 );
 
 CREATE VIEW messaging.mdrs_recent AS
-SELECT id, direction, state, customer_id, account_id, source, destination, segments, vendor_id, route_id,
+SELECT id, answered_as, direction, state, customer_id, account_id, source, destination, segments, vendor_id, route_id,
        attempts, accepted_at, submitted_at, done_at, vendor_message_id, command_status, error
 FROM messaging.messages
 WHERE state >= 10 AND parent_id IS NULL;

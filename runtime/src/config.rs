@@ -217,7 +217,7 @@ impl Default for StoreOptions {
 pub struct LogOptions {
     /// How long final messages are kept.
     pub retention: HumanDuration,
-    /// Rows that one commit deletes at most.
+    /// Rows of each kind (messages, deliveries, orphaned receipts) that one commit deletes at most.
     pub retention_slice: u32,
     /// Records that may wait for the next commit.
     pub open_records_max: u32,

@@ -29,8 +29,8 @@ use crate::store::Error;
 pub struct CommitTimes {
     /// The whole commit.
     pub total: std::time::Duration,
-    /// The COMMIT itself: the disk's sync. The whole commit when it was no more than one statement.
-    pub sync: std::time::Duration,
+    /// The COMMIT itself: the disk's sync. None when the whole was one statement, a transaction by itself.
+    pub sync: Option<std::time::Duration>,
 }
 
 /// Counts at start, for telling the operator what was found.
@@ -59,8 +59,8 @@ pub struct Horizon {
 
 /// Ids of rows that retention may delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Expired {
-    /// Final messages, by id.
+pub struct Outdated {
+    /// Final messages, by id; no part of a message that is not final.
     pub messages: Vec<i64>,
     /// Receipts that never found their message.
     pub orphans: Vec<i64>,
@@ -108,7 +108,7 @@ pub trait LogStore: Send + Sync + 'static {
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
 
     /// What retention may delete now, at most `limit` of each kind.
-    fn expired(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Expired, Error>>;
+    fn outdated(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Outdated, Error>>;
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! schemas: there `messaging.vendors` is the table `messaging_vendors`, and [`Sql::lite`] makes the change.
 //! Times are made by the program, never by the database, and are rounded to microseconds.
 //!
-//! SQLite has one writer connection; readers have their own pool. Every write transaction begins with
-//! `BEGIN IMMEDIATE`: a deferred one fails on the lock upgrade whatever the busy timeout.
+//! SQLite has one writer connection; readers have their own pool. Every write transaction of
+//! several statements begins with `BEGIN IMMEDIATE`: a deferred one fails on the lock upgrade whatever the busy timeout.
 
 mod error;
 pub mod messaging;

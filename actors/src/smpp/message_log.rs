@@ -64,7 +64,9 @@ async fn commit(smpp: Arc<Smpp>, shutdown: Shutdown) -> Result<(), std::convert:
 fn on_committed(smpp: &Smpp, committed: Committed) {
     let metrics = &smpp.metrics;
     metrics.log_commit_seconds.observe(committed.times.total.as_secs_f64());
-    metrics.log_fsync_seconds.observe(committed.times.sync.as_secs_f64());
+    if let Some(sync) = committed.times.sync {
+        metrics.log_fsync_seconds.observe(sync.as_secs_f64());
+    }
     #[expect(clippy::cast_precision_loss, reason = "a group never has 2^52 records")]
     metrics.log_group_records.observe(committed.records as f64);
 }

@@ -200,7 +200,7 @@ fn whole(
 }
 
 /// Octets that short_message holds (4.4.1).
-const SHORT_MESSAGE_MAX: usize = 254;
+pub(super) const SHORT_MESSAGE_MAX: usize = 254;
 
 /// The optional parameters of a message other than its text.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Has old rows deleted, a few with each commit: deletion costs no sync of its own, and no commit waits for long.
 //!
-//! Owns: the choice of what is deleted from the message log, found by a reader that no commit waits for. Its key is `retention:main:0`, its parent the `log` supervisor, its
-//! restart policy permanent. A crash loses nothing: the next slice is found by age.
+//! Owns: the choice of what is deleted from the message log; it is found by a reader that no commit waits for. Its
+//! key is `retention:main:0`, its parent the `log` supervisor, its restart policy permanent. A crash loses nothing: the next slice is found by age.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use runtime::config::LogOptions;
-use runtime::log::{Expired, Horizon};
+use runtime::log::{Horizon, Outdated};
 use runtime::model::MessageId;
 use runtime::registry::{ActorName, Observation, Registration};
 use runtime::supervision::{ChildSpec, Restart, Seat, Start};
@@ -17,9 +17,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Smpp;
 
-/// Wait after a slice that was full, after one that was not, and when nothing was there. Slices of 128 keep up
-/// with 30,000 messages a second.
-const FULL: Duration = Duration::from_millis(2);
+/// Wait after a slice that was not full, and when nothing was there. After a full one the commit was the wait.
 const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -83,15 +81,20 @@ async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::co
         let now = smpp.now();
         let before = MessageId::first_at(now.minus(retention.get())).0;
         let horizon = Horizon { after, before, now: now.micros() };
-        let wait = match smpp.log.store().expired(horizon, slice).await {
-            Ok(expired) => {
-                after = expired.messages.last().copied().unwrap_or(after);
-                let longest = expired.messages.len().max(expired.orphans.len()).max(expired.outbox.len());
-                deleted.fetch_add(commit(smpp, expired).await, Ordering::Relaxed);
-                match longest {
+        let wait = match smpp.log.store().outdated(horizon, slice).await {
+            Ok(outdated) => {
+                let is_full = |ids: &[i64]| ids.len() >= slice as usize;
+                after = match outdated.messages.last() {
+                    Some(last) if is_full(&outdated.messages) => *last,
+                    _ => before.saturating_sub(1).max(after),
+                };
+                let more = [&outdated.messages, &outdated.orphans, &outdated.outbox].map(|ids| is_full(ids));
+                let rows = commit(smpp, outdated).await;
+                deleted.fetch_add(rows, Ordering::Relaxed);
+                match rows {
+                    _ if more.contains(&true) => continue,
                     0 => pass,
-                    rows if rows < slice as usize => BUSY,
-                    _ => FULL,
+                    _ => BUSY,
                 }
             }
             Err(error) => {
@@ -104,12 +107,12 @@ async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::co
 }
 
 /// Deletes with the next commit; gives the number of rows when they are gone.
-async fn commit(smpp: &Smpp, expired: Expired) -> u64 {
-    let Expired { mut messages, mut orphans, mut outbox } = expired;
+async fn commit(smpp: &Smpp, outdated: Outdated) -> u64 {
+    let Outdated { mut messages, mut orphans, mut outbox } = outdated;
     let rows = messages.len() + orphans.len() + outbox.len();
     if rows > 0 {
-        let ticket = smpp.log.append_lazily(|batch| {
-            batch.deleted.append(&mut messages);
+        let ticket = smpp.log.append(|batch| {
+            batch.purged.append(&mut messages);
             batch.unparked.append(&mut orphans);
             batch.outbox_done.append(&mut outbox);
         });
@@ -126,4 +129,49 @@ pub fn child_spec(options: Options) -> ChildSpec {
         async move { Ok(seat.spawn(Retention, (seat.clone(), options)).await?.get_cell()) }
     });
     ChildSpec::new(ActorName::new("retention", "main"), Restart::Permanent, start)
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::config::HumanDuration;
+    use runtime::log::{MessageRow, State as Progressed};
+
+    use super::*;
+    use crate::smpp::testing;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_old_and_final_goes_and_the_rest_stays() {
+        let (smpp, disk) = testing::smpp(testing::config());
+        testing::commit(&smpp);
+        let hour = Duration::from_secs(3600);
+        let (old, young) =
+            (MessageId::first_at(smpp.now().minus(2 * hour)).0, MessageId::first_at(smpp.now()).0);
+        let row = |id: i64, state: Progressed| {
+            let mut row: MessageRow = testing::row(id);
+            row.progress.state = state;
+            row
+        };
+        let live = row(old + 4, Progressed::Enroute);
+        let ticket = smpp.log.append(|batch| {
+            for id in (old..old + 10).chain([young]).filter(|id| *id != live.id) {
+                batch.accept(row(id, Progressed::Delivered));
+            }
+            batch.accept(live.clone());
+        });
+        ticket.durable().await;
+        let log =
+            LogOptions { retention: HumanDuration::from(hour), retention_slice: 3, ..LogOptions::default() };
+        let deleted = Arc::new(AtomicU64::new(0));
+        let options = Options { smpp: Arc::clone(&smpp), log };
+        let task = tokio::spawn(delete(options, Arc::clone(&deleted)));
+        sleep(Duration::from_secs(1)).await;
+        let left = || disk.messages().iter().map(|row| row.id).collect::<Vec<_>>();
+        assert_eq!((left(), deleted.load(Ordering::Relaxed)), (vec![live.id, young], 9));
+        // The next pass begins with the oldest again.
+        let done = row(live.id, Progressed::Delivered).progress;
+        smpp.log.append(|batch| batch.change(live.id, done)).durable().await;
+        sleep(2 * IDLE).await;
+        assert_eq!((left(), deleted.load(Ordering::Relaxed)), (vec![young], 10));
+        task.abort();
+    }
 }

@@ -241,8 +241,8 @@ impl Vendor {
         }
     }
 
-    /// Takes waiting messages out that `wanted` picks, wherever they wait. It is called under this vendor's
-    /// locks and takes none of any vendor.
+    /// Takes waiting messages out that `wanted` picks, wherever they wait, in the order in which it is asked: once
+    /// for each. It is called under this vendor's locks and takes none of any vendor.
     pub fn extract(&self, mut wanted: impl FnMut(&Message) -> bool) -> Vec<Box<Message>> {
         let mut found = self.queue.lock().extract(&mut wanted);
         for slot in self.slots.read().iter() {

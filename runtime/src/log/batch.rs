@@ -17,7 +17,7 @@ pub struct Batch {
     pub frames: Vec<(i64, u8, bytes::Bytes)>,
     /// New `deliver_sm` owed.
     pub outbox: Vec<OutboxRow>,
-    /// `deliver_sm` acknowledged by the customer, or expired.
+    /// `deliver_sm` no longer owed: acknowledged, given up, or written anew under another id.
     pub outbox_done: Vec<i64>,
     /// Receipts to keep until their message is known.
     pub parked: Vec<ParkedRow>,
@@ -25,8 +25,8 @@ pub struct Batch {
     pub unparked: Vec<i64>,
     /// Parked receipts given up.
     pub orphaned: Vec<i64>,
-    /// Messages that retention deletes.
-    pub deleted: Vec<i64>,
+    /// Final messages that retention deletes.
+    pub purged: Vec<i64>,
     accept_index: HashMap<i64, usize>,
     change_index: HashMap<i64, usize>,
 }
@@ -64,7 +64,7 @@ impl Batch {
             + self.parked.len()
             + self.unparked.len()
             + self.orphaned.len()
-            + self.deleted.len()
+            + self.purged.len()
     }
 
     /// True when there is nothing to commit.
@@ -84,7 +84,7 @@ impl Batch {
         self.parked.clear();
         self.unparked.clear();
         self.orphaned.clear();
-        self.deleted.clear();
+        self.purged.clear();
         self.accept_index.clear();
         self.change_index.clear();
         self.accepts.shrink_to(KEEP_MAX);

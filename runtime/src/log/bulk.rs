@@ -12,7 +12,7 @@ use crate::store::Sql;
 /// Row counts of SQLite's bulk statements. The steps are small, because a statement that is not full is filled up
 /// by its last row: to write a row twice in one statement changes nothing, and costs less than another statement,
 /// which is another hand-over to the driver's thread and back.
-pub(super) const CHUNKS: [usize; 14] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
+pub(super) const CHUNKS: [usize; 14] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, CHUNK_MAX];
 pub(super) const CHUNK_MAX: usize = 128;
 
 /// One kind of bulk statement.
@@ -104,6 +104,9 @@ pub(super) static DELETE_OUTBOX: Bulk =
 pub(super) static DELETE_MESSAGES: Bulk =
     Bulk::new("DELETE FROM messaging.messages WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
+pub(super) static DELETE_PARKED: Bulk =
+    Bulk::new("DELETE FROM messaging.parked_receipts WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
 /// PostgreSQL's counterparts; the SQLite text is not used.
 pub(super) static PG_INSERT_MESSAGES: &str = concat!(
     "INSERT INTO messaging.messages (",
@@ -132,12 +135,14 @@ pub(super) static PG_DELETE_OUTBOX: &str = "DELETE FROM messaging.outbox WHERE i
 
 pub(super) static PG_DELETE_MESSAGES: &str = "DELETE FROM messaging.messages WHERE id = ANY($1::bigint[])";
 
+pub(super) static PG_DELETE_PARKED: &str =
+    "DELETE FROM messaging.parked_receipts WHERE id = ANY($1::bigint[])";
+
 crate::store::statements! {
     REPLACE_FRAME = Sql::both("UPDATE messaging.messages SET alphabet = $2, frame = $3 WHERE id = $1");
     PARK = Sql::both(
         "INSERT INTO messaging.parked_receipts (id, vendor_id, received_at, orphan, body) \
          VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT (id) DO NOTHING");
-    UNPARK = Sql::both("DELETE FROM messaging.parked_receipts WHERE id = $1");
     ORPHAN = Sql::both("UPDATE messaging.parked_receipts SET orphan = TRUE WHERE id = $1");
     SPILL_ALL = Sql::both("UPDATE messaging.outbox SET spilled = TRUE WHERE NOT spilled");
     HIGHEST_MESSAGE = Sql::both("SELECT MAX(id) FROM messaging.messages");
@@ -165,11 +170,13 @@ crate::store::statements! {
         "SELECT state, COUNT(*) FROM messaging.messages WHERE ", timed!(), " GROUP BY state UNION ALL \
          SELECT state, COUNT(*) FROM messaging.messages WHERE state = 2 AND ", paged!(), " GROUP BY state"));
     COUNT_OUTBOX = Sql::both("SELECT COUNT(*) FROM messaging.outbox");
-    EXPIRED_MESSAGES = Sql::both(
-        "SELECT id FROM messaging.messages WHERE id > $1 AND id < $2 AND state >= 10 ORDER BY id LIMIT $3");
-    EXPIRED_ORPHANS = Sql::both(
+    OUTDATED_MESSAGES = Sql::both(
+        "SELECT m.id FROM messaging.messages AS m WHERE m.id > $1 AND m.id < $2 AND m.state >= 10 AND NOT EXISTS \
+         (SELECT 1 FROM messaging.messages AS whole WHERE whole.id = m.parent_id AND whole.state < 10) \
+         ORDER BY m.id LIMIT $3");
+    OUTDATED_ORPHANS = Sql::both(
         "SELECT id FROM messaging.parked_receipts WHERE id < $1 AND orphan ORDER BY id LIMIT $2");
-    EXPIRED_OUTBOX = Sql::both(
+    OUTDATED_OUTBOX = Sql::both(
         "SELECT id FROM messaging.outbox WHERE spilled AND expires_at <= $1 ORDER BY expires_at LIMIT $2");
 }
 
@@ -185,13 +192,21 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 PG_INSERT_OUTBOX,
                 PG_DELETE_OUTBOX,
                 PG_DELETE_MESSAGES,
+                PG_DELETE_PARKED,
             ] {
                 pool.acquire().await.unwrap().prepare(SqlStr::from_static(text)).await.unwrap();
             }
         }
         crate::store::Db::Lite(lite) => {
-            for bulk in [&INSERT_MESSAGES, &UPDATE_MESSAGES, &INSERT_OUTBOX, &DELETE_OUTBOX, &DELETE_MESSAGES]
-            {
+            let bulks = [
+                &INSERT_MESSAGES,
+                &UPDATE_MESSAGES,
+                &INSERT_OUTBOX,
+                &DELETE_OUTBOX,
+                &DELETE_MESSAGES,
+                &DELETE_PARKED,
+            ];
+            for bulk in bulks {
                 for chunk in 0..CHUNKS.len() {
                     let text = SqlStr::from_static(bulk.lite(chunk));
                     lite.write.acquire().await.unwrap().prepare(text).await.unwrap();

@@ -14,7 +14,7 @@ use crate::store::{Error, ErrorKind};
 
 /// After a group of fewer records the next one is committed at once: little comes, and each waits for it.
 const COMPANY_MIN: usize = 8;
-/// How long records that nobody waits for may wait for others to be committed with.
+/// How long records that nobody is in a hurry for wait for others to be committed with, once the committer is free.
 const LAZY_MAX: Duration = Duration::from_millis(10);
 /// Waits between tries of a commit that the store refused for now.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -56,7 +56,7 @@ pub enum Health {
 }
 
 /// A promise of durability: done when the commit that carries the records has returned.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ticket(Arc<Group>);
 
 #[derive(Debug, Default)]
@@ -66,6 +66,10 @@ struct Group {
 }
 
 impl Ticket {
+    fn new() -> Self {
+        Self(Arc::default())
+    }
+
     /// True once the records are on disk.
     #[must_use]
     pub fn is_durable(&self) -> bool {
@@ -108,12 +112,17 @@ struct Shared {
     records: AtomicU64,
 }
 
-#[derive(Default)]
 struct Open {
     batch: Batch,
     ticket: Ticket,
-    /// Whether somebody waits for the ticket, or may.
+    /// Whether a commit is to begin for it.
     urgent: bool,
+}
+
+impl Open {
+    fn new(batch: Batch) -> Self {
+        Self { batch, ticket: Ticket::new(), urgent: false }
+    }
 }
 
 /// What one commit did, for metrics.
@@ -134,7 +143,7 @@ impl MessageLog {
         Self(Arc::new(Shared {
             store,
             limits,
-            open: Mutex::default(),
+            open: Mutex::new(Open::new(Batch::default())),
             closing: tokio::sync::Mutex::new(None),
             closing_ticket: Mutex::new(None),
             spare: Mutex::new(Batch::default()),
@@ -175,8 +184,8 @@ impl MessageLog {
         self.hurry(&mut open)
     }
 
-    /// Appends what nobody waits for and what may come to nothing in a crash: it starts no commit by itself, and
-    /// is in one within [`LAZY_MAX`].
+    /// Appends what no peer waits for and what may come to nothing in a crash. It starts no commit for 10 ms; until
+    /// then it joins one that begins for others.
     pub fn append_lazily(&self, add: impl FnOnce(&mut Batch)) -> Ticket {
         let mut open = self.0.open.lock();
         let was_empty = open.batch.is_empty();
@@ -262,7 +271,7 @@ impl MessageLog {
 
     /// Takes the open group to be committed, and opens the next one.
     fn close(&self) -> Open {
-        let next = Open { batch: mem::take(&mut *self.0.spare.lock()), ..Open::default() };
+        let next = Open::new(mem::take(&mut *self.0.spare.lock()));
         let mut open = self.0.open.lock();
         *self.0.closing_ticket.lock() = Some(open.ticket.clone());
         mem::replace(&mut *open, next)

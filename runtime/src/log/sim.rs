@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    Batch, CommitTimes, Counts, Expired, Horizon, LogStore, MessageRow, OutboxRow, ParkedRow, State,
+    Batch, CommitTimes, Counts, Horizon, LogStore, MessageRow, OutboxRow, Outdated, ParkedRow, State,
 };
 use crate::random::Random;
 use crate::store::{Error, ErrorKind};
@@ -98,7 +98,7 @@ impl Tables {
         for id in &batch.unparked {
             self.parked.remove(id);
         }
-        for id in &batch.deleted {
+        for id in &batch.purged {
             self.messages.remove(id);
         }
         for id in &batch.orphaned {
@@ -147,7 +147,7 @@ impl LogStore for SimLog {
             self.disk.working().await?;
             self.disk.0.lock().apply(batch);
             sleep(after).await;
-            Ok(CommitTimes { total: before + after, sync: before + after })
+            Ok(CommitTimes { total: before + after, sync: Some(before + after) })
         })
     }
 
@@ -243,15 +243,19 @@ impl LogStore for SimLog {
         })
     }
 
-    fn expired(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Expired, Error>> {
+    fn outdated(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Outdated, Error>> {
         let Horizon { after, before, now } = horizon;
         let limit = limit as usize;
         self.select(|tables| {
-            let messages = tables.messages.range(after + 1..before);
-            let messages = messages.filter(|(_, row)| row.progress.state.is_final()).map(|(id, _)| *id);
+            let is_final = |id| tables.messages.get(&id).is_none_or(|row| row.progress.state.is_final());
+            let outdated =
+                |row: &&MessageRow| row.progress.state.is_final() && row.parent.is_none_or(is_final);
+            let first = after.saturating_add(1).min(before);
+            let messages = tables.messages.range(first..before).map(|(_, row)| row);
+            let messages = messages.filter(outdated).map(|row| row.id);
             let orphans = tables.parked.range(..before).filter(|(_, (_, orphan))| *orphan).map(|(id, _)| *id);
             let outbox = tables.outbox.values().filter(|row| row.spilled && row.expires_at <= now);
-            Expired {
+            Outdated {
                 messages: messages.take(limit).collect(),
                 orphans: orphans.take(limit).collect(),
                 outbox: outbox.map(|row| row.id).take(limit).collect(),

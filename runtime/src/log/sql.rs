@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::SqlitePool;
 use sqlx::postgres::PgPool;
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
 use super::bulk::{
-    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, EXPIRED_MESSAGES, EXPIRED_ORPHANS, EXPIRED_OUTBOX,
-    HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE, MESSAGE, NEXT_DUE, OUTBOX, PARKED, PARTS,
+    BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE,
+    MESSAGE, NEXT_DUE, OUTBOX, OUTDATED_MESSAGES, OUTDATED_ORPHANS, OUTDATED_OUTBOX, PARKED, PARTS,
     SPILL_ALL,
 };
 use super::{
-    Batch, CommitTimes, Counts, Expired, Horizon, LogStore, MessageRow, OutboxRow, ParkedRow, State,
+    Batch, CommitTimes, Counts, Horizon, LogStore, MessageRow, OutboxRow, Outdated, ParkedRow, State,
 };
 use crate::store::{Db, Error, ErrorKind, Lite, execute, fetch_all, fetch_optional};
 
@@ -134,16 +134,27 @@ impl SqlLog {
 /// instead of three times. So are most groups while there is little traffic.
 async fn commit_lite(lite: &Lite, batch: &Batch) -> Result<CommitTimes, Error> {
     let begun = Instant::now();
-    if lite::is_one_statement(batch) {
-        lite::write(&mut *lite.write.acquire().await?, batch).await?;
-        let total = begun.elapsed();
-        return Ok(CommitTimes { total, sync: total });
+    let mut connection = lite.write.acquire().await?;
+    let written = write_lite(&mut connection, batch).await;
+    if written.is_err() {
+        // Whatever state it is in, the next try begins with another.
+        connection.close_on_drop();
     }
-    let mut tx = lite.write.begin_with("BEGIN IMMEDIATE").await?;
+    let sync = written?.map(|written| written.elapsed());
+    Ok(CommitTimes { total: begun.elapsed(), sync })
+}
+
+/// Gives when COMMIT began, unless there was none.
+async fn write_lite(connection: &mut SqliteConnection, batch: &Batch) -> Result<Option<Instant>, Error> {
+    if lite::is_one_statement(batch) {
+        lite::write(connection, batch).await?;
+        return Ok(None);
+    }
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
     lite::write(&mut tx, batch).await?;
     let written = Instant::now();
     tx.commit().await?;
-    Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
+    Ok(Some(written))
 }
 
 /// Text as both engines take it: PostgreSQL refuses NUL in text, and would refuse the whole commit for ever.
@@ -238,14 +249,14 @@ impl LogStore for SqlLog {
         Box::pin(self.count())
     }
 
-    fn expired(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Expired, Error>> {
+    fn outdated(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Outdated, Error>> {
         let Horizon { after, before, now } = horizon;
         let limit = i64::from(limit);
         Box::pin(async move {
-            Ok(Expired {
-                messages: ids(fetch_all!(&self.db, (i64,), EXPIRED_MESSAGES, after, before, limit)?),
-                orphans: ids(fetch_all!(&self.db, (i64,), EXPIRED_ORPHANS, before, limit)?),
-                outbox: ids(fetch_all!(&self.db, (i64,), EXPIRED_OUTBOX, now, limit)?),
+            Ok(Outdated {
+                messages: ids(fetch_all!(&self.db, (i64,), OUTDATED_MESSAGES, after, before, limit)?),
+                orphans: ids(fetch_all!(&self.db, (i64,), OUTDATED_ORPHANS, before, limit)?),
+                outbox: ids(fetch_all!(&self.db, (i64,), OUTDATED_OUTBOX, now, limit)?),
             })
         })
     }

@@ -56,21 +56,21 @@ fn move_from(smpp: &Smpp, vendor: &Vendor) {
     if up.is_empty() {
         return;
     }
-    let (mut seen, mut ways) = (0, Vec::new());
+    let (mut seen, mut routes) = (0, Vec::new());
     // Parts of one message stay together, and where they are.
     let messages = vendor.extract(|message| {
         seen += 1;
-        if message.row.parent.is_some() || seen > SEEN_MAX || ways.len() >= SLICE {
+        if message.row.parent.is_some() || seen > SEEN_MAX || routes.len() >= SLICE {
             return false;
         }
-        let way = route_to(smpp, message, &up);
-        let moves = way.is_some();
-        ways.extend(way);
+        let route = route_to(smpp, message, &up);
+        let moves = route.is_some();
+        routes.extend(route);
         moves
     });
     let moved = messages.len();
     // Each goes to the head of its new queue, so the last goes first.
-    for (message, route) in messages.into_iter().zip(ways).rev() {
+    for (message, route) in messages.into_iter().zip(routes).rev() {
         if let Err(message) = move_to(smpp, message, &route) {
             vendor.requeue(vec![message]);
         }
@@ -119,6 +119,31 @@ mod tests {
         assert_eq!((queued(&first), queued(&second)), (0, 3));
         let order: Vec<i64> = second.extract(|_| true).iter().map(|message| message.row.id).collect();
         assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn each_message_goes_where_its_own_routes_lead() {
+        let (smpp, first, second) = waiting(vec![vendor(1), vendor(2), vendor(3)]);
+        let dearer = |route| runtime::model::Route { priority: 9, ..route };
+        let routes = vec![route("a", "", 1), dearer(route("b", "1555", 2)), dearer(route("c", "1666", 3))];
+        let vendors = vec![vendor(1), vendor(2), vendor(3)];
+        install(&smpp, Messaging { vendors, routes, ..testing::config() });
+        let third = smpp.vendor(Uuid::from_u128(3)).unwrap();
+        for (id, destination) in [(4, "16660001111"), (5, "17770001111"), (6, "16660002222")] {
+            let mut message = testing::message(id);
+            message.row.destination = destination.into();
+            first.enqueue(vec![message]).unwrap();
+        }
+        let now = Instant::now();
+        for vendor in [&second, &third] {
+            vendor.slot(0, now).inbox.lock().open = true;
+        }
+        move_on(&smpp, now);
+        move_on(&smpp, now + DOWN_FOR);
+        let ids = |vendor: &Vendor| {
+            vendor.extract(|_| true).iter().map(|message| message.row.id).collect::<Vec<i64>>()
+        };
+        assert_eq!((ids(&first), ids(&second), ids(&third)), (vec![5], vec![1, 2, 3], vec![4, 6]));
     }
 
     #[tokio::test]

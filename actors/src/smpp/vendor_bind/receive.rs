@@ -14,12 +14,10 @@ use super::serve::{Acknowledgement, Serve};
 use crate::smpp::dlr_tracker::Parked;
 use crate::smpp::message::own;
 use crate::smpp::mo;
+use crate::smpp::prepare::SHORT_MESSAGE_MAX;
 use crate::smpp::receipt_index::Found;
 use crate::smpp::receipts::{self, Ending, finish};
 use crate::smpp::vendor::Vendor;
-
-/// Octets that a short_message may have (5.2.21).
-const SHORT_MESSAGE_MAX: usize = 254;
 
 impl Serve {
     pub(super) fn on_deliver_sm(&mut self, frame: &Frame) {

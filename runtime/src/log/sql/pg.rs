@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::text;
 use crate::log::bulk::{
-    ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_INSERT_MESSAGES, PG_INSERT_OUTBOX,
-    PG_UPDATE_MESSAGES, REPLACE_FRAME, UNPARK,
+    ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_DELETE_PARKED, PG_INSERT_MESSAGES,
+    PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_FRAME,
 };
 use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
@@ -21,7 +21,7 @@ pub(super) async fn commit(connection: &mut PgConnection, batch: &Batch) -> Resu
     write(&mut tx, batch).await?;
     let written = Instant::now();
     tx.commit().await?;
-    Ok(CommitTimes { total: begun.elapsed(), sync: written.elapsed() })
+    Ok(CommitTimes { total: begun.elapsed(), sync: Some(written.elapsed()) })
 }
 
 async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), Error> {
@@ -38,8 +38,11 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), 
     if !batch.outbox_done.is_empty() {
         column(sqlx::query(PG_DELETE_OUTBOX), &batch.outbox_done, |id| *id).execute(&mut **tx).await?;
     }
-    if !batch.deleted.is_empty() {
-        column(sqlx::query(PG_DELETE_MESSAGES), &batch.deleted, |id| *id).execute(&mut **tx).await?;
+    if !batch.purged.is_empty() {
+        column(sqlx::query(PG_DELETE_MESSAGES), &batch.purged, |id| *id).execute(&mut **tx).await?;
+    }
+    if !batch.unparked.is_empty() {
+        column(sqlx::query(PG_DELETE_PARKED), &batch.unparked, |id| *id).execute(&mut **tx).await?;
     }
     write_rare(tx, batch).await
 }
@@ -54,10 +57,8 @@ async fn write_rare(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result
         let query = sqlx::query(PARK.pg()).bind(row.id).bind(row.vendor).bind(row.received_at);
         query.bind(row.body.to_vec()).execute(&mut **tx).await?;
     }
-    for (sql, ids) in [(&UNPARK, &batch.unparked), (&ORPHAN, &batch.orphaned)] {
-        for id in ids {
-            sqlx::query(sql.pg()).bind(*id).execute(&mut **tx).await?;
-        }
+    for id in &batch.orphaned {
+        sqlx::query(ORPHAN.pg()).bind(*id).execute(&mut **tx).await?;
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ async fn what_a_commit_costs() {
         records += next.len();
         let times = store.commit(&next).await.unwrap();
         all.push(times.total);
-        syncs.push(times.sync);
+        syncs.extend(times.sync);
     }
     let total: Duration = all.iter().sum();
     let per_record = |time: Duration| time.as_secs_f64() * 1e6 / records as f64;

@@ -28,10 +28,12 @@ async fn commits_go_on_after_the_disk_was_full() {
     assert_eq!(pragma(&lite, &format!("max_page_count = {}", pages + 1)).await, pages + 1);
     // Batches of many rows and of one: SQLite takes back the statement for the first, and ends the transaction
     // by itself for the second.
-    for (first, rows) in [(1, 2000), (10_000, 1)] {
+    for (first, rows) in [(1, 2000), (10_000, 1), (20_000, 1)] {
         let batch_at = |first: i64| {
             let mut batch = Batch::default();
             (first..first + rows).for_each(|id| batch.accept(row(id)));
+            // A batch of one row is one statement, and with a delivery a small transaction.
+            batch.outbox.extend((first >= 20_000).then(|| owed(first, 8)));
             batch
         };
         let limit = format!("max_page_count = {}", pragma(&lite, "page_count").await + 1);
@@ -100,9 +102,9 @@ async fn every_read_finds_its_rows_by_an_index() {
         ("outbox", &bulk::OUTBOX),
         ("parked", &bulk::PARKED),
         ("count", &bulk::COUNT_STATES),
-        ("expired messages", &bulk::EXPIRED_MESSAGES),
-        ("expired orphans", &bulk::EXPIRED_ORPHANS),
-        ("expired outbox", &bulk::EXPIRED_OUTBOX),
+        ("outdated messages", &bulk::OUTDATED_MESSAGES),
+        ("outdated orphans", &bulk::OUTDATED_ORPHANS),
+        ("outdated outbox", &bulk::OUTDATED_OUTBOX),
     ];
     for (name, sql) in asked {
         let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.lite()));
