@@ -13,4 +13,5 @@
 //!
 //! This crate knows no web framework, no SQL and no Redis command.
 
+pub mod sip;
 pub mod smpp;

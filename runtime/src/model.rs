@@ -7,4 +7,6 @@ mod value;
 
 pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route, Vendor};
 pub use self::id::{IdGenerator, MessageId};
-pub use self::value::{Alphabet, Ban, BindModes, BindType, Cidr, Invalid, MessageIdFormat, Money, SystemId};
+pub use self::value::{
+    Alphabet, Ban, BindModes, BindType, Cidr, Invalid, MessageIdFormat, Money, SystemId, Transport,
+};

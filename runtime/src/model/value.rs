@@ -1,7 +1,7 @@
 //! Values with a form: parsed once, at the edge.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -125,6 +125,12 @@ word_value!(BindType, "How we bind to a vendor.", "a bind type: transceiver, tra
     Receiver = "receiver", "We only receive.";
 });
 
+word_value!(Transport, "How SIP messages travel.", "a transport: udp, tcp or tls", {
+    Udp = "udp", "Datagrams.";
+    Tcp = "tcp", "A stream.";
+    Tls = "tls", "A stream under TLS.";
+});
+
 /// Which binds an ESME account may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
@@ -192,17 +198,47 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// Length of the prefix.
+    #[must_use]
+    pub const fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// The lowest address in the network.
+    #[must_use]
+    pub fn first(&self) -> IpAddr {
+        match self.network {
+            IpAddr::V4(network) => Ipv4Addr::from_bits(network.to_bits() & self.mask_v4()).into(),
+            IpAddr::V6(network) => Ipv6Addr::from_bits(network.to_bits() & self.mask_v6()).into(),
+        }
+    }
+
+    /// The highest address in the network.
+    #[must_use]
+    pub fn last(&self) -> IpAddr {
+        match self.network {
+            IpAddr::V4(network) => Ipv4Addr::from_bits(network.to_bits() | !self.mask_v4()).into(),
+            IpAddr::V6(network) => Ipv6Addr::from_bits(network.to_bits() | !self.mask_v6()).into(),
+        }
+    }
+
+    fn mask_v4(&self) -> u32 {
+        u32::MAX.checked_shl(32_u32.saturating_sub(self.bits.into())).unwrap_or(0)
+    }
+
+    fn mask_v6(&self) -> u128 {
+        u128::MAX.checked_shl(128_u32.saturating_sub(self.bits.into())).unwrap_or(0)
+    }
+
     /// True when the address lies in the network; an IPv4-mapped IPv6 address counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.network, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                u32::from(network) & mask == u32::from(address) & mask
+                (network.to_bits() ^ address.to_bits()) & self.mask_v4() == 0
             }
             (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
-                u128::from(network) & mask == u128::from(address) & mask
+                (network.to_bits() ^ address.to_bits()) & self.mask_v6() == 0
             }
             _ => false,
         }

@@ -1,0 +1,3 @@
+//! Calls: who may send them and where they go.
+
+pub mod acl;

@@ -1,0 +1,221 @@
+//! Admission by source: which trunk an address, port and transport belong to.
+//!
+//! Pure. An [`Acl`] is built from configuration off the packet path and swapped whole; [`Acl::find`] is called for
+//! every request from outside a dialog. It cuts the address space into ranges at every place where the longest
+//! matching network changes, so that a lookup is one binary search and a walk over the networks around it, however
+//! many there are.
+
+use std::cmp::Reverse;
+use std::net::IpAddr;
+
+use runtime::model::{Cidr, Transport};
+
+/// A network from which a trunk sends.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The addresses.
+    pub network: Cidr,
+    /// Only from this port.
+    pub port: Option<u16>,
+    /// Only over this transport.
+    pub transport: Option<Transport>,
+    /// The trunk, by its place in the snapshot.
+    pub trunk: u32,
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source {
+    /// The sender's address; an IPv4-mapped IPv6 address counts as IPv4.
+    pub address: IpAddr,
+    /// The sender's port.
+    pub port: u16,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// Entries by network, for lookups.
+#[derive(Debug, Default)]
+pub struct Acl {
+    ipv4: Ranges<u32>,
+    ipv6: Ranges<u128>,
+    networks: Vec<Network>,
+    rules: Vec<Rule>,
+}
+
+/// One network and what holds in it.
+#[derive(Debug)]
+struct Network {
+    /// Its entries in [`Acl::rules`], most specific first: from, to.
+    rules: (u32, u32),
+    /// The smallest network around it.
+    around: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    port: Option<u16>,
+    transport: Option<Transport>,
+    trunk: u32,
+}
+
+impl Acl {
+    /// A table of the entries. Of two entries that say the same the earlier one counts.
+    #[must_use]
+    pub fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_cached_key(|entry| {
+            (entry.network.first(), entry.network.bits(), Reverse(specificity(entry)))
+        });
+        let mut acl = Self::default();
+        let (mut ipv4, mut ipv6) = (Builder::default(), Builder::default());
+        for group in entries.chunk_by(same_network) {
+            let Some(Entry { network, .. }) = group.first() else { continue };
+            let id = count(acl.networks.len());
+            let around = match (network.first(), network.last()) {
+                (IpAddr::V4(first), IpAddr::V4(last)) => ipv4.add(id, first.to_bits(), last.to_bits()),
+                (IpAddr::V6(first), IpAddr::V6(last)) => ipv6.add(id, first.to_bits(), last.to_bits()),
+                // Both ends of a network are of its family.
+                _ => None,
+            };
+            let from = count(acl.rules.len());
+            acl.rules.extend(group.iter().map(|entry| Rule {
+                port: entry.port,
+                transport: entry.transport,
+                trunk: entry.trunk,
+            }));
+            acl.networks.push(Network { rules: (from, count(acl.rules.len())), around });
+        }
+        acl.ipv4 = ipv4.finish();
+        acl.ipv6 = ipv6.finish();
+        acl
+    }
+
+    /// The trunk of a source: that of the longest network with an entry that fits port and transport and whose
+    /// trunk is `admitted`; within a network an entry with a port goes before one with a transport only, and that
+    /// before one with neither.
+    pub fn find(&self, source: &Source, admitted: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut at = match source.address.to_canonical() {
+            IpAddr::V4(address) => self.ipv4.covering(address.to_bits()),
+            IpAddr::V6(address) => self.ipv6.covering(address.to_bits()),
+        };
+        while let Some(network) = at.and_then(|at| self.networks.get(at as usize)) {
+            let (from, to) = network.rules;
+            let rules = self.rules.get(from as usize..to as usize).unwrap_or_default();
+            if let Some(rule) = rules.iter().find(|rule| rule.fits(source) && admitted(rule.trunk)) {
+                return Some(rule.trunk);
+            }
+            at = network.around;
+        }
+        None
+    }
+}
+
+impl Rule {
+    fn fits(&self, source: &Source) -> bool {
+        self.port.is_none_or(|port| port == source.port)
+            && self.transport.is_none_or(|transport| transport == source.transport)
+    }
+}
+
+fn specificity(entry: &Entry) -> (bool, bool) {
+    (entry.port.is_some(), entry.transport.is_some())
+}
+
+fn same_network(left: &Entry, right: &Entry) -> bool {
+    (left.network.first(), left.network.bits()) == (right.network.first(), right.network.bits())
+}
+
+/// Entries and networks are numbered by u32: more than 4 billion do not fit in memory anyway.
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// The addresses of one family, cut where the smallest network around an address changes.
+#[derive(Debug, Default)]
+struct Ranges<K> {
+    /// First address of each range, ascending.
+    starts: Vec<K>,
+    /// The smallest network around each range.
+    networks: Vec<Option<u32>>,
+    /// Every [`STRIDE`]th start. It stays in the processor's cache, so that of a million networks a lookup touches
+    /// few others.
+    sparse: Vec<K>,
+}
+
+/// Starts between two of the sparse list.
+const STRIDE: usize = 64;
+
+impl<K: Copy + Ord> Ranges<K> {
+    fn covering(&self, address: K) -> Option<u32> {
+        let stride = self.sparse.partition_point(|start| *start <= address).checked_sub(1)? * STRIDE;
+        let near = self.starts.get(stride..self.starts.len().min(stride + STRIDE))?;
+        let after = stride + near.partition_point(|start| *start <= address);
+        *self.networks.get(after.checked_sub(1)?)?
+    }
+
+    /// A range begins. One that begins where the last one did takes its place.
+    fn cut(&mut self, start: K, network: Option<u32>) {
+        if self.starts.last() == Some(&start) {
+            self.starts.pop();
+            self.networks.pop();
+        }
+        self.starts.push(start);
+        self.networks.push(network);
+    }
+}
+
+/// Makes ranges from networks in the order of their first address, the wider first.
+#[derive(Debug, Default)]
+struct Builder<K> {
+    ranges: Ranges<K>,
+    /// The networks around the place reached, the widest first: last address and number.
+    open: Vec<(K, u32)>,
+}
+
+impl<K: Copy + Ord + Successor> Builder<K> {
+    /// Adds a network; gives the smallest one around it.
+    fn add(&mut self, network: u32, first: K, last: K) -> Option<u32> {
+        self.close_before(Some(first));
+        let around = self.open.last().map(|(_, around)| *around);
+        self.ranges.cut(first, Some(network));
+        self.open.push((last, network));
+        around
+    }
+
+    fn finish(mut self) -> Ranges<K> {
+        self.close_before(None);
+        self.ranges.sparse = self.ranges.starts.iter().step_by(STRIDE).copied().collect();
+        self.ranges.starts.shrink_to_fit();
+        self.ranges.networks.shrink_to_fit();
+        self.ranges
+    }
+
+    /// Ends the networks whose last address lies before the next one's first.
+    fn close_before(&mut self, next: Option<K>) {
+        while let Some((last, _)) = self.open.pop_if(|(last, _)| next.is_none_or(|next| *last < next)) {
+            // The last address of all has nothing after it.
+            let Some(after) = last.successor() else { continue };
+            self.ranges.cut(after, self.open.last().map(|(_, around)| *around));
+        }
+    }
+}
+
+/// The address after an address.
+trait Successor: Sized {
+    fn successor(self) -> Option<Self>;
+}
+
+impl Successor for u32 {
+    fn successor(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+}
+
+impl Successor for u128 {
+    fn successor(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;
