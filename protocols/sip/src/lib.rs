@@ -1,0 +1,7 @@
+//! SIP (RFC 3261): transactions, their timers and a proxy's decisions, all functions of their arguments.
+
+pub mod method;
+pub mod status;
+
+pub use method::Method;
+pub use status::StatusCode;
