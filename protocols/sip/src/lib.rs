@@ -2,6 +2,7 @@
 
 pub mod method;
 pub mod status;
+pub mod timer_wheel;
 
 pub use method::Method;
 pub use status::StatusCode;
