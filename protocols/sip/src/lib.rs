@@ -3,6 +3,7 @@
 pub mod method;
 pub mod status;
 pub mod timer_wheel;
+pub mod transaction;
 
 pub use method::Method;
 pub use status::StatusCode;

@@ -1,0 +1,97 @@
+//! Non-INVITE server (RFC 3261 figure 8, with the restraint of RFC 4320).
+
+use super::timers::wait;
+use super::{Action, Ended, Event, Timer, TimerOptions, Transport};
+use crate::status::StatusCode;
+
+/// States of a non-INVITE server transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Nothing was sent: retransmissions of the request are absorbed.
+    Trying,
+    /// A provisional response was sent.
+    Proceeding,
+    /// The final response was sent.
+    Completed,
+    /// Over.
+    Terminated,
+}
+
+/// Another request than INVITE and ACK that we received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    state: State,
+    transport: Transport,
+}
+
+impl Server {
+    /// Begins with the request that is being passed to the user. The user answers, or says
+    /// [`Event::Abandon`]; no timer does it in its place.
+    pub fn start(transport: Transport, timers: &TimerOptions, out: &mut Vec<Action>) -> Self {
+        out.push(Action::Arm(Timer::Trying, timers.trying_non_invite()));
+        Self { state: State::Trying, transport }
+    }
+
+    /// Where it stands.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Advances the machine; `out` is appended to.
+    pub fn handle(&mut self, event: Event, timers: &TimerOptions, out: &mut Vec<Action>) {
+        match (self.state, event) {
+            (State::Trying, Event::Timer(Timer::Trying)) => {
+                self.state = State::Proceeding;
+                out.push(Action::SendTrying);
+            }
+            (State::Proceeding | State::Completed, Event::Request) => out.push(Action::ResendResponse),
+            (State::Trying | State::Proceeding, Event::Respond(status)) => {
+                self.disarm_trying(out);
+                self.respond(status, timers, out);
+            }
+            (State::Trying | State::Proceeding, Event::Abandon) => {
+                self.disarm_trying(out);
+                self.end(Ended::Abandoned, out);
+            }
+            (State::Proceeding, Event::TransportError) => self.undelivered(out),
+            (State::Completed, Event::TransportError) => {
+                out.push(Action::Disarm(Timer::J));
+                self.undelivered(out);
+            }
+            (State::Completed, Event::Timer(Timer::J)) => self.end(Ended::Done, out),
+            _ => {}
+        }
+    }
+
+    fn respond(&mut self, status: StatusCode, timers: &TimerOptions, out: &mut Vec<Action>) {
+        out.push(Action::SendResponse(status));
+        if status.is_provisional() {
+            self.state = State::Proceeding;
+            return;
+        }
+        self.state = State::Completed;
+        match wait(self.transport, timers.t1_64()) {
+            after if after.is_zero() => self.end(Ended::Done, out),
+            after => out.push(Action::Arm(Timer::J, after)),
+        }
+    }
+
+    fn undelivered(&mut self, out: &mut Vec<Action>) {
+        out.push(Action::Undelivered);
+        self.end(Ended::Transport, out);
+    }
+
+    fn disarm_trying(&self, out: &mut Vec<Action>) {
+        if self.state == State::Trying {
+            out.push(Action::Disarm(Timer::Trying));
+        }
+    }
+
+    fn end(&mut self, ended: Ended, out: &mut Vec<Action>) {
+        self.state = State::Terminated;
+        out.push(Action::Terminated(ended));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+use super::*;
+use crate::transaction::Ended;
+use crate::transaction::tests::{Row, check, ms, status};
+
+const STATES: [State; 4] = [State::Trying, State::Proceeding, State::Completed, State::Terminated];
+
+fn timers() -> TimerOptions {
+    TimerOptions::default()
+}
+
+fn run(machine: &mut Server, event: Event) -> Vec<Action> {
+    let mut out = Vec::new();
+    machine.handle(event, &timers(), &mut out);
+    out
+}
+
+fn in_state(transport: Transport, state: State) -> Server {
+    let mut machine = Server::start(transport, &timers(), &mut Vec::new());
+    match state {
+        State::Trying => {}
+        State::Proceeding => drop(run(&mut machine, Event::Respond(status(100)))),
+        // Over a reliable transport there is no such state to rest in.
+        State::Completed => machine.state = State::Completed,
+        State::Terminated => drop(run(&mut machine, Event::Abandon)),
+    }
+    assert_eq!(machine.state(), state);
+    machine
+}
+
+fn table(transport: Transport, rows: &[Row<State>]) {
+    check(&STATES, rows, |state, event| {
+        let mut machine = in_state(transport, state);
+        (run(&mut machine, event), machine.state())
+    });
+}
+
+#[test]
+fn unreliable() {
+    use Action::{Arm, Disarm, ResendResponse, SendResponse, SendTrying, Terminated, Undelivered};
+    use Event::{Abandon, Request, Respond, Timer as Fired, TransportError};
+    use State::{Completed, Proceeding, Trying};
+    let over = State::Terminated;
+    let (no_100, j) = (Disarm(Timer::Trying), Arm(Timer::J, ms(32_000)));
+    let [s100, s180, s200, s486] = [100, 180, 200, 486].map(status);
+    table(
+        Transport::Unreliable,
+        &[
+            // Request: absorbed.
+            (Trying, Fired(Timer::Trying), vec![SendTrying], Proceeding),
+            (Trying, Respond(s100), vec![no_100, SendResponse(s100)], Proceeding),
+            (Trying, Respond(s180), vec![no_100, SendResponse(s180)], Proceeding),
+            (Trying, Respond(s200), vec![no_100, SendResponse(s200), j], Completed),
+            (Trying, Respond(s486), vec![no_100, SendResponse(s486), j], Completed),
+            (Trying, Abandon, vec![no_100, Terminated(Ended::Abandoned)], over),
+            (Proceeding, Request, vec![ResendResponse], Proceeding),
+            (Proceeding, Respond(s100), vec![SendResponse(s100)], Proceeding),
+            (Proceeding, Respond(s180), vec![SendResponse(s180)], Proceeding),
+            (Proceeding, Respond(s200), vec![SendResponse(s200), j], Completed),
+            (Proceeding, Respond(s486), vec![SendResponse(s486), j], Completed),
+            (Proceeding, Abandon, vec![Terminated(Ended::Abandoned)], over),
+            (Proceeding, TransportError, vec![Undelivered, Terminated(Ended::Transport)], over),
+            (Completed, Request, vec![ResendResponse], Completed),
+            (
+                Completed,
+                TransportError,
+                vec![Disarm(Timer::J), Undelivered, Terminated(Ended::Transport)],
+                over,
+            ),
+            (Completed, Fired(Timer::J), vec![Terminated(Ended::Done)], over),
+        ],
+    );
+}
+
+#[test]
+fn reliable() {
+    for code in [200, 302, 481, 500, 603].map(status) {
+        let mut machine = in_state(Transport::Reliable, State::Trying);
+        let out = run(&mut machine, Event::Respond(code));
+        let sent = Action::SendResponse(code);
+        assert_eq!(out[1..], [sent, Action::Terminated(Ended::Done)], "timer J is zero");
+    }
+}
+
+#[test]
+fn a_100_only_once_the_client_repeats_every_t2() {
+    let mut out = Vec::new();
+    Server::start(Transport::Unreliable, &timers(), &mut out);
+    assert_eq!(out, [Action::Arm(Timer::Trying, ms(3500))], "RFC 4320 4.1");
+}
+
+/// One user's answer, whatever the client repeats.
+#[test]
+fn a_retransmitted_cancel_is_absorbed() {
+    let mut machine = Server::start(Transport::Unreliable, &timers(), &mut Vec::new());
+    run(&mut machine, Event::Respond(status(200)));
+    for _ in 0..10 {
+        assert_eq!(run(&mut machine, Event::Request), [Action::ResendResponse]);
+    }
+}
