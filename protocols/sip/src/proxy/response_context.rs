@@ -1,0 +1,357 @@
+//! The response context of one INVITE that is forked serially (RFC 3261 16.7 to 16.10).
+//!
+//! One branch is tried at a time. A branch that is given up is cancelled, and the context waits for the end of
+//! its client transaction: what it answers meanwhile is not the caller's any more, but a 2xx is a call at that
+//! vendor and is ended there.
+
+use std::time::Duration;
+
+use super::best::{Answer, is_better};
+use super::{ATTEMPTS_MAX, BranchId, Input, Options, ProxyTimer, Step, TIMER_C_MIN, failover, forward};
+use crate::status::StatusCode;
+
+/// One INVITE's attempts. Settings come with every input and must be those of its beginning.
+#[derive(Clone, Debug)]
+pub struct ResponseContext {
+    phase: Phase,
+    branches: [Branch; ATTEMPTS_MAX],
+    attempts: u8,
+    best: Option<(BranchId, Answer)>,
+    /// A provisional response with a session description went upstream.
+    early_media: bool,
+    /// A [`Step::NextVendor`] has no answer yet.
+    choosing: bool,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Between two vendors.
+    Choosing,
+    Trying(Attempt),
+    /// Cancelled, waiting for the final response; no vendor comes after it.
+    Stopping(BranchId, StoppedBy),
+    /// A final response went upstream.
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Attempt {
+    branch: BranchId,
+    /// Any provisional response, 100 included.
+    provisional: bool,
+    /// Whether the vendor's own timer is armed.
+    pdd: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StoppedBy {
+    Caller,
+    TimerC,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Branch {
+    state: BranchState,
+    /// Its client transaction has not ended.
+    live: bool,
+    challenged: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BranchState {
+    /// The one of [`Phase::Trying`] or [`Phase::Stopping`].
+    Current,
+    /// Cancelled in favour of the next.
+    GivenUp,
+    /// Ended without an answer.
+    Failed,
+    /// Its 2xx is the caller's.
+    Answered,
+    /// Its 2xx was ended at the vendor.
+    EndedThere,
+}
+
+impl ResponseContext {
+    /// Begins, with the first [`Step::NextVendor`].
+    pub fn start(out: &mut Vec<Step>) -> Self {
+        out.push(Step::NextVendor(BranchId(0)));
+        Self {
+            phase: Phase::Choosing,
+            branches: [Branch { state: BranchState::Failed, live: false, challenged: false }; ATTEMPTS_MAX],
+            attempts: 0,
+            best: None,
+            early_media: false,
+            choosing: true,
+            finished: false,
+        }
+    }
+
+    /// Advances the context; `out` is appended to.
+    pub fn handle(&mut self, input: Input, options: &Options, out: &mut Vec<Step>) {
+        match input {
+            Input::Started { branch, pdd } => self.started(branch, pdd, options, out),
+            Input::NoVendor(status) => self.no_vendor(status, options, out),
+            Input::Response { branch, status, sdp } => match status.class() {
+                1 => {
+                    let forwarded = self.provisional(branch, status, options, out);
+                    self.early_media |= forwarded && sdp;
+                }
+                2 => self.success(branch, status, out),
+                _ => self.failed(branch, Answer { status, received: true }, options, out),
+            },
+            Input::Failed { branch, failure } => {
+                self.failed(branch, Answer { status: failure.status(), received: false }, options, out);
+            }
+            Input::Terminated(branch) => self.terminated(branch, options, out),
+            Input::Timer(timer, branch) => self.timer(timer, branch, options, out),
+            Input::Cancel => self.cancel(out),
+        }
+        self.finish(out);
+    }
+
+    /// Branches whose kept responses challenge the caller too, when the one that is forwarded does.
+    pub fn challenges(&self) -> impl Iterator<Item = BranchId> + '_ {
+        let best = self.best.filter(|(_, answer)| answer.is_challenge()).map(|(branch, _)| branch);
+        let others =
+            (0..self.attempts).map(BranchId).filter(move |branch| best.is_some_and(|best| best != *branch));
+        others.filter(|branch| self.branch(*branch).is_some_and(|branch| branch.challenged))
+    }
+
+    /// Whether a final response went upstream.
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Done
+    }
+
+    /// Whether [`Step::Finished`] was given.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    fn started(&mut self, branch: BranchId, pdd: Option<Duration>, options: &Options, out: &mut Vec<Step>) {
+        if !self.choosing || branch.0 != self.attempts {
+            return;
+        }
+        self.choosing = false;
+        self.attempts = self.attempts.saturating_add(1);
+        let stopped = self.phase != Phase::Choosing;
+        if let Some(slot) = self.branches.get_mut(branch.index()) {
+            let state = if stopped { BranchState::GivenUp } else { BranchState::Current };
+            *slot = Branch { state, live: true, challenged: false };
+        }
+        if stopped {
+            // The caller cancelled while the vendor was being chosen.
+            out.push(Step::Cancel(branch));
+            return;
+        }
+        self.phase = Phase::Trying(Attempt { branch, provisional: false, pdd: pdd.is_some() });
+        out.push(Step::Arm(ProxyTimer::C, branch, options.timer_c.max(TIMER_C_MIN)));
+        out.extend(pdd.map(|pdd| Step::Arm(ProxyTimer::Pdd, branch, pdd)));
+    }
+
+    fn no_vendor(&mut self, status: StatusCode, options: &Options, out: &mut Vec<Step>) {
+        if !std::mem::take(&mut self.choosing) || self.phase != Phase::Choosing {
+            return;
+        }
+        if self.best.is_some() {
+            self.conclude(options, out);
+            return;
+        }
+        let refusal = if status.class() < 3 { StatusCode::SERVER_INTERNAL_ERROR } else { status };
+        self.respond(refusal, out);
+    }
+
+    /// Whether it goes upstream.
+    fn provisional(
+        &mut self,
+        branch: BranchId,
+        status: StatusCode,
+        options: &Options,
+        out: &mut Vec<Step>,
+    ) -> bool {
+        let Phase::Trying(attempt) = &mut self.phase else { return false };
+        if attempt.branch != branch {
+            return false;
+        }
+        attempt.provisional = true;
+        // 100 is hop by hop, and no sign of ringing.
+        if status == StatusCode::TRYING {
+            return false;
+        }
+        if std::mem::take(&mut attempt.pdd) {
+            out.push(Step::Disarm(ProxyTimer::Pdd));
+        }
+        out.push(Step::Arm(ProxyTimer::C, branch, options.timer_c.max(TIMER_C_MIN)));
+        out.push(Step::Forward(branch, status));
+        true
+    }
+
+    fn success(&mut self, branch: BranchId, status: StatusCode, out: &mut Vec<Step>) {
+        let Some(state) = self.branch(branch).map(|branch| branch.state) else { return };
+        match state {
+            BranchState::Current => {
+                self.disarm(out);
+                self.set(branch, BranchState::Answered);
+                self.phase = Phase::Done;
+                out.push(Step::Forward(branch, status));
+            }
+            BranchState::Answered => out.push(Step::Forward(branch, status)),
+            BranchState::GivenUp | BranchState::Failed => {
+                self.set(branch, BranchState::EndedThere);
+                out.push(Step::EndAtVendor(branch));
+            }
+            BranchState::EndedThere => out.push(Step::AckAgain(branch)),
+        }
+    }
+
+    fn failed(&mut self, branch: BranchId, answer: Answer, options: &Options, out: &mut Vec<Step>) {
+        let Some(state) = self.branch(branch).map(|branch| branch.state) else { return };
+        if !matches!(state, BranchState::Current | BranchState::GivenUp) {
+            return;
+        }
+        self.set(branch, BranchState::Failed);
+        if state == BranchState::GivenUp {
+            return;
+        }
+        self.disarm(out);
+        if let Phase::Stopping(_, by) = self.phase {
+            self.stopped(branch, answer, by, out);
+        } else {
+            self.judge(branch, answer, options, out);
+        }
+    }
+
+    /// After a branch that came to its end by itself: the next vendor, or the best response.
+    fn judge(&mut self, branch: BranchId, answer: Answer, options: &Options, out: &mut Vec<Step>) {
+        let best = self.best.is_none_or(|(_, best)| is_better(answer, best));
+        if best {
+            self.best = Some((branch, answer));
+        }
+        if let Some(branch) = self.branches.get_mut(branch.index()) {
+            branch.challenged = answer.is_challenge();
+        }
+        if answer.received && (best || answer.is_challenge()) {
+            out.push(Step::Keep(branch));
+        }
+        if failover::goes_on(&options.failover, self.attempts, self.early_media, answer) {
+            self.phase = Phase::Choosing;
+            self.choosing = true;
+            out.push(Step::NextVendor(BranchId(self.attempts)));
+        } else {
+            self.conclude(options, out);
+        }
+    }
+
+    /// The end of a branch that was cancelled without a successor.
+    fn stopped(&mut self, branch: BranchId, answer: Answer, by: StoppedBy, out: &mut Vec<Step>) {
+        let ours = match by {
+            StoppedBy::Caller => StatusCode::REQUEST_TERMINATED,
+            StoppedBy::TimerC => StatusCode::REQUEST_TIMEOUT,
+        };
+        // A caller that did not cancel has no use for the 487 of our own CANCEL, and none for a vendor's fault.
+        let own_cancel = by == StoppedBy::TimerC && answer.status == StatusCode::REQUEST_TERMINATED;
+        if !answer.received || answer.status.class() == 5 || answer.is_challenge() || own_cancel {
+            self.respond(ours, out);
+            return;
+        }
+        self.phase = Phase::Done;
+        out.extend([Step::Keep(branch), Step::ForwardKept(branch, answer.status)]);
+    }
+
+    fn timer(&mut self, timer: ProxyTimer, branch: BranchId, options: &Options, out: &mut Vec<Step>) {
+        let Phase::Trying(attempt) = &mut self.phase else { return };
+        if attempt.branch != branch {
+            return;
+        }
+        match timer {
+            ProxyTimer::Pdd if !std::mem::take(&mut attempt.pdd) => return,
+            ProxyTimer::C if attempt.provisional => {
+                if attempt.pdd {
+                    out.push(Step::Disarm(ProxyTimer::Pdd));
+                }
+                self.phase = Phase::Stopping(branch, StoppedBy::TimerC);
+                out.push(Step::Cancel(branch));
+                return;
+            }
+            ProxyTimer::Pdd => out.push(Step::Disarm(ProxyTimer::C)),
+            ProxyTimer::C if attempt.pdd => out.push(Step::Disarm(ProxyTimer::Pdd)),
+            ProxyTimer::C => {}
+        }
+        // As if a 408 had come (16.8); but a call may still come up there.
+        self.set(branch, BranchState::GivenUp);
+        out.push(Step::Cancel(branch));
+        self.judge(branch, Answer { status: StatusCode::REQUEST_TIMEOUT, received: false }, options, out);
+    }
+
+    fn cancel(&mut self, out: &mut Vec<Step>) {
+        match self.phase {
+            Phase::Choosing => self.respond(StatusCode::REQUEST_TERMINATED, out),
+            Phase::Trying(Attempt { branch, .. }) => {
+                self.disarm(out);
+                self.phase = Phase::Stopping(branch, StoppedBy::Caller);
+                out.push(Step::Cancel(branch));
+            }
+            Phase::Stopping(branch, _) => self.phase = Phase::Stopping(branch, StoppedBy::Caller),
+            Phase::Done => {}
+        }
+    }
+
+    fn terminated(&mut self, branch: BranchId, options: &Options, out: &mut Vec<Step>) {
+        // A transaction tells its outcome first; where it was lost, this is a timeout.
+        let answer = Answer { status: StatusCode::REQUEST_TIMEOUT, received: false };
+        self.failed(branch, answer, options, out);
+        if let Some(branch) = self.branches.get_mut(branch.index()) {
+            branch.live = false;
+        }
+    }
+
+    fn conclude(&mut self, options: &Options, out: &mut Vec<Step>) {
+        let Some((branch, answer)) = self.best else {
+            self.respond(StatusCode::SERVER_INTERNAL_ERROR, out);
+            return;
+        };
+        let status = forward::invite_final(answer.status, options.pass_503 && answer.received);
+        if !answer.received || status != answer.status {
+            self.respond(status, out);
+            return;
+        }
+        self.phase = Phase::Done;
+        out.push(Step::ForwardKept(branch, status));
+    }
+
+    fn respond(&mut self, status: StatusCode, out: &mut Vec<Step>) {
+        self.phase = Phase::Done;
+        out.push(Step::Respond(status));
+    }
+
+    fn finish(&mut self, out: &mut Vec<Step>) {
+        let waiting = self.choosing || self.branches.iter().any(|branch| branch.live);
+        if self.phase == Phase::Done && !waiting && !self.finished {
+            self.finished = true;
+            out.push(Step::Finished);
+        }
+    }
+
+    /// The timers of the branch that is being tried.
+    fn disarm(&mut self, out: &mut Vec<Step>) {
+        let Phase::Trying(attempt) = &mut self.phase else { return };
+        out.push(Step::Disarm(ProxyTimer::C));
+        if std::mem::take(&mut attempt.pdd) {
+            out.push(Step::Disarm(ProxyTimer::Pdd));
+        }
+    }
+
+    /// A branch that was started.
+    fn branch(&self, branch: BranchId) -> Option<Branch> {
+        self.branches.get(branch.index()).copied().filter(|_| branch.0 < self.attempts)
+    }
+
+    fn set(&mut self, branch: BranchId, state: BranchState) {
+        if let Some(branch) = self.branches.get_mut(branch.index()) {
+            branch.state = state;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

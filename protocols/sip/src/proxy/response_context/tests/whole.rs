@@ -1,0 +1,324 @@
+//! A context with its client transactions and its server transaction, between a caller and vendors that do
+//! anything at any time.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::transaction::{
+    Action, ClientInvite, Event, Machine, ServerInvite, Timer, TimerOptions, Transport,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Owner {
+    Server,
+    Client(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Armed {
+    Transaction(Owner, Timer),
+    Proxy(ProxyTimer, BranchId),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Job {
+    Input(Input),
+    Event(Owner, Event),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Vendor {
+    pdd: Option<Duration>,
+    /// Every message to it comes back as a transport error.
+    unreachable: bool,
+}
+
+struct World {
+    now: Duration,
+    options: Options,
+    timers: TimerOptions,
+    context: ResponseContext,
+    server: Machine,
+    clients: Vec<Machine>,
+    vendors: Vec<Vendor>,
+    /// The choice that is not made yet.
+    choice: Option<BranchId>,
+    armed: Vec<(Duration, Armed)>,
+    queue: VecDeque<Job>,
+    steps: Vec<Step>,
+    cancelled_at: Option<usize>,
+    /// Branches whose 2xx reached the context.
+    answered: Vec<BranchId>,
+    /// Whether the response in hand has a session description.
+    sdp: bool,
+}
+
+impl World {
+    fn new(options: Options, vendors: Vec<Vendor>) -> Self {
+        let (mut steps, mut actions, timers) = (Vec::new(), Vec::new(), TimerOptions::default());
+        let server = Machine::ServerInvite(ServerInvite::start(Transport::Unreliable, &timers, &mut actions));
+        let mut world = Self {
+            now: Duration::ZERO,
+            options,
+            timers,
+            context: ResponseContext::start(&mut steps),
+            server,
+            clients: Vec::new(),
+            vendors,
+            choice: None,
+            armed: Vec::new(),
+            queue: VecDeque::new(),
+            steps: Vec::new(),
+            cancelled_at: None,
+            answered: Vec::new(),
+            sdp: false,
+        };
+        world.act(Owner::Server, actions);
+        world.perform(steps);
+        world
+    }
+
+    fn choose(&mut self) {
+        let Some(branch) = self.choice.take() else { return };
+        let Some(vendor) = self.vendors.get(branch.index()).copied() else {
+            self.push(Job::Input(Input::NoVendor(status(404))));
+            return;
+        };
+        let mut actions = Vec::new();
+        let client = ClientInvite::start(Transport::Unreliable, &self.timers, &mut actions);
+        assert_eq!(self.clients.len(), branch.index());
+        self.clients.push(Machine::ClientInvite(client));
+        // The context hears of the branch before its transaction says anything.
+        self.queue.push_back(Job::Input(Input::Started { branch, pdd: vendor.pdd }));
+        self.act(Owner::Client(branch.index()), actions);
+        self.run();
+    }
+
+    fn push(&mut self, job: Job) {
+        self.queue.push_back(job);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let mut jobs = 0;
+        while let Some(job) = self.queue.pop_front() {
+            jobs += 1;
+            assert!(jobs < 1000, "no end of it");
+            match job {
+                Job::Input(input) => {
+                    assert!(!self.context.is_finished(), "{input:?} after the end");
+                    if let Input::Response { branch, status, .. } = input
+                        && status.is_success()
+                    {
+                        self.answered.push(branch);
+                    }
+                    let mut out = Vec::new();
+                    self.context.handle(input, &self.options, &mut out);
+                    self.perform(out);
+                }
+                Job::Event(owner, event) => {
+                    let mut out = Vec::new();
+                    let machine = match owner {
+                        Owner::Server => &mut self.server,
+                        Owner::Client(index) => &mut self.clients[index],
+                    };
+                    machine.handle(event, &self.timers, &mut out);
+                    self.act(owner, out);
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, out: Vec<Step>) {
+        for step in out {
+            self.steps.push(step);
+            match step {
+                Step::NextVendor(branch) => assert_eq!(self.choice.replace(branch), None),
+                Step::Forward(_, status) | Step::ForwardKept(_, status) | Step::Respond(status) => {
+                    self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
+                }
+                Step::Cancel(branch) => {
+                    self.queue.push_back(Job::Event(Owner::Client(branch.index()), Event::Cancel));
+                }
+                Step::Arm(timer, branch, after) => {
+                    self.disarm_proxy(timer);
+                    self.armed.push((self.now + after, Armed::Proxy(timer, branch)));
+                }
+                Step::Disarm(timer) => self.disarm_proxy(timer),
+                Step::Keep(_) | Step::EndAtVendor(_) | Step::AckAgain(_) | Step::Finished => {}
+            }
+        }
+    }
+
+    fn disarm_proxy(&mut self, timer: ProxyTimer) {
+        self.armed.retain(|(_, armed)| !matches!(armed, Armed::Proxy(other, _) if *other == timer));
+    }
+
+    fn act(&mut self, owner: Owner, actions: Vec<Action>) {
+        for action in actions {
+            if let Some(input) = self.input(owner, action) {
+                self.queue.push_back(Job::Input(input));
+            } else if let Action::Arm(timer, after) = action {
+                self.armed.push((self.now + after, Armed::Transaction(owner, timer)));
+            } else if let Action::Disarm(timer) = action {
+                self.armed.retain(|(_, armed)| *armed != Armed::Transaction(owner, timer));
+            } else if let Action::SendRequest | Action::ResendRequest | Action::SendAck = action
+                && let Owner::Client(index) = owner
+                && self.vendors[index].unreachable
+            {
+                self.queue.push_back(Job::Event(owner, Event::TransportError));
+            }
+        }
+    }
+
+    fn input(&self, owner: Owner, action: Action) -> Option<Input> {
+        let Owner::Client(index) = owner else { return None };
+        let branch = BranchId::new(u8::try_from(index).unwrap());
+        if let Action::Pass(status) | Action::PassLate(status) = action {
+            Some(Input::Response { branch, status, sdp: self.sdp })
+        } else if let Action::Fail(failure) = action {
+            Some(Input::Failed { branch, failure })
+        } else {
+            matches!(action, Action::Terminated(_)).then_some(Input::Terminated(branch))
+        }
+    }
+
+    fn fire(&mut self) -> bool {
+        let Some(first) = (0..self.armed.len()).min_by_key(|index| self.armed[*index].0) else {
+            return false;
+        };
+        let (at, armed) = self.armed.swap_remove(first);
+        self.now = at;
+        self.push(match armed {
+            Armed::Transaction(owner, timer) => Job::Event(owner, Event::Timer(timer)),
+            Armed::Proxy(timer, branch) => Job::Input(Input::Timer(timer, branch)),
+        });
+        true
+    }
+
+    fn step(&mut self, step: Happening) {
+        match step {
+            Happening::Vendor(_, _, _) | Happening::Bounce(_) if self.clients.is_empty() => {}
+            Happening::Vendor(index, code, sdp) => {
+                self.sdp = sdp;
+                let owner = Owner::Client(index % self.clients.len());
+                self.push(Job::Event(owner, Event::Response(code)));
+            }
+            Happening::Bounce(index) => {
+                self.push(Job::Event(Owner::Client(index % self.clients.len()), Event::TransportError));
+            }
+            Happening::Cancel if !self.context.is_finished() => {
+                if self.cancelled_at.is_none() {
+                    self.cancelled_at = Some(self.steps.len());
+                }
+                self.push(Job::Input(Input::Cancel));
+            }
+            Happening::Cancel => {}
+            Happening::Caller(event) => self.push(Job::Event(Owner::Server, event)),
+            Happening::Choose => self.choose(),
+            Happening::Fire => {
+                self.fire();
+            }
+        }
+    }
+
+    fn run_out(&mut self) {
+        let mut turns = 0;
+        while self.choice.is_some() || self.fire() {
+            self.choose();
+            turns += 1;
+            assert!(turns < 5000, "no end: {:?}", self.steps);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Vendor(usize, StatusCode, bool),
+    Bounce(usize),
+    Cancel,
+    Caller(Event),
+    Choose,
+    Fire,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let code = prop_oneof![
+        3 => prop_oneof![Just(100_u16), Just(180), Just(183)],
+        2 => Just(200_u16),
+        3 => prop_oneof![Just(401_u16), Just(404), Just(407), Just(408), Just(486), Just(487), Just(503), Just(603)],
+        1 => 100_u16..700,
+    ];
+    prop_oneof![
+        8 => (0_usize..8, code.prop_map(status), any::<bool>())
+            .prop_map(|(branch, code, sdp)| Happening::Vendor(branch, code, sdp)),
+        1 => (0_usize..8).prop_map(Happening::Bounce),
+        1 => Just(Happening::Cancel),
+        1 => prop_oneof![Just(Event::Request), Just(Event::Ack), Just(Event::TransportError)]
+            .prop_map(Happening::Caller),
+        5 => Just(Happening::Choose),
+        4 => Just(Happening::Fire),
+    ]
+}
+
+fn vendor() -> impl Strategy<Value = Vendor> {
+    let pdd = prop_oneof![Just(None), Just(Some(secs(2))), Just(Some(secs(60)))];
+    (pdd, prop::bool::weighted(0.2)).prop_map(|(pdd, unreachable)| Vendor { pdd, unreachable })
+}
+
+proptest! {
+    #[test]
+    fn one_final_response_and_no_call_forgotten(
+        vendors in proptest::collection::vec(vendor(), 0..6),
+        attempts_max in 0_u8..6,
+        after_early_media in any::<bool>(),
+        pass_503 in any::<bool>(),
+        happenings in proptest::collection::vec(happening(), 0..60),
+    ) {
+        let failover = FailoverOptions { attempts_max, after_early_media, ..FailoverOptions::default() };
+        let mut world = World::new(Options { pass_503, failover, ..Options::default() }, vendors);
+        for happening in happenings {
+            world.step(happening);
+        }
+        world.run_out();
+        holds(&world);
+    }
+}
+
+fn holds(world: &World) {
+    let steps = &world.steps;
+    let position = |wanted: &dyn Fn(&Step) -> bool| steps.iter().position(wanted);
+    let count = |wanted: &dyn Fn(&Step) -> bool| steps.iter().filter(|step| wanted(step)).count();
+    assert!(world.server.is_terminated() && world.clients.iter().all(Machine::is_terminated));
+    assert!(world.context.is_finished() && world.armed.is_empty() && world.choice.is_none());
+    assert_eq!((count(&|step| *step == Step::Finished), steps.last()), (1, Some(&Step::Finished)));
+
+    let refusal = |step: &Step| matches!(step, Step::ForwardKept(..) | Step::Respond(_));
+    let relayed: Vec<BranchId> = steps.iter().filter_map(relayed_2xx).collect();
+    let refused = count(&refusal);
+    assert!(refused + usize::from(!relayed.is_empty()) == 1, "one outcome upstream: {steps:?}");
+    assert!(relayed.iter().all(|branch| *branch == relayed[0]), "of one vendor: {steps:?}");
+    for branch in &world.answered {
+        let ended = steps.contains(&Step::EndAtVendor(*branch));
+        assert!(ended != relayed.contains(branch), "{branch:?} answered: {steps:?}");
+    }
+
+    let outcome = position(&|step| refusal(step) || relayed_2xx(step).is_some()).unwrap();
+    let after = &steps[outcome + 1..];
+    let quiet = after.iter().all(|step| !matches!(step, Step::NextVendor(_) | Step::Arm(..)));
+    assert!(quiet, "nothing begins after the outcome: {steps:?}");
+    let attempts = count(&|step| matches!(step, Step::NextVendor(_)));
+    assert!(attempts <= usize::from(world.options.failover.attempts_max).max(1), "{steps:?}");
+    if let Some(at) = world.cancelled_at {
+        assert!(!steps[at..].iter().any(|step| matches!(step, Step::NextVendor(_))), "{steps:?}");
+    }
+    for step in steps {
+        if let Step::ForwardKept(branch, _) = step {
+            assert!(steps.contains(&Step::Keep(*branch)), "{steps:?}");
+        }
+    }
+}
+
+fn relayed_2xx(step: &Step) -> Option<BranchId> {
+    if let Step::Forward(branch, status) = step { status.is_success().then_some(*branch) } else { None }
+}
