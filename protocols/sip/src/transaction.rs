@@ -160,6 +160,22 @@ impl Machine {
         }
     }
 
+    /// Whether a message that was stored for it may still be sent. Once it is not, the message can be dropped,
+    /// long before the machine ends: of an answered INVITE, at the 2xx.
+    pub fn needs_message(&self) -> bool {
+        use client_invite::State::{Accepted, Terminated};
+        match self {
+            Self::ClientInvite(machine) => !matches!(machine.state(), Accepted | Terminated),
+            Self::Client(machine) => {
+                matches!(machine.state(), client::State::Trying | client::State::Proceeding)
+            }
+            Self::ServerInvite(machine) => {
+                matches!(machine.state(), server_invite::State::Proceeding | server_invite::State::Completed)
+            }
+            Self::Server(machine) => machine.state() != server::State::Terminated,
+        }
+    }
+
     /// Whether it is finished.
     pub fn is_terminated(&self) -> bool {
         match self {

@@ -84,13 +84,14 @@ impl Driven {
         let machine = start(&timers, &mut queue);
         let (armed, said) = (BTreeMap::new(), Vec::new());
         let mut driven = Self { machine, timers, now: Duration::ZERO, armed, said, queue, broken: false };
-        driven.perform();
+        driven.perform(true);
         driven
     }
 
     pub(super) fn event(&mut self, event: Event) {
+        let needed = self.machine.needs_message();
         self.machine.handle(event, &self.timers, &mut self.queue);
-        self.perform();
+        self.perform(needed);
     }
 
     /// Fires the earliest timer; false when none is armed.
@@ -118,11 +119,17 @@ impl Driven {
         self.said.iter().filter(|(_, action)| wanted(action)).count()
     }
 
-    fn perform(&mut self) {
+    fn perform(&mut self, needed: bool) {
         let mut errors = 0;
         for action in std::mem::take(&mut self.queue) {
             assert!(!self.is_over(), "nothing follows Terminated: {action:?}");
             self.said.push((self.now, action));
+            let stored = matches!(
+                action,
+                Action::ResendRequest | Action::SendAck | Action::SendCancel | Action::ResendResponse
+            );
+            // The last message is still there while the actions of its event are performed.
+            assert!(!stored || needed || self.machine.needs_message(), "{action:?} needs a message");
             match action {
                 Action::Arm(timer, after) => {
                     let before = self.armed.insert(timer.slot(), (timer, self.now + after));
@@ -182,6 +189,32 @@ fn finish(driven: &mut Driven) {
 #[test]
 fn a_machine_is_small() {
     assert!(size_of::<Machine>() <= 8, "{} octets", size_of::<Machine>());
+}
+
+#[test]
+fn a_message_is_dropped_when_it_cannot_be_sent_again() {
+    let [client_invite, client, server_invite, server] = machines();
+    let (received, sent) = (|code| Event::Response(status(code)), |code| Event::Respond(status(code)));
+    let cases: [(Start, Vec<Event>, bool); 12] = [
+        (client_invite, vec![received(180)], true),
+        (client_invite, vec![received(486)], true),
+        (client_invite, vec![received(200)], false),
+        (client, vec![received(100)], true),
+        (client, vec![received(200)], false),
+        (server_invite, vec![sent(180)], true),
+        (server_invite, vec![sent(486)], true),
+        (server_invite, vec![sent(486), Event::Ack], false),
+        (server_invite, vec![sent(200)], false),
+        (server, vec![], true),
+        (server, vec![sent(200)], true),
+        (server, vec![Event::Abandon], false),
+    ];
+    for (start, events, needed) in cases {
+        let options = TimerOptions::default();
+        let mut driven = Driven::new(options, |timers, out| start(Transport::Unreliable, timers, out));
+        events.iter().for_each(|event| driven.event(*event));
+        assert_eq!(driven.machine.needs_message(), needed, "{:?} {events:?}", driven.machine);
+    }
 }
 
 #[test]
