@@ -20,6 +20,8 @@ const SLOTS: usize = 1 << SLOT_BITS;
 const LEVELS: usize = 6;
 /// The list of timers that are due, after those of the slots.
 const DUE: usize = LEVELS * SLOTS;
+const DUE_PLACE: u16 = 6 << SLOT_BITS;
+const _: () = assert!(DUE == DUE_PLACE as usize, "one place in two types");
 /// The end of time, 21 years after the wheel's beginning: a later deadline is moved here.
 const TICK_MAX: u64 = (1 << 36) - 1;
 const TICKS_PER_SECOND: u64 = 100;
@@ -145,7 +147,7 @@ impl<T> TimerWheel<T> {
     /// Appends to the list of this deadline.
     fn link(&mut self, index: u32, deadline: u64) {
         let place = self.place(deadline);
-        let Some(list) = self.lists.get_mut(place) else { return };
+        let Some(list) = self.lists.get_mut(usize::from(place)) else { return };
         let previous = std::mem::replace(&mut list.tail, index);
         if previous == NONE {
             list.head = index;
@@ -156,14 +158,14 @@ impl<T> TimerWheel<T> {
         if let Some(entry) = self.slab.get_mut(index) {
             (entry.previous, entry.next, entry.place) = (previous, NONE, place);
         }
-        if let Some(slots) = self.occupied.get_mut(place / SLOTS) {
-            *slots |= 1 << (place % SLOTS);
+        if let Some(slots) = self.occupied.get_mut(usize::from(place) / SLOTS) {
+            *slots |= 1 << (usize::from(place) % SLOTS);
         }
     }
 
     fn take(&mut self, index: u32) -> Option<T> {
         let entry = self.slab.get(index)?;
-        let (previous, next, place) = (entry.previous, entry.next, entry.place);
+        let (previous, next, place) = (entry.previous, entry.next, usize::from(entry.place));
         if let Some(entry) = self.slab.get_mut(previous) {
             entry.next = next;
         }
@@ -186,14 +188,14 @@ impl<T> TimerWheel<T> {
     }
 
     /// The list for a deadline, seen from the present.
-    fn place(&self, deadline: u64) -> usize {
+    fn place(&self, deadline: u64) -> u16 {
         if deadline <= self.present {
-            return DUE;
+            return DUE_PLACE;
         }
         let differing = u64::BITS - 1 - (deadline ^ self.present).leading_zeros();
         let level = differing / SLOT_BITS;
         let slot = deadline >> (SLOT_BITS * level) & (SLOTS as u64 - 1);
-        level as usize * SLOTS + usize::try_from(slot).unwrap_or_default()
+        u16::try_from(u64::from(level << SLOT_BITS) | slot).unwrap_or(DUE_PLACE)
     }
 
     /// The tick that `now` is in.

@@ -23,8 +23,11 @@ pub(super) struct Entry<T> {
     /// Of a free entry: the next free one.
     pub(super) next: u32,
     /// The list it is in.
-    pub(super) place: usize,
+    pub(super) place: u16,
 }
+
+// A worker may hold a million of them.
+const _: () = assert!(size_of::<Entry<u32>>() <= 32, "half a cache line with a small value");
 
 impl<T> Slab<T> {
     pub(super) fn new(entries_max: usize) -> Self {
