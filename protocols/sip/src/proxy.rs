@@ -123,7 +123,8 @@ pub enum Step {
     Respond(StatusCode),
     /// Give `Event::Cancel` to the client transaction of this branch.
     Cancel(BranchId),
-    /// This branch was given up and is answered with a 2xx now: acknowledge it and end the call there with a BYE.
+    /// This branch was given up, and the response in hand is a 2xx: acknowledge it and end the call there with a
+    /// BYE. Nothing of it goes upstream.
     EndAtVendor(BranchId),
     /// The 2xx that was ended came again: its ACK was lost.
     AckAgain(BranchId),

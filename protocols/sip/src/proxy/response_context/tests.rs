@@ -228,6 +228,23 @@ fn timer_c() {
 }
 
 #[test]
+fn timer_c_and_the_vendors_own() {
+    let mut call = impatient();
+    assert_eq!(call.fires(ProxyTimer::C, A), [NO_PDD, Step::Cancel(A), Step::NextVendor(B)]);
+    let mut call = impatient();
+    call.answers(A, 100);
+    assert_eq!(call.fires(ProxyTimer::C, A), [NO_PDD, Step::Cancel(A)]);
+    assert_eq!(call.on(Input::Cancel), [], "cancelled already");
+    let forwarded = [Step::Keep(A), Step::ForwardKept(A, status(487))];
+    assert_eq!(call.answers(A, 487), forwarded, "now it is what the caller asked for");
+}
+
+#[test]
+fn a_context_is_small() {
+    assert!(size_of::<ResponseContext>() <= 96, "{} octets", size_of::<ResponseContext>());
+}
+
+#[test]
 fn timer_c_is_never_short() {
     let options = Options { timer_c: secs(5), ..Options::default() };
     let mut out = Vec::new();
