@@ -15,3 +15,4 @@
 
 pub mod sip;
 pub mod smpp;
+mod weighted;

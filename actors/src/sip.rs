@@ -1,3 +1,4 @@
 //! Calls: who may send them and where they go.
 
 pub mod acl;
+pub mod lcr;

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use runtime::model::{Messaging, Route};
 use uuid::Uuid;
 
+use crate::weighted::shuffle_equals;
+
 /// Longest destination that is looked at: E.164 has 15 digits, international prefixes a few more.
 const PREFIX_MAX: usize = 20;
 
@@ -74,7 +76,8 @@ impl Table {
     /// drawn by weight; `draw(n)` gives a number below `n`.
     pub fn candidates(&self, query: &Query<'_>, draw: impl FnMut(u64) -> u64) -> Vec<&Arc<Route>> {
         let mut found = self.found(query);
-        shuffle_equals(&mut found, draw);
+        let is_equal = |left: &&Ranked, right: &&Ranked| left.rank() == right.rank();
+        shuffle_equals(&mut found, is_equal, |ranked| ranked.route.weight, draw);
         found.into_iter().map(|ranked| &ranked.route).collect()
     }
 
@@ -109,27 +112,6 @@ impl Table {
     #[must_use]
     pub fn route(&self, id: Uuid) -> Option<&Arc<Route>> {
         self.routes.iter().map(|ranked| &ranked.route).find(|route| route.id == id)
-    }
-}
-
-/// Orders each run of equals by weighted draws without replacement.
-fn shuffle_equals(routes: &mut [&Ranked], mut draw: impl FnMut(u64) -> u64) {
-    for run in routes.chunk_by_mut(|left, right| left.rank() == right.rank()) {
-        for first in 0..run.len().saturating_sub(1) {
-            let Some(rest) = run.get_mut(first..) else { continue };
-            let total: u64 = rest.iter().map(|ranked| u64::from(ranked.route.weight)).sum();
-            if total == 0 {
-                break;
-            }
-            let mut point = draw(total);
-            let chosen = rest.iter().position(|ranked| {
-                let weight = u64::from(ranked.route.weight);
-                let hit = point < weight;
-                point = point.saturating_sub(weight);
-                hit
-            });
-            rest.swap(0, chosen.unwrap_or(0));
-        }
     }
 }
 
