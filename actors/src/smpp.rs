@@ -43,6 +43,7 @@ mod testing;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -53,6 +54,7 @@ use runtime::model::{IdGenerator, MessageId, Messaging};
 use runtime::net::Net;
 use runtime::random::Random;
 use runtime::registry::Registry;
+use runtime::supervision::Intensity;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -61,6 +63,10 @@ use self::metrics::Metrics;
 use self::receipt_index::ReceiptIndex;
 use self::routing::Table;
 use self::vendor::{Vendor, Vendors};
+
+/// Restarts in a supervisor of long-lived children. Reached, under the pauses between restarts, by one child that
+/// cannot live, after minutes.
+const INTENSITY: Intensity = Intensity { restarts: 20, within: Duration::from_secs(300) };
 
 /// What all SMPP actors of one node share.
 pub struct Smpp {

@@ -21,12 +21,11 @@ use runtime::store::{Db, Error, messaging};
 use runtime::supervision::{ChildSpec, Restart, Seat, Start, Strategy, SupervisorHandle, SupervisorSpec};
 use tokio::time::{Instant, sleep};
 
-use super::Smpp;
 use super::metrics::Metrics;
 use super::routing::Table;
-use super::tree::INTENSITY;
 use super::vendor::{Vendor, Vendors};
 use super::vendor_bind;
+use super::{INTENSITY, Smpp};
 
 /// Where configuration comes from.
 #[derive(Clone)]

@@ -24,13 +24,10 @@ use super::receipts::shed;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A page that an account asks for.
-pub struct Page {
-    /// Whose deliveries.
-    pub account: Arc<Account>,
-    /// Rows with a higher id.
-    pub after: i64,
-    /// Rows are known to be there up to this id.
-    pub up_to: i64,
+struct Page {
+    account: Arc<Account>,
+    after: i64,
+    up_to: i64,
 }
 
 /// How others reach the loader. An account asks for one page at a time, so the line is as long as there are
@@ -43,9 +40,9 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Asks for a page.
-    pub fn load(&self, page: Page) {
-        self.pages.lock().push_back(page);
+    /// Asks for a page of an account's deliveries: rows with ids above `after`; there are some up to `up_to`.
+    pub fn load(&self, account: Arc<Account>, after: i64, up_to: i64) {
+        self.pages.lock().push_back(Page { account, after, up_to });
         self.wake.notify_one();
     }
 }

@@ -17,7 +17,6 @@ use super::Smpp;
 use super::account::Account;
 use super::message::{Message, address_octets};
 use super::outbox::Delivery;
-use super::outbox_loader::Page;
 
 /// What is known of the end of a message.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +127,7 @@ pub fn shed(smpp: &Smpp, account: &Arc<Account>) {
 /// Asks the loader for the next page of an account's backlog, when there is one and room for it.
 pub fn read_back(smpp: &Smpp, account: &Arc<Account>) {
     if let Some((after, up_to)) = account.outbox.wants_backlog() {
-        smpp.loader.load(Page { account: Arc::clone(account), after, up_to });
+        smpp.loader.load(Arc::clone(account), after, up_to);
     }
 }
 

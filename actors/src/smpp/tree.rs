@@ -23,13 +23,12 @@ use tokio::sync::watch;
 use super::message_router::Source;
 use super::metrics::Metrics;
 use super::{
-    Parts, Smpp, dlr_tracker, listener, message_log, message_router, outbox_loader, recovery, retention,
+    INTENSITY, Parts, Smpp, dlr_tracker, listener, message_log, message_router, outbox_loader, recovery,
+    retention,
 };
 
 /// Supervisors that share the sessions.
 const SESSION_SHARDS: u32 = 4;
-/// Reached, under the pauses between restarts, by one child that cannot live, after minutes.
-pub(super) const INTENSITY: Intensity = Intensity { restarts: 20, within: Duration::from_secs(300) };
 const SHARDS_INTENSITY: Intensity = Intensity { restarts: 1000, within: Duration::from_secs(10) };
 /// Listeners listen as soon as messages in doubt are decided on.
 const LISTEN_WITHIN: Duration = Duration::from_secs(5);
