@@ -1,4 +1,5 @@
 //! Calls: who may send them and where they go.
 
 pub mod acl;
+pub mod cookie;
 pub mod lcr;

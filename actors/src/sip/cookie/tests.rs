@@ -1,0 +1,90 @@
+use proptest::prelude::*;
+use tokio::time::Instant;
+
+use super::*;
+
+const CALL: Call<'static> =
+    Call { call_id: b"3848276298220188511@atlanta.example.com", caller_tag: b"9fxced76sl" };
+
+fn cookie() -> Cookie {
+    Cookie { dialog: Uuid::from_u128(0x1234_5678), trunk: 70_000, vendor: 3, media: 2, owner: 513 }
+}
+
+fn secret(number: u8, octet: u8) -> Secret {
+    Secret { number, key: [octet; 16] }
+}
+
+#[test]
+fn a_cookie_comes_back_as_it_was_for_its_own_call_only() {
+    let keys = Keys::new(secret(3, 7), None);
+    let text = keys.seal(&cookie(), &CALL);
+    assert_eq!(keys.open(&text, &CALL), Ok(cookie()));
+    assert_eq!(keys.seal(&cookie(), &CALL), text, "a retransmission gets the same");
+    for call in [
+        Call { call_id: b"other", ..CALL },
+        Call { caller_tag: b"other", ..CALL },
+        // The same octets, cut elsewhere.
+        Call { call_id: b"3848276298220188511@atlanta.example.com9", caller_tag: b"fxced76sl" },
+    ] {
+        assert_eq!(keys.open(&text, &call), Err(Refused::Forged));
+    }
+}
+
+#[test]
+fn a_retired_key_opens_and_does_not_seal() {
+    let old = Keys::new(secret(3, 7), None);
+    let both = Keys::new(secret(4, 8), Some(secret(3, 7)));
+    let text = old.seal(&cookie(), &CALL);
+    assert_eq!(both.open(&text, &CALL), Ok(cookie()));
+    let text = both.seal(&cookie(), &CALL);
+    assert_eq!(old.open(&text, &CALL), Err(Refused::UnknownKey));
+    assert_eq!(Keys::new(secret(4, 9), None).open(&text, &CALL), Err(Refused::Forged));
+}
+
+#[test]
+fn keys_are_not_printed() {
+    let keys = Keys::new(secret(4, 201), Some(secret(3, 202)));
+    assert_eq!(
+        format!("{keys:?} {:?}", secret(4, 201)),
+        "Keys { sealing: 4, retired: Some(3) } Secret { number: 4, .. }"
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_cookie_comes_back(dialog: u128, trunk: u32, vendor: u32, media: u8, owner: u16, call_id: Vec<u8>, tag: Vec<u8>) {
+        let keys = Keys::new(secret(15, 1), None);
+        let cookie = Cookie { dialog: Uuid::from_u128(dialog), trunk, vendor, media, owner };
+        let call = Call { call_id: &call_id, caller_tag: &tag };
+        let text = keys.seal(&cookie, &call);
+        prop_assert!(text.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(octet)));
+        prop_assert_eq!(keys.open(&text, &call), Ok(cookie));
+    }
+
+    #[test]
+    fn a_changed_character_is_refused(at in 0..TEXT_LEN, octet: u8) {
+        let keys = Keys::new(secret(0, 1), None);
+        let mut text = keys.seal(&cookie(), &CALL);
+        prop_assume!(text[at] != octet);
+        text[at] = octet;
+        prop_assert!(keys.open(&text, &CALL).is_err());
+    }
+
+    #[test]
+    fn anything_else_is_refused(text: Vec<u8>) {
+        prop_assert!(Keys::new(secret(0, 1), None).open(&text, &CALL).is_err());
+    }
+}
+
+#[test]
+#[ignore = "measures; proves nothing"]
+fn what_a_cookie_costs() {
+    const COOKIES: u32 = 200_000;
+    let keys = Keys::new(secret(3, 7), None);
+    let begun = Instant::now();
+    let texts: Vec<_> = (0..COOKIES).map(|trunk| keys.seal(&Cookie { trunk, ..cookie() }, &CALL)).collect();
+    let sealed = begun.elapsed() / COOKIES;
+    let begun = Instant::now();
+    assert!(texts.iter().all(|text| keys.open(text, &CALL).is_ok()));
+    eprintln!("seal {sealed:?}, open {:?}", begun.elapsed() / COOKIES);
+}
