@@ -19,7 +19,9 @@ use uuid::Uuid;
 
 pub use self::batch::Batch;
 pub use self::group::{Committed, Full, Health, Limits, MessageLog, Ticket};
-pub use self::row::{Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Uncertain};
+pub use self::row::{
+    Contents, Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Uncertain,
+};
 pub use self::sim::{Disk, Fault, SimLog};
 pub use self::sql::SqlLog;
 use crate::store::Error;

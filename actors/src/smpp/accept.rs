@@ -368,7 +368,6 @@ fn take_route(message: &mut Message, route: &Route) {
 /// # Errors
 /// The message, when nobody can take it.
 pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message>> {
-    message.adopt_frame(smpp.options.validity_max.get());
     let routes = smpp.routes.load();
     let candidates = routes.candidates(&query_of(&message), |n| smpp.random.below(n));
     let Some(chosen) = choose(smpp, &candidates) else { return Err(message) };
@@ -386,9 +385,9 @@ pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message
     }
     if let Some(frame) = frames.pop() {
         // A start that finds it queued takes its frame for one that is ready.
-        let replaced = (message.row.id, message.row.alphabet, frame.clone());
-        smpp.log.append(|batch| batch.frames.push(replaced));
         message.row.frame = frame;
+        let contents = (message.row.id, message.contents());
+        smpp.log.append(|batch| batch.contents.push(contents));
     }
     assign(smpp, &mut message, &chosen.route);
     chosen.vendor.requeue(vec![message]);

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use runtime::clock::Timestamp;
-use runtime::log::{MessageRow, State};
+use runtime::log::{Contents, MessageRow, State};
 use runtime::model::MessageId;
 use runtime::store::Error;
 use smpp::pdu::{Address, CancelSm, QuerySm, QuerySmResp, ReplaceSm, Sm, encode_resp_header};
@@ -235,7 +235,7 @@ async fn replace(smpp: &Smpp, account: &Account, body: &[u8]) -> Result<(), Comm
     let owner = smpp.account(row.account).ok_or(CommandStatus::ESME_RREPLACEFAIL)?;
     let (id, vendor) = (row.id, vendor_of(smpp, &row));
     let mut message = Message::new(row, owner);
-    let Replaced { frame, due } = replaced(smpp, &mut message, &replace)?;
+    let Replaced { contents, due } = replaced(smpp, &message, &replace)?;
     if state == State::Queued {
         // Whoever takes it out of the queue has it: this, or a bind.
         let waiting = vendor.map(|vendor| vendor.extract(|message| message.row.id == id));
@@ -243,10 +243,9 @@ async fn replace(smpp: &Smpp, account: &Account, body: &[u8]) -> Result<(), Comm
     }
     message.row.progress.state = State::Scheduled;
     message.row.progress.deadline = Some(due.micros());
-    let alphabet = message.row.alphabet;
     let (id, progress) = message.change();
     let ticket = smpp.log.append(|batch| {
-        batch.frames.push((id, alphabet, frame));
+        batch.contents.push((id, contents));
         batch.change(id, progress);
     });
     ticket.durable().await;
@@ -255,16 +254,13 @@ async fn replace(smpp: &Smpp, account: &Account, body: &[u8]) -> Result<(), Comm
 
 /// What a message becomes.
 struct Replaced {
-    /// The submit_sm that its customer would send now.
-    frame: Bytes,
+    /// With the submit_sm that its customer would send now.
+    contents: Contents,
     /// When it is sent.
     due: Timestamp,
 }
 
-fn replaced(smpp: &Smpp, message: &mut Message, replace: &ReplaceSm<'_>) -> Result<Replaced, CommandStatus> {
-    if message.row.progress.state == State::Scheduled {
-        message.adopt_frame(smpp.options.validity_max.get());
-    }
+fn replaced(smpp: &Smpp, message: &Message, replace: &ReplaceSm<'_>) -> Result<Replaced, CommandStatus> {
     let sm = message.sm().ok_or(CommandStatus::ESME_RREPLACEFAIL)?;
     let (due, expires) = times(smpp, message, replace)?;
     let payload = replace.tlvs.get(Tag::MESSAGE_PAYLOAD);
@@ -295,7 +291,13 @@ fn replaced(smpp: &Smpp, message: &mut Message, replace: &ReplaceSm<'_>) -> Resu
         .map_err(|Refused(status)| status)?;
     let mut frame = BytesMut::new();
     new.encode(CommandId::SUBMIT_SM, 0, &mut frame).map_err(|_| CommandStatus::ESME_RREPLACEFAIL)?;
-    Ok(Replaced { frame: frame.freeze(), due })
+    let contents = Contents {
+        alphabet: message.row.alphabet,
+        registered_delivery: replace.registered_delivery.0,
+        expires_at: expires.micros(),
+        frame: frame.freeze(),
+    };
+    Ok(Replaced { contents, due })
 }
 
 /// When the message is sent and when it expires: as the request says, or as it was.

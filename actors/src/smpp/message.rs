@@ -1,15 +1,12 @@
 //! A message in memory: its row, the account it came from, and what only this process knows of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use runtime::clock::Timestamp;
-use runtime::log::{MessageRow, Progress, State};
+use runtime::log::{Contents, MessageRow, Progress, State};
 use runtime::model::MessageId;
 use smpp::pdu::Sm;
 use smpp::text::Alphabet;
-use smpp::time::Time;
 use smpp::{HEADER_LEN, RegisteredDelivery};
 use uuid::Uuid;
 
@@ -72,16 +69,10 @@ impl Message {
         progress.deadline = Some(self.row.expires_at);
     }
 
-    /// Takes over what replace_sm changes and a row has no column for that changes: what a scheduled message
-    /// asks for, and when it expires, stands in its frame.
-    pub fn adopt_frame(&mut self, validity_max: Duration) {
-        let Some(sm) = self.sm() else { return };
-        let (asked, validity) = (sm.registered_delivery.0, Time::parse(sm.validity_period));
-        self.row.registered_delivery = asked;
-        if let Ok(Some(Time::Absolute { unix_micros })) = validity {
-            let latest = Timestamp::from_micros(self.row.accepted_at).plus(validity_max).micros();
-            self.row.expires_at = unix_micros.min(latest);
-        }
+    /// What the log keeps of it beside its progress.
+    pub fn contents(&self) -> Contents {
+        let MessageRow { alphabet, registered_delivery, expires_at, ref frame, .. } = self.row;
+        Contents { alphabet, registered_delivery, expires_at, frame: frame.clone() }
     }
 
     /// Ends it.

@@ -40,10 +40,6 @@ impl Ending {
 /// The ticket is done when both are durable.
 pub fn finish(smpp: &Smpp, mut message: Box<Message>, state: State, ending: &Ending) -> Ticket {
     let now = smpp.now();
-    if message.row.progress.state == State::Split {
-        // What the customer asked for since stands in the frame of the whole.
-        message.adopt_frame(smpp.options.validity_max.get());
-    }
     message.finish(state, now.micros(), ending.error.clone());
     smpp.metrics.finished.of(state).inc();
     let parent = message.row.parent;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::row::{MessageRow, OutboxRow, ParkedRow, Progress};
+use super::row::{Contents, MessageRow, OutboxRow, ParkedRow, Progress};
 
 /// Records that gather between two commits. Later changes of a message replace earlier ones, and a change of
 /// a message accepted in the same batch is folded into its row: under load most messages cost fewer writes.
@@ -12,9 +12,8 @@ pub struct Batch {
     pub accepts: Vec<MessageRow>,
     /// The newest image of messages that changed.
     pub changes: Vec<(i64, Progress)>,
-    /// Frames of messages that were replaced, or made ready for their vendor: with the number of the alphabet
-    /// that data_coding 0 has in them.
-    pub frames: Vec<(i64, u8, bytes::Bytes)>,
+    /// New contents of messages that were replaced, or made ready for their vendor.
+    pub contents: Vec<(i64, Contents)>,
     /// New `deliver_sm` owed.
     pub outbox: Vec<OutboxRow>,
     /// `deliver_sm` no longer owed: acknowledged, given up, or written anew under another id.
@@ -58,7 +57,7 @@ impl Batch {
     pub fn len(&self) -> usize {
         self.accepts.len()
             + self.changes.len()
-            + self.frames.len()
+            + self.contents.len()
             + self.outbox.len()
             + self.outbox_done.len()
             + self.parked.len()
@@ -78,7 +77,7 @@ impl Batch {
         const KEEP_MAX: usize = 8192;
         self.accepts.clear();
         self.changes.clear();
-        self.frames.clear();
+        self.contents.clear();
         self.outbox.clear();
         self.outbox_done.clear();
         self.parked.clear();

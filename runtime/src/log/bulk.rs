@@ -139,7 +139,9 @@ pub(super) static PG_DELETE_PARKED: &str =
     "DELETE FROM messaging.parked_receipts WHERE id = ANY($1::bigint[])";
 
 crate::store::statements! {
-    REPLACE_FRAME = Sql::both("UPDATE messaging.messages SET alphabet = $2, frame = $3 WHERE id = $1");
+    REPLACE_CONTENTS = Sql::both(
+        "UPDATE messaging.messages SET alphabet = $2, registered_delivery = $3, expires_at = $4, frame = $5 \
+         WHERE id = $1");
     PARK = Sql::both(
         "INSERT INTO messaging.parked_receipts (id, vendor_id, received_at, orphan, body) \
          VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT (id) DO NOTHING");

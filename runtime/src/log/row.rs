@@ -165,6 +165,19 @@ pub struct Progress {
     pub error: Option<Arc<str>>,
 }
 
+/// What replace_sm, or being made ready for a vendor, changes of a message that has not been sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// As in [`MessageRow`].
+    pub alphabet: u8,
+    /// As in [`MessageRow`].
+    pub registered_delivery: u8,
+    /// As in [`MessageRow`].
+    pub expires_at: i64,
+    /// As in [`MessageRow`].
+    pub frame: Bytes,
+}
+
 /// A message row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRow {

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    Batch, CommitTimes, Counts, Horizon, LogStore, MessageRow, OutboxRow, Outdated, ParkedRow, State,
+    Batch, CommitTimes, Contents, Counts, Horizon, LogStore, MessageRow, OutboxRow, Outdated, ParkedRow,
+    State,
 };
 use crate::random::Random;
 use crate::store::{Error, ErrorKind};
@@ -84,10 +84,10 @@ impl Tables {
                 row.progress = progress.clone();
             }
         }
-        for (id, alphabet, frame) in &batch.frames {
+        for (id, contents) in &batch.contents {
             if let Some(row) = self.messages.get_mut(id) {
-                row.alphabet = *alphabet;
-                row.frame = Bytes::clone(frame);
+                let Contents { alphabet, registered_delivery, expires_at, frame } = contents.clone();
+                *row = MessageRow { alphabet, registered_delivery, expires_at, frame, ..row.clone() };
             }
         }
         self.outbox.extend(batch.outbox.iter().map(|row| (row.id, row.clone())));

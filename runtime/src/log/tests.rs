@@ -113,7 +113,9 @@ async fn contract(store: Arc<dyn LogStore>) {
     }
     batch.outbox_done.extend([2, 4]);
     batch.unparked.push(1);
-    batch.frames.push((7, 3, Bytes::from_static(b"other")));
+    let frame = Bytes::from_static(b"other");
+    let other = Contents { alphabet: 3, registered_delivery: 2, expires_at: 77, frame };
+    batch.contents.push((7, other.clone()));
     batch.outbox.push(owed(11, 9));
     store.commit(&batch).await.unwrap();
     assert_eq!(store.message(5).await.unwrap().unwrap().progress, done);
@@ -121,8 +123,9 @@ async fn contract(store: Arc<dyn LogStore>) {
     for id in &undone {
         assert_eq!(store.message(*id).await.unwrap().unwrap().progress.state, State::Expired);
     }
-    let replaced = store.message(7).await.unwrap().unwrap();
-    assert_eq!((replaced.alphabet, replaced.frame), (3, Bytes::from_static(b"other")));
+    let Contents { alphabet, registered_delivery, expires_at, frame } = other;
+    let replaced = MessageRow { alphabet, registered_delivery, expires_at, frame, ..row(7) };
+    assert_eq!(store.message(7).await.unwrap(), Some(replaced));
     assert_eq!(store.by_dlr_hash(&[77, 78]).await.unwrap(), []);
     assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap().len(), 3);
     assert_eq!(store.parked(0, 10).await.unwrap(), []);

@@ -134,8 +134,7 @@ async fn a_replaced_message_is_what_its_customer_would_send_now() {
         assert_eq!(node.replace(id, replace).await, CommandStatus::ESME_ROK);
         let row = node.row(id);
         assert_eq!(row.progress.state, State::Scheduled);
-        let mut message = Message::new(row, Arc::clone(&node.account));
-        message.adopt_frame(Duration::from_secs(7 * 86_400));
+        let message = Message::new(row, Arc::clone(&node.account));
         let expires = Timestamp::from_micros(message.row.expires_at);
         assert!(expires.since(now).abs_diff(Duration::from_secs(2 * 3600)) < Duration::from_secs(1));
         assert_eq!(message.row.registered_delivery, 2);

@@ -8,7 +8,7 @@ use sqlx::{Executor, SqlStr};
 use super::text;
 use crate::log::bulk::{
     Bulk, CHUNK_MAX, DELETE_MESSAGES, DELETE_OUTBOX, DELETE_PARKED, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN,
-    PARK, REPLACE_FRAME, UPDATE_MESSAGES, chunks,
+    PARK, REPLACE_CONTENTS, UPDATE_MESSAGES, chunks,
 };
 use crate::log::{Batch, MessageRow, OutboxRow, Progress};
 use crate::store::{Error, ErrorKind};
@@ -41,10 +41,10 @@ pub(super) async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<()
 
 /// The small statements of a batch, one row each: they are rare.
 async fn write_rare(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Error> {
-    for (id, alphabet, frame) in &batch.frames {
-        let query =
-            sqlx::query(REPLACE_FRAME.lite()).bind(*id).bind(i16::from(*alphabet)).bind(frame.to_vec());
-        execute(to, query).await?;
+    for (id, contents) in &batch.contents {
+        let query = sqlx::query(REPLACE_CONTENTS.lite()).bind(*id).bind(i16::from(contents.alphabet));
+        let query = query.bind(i16::from(contents.registered_delivery)).bind(contents.expires_at);
+        execute(to, query.bind(contents.frame.to_vec())).await?;
     }
     for row in &batch.parked {
         let query = sqlx::query(PARK.lite()).bind(row.id).bind(row.vendor).bind(row.received_at);

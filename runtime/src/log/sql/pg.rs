@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::text;
 use crate::log::bulk::{
     ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_DELETE_PARKED, PG_INSERT_MESSAGES,
-    PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_FRAME,
+    PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_CONTENTS,
 };
 use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress};
 use crate::store::Error;
@@ -49,9 +49,10 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), 
 
 /// The small statements of a batch, one row each: they are rare.
 async fn write_rare(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), Error> {
-    for (id, alphabet, frame) in &batch.frames {
-        let query = sqlx::query(REPLACE_FRAME.pg()).bind(*id).bind(i16::from(*alphabet)).bind(frame.to_vec());
-        query.execute(&mut **tx).await?;
+    for (id, contents) in &batch.contents {
+        let query = sqlx::query(REPLACE_CONTENTS.pg()).bind(*id).bind(i16::from(contents.alphabet));
+        let query = query.bind(i16::from(contents.registered_delivery)).bind(contents.expires_at);
+        query.bind(contents.frame.to_vec()).execute(&mut **tx).await?;
     }
     for row in &batch.parked {
         let query = sqlx::query(PARK.pg()).bind(row.id).bind(row.vendor).bind(row.received_at);
