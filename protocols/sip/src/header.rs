@@ -1,0 +1,222 @@
+//! Header names (RFC 3261, 20, and later RFCs), found by length and first octet.
+
+macro_rules! headers {
+    ($($id:ident = $name:literal $(, $compact:literal)?;)*) => {
+        /// A header that this crate knows by name; [`HeaderId::Unknown`] for every other, whose name stays in
+        /// the message.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum HeaderId {
+            /// A header of another name.
+            Unknown,
+            $(#[doc = concat!("`", $name, "`.")] $id,)*
+        }
+
+        impl HeaderId {
+            /// Every header with a name.
+            pub const ALL: &'static [Self] = &[$(Self::$id,)*];
+
+            /// The usual spelling of the name; empty for [`HeaderId::Unknown`].
+            pub const fn name(self) -> &'static str {
+                match self {
+                    Self::Unknown => "",
+                    $(Self::$id => $name,)*
+                }
+            }
+
+            /// The compact form (RFC 3261, 7.3.3).
+            pub const fn compact(self) -> Option<char> {
+                match self {
+                    $($(Self::$id => Some($compact),)?)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+headers! {
+    Via = "Via", 'v';
+    From = "From", 'f';
+    To = "To", 't';
+    CallId = "Call-ID", 'i';
+    CSeq = "CSeq";
+    Contact = "Contact", 'm';
+    MaxForwards = "Max-Forwards";
+    Route = "Route";
+    RecordRoute = "Record-Route";
+    ContentLength = "Content-Length", 'l';
+    ContentType = "Content-Type", 'c';
+    ContentEncoding = "Content-Encoding", 'e';
+    ContentDisposition = "Content-Disposition";
+    ContentLanguage = "Content-Language";
+    MimeVersion = "MIME-Version";
+    Require = "Require";
+    ProxyRequire = "Proxy-Require";
+    Supported = "Supported", 'k';
+    Unsupported = "Unsupported";
+    Allow = "Allow";
+    AllowEvents = "Allow-Events", 'u';
+    Expires = "Expires";
+    MinExpires = "Min-Expires";
+    MinSe = "Min-SE";
+    SessionExpires = "Session-Expires", 'x';
+    RAck = "RAck";
+    RSeq = "RSeq";
+    Reason = "Reason";
+    PAssertedIdentity = "P-Asserted-Identity";
+    PPreferredIdentity = "P-Preferred-Identity";
+    PChargingVector = "P-Charging-Vector";
+    PEarlyMedia = "P-Early-Media";
+    RemotePartyId = "Remote-Party-ID";
+    Privacy = "Privacy";
+    Diversion = "Diversion";
+    HistoryInfo = "History-Info";
+    Authorization = "Authorization";
+    ProxyAuthorization = "Proxy-Authorization";
+    WwwAuthenticate = "WWW-Authenticate";
+    ProxyAuthenticate = "Proxy-Authenticate";
+    AuthenticationInfo = "Authentication-Info";
+    UserAgent = "User-Agent";
+    Server = "Server";
+    Organization = "Organization";
+    Warning = "Warning";
+    RetryAfter = "Retry-After";
+    Subject = "Subject", 's';
+    Event = "Event", 'o';
+    SubscriptionState = "Subscription-State";
+    ReferTo = "Refer-To", 'r';
+    ReferredBy = "Referred-By", 'b';
+    Replaces = "Replaces";
+    Join = "Join";
+    TargetDialog = "Target-Dialog";
+    Identity = "Identity", 'y';
+    IdentityInfo = "Identity-Info", 'n';
+    Date = "Date";
+    Timestamp = "Timestamp";
+    InReplyTo = "In-Reply-To";
+    ReplyTo = "Reply-To";
+    Priority = "Priority";
+    AlertInfo = "Alert-Info";
+    CallInfo = "Call-Info";
+    ErrorInfo = "Error-Info";
+    Accept = "Accept";
+    AcceptEncoding = "Accept-Encoding";
+    AcceptLanguage = "Accept-Language";
+    AcceptContact = "Accept-Contact", 'a';
+    RejectContact = "Reject-Contact", 'j';
+    RequestDisposition = "Request-Disposition", 'd';
+    Path = "Path";
+    ServiceRoute = "Service-Route";
+    MaxBreadth = "Max-Breadth";
+    UserToUser = "User-to-User";
+}
+
+/// The number of ids, [`HeaderId::Unknown`] included.
+pub(crate) const COUNT: usize = HeaderId::ALL.len() + 1;
+
+/// No known name is longer.
+const NAME_MAX: usize = 20;
+const LETTERS: usize = 26;
+
+/// The first id of each (length, first letter); 0 where there is none.
+static HEADS: [u8; (NAME_MAX + 1) * LETTERS] = chains().0;
+/// For each id the next of the same length and first letter.
+static NEXT: [u8; COUNT] = chains().1;
+/// The id of each compact form, by letter.
+static COMPACT: [u8; LETTERS] = compacts();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn chains() -> ([u8; (NAME_MAX + 1) * LETTERS], [u8; COUNT]) {
+    let mut heads = [0; (NAME_MAX + 1) * LETTERS];
+    let mut next = [0; COUNT];
+    let mut at = 0;
+    while at < HeaderId::ALL.len() {
+        let id = HeaderId::ALL[at] as u8;
+        let name = HeaderId::ALL[at].name().as_bytes();
+        let slot = name.len() * LETTERS + (name[0].to_ascii_lowercase() - b'a') as usize;
+        next[id as usize] = heads[slot];
+        heads[slot] = id;
+        at += 1;
+    }
+    (heads, next)
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn compacts() -> [u8; LETTERS] {
+    let mut table = [0; LETTERS];
+    let mut at = 0;
+    while at < HeaderId::ALL.len() {
+        if let Some(letter) = HeaderId::ALL[at].compact() {
+            table[(letter as u8 - b'a') as usize] = HeaderId::ALL[at] as u8;
+        }
+        at += 1;
+    }
+    table
+}
+
+impl HeaderId {
+    /// The id of a name, full or compact, in any case.
+    pub fn from_name(name: &[u8]) -> Self {
+        let Some(first) = name.first() else { return Self::Unknown };
+        let letter = usize::from((first | 0x20).wrapping_sub(b'a'));
+        if letter >= LETTERS {
+            return Self::Unknown;
+        }
+        if name.len() == 1 {
+            return COMPACT.get(letter).map_or(Self::Unknown, |&id| Self::from_index(id));
+        }
+        let mut id = HEADS.get(name.len() * LETTERS + letter).copied().unwrap_or_default();
+        while id != 0 {
+            let candidate = Self::from_index(id);
+            if name.eq_ignore_ascii_case(candidate.name().as_bytes()) {
+                return candidate;
+            }
+            id = NEXT.get(usize::from(id)).copied().unwrap_or_default();
+        }
+        Self::Unknown
+    }
+
+    /// The place in tables by id.
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
+    fn from_index(index: u8) -> Self {
+        let known = usize::from(index).checked_sub(1).and_then(|at| Self::ALL.get(at));
+        known.copied().unwrap_or(Self::Unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_name_is_found() {
+        for &id in HeaderId::ALL {
+            let name = id.name();
+            assert!(name.len() <= NAME_MAX, "{name}");
+            for spelling in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
+                assert_eq!(HeaderId::from_name(spelling.as_bytes()), id);
+            }
+            if let Some(compact) = id.compact() {
+                assert_eq!(HeaderId::from_name(&[compact as u8]), id);
+                assert_eq!(HeaderId::from_name(&[compact.to_ascii_uppercase() as u8]), id);
+            }
+            for other in [format!("{name}x"), format!("x{name}"), name.replace(['a', 'e', 'o'], "_")] {
+                let found = HeaderId::from_name(other.as_bytes());
+                assert!(found == HeaderId::Unknown || other == name, "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_names_are_unknown() {
+        for name in
+            ["", "z", "[ia", "C%6Fntact", "X-Custom", "V ", "Viaa", "Extremely-Long-Header-Name", "\u{e9}"]
+        {
+            assert_eq!(HeaderId::from_name(name.as_bytes()), HeaderId::Unknown, "{name}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What a message may be at most.
+
+/// Bounds of a message. What goes beyond one is a [`Defect`](crate::message::Defect) of its own, with its
+/// own answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets of a whole message. On a stream a Content-Length beyond this is answered 513.
+    pub message: usize,
+    /// Octets of start line and headers; at most 65,535 whatever stands here.
+    pub head: usize,
+    /// Header fields; answered 400.
+    pub headers: usize,
+    /// Octets of one header with its folds, or of the start line; answered 400.
+    pub line: usize,
+    /// Via values; more of them than Max-Forwards begins with is a loop, answered 483.
+    pub vias: usize,
+    /// Whether a line may end in LF alone; else it is answered 400.
+    pub lf_line_ends: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message: 65_536, head: 65_535, headers: 256, line: 8_192, vias: 70, lf_line_ends: true }
+    }
+}

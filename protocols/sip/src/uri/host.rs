@@ -1,0 +1,87 @@
+//! Hosts: names, IPv4 addresses, IPv6 references (RFC 3261, 25.1).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use memchr::memchr;
+
+use crate::syntax::{SyntaxError, is_host_name, number, split, trim};
+
+/// A host as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host<'a> {
+    /// A name; compared without case.
+    Name(&'a [u8]),
+    /// An IPv4 address.
+    V4(Ipv4Addr),
+    /// An IPv6 address, in brackets where a port might follow.
+    V6(Ipv6Addr),
+}
+
+impl<'a> Host<'a> {
+    /// Reads a host that is `octets` whole; an IPv6 address is in brackets.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, SyntaxError> {
+        if let [b'[', inner @ .., b']'] = octets {
+            return v6(inner).map(Self::V6);
+        }
+        if !is_host_name(octets) {
+            return Err(SyntaxError::Host);
+        }
+        // The last label of a name begins with a letter, so digits at both ends are an address or a fault.
+        let digits = |octet: Option<&u8>| octet.is_some_and(u8::is_ascii_digit);
+        let last = octets.rsplit(|&octet| octet == b'.').next().unwrap_or_default();
+        if digits(octets.first()) && !last.is_empty() && last.iter().all(u8::is_ascii_digit) {
+            let text = std::str::from_utf8(octets).map_err(|_| SyntaxError::Host)?;
+            return text.parse().map(Self::V4).map_err(|_| SyntaxError::Host);
+        }
+        Ok(Self::Name(octets))
+    }
+
+    /// Reads a host, or an IPv6 address without brackets: `received` and `maddr` have both forms (RFC 5118,
+    /// 4.5).
+    pub fn parse_bare(octets: &'a [u8]) -> Result<Self, SyntaxError> {
+        match memchr(b':', octets) {
+            Some(_) if octets.first() != Some(&b'[') => v6(octets).map(Self::V6),
+            _ => Self::parse(octets),
+        }
+    }
+
+    /// Reads `host` or `host:port`, white space around the colon allowed (Via has it).
+    pub(crate) fn parse_with_port(octets: &'a [u8]) -> Result<(Self, Option<u16>), SyntaxError> {
+        let host_end = match octets.first() {
+            Some(b'[') => memchr(b']', octets).ok_or(SyntaxError::Host)? + 1,
+            _ => memchr(b':', octets).unwrap_or(octets.len()),
+        };
+        let (host, rest) = split(octets, host_end);
+        let port = match trim(rest) {
+            [] => None,
+            [b':', port @ ..] => {
+                let port = number(trim(port)).map_err(|_| SyntaxError::Port)?;
+                Some(u16::try_from(port).map_err(|_| SyntaxError::Port)?)
+            }
+            _ => return Err(SyntaxError::Host),
+        };
+        Ok((Self::parse(trim(host))?, port))
+    }
+
+    /// The address, where it is one.
+    pub const fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Name(_) => None,
+            Self::V4(address) => Some(IpAddr::V4(address)),
+            Self::V6(address) => Some(IpAddr::V6(address)),
+        }
+    }
+
+    /// Whether both are the same host by their text: names without case, addresses by value.
+    pub fn is(self, other: Host<'_>) -> bool {
+        match (self, other) {
+            (Self::Name(one), Host::Name(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one.ip().is_some() && one.ip() == other.ip(),
+        }
+    }
+}
+
+fn v6(octets: &[u8]) -> Result<Ipv6Addr, SyntaxError> {
+    let text = std::str::from_utf8(octets).map_err(|_| SyntaxError::Host)?;
+    text.parse().map_err(|_| SyntaxError::Host)
+}
