@@ -8,3 +8,48 @@ pub mod transaction;
 
 pub use method::Method;
 pub use status::StatusCode;
+//! SIP (RFC 3261): messages, views of their headers, edits, validation, framing.
+//!
+//! Everything here is a function of its arguments. This crate must not know sockets, clocks, randomness, logs,
+//! metrics, actors, databases, customers, trunks, vendors, routes or prices; it does not know `runtime`.
+//!
+//! Octets become a [`Message`] first: an index of where everything is, without a copy and for a usual message
+//! without an allocation. Values are read by borrowed views on demand, liberal in; what is written is strict.
+//! A message that is passed on is not written anew: [`Edits`] splice what a proxy changes into the octets that
+//! came, and all others stay as they are. Whether a message is good enough is asked apart from reading it, of
+//! [`validate`].
+//!
+//! Sections are those of RFC 3261 unless another one is named.
+
+pub mod cseq;
+pub mod header;
+pub mod identity;
+pub mod limits;
+pub mod list;
+pub mod message;
+pub mod method;
+pub mod name_addr;
+pub mod params;
+pub mod rack;
+pub mod reason;
+pub mod session_expires;
+pub mod status;
+mod syntax;
+pub mod uri;
+pub mod via;
+
+pub use cseq::CSeq;
+pub use header::HeaderId;
+pub use limits::Limits;
+pub use list::List;
+pub use message::{Defect, Message, NotSip, StartLine};
+pub use method::Method;
+pub use name_addr::NameAddr;
+pub use params::{Param, Params};
+pub use rack::RAck;
+pub use reason::Reason;
+pub use session_expires::SessionExpires;
+pub use status::StatusCode;
+pub use syntax::SyntaxError;
+pub use uri::{Host, SipUri, TelUri, Uri};
+pub use via::Via;
