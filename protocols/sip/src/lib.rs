@@ -22,6 +22,7 @@ pub use status::StatusCode;
 //! Sections are those of RFC 3261 unless another one is named.
 
 pub mod cseq;
+pub mod framing;
 pub mod header;
 pub mod identity;
 pub mod limits;
@@ -39,6 +40,7 @@ pub mod uri;
 pub mod via;
 
 pub use cseq::CSeq;
+pub use framing::{FrameError, Framed, Framer};
 pub use header::HeaderId;
 pub use limits::Limits;
 pub use list::List;
