@@ -22,6 +22,7 @@ pub use status::StatusCode;
 //! Sections are those of RFC 3261 unless another one is named.
 
 pub mod cseq;
+pub mod edit;
 pub mod framing;
 pub mod header;
 pub mod identity;
@@ -40,6 +41,7 @@ pub mod uri;
 pub mod via;
 
 pub use cseq::CSeq;
+pub use edit::{EditError, Edits};
 pub use framing::{FrameError, Framed, Framer};
 pub use header::HeaderId;
 pub use limits::Limits;

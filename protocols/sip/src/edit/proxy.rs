@@ -1,0 +1,73 @@
+//! What a proxy changes on the way (16.6, 16.7, 18.2.1).
+
+use std::net::SocketAddr;
+
+use super::{EditError, Edits, Text};
+use crate::header::HeaderId;
+use crate::message::Start;
+use crate::via::Via;
+
+impl Edits<'_> {
+    /// Adds a Via above all others (16.6 step 8). `value` is all behind the colon.
+    pub fn push_via(&mut self, value: &[u8]) -> Result<(), EditError> {
+        self.insert_line(self.place_of(HeaderId::Via), HeaderId::Via.name(), value)
+    }
+
+    /// Removes the top Via of a response (16.7 step 3), the whole line where it is alone in it.
+    pub fn pop_via(&mut self) -> Result<(), EditError> {
+        self.pop(HeaderId::Via)
+    }
+
+    /// Notes in the top Via of a request where it came from: `received` and `rport` (18.2.1; RFC 3581, 4).
+    pub fn stamp_via(&mut self, source: SocketAddr) -> Result<(), EditError> {
+        let message = self.message;
+        let top = message.list(HeaderId::Via).next().ok_or(EditError::Absent)?;
+        let via = Via::parse(top).map_err(|_| EditError::Absent)?;
+        let range = message.range_of(top).ok_or(EditError::Absent)?;
+        let mut stamped = Text::default();
+        via.write_stamped(source, &mut stamped);
+        if stamped.as_slice() == top {
+            return Ok(());
+        }
+        self.splice(range.start, range.len(), |text| via.write_stamped(source, text))
+    }
+
+    /// Adds a Record-Route above all others (16.6 step 4); several are in the order of the calls.
+    pub fn push_record_route(&mut self, value: &[u8]) -> Result<(), EditError> {
+        self.insert_line(self.place_of(HeaderId::RecordRoute), HeaderId::RecordRoute.name(), value)
+    }
+
+    /// Adds a Route above all others (16.6 step 6).
+    pub fn push_route(&mut self, value: &[u8]) -> Result<(), EditError> {
+        self.insert_line(self.place_of(HeaderId::Route), HeaderId::Route.name(), value)
+    }
+
+    /// Removes the top Route: it named us (16.4).
+    pub fn pop_route(&mut self) -> Result<(), EditError> {
+        self.pop(HeaderId::Route)
+    }
+
+    /// Sets Max-Forwards, which is added below Via where it is missing (16.6 step 3).
+    pub fn set_max_forwards(&mut self, hops: u8) -> Result<(), EditError> {
+        let mut digits = Text::default();
+        digits.display(&hops);
+        if self.message.has(HeaderId::MaxForwards) {
+            return self.set(HeaderId::MaxForwards, digits.as_slice());
+        }
+        let place = self.place_of(HeaderId::MaxForwards);
+        self.insert_line(place, HeaderId::MaxForwards.name(), digits.as_slice())
+    }
+
+    fn pop(&mut self, id: HeaderId) -> Result<(), EditError> {
+        let top = self.message.list(id).next().ok_or(EditError::Absent)?;
+        self.remove_element(top)
+    }
+
+    /// Above the first header of this id; without one below the last Via, or below the start line.
+    fn place_of(&self, id: HeaderId) -> usize {
+        let index = &self.message.index;
+        let (Start::Request { line_end, .. } | Start::Response { line_end, .. }) = index.start;
+        let below_via = || index.last(HeaderId::Via).map_or(line_end, |field| field.end);
+        usize::from(index.first(id).map_or_else(below_via, |field| field.start))
+    }
+}
