@@ -79,7 +79,7 @@ impl Framer {
             return Err(error);
         }
         let framed = self.step(buf);
-        self.ended = self.ended.or(framed.as_ref().err().copied());
+        self.ended = self.ended.or_else(|| framed.as_ref().err().copied());
         framed
     }
 

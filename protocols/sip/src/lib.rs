@@ -39,6 +39,7 @@ pub mod status;
 mod syntax;
 pub mod uri;
 pub mod via;
+pub mod write;
 
 pub use cseq::CSeq;
 pub use edit::{EditError, Edits};
@@ -57,3 +58,4 @@ pub use status::StatusCode;
 pub use syntax::SyntaxError;
 pub use uri::{Host, SipUri, TelUri, Uri};
 pub use via::Via;
+pub use write::{Body, Request, Response, WriteError};

@@ -149,9 +149,12 @@ mod tests {
 
     use super::*;
 
+    /// The value, its transport, host, port and branch.
+    type Parts<'a> = (&'a str, &'a str, Host<'a>, Option<u16>, Option<&'a str>);
+
     #[test]
     fn white_space_almost_anywhere() {
-        let table: [(&str, &str, Host<'_>, Option<u16>, Option<&str>); 6] = [
+        let table: [Parts<'_>; 6] = [
             (
                 "SIP/2.0/UDP a.example:5060;branch=z9hG4bKx",
                 "UDP",

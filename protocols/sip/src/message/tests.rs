@@ -201,8 +201,10 @@ fn header() -> impl Strategy<Value = (HeaderId, String, String)> {
     let value = "[!-~]([ -~]{0,30}[!-~])?";
     (id, any::<bool>(), any::<bool>(), "[ \t]{0,2}", value, any::<bool>()).prop_map(
         |(id, compact, upper, space, value, fold)| {
-            let name =
-                id.compact().filter(|_| compact).map_or(id.name().to_owned(), |letter| letter.to_string());
+            let name = id
+                .compact()
+                .filter(|_| compact)
+                .map_or_else(|| id.name().to_owned(), |letter| letter.to_string());
             let name = if upper { name.to_uppercase() } else { name };
             let fold = if fold { "\r\n\t" } else { "" };
             (id, format!("{name}{space}:{space}{fold}{value}{space}\r\n"), value)
