@@ -38,6 +38,7 @@ pub mod session_expires;
 pub mod status;
 mod syntax;
 pub mod uri;
+pub mod validate;
 pub mod via;
 pub mod write;
 
@@ -57,5 +58,6 @@ pub use session_expires::SessionExpires;
 pub use status::StatusCode;
 pub use syntax::SyntaxError;
 pub use uri::{Host, SipUri, TelUri, Uri};
+pub use validate::Fault;
 pub use via::Via;
 pub use write::{Body, Request, Response, WriteError};

@@ -1,0 +1,216 @@
+//! Whether a message is good enough, and the answer if not (16.3; RFC 4475). Apart from reading it: what one
+//! element refuses another one may want to see.
+
+use crate::cseq::CSeq;
+use crate::header::HeaderId;
+use crate::list::List;
+use crate::message::{Defect, Message, StartLine};
+use crate::method::Method;
+use crate::name_addr::NameAddr;
+use crate::status::StatusCode;
+use crate::syntax::{is_lws, number};
+use crate::uri::{Host, Uri};
+use crate::via::{MAGIC_COOKIE, Via};
+
+/// What is wrong with a message. Its text is a reason phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The message as a whole.
+    #[error("{0}")]
+    Message(Defect),
+    /// A required header is missing.
+    #[error("Missing {} Header", .0.name())]
+    Missing(HeaderId),
+    /// A header that must be there once is there again.
+    #[error("Repeated {} Header", .0.name())]
+    Repeated(HeaderId),
+    /// A header cannot be read, or its value is out of range.
+    #[error("Malformed {} Header", .0.name())]
+    Malformed(HeaderId),
+    /// CSeq names another method than the request line.
+    #[error("CSeq Method Mismatch")]
+    CSeqMethod,
+    /// The same, and the method is not known either (RFC 4475, 3.1.2.18).
+    #[error("Not Implemented")]
+    UnknownMethod,
+    /// The Request-URI is malformed, or has headers.
+    #[error("Malformed Request-URI")]
+    RequestUri,
+    /// The scheme of the Request-URI is none of sip, sips, tel.
+    #[error("Unsupported URI Scheme")]
+    Scheme,
+    /// Max-Forwards is zero.
+    #[error("Too Many Hops")]
+    MaxForwards,
+    /// The request was here before (16.3 step 4).
+    #[error("Loop Detected")]
+    Loop,
+    /// Proxy-Require has what we do not do; [`unsupported`] lists it.
+    #[error("Bad Extension")]
+    Extension,
+    /// The next Via of a response is no address of one element: a reflection (RFC 4475, 3.3.10).
+    #[error("Via Names Many Hosts")]
+    ViaDestination,
+}
+
+impl Fault {
+    /// The status of the answer.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Message(defect) => defect.status(),
+            Self::UnknownMethod => StatusCode::NOT_IMPLEMENTED,
+            Self::Scheme => StatusCode::UNSUPPORTED_URI_SCHEME,
+            Self::MaxForwards => StatusCode::TOO_MANY_HOPS,
+            Self::Loop => StatusCode::LOOP_DETECTED,
+            Self::Extension => StatusCode::BAD_EXTENSION,
+            Self::Missing(_)
+            | Self::Repeated(_)
+            | Self::Malformed(_)
+            | Self::CSeqMethod
+            | Self::RequestUri
+            | Self::ViaDestination => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The status that `message` is answered; `None` when it is dropped: responses, ACK, and requests without
+    /// Via, whose sender would not know the answer.
+    pub fn answer(&self, message: &Message) -> Option<StatusCode> {
+        let answerable = message.method().is_some_and(|method| method != Method::Ack);
+        (answerable && message.has(HeaderId::Via)).then(|| self.status())
+    }
+}
+
+/// Headers that come at most once (20; RFC 4028, 4; RFC 3262, 7).
+const SINGLE: [HeaderId; 11] = [
+    HeaderId::From,
+    HeaderId::To,
+    HeaderId::CallId,
+    HeaderId::CSeq,
+    HeaderId::MaxForwards,
+    HeaderId::ContentLength,
+    HeaderId::ContentType,
+    HeaderId::SessionExpires,
+    HeaderId::MinSe,
+    HeaderId::RAck,
+    HeaderId::RSeq,
+];
+
+/// Checks a message that is to be passed on: a request by 16.3 without loop detection, which is [`looped`]; a
+/// response by what 16.7 reads of it. `supported` are the option tags that our Proxy-Require knows.
+pub fn check(message: &Message, supported: &[&[u8]]) -> Result<(), Fault> {
+    if let Some(defect) = message.defect() {
+        return Err(Fault::Message(defect));
+    }
+    match message.start_line() {
+        StartLine::Request { method, uri } => request(message, method, uri, supported),
+        StartLine::Response { .. } => response(message),
+    }
+}
+
+/// Whether the request went through us before: `ours` says so of one of its Vias.
+pub fn looped(message: &Message, ours: impl FnMut(&Via<'_>) -> bool) -> Result<(), Fault> {
+    let mut vias = message.list(HeaderId::Via).filter_map(|value| Via::parse(value).ok());
+    let mut ours = ours;
+    if vias.any(|via| ours(&via)) { Err(Fault::Loop) } else { Ok(()) }
+}
+
+/// The option tags of Proxy-Require that are not `supported`: what Unsupported of a 420 lists (20.40).
+pub fn unsupported<'a>(message: &'a Message, supported: &'a [&'a [u8]]) -> impl Iterator<Item = &'a [u8]> {
+    let known = |tag: &&[u8]| supported.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    message.list(HeaderId::ProxyRequire).filter(move |tag| !known(tag))
+}
+
+fn request(message: &Message, method: &[u8], uri: &[u8], supported: &[&[u8]]) -> Result<(), Fault> {
+    let known = Method::from_bytes(method);
+    core(message, |cseq| match (cseq == method, known) {
+        (true, _) => Ok(()),
+        (false, Method::Other) => Err(Fault::UnknownMethod),
+        (false, _) => Err(Fault::CSeqMethod),
+    })?;
+    contacts(message, known)?;
+    request_uri(uri)?;
+    max_forwards(message)?;
+    // An ACK must not be refused for it, nor a CANCEL (8.2.2.3).
+    let exempt = matches!(known, Method::Ack | Method::Cancel);
+    if !exempt && unsupported(message, supported).next().is_some() {
+        return Err(Fault::Extension);
+    }
+    Ok(())
+}
+
+fn response(message: &Message) -> Result<(), Fault> {
+    core(message, |_| Ok(()))?;
+    let Some(next) = message.list(HeaderId::Via).nth(1) else { return Ok(()) };
+    let next = Via::parse(next).map_err(|_| Fault::Malformed(HeaderId::Via))?;
+    let hosts = [Some(next.host), next.received_host(), next.maddr()];
+    if hosts.into_iter().flatten().any(names_many) {
+        return Err(Fault::ViaDestination);
+    }
+    Ok(())
+}
+
+/// The headers that every message has (8.1.1).
+fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+    if let Some(&id) = SINGLE.iter().find(|&&id| message.index.is_repeated(id)) {
+        return Err(Fault::Repeated(id));
+    }
+    let via = message.list(HeaderId::Via).next().ok_or(Fault::Missing(HeaderId::Via))?;
+    let via = Via::parse(via).map_err(|_| Fault::Malformed(HeaderId::Via))?;
+    // The cookie promises a unique branch; alone it would make one transaction of many (RFC 4475, 3.2.1).
+    if via.branch == Some(MAGIC_COOKIE) {
+        return Err(Fault::Malformed(HeaderId::Via));
+    }
+    for id in [HeaderId::From, HeaderId::To] {
+        let value = message.value(id).ok_or(Fault::Missing(id))?;
+        NameAddr::parse(value).map_err(|_| Fault::Malformed(id))?;
+    }
+    let call_id = message.value(HeaderId::CallId).ok_or(Fault::Missing(HeaderId::CallId))?;
+    if call_id.is_empty() || call_id.iter().any(|&octet| is_lws(octet)) {
+        return Err(Fault::Malformed(HeaderId::CallId));
+    }
+    let cseq = message.value(HeaderId::CSeq).ok_or(Fault::Missing(HeaderId::CSeq))?;
+    method(CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderId::CSeq))?.method)
+}
+
+/// A Contact that cannot be read would become a remote target that cannot be reached.
+fn contacts(message: &Message, method: Method) -> Result<(), Fault> {
+    let read = |value: &[u8]| {
+        let contact = NameAddr::parse(value).ok()?;
+        (!contact.is_star() || method == Method::Register).then_some(())
+    };
+    let mut contacts = message.values(HeaderId::Contact).flat_map(List::new);
+    if contacts.all(|value| read(value).is_some()) {
+        Ok(())
+    } else {
+        Err(Fault::Malformed(HeaderId::Contact))
+    }
+}
+
+fn request_uri(uri: &[u8]) -> Result<(), Fault> {
+    match Uri::parse(uri).map_err(|_| Fault::RequestUri)? {
+        Uri::Sip(uri) if uri.headers.is_some() => Err(Fault::RequestUri),
+        Uri::Sip(_) | Uri::Tel(_) => Ok(()),
+        Uri::Other { .. } => Err(Fault::Scheme),
+    }
+}
+
+/// A missing Max-Forwards is taken for granted, one beyond 255 as missing (RFC 4475, 3.1.2.4).
+fn max_forwards(message: &Message) -> Result<(), Fault> {
+    let Some(value) = message.value(HeaderId::MaxForwards) else { return Ok(()) };
+    match number(value) {
+        Ok(0) => Err(Fault::MaxForwards),
+        Ok(_) => Ok(()),
+        Err(_) => Err(Fault::Malformed(HeaderId::MaxForwards)),
+    }
+}
+
+fn names_many(host: Host<'_>) -> bool {
+    match host {
+        Host::Name(_) => false,
+        Host::V4(address) => address.is_broadcast() || address.is_multicast() || address.is_unspecified(),
+        Host::V6(address) => address.is_multicast() || address.is_unspecified(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
