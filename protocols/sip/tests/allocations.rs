@@ -1,0 +1,36 @@
+//! A message passes without an allocation: what it costs does not depend on what others do to the heap.
+
+use std::net::SocketAddr;
+
+use bytes::{Bytes, BytesMut};
+use sip::write::Response;
+use sip::{Limits, Message, StatusCode, validate};
+
+#[path = "../benches/message/path.rs"]
+mod path;
+
+/// Octets of one message; the fixture is meant to be a usual one.
+const USUAL: std::ops::Range<usize> = 1_250..1_400;
+
+#[test]
+fn a_message_passes_without_an_allocation() {
+    assert!(USUAL.contains(&path::INVITE.len()), "{} octets", path::INVITE.len());
+    let octets = Bytes::from(path::INVITE.to_vec());
+    let source: SocketAddr = "192.0.2.9:5061".parse().unwrap();
+    let mut out = BytesMut::with_capacity(4_096);
+    let counted = allocation_counter::measure(|| {
+        let message = Message::parse_datagram(octets, &Limits::default()).unwrap();
+        validate::check(&message, &[]).unwrap();
+        let (branch, from_tag, ..) = path::core(&message);
+        assert_eq!(branch, Some(&b"z9hG4bK-524287-1---8f0c2b6e6c1d4a57"[..]));
+        assert_eq!(from_tag, Some(&b"as5f6b1c2d"[..]));
+        path::edit(&message, source).write(&mut out);
+        Response::new(StatusCode::TRYING).write(&message, &mut out).unwrap();
+    });
+    assert_eq!(counted.count_total, 0, "allocations");
+}
+
+#[test]
+fn allocations_are_counted() {
+    assert_eq!(allocation_counter::measure(|| drop(vec![0_u8; 100])).count_total, 1);
+}
