@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::header::HeaderId;
 use crate::list::List;
 use crate::message::{Field, Message, Start};
-use crate::syntax::{Sink, is_control, is_token};
+use crate::syntax::{Sink, has_control, is_one_word, is_token};
 use text::Text;
 
 /// Splices that a proxy needs before the list allocates.
@@ -93,7 +93,7 @@ impl<'m> Edits<'m> {
             return Err(EditError::Absent);
         };
         checked(uri)?;
-        if uri.is_empty() || uri.contains(&b' ') || uri.contains(&b'\t') {
+        if uri.is_empty() || !is_one_word(uri) {
             return Err(EditError::Form);
         }
         self.splice(usize::from(start), usize::from(end - start), |text| text.put(uri))
@@ -234,7 +234,7 @@ impl<'m> Edits<'m> {
 
 /// No line of its own can hide in it.
 pub(crate) fn checked(text: &[u8]) -> Result<(), EditError> {
-    if text.iter().any(|&octet| is_control(octet)) { Err(EditError::Control) } else { Ok(()) }
+    if has_control(text) { Err(EditError::Control) } else { Ok(()) }
 }
 
 #[cfg(test)]

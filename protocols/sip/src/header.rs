@@ -1,4 +1,4 @@
-//! Header names (RFC 3261, 20, and later RFCs), found by length and first octet.
+//! Header names (RFC 3261, 20, and later RFCs), found by length, first and last octet.
 
 macro_rules! headers {
     ($($id:ident = $name:literal $(, $compact:literal)?;)*) => {
@@ -115,29 +115,35 @@ headers! {
 /// The number of ids, [`HeaderId::Unknown`] included.
 pub(crate) const COUNT: usize = HeaderId::ALL.len() + 1;
 
-/// No known name is longer.
-const NAME_MAX: usize = 20;
 const LETTERS: usize = 26;
+/// Slots of the table by name; with so many, no two usual headers share one.
+const SLOTS: usize = 1 << 10;
 
-/// The first id of each (length, first letter); 0 where there is none.
-static HEADS: [u8; (NAME_MAX + 1) * LETTERS] = chains().0;
-/// For each id the next of the same length and first letter.
+/// The first id of each slot; 0 where there is none.
+static HEADS: [u8; SLOTS] = chains().0;
+/// For each id the next of the same slot.
 static NEXT: [u8; COUNT] = chains().1;
 /// The id of each compact form, by letter.
 static COMPACT: [u8; LETTERS] = compacts();
 
+/// Length, first and last octet, case left out.
+const fn slot(len: usize, first: u8, last: u8) -> usize {
+    ((first & 0x1F) as usize | ((last & 0x1F) as usize) << 5) ^ (len << 3) & (SLOTS - 1)
+}
+
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn chains() -> ([u8; (NAME_MAX + 1) * LETTERS], [u8; COUNT]) {
-    let mut heads = [0; (NAME_MAX + 1) * LETTERS];
+const fn chains() -> ([u8; SLOTS], [u8; COUNT]) {
+    let mut heads = [0; SLOTS];
     let mut next = [0; COUNT];
-    let mut at = 0;
-    while at < HeaderId::ALL.len() {
+    // The first of the list are the most usual: they come first in their slot.
+    let mut at = HeaderId::ALL.len();
+    while at > 0 {
+        at -= 1;
         let id = HeaderId::ALL[at] as u8;
         let name = HeaderId::ALL[at].name().as_bytes();
-        let slot = name.len() * LETTERS + (name[0].to_ascii_lowercase() - b'a') as usize;
+        let slot = slot(name.len(), name[0], name[name.len() - 1]);
         next[id as usize] = heads[slot];
         heads[slot] = id;
-        at += 1;
     }
     (heads, next)
 }
@@ -157,24 +163,30 @@ const fn compacts() -> [u8; LETTERS] {
 
 impl HeaderId {
     /// The id of a name, full or compact, in any case.
+    #[inline]
     pub fn from_name(name: &[u8]) -> Self {
-        let Some(first) = name.first() else { return Self::Unknown };
-        let letter = usize::from((first | 0x20).wrapping_sub(b'a'));
-        if letter >= LETTERS {
-            return Self::Unknown;
-        }
-        if name.len() == 1 {
-            return COMPACT.get(letter).map_or(Self::Unknown, |&id| Self::from_index(id));
-        }
-        let mut id = HEADS.get(name.len() * LETTERS + letter).copied().unwrap_or_default();
-        while id != 0 {
-            let candidate = Self::from_index(id);
-            if name.eq_ignore_ascii_case(candidate.name().as_bytes()) {
-                return candidate;
+        match name {
+            [] => Self::Unknown,
+            [letter] => Self::from_compact(*letter),
+            [first, .., last] => {
+                let mut id = HEADS.get(slot(name.len(), *first, *last)).copied().unwrap_or_default();
+                while id != 0 {
+                    let candidate = Self::from_index(id);
+                    let known = candidate.name().as_bytes();
+                    // Nearly all are in the usual spelling, which is compared many octets at a time.
+                    if name == known || name.eq_ignore_ascii_case(known) {
+                        return candidate;
+                    }
+                    id = NEXT.get(usize::from(id)).copied().unwrap_or_default();
+                }
+                Self::Unknown
             }
-            id = NEXT.get(usize::from(id)).copied().unwrap_or_default();
         }
-        Self::Unknown
+    }
+
+    fn from_compact(letter: u8) -> Self {
+        let place = letter.to_ascii_lowercase().wrapping_sub(b'a');
+        COMPACT.get(usize::from(place)).map_or(Self::Unknown, |&id| Self::from_index(id))
     }
 
     /// The place in tables by id.
@@ -196,7 +208,6 @@ mod tests {
     fn every_spelling_of_a_name_is_found() {
         for &id in HeaderId::ALL {
             let name = id.name();
-            assert!(name.len() <= NAME_MAX, "{name}");
             for spelling in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
                 assert_eq!(HeaderId::from_name(spelling.as_bytes()), id);
             }

@@ -17,6 +17,8 @@ pub struct NameAddr<'a> {
     pub bracketed: bool,
     /// Parameters of the header.
     pub params: Params<'a>,
+    /// The `tag` parameter; an empty one counts as none.
+    pub tag: Option<&'a [u8]>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -51,7 +53,7 @@ impl<'a> NameAddr<'a> {
         let (bracketed, rest) = split(rest, close);
         let uri = bracketed.get(1..).unwrap_or_default();
         let params = Params::new(rest.get(1..).unwrap_or_default());
-        Self { display, uri, bracketed: true, params }.checked()
+        Self { display, uri, bracketed: true, params, tag: None }.checked()
     }
 
     /// The parameters end where the URI has none: a semicolon, question mark or comma belongs to the URI only
@@ -63,17 +65,22 @@ impl<'a> NameAddr<'a> {
         if memchr2(b'?', b',', uri).is_some() || memchr(b'>', uri).is_some() {
             return Err(SyntaxError::Angle);
         }
-        Self { display: None, uri, bracketed: false, params: Params::new(params) }.checked()
+        Self { display: None, uri, bracketed: false, params: Params::new(params), tag: None }.checked()
     }
 
-    fn checked(self) -> Result<Self, SyntaxError> {
+    fn checked(mut self) -> Result<Self, SyntaxError> {
         if self.uri.is_empty() {
             return Err(SyntaxError::Empty);
         }
         if self.uri.iter().any(|&octet| is_lws(octet)) {
             return Err(SyntaxError::Octet);
         }
-        self.params.check()?;
+        for param in self.params {
+            let param = param?;
+            if param.is(b"tag") {
+                self.tag = self.tag.or(param.value.filter(|tag| !tag.is_empty()));
+            }
+        }
         Ok(self)
     }
 
@@ -88,11 +95,6 @@ impl<'a> NameAddr<'a> {
             Some([b'"', inner @ .., b'"']) => Some(inner),
             other => other,
         }
-    }
-
-    /// The `tag` parameter; an empty one counts as none.
-    pub fn tag(&self) -> Option<&'a [u8]> {
-        self.params.get(b"tag").and_then(|param| param.value).filter(|tag| !tag.is_empty())
     }
 
     /// Whether the value is the `*` of a REGISTER that removes all bindings (10.2.2).
@@ -173,9 +175,9 @@ mod tests {
     #[test]
     fn parts_that_callers_ask_for() {
         let value = NameAddr::parse(b"\"A\" <sip:a@b;tag=no>;x;TAG=yes").unwrap();
-        assert_eq!((value.tag(), value.display_text()), (Some(&b"yes"[..]), Some(&b"A"[..])));
+        assert_eq!((value.tag, value.display_text()), (Some(&b"yes"[..]), Some(&b"A"[..])));
         assert_eq!(value.uri().unwrap().user(), Some(&b"a"[..]));
-        assert_eq!(NameAddr::parse(b"<sip:a@b;tag=no>;tag=").unwrap().tag(), None);
+        assert_eq!(NameAddr::parse(b"<sip:a@b;tag=no>;tag=").unwrap().tag, None);
         assert!(NameAddr::parse(b"*").unwrap().is_star());
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-use crate::syntax::{SyntaxError, is_control, is_lws, quoted_len, split, trim, trim_start};
+use crate::syntax::{SyntaxError, is_one_word, quoted_len, split, trim, trim_start};
 
 /// One parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,13 +121,12 @@ fn param_of(octets: &[u8]) -> Result<Param<'_>, SyntaxError> {
             (trim(name), Some(trim(value.get(1..).unwrap_or_default())))
         }
     };
-    let one_word = |octets: &[u8]| !octets.iter().any(|&octet| is_lws(octet) || is_control(octet));
-    if name.is_empty() || !one_word(name) || memchr(b'"', name).is_some() {
+    if name.is_empty() || !is_one_word(name) {
         return Err(SyntaxError::Parameter);
     }
     match value {
         Some(quoted @ [b'"', ..]) if quoted_len(quoted)? != quoted.len() => Err(SyntaxError::Quote),
-        Some(value) if value.first() != Some(&b'"') && !one_word(value) => Err(SyntaxError::Parameter),
+        Some(value) if value.first() != Some(&b'"') && !is_one_word(value) => Err(SyntaxError::Parameter),
         value => Ok(Param { name, value }),
     }
 }

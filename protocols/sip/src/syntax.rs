@@ -1,6 +1,7 @@
 //! Octet classes of the grammar (RFC 3261, 25.1), and what all views share.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::BytesMut;
 use memchr::memchr2;
@@ -102,6 +103,18 @@ pub(crate) const fn is_control(octet: u8) -> bool {
     octet < b' ' && octet != b'\t' || octet == 0x7F
 }
 
+/// Whether `octets` are free of white space, quotes and controls. Like [`has_control`] without an early end: that
+/// way it is done many octets at a time.
+pub(crate) fn is_one_word(octets: &[u8]) -> bool {
+    let stray = |octet: u8| octet <= b' ' || octet == b'"' || octet == 0x7F;
+    !octets.iter().fold(false, |found, &octet| found | stray(octet))
+}
+
+/// Whether some octet is one that no header value of ours has.
+pub(crate) fn has_control(octets: &[u8]) -> bool {
+    octets.iter().fold(false, |found, &octet| found | is_control(octet))
+}
+
 /// Without white space and folds before.
 #[inline]
 pub(crate) const fn trim_start(mut octets: &[u8]) -> &[u8] {
@@ -176,6 +189,38 @@ pub(crate) trait Sink: fmt::Write {
     fn put(&mut self, octets: &[u8]);
 }
 
+/// Appends a number in decimal.
+pub(crate) fn put_number(out: &mut impl Sink, value: u32) {
+    let mut digits = [b'0'; 10];
+    let mut unused = digits.len();
+    let mut rest = value;
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        unused -= 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.put(digits.get(unused..).unwrap_or_default());
+}
+
+/// Appends an address; IPv6 without brackets.
+pub(crate) fn put_ip(out: &mut impl Sink, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [a, rest @ ..] = ip.octets();
+            put_number(out, a.into());
+            for octet in rest {
+                out.put(b".");
+                put_number(out, octet.into());
+            }
+        }
+        // Sinks grow as they need: nothing to fail.
+        IpAddr::V6(ip) => drop(write!(out, "{ip}")),
+    }
+}
+
 impl Sink for BytesMut {
     fn put(&mut self, octets: &[u8]) {
         self.extend_from_slice(octets);
@@ -216,6 +261,20 @@ mod tests {
         ];
         for (octets, expected) in table {
             assert_eq!(number(octets), expected, "{}", octets.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn numbers_and_addresses_are_written() {
+        for value in [0, 7, 10, 255, 5060, 65_535, u32::MAX] {
+            let mut out = BytesMut::new();
+            put_number(&mut out, value);
+            assert_eq!(out, value.to_string().as_bytes());
+        }
+        for text in ["192.0.2.1", "255.255.255.255", "0.0.0.0", "2001:db8::1", "::ffff:192.0.2.1"] {
+            let mut out = BytesMut::new();
+            put_ip(&mut out, text.parse().unwrap());
+            assert_eq!(out, text.as_bytes());
         }
     }
 

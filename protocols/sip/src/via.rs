@@ -1,11 +1,13 @@
 //! Via values (RFC 3261, 20.42; `rport` and `received`: RFC 3581).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use memchr::memchr;
 
 use crate::params::{Param, Params};
-use crate::syntax::{Sink, SyntaxError, is_lws, is_token, number, offset_in, split, trim, trim_start};
+use crate::syntax::{
+    Sink, SyntaxError, is_lws, is_token, number, offset_in, put_ip, put_number, split, trim, trim_start,
+};
 use crate::uri::Host;
 
 /// What a branch of RFC 3261 begins with (8.1.1.7).
@@ -98,12 +100,12 @@ impl<'a> Via<'a> {
     /// RFC 3581, 4). Values that came with the request are replaced: they would be lies.
     pub(crate) fn write_stamped(&self, source: SocketAddr, out: &mut impl Sink) {
         let ip = source.ip().to_canonical();
-        let has_received = self.params.get(b"received").is_some();
-        let stamped = self.rport.is_some() || has_received || self.host.ip() != Some(ip);
+        let stamped =
+            self.rport.is_some() || self.host.ip() != Some(ip) || self.params.get(b"received").is_some();
         let Some(params_at) = offset_in(self.octets, self.params.as_octets()).filter(|_| stamped) else {
             out.put(self.octets);
             if stamped {
-                write_param(out, "received", &ip);
+                put_received(out, ip);
             }
             return;
         };
@@ -116,26 +118,19 @@ impl<'a> Via<'a> {
             out.put(param.name);
             if param.is(b"rport") {
                 out.put(b"=");
-                write_text(out, &source.port());
+                put_number(out, source.port().into());
             } else if let Some(value) = param.value {
                 out.put(b"=");
                 out.put(value);
             }
         }
-        write_param(out, "received", &ip);
+        put_received(out, ip);
     }
 }
 
-fn write_param(out: &mut impl Sink, name: &str, value: &dyn std::fmt::Display) {
-    out.put(b";");
-    out.put(name.as_bytes());
-    out.put(b"=");
-    write_text(out, value);
-}
-
-fn write_text(out: &mut impl Sink, value: &dyn std::fmt::Display) {
-    // Sinks grow as they need: nothing to fail.
-    let _ = write!(out, "{value}");
+fn put_received(out: &mut impl Sink, ip: IpAddr) {
+    out.put(b";received=");
+    put_ip(out, ip);
 }
 
 fn until_slash(octets: &[u8]) -> Result<(&[u8], &[u8]), SyntaxError> {

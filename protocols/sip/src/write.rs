@@ -7,7 +7,7 @@ mod response;
 use bytes::BytesMut;
 
 use crate::header::HeaderId;
-use crate::syntax::{Sink, is_control, is_token};
+use crate::syntax::{Sink, has_control, is_token};
 
 pub use request::{Request, ack, cancel};
 pub use response::Response;
@@ -56,7 +56,7 @@ fn whole_or_nothing(
 
 /// A header with a text of the caller.
 fn header(out: &mut BytesMut, name: &'static str, value: &[u8]) -> Result<(), WriteError> {
-    if value.iter().any(|&octet| is_control(octet)) {
+    if has_control(value) {
         return Err(WriteError::Control(name));
     }
     line(out, name, value);
@@ -87,7 +87,7 @@ fn extra(out: &mut BytesMut, headers: Extra<'_>) -> Result<(), WriteError> {
         if !is_token(name.as_bytes()) {
             return Err(WriteError::Form("a header's name"));
         }
-        if value.iter().any(|&octet| is_control(octet)) {
+        if has_control(value) {
             return Err(WriteError::Control("a header"));
         }
         line(out, name, value);

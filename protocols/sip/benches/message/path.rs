@@ -47,7 +47,7 @@ pub(crate) type Core<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a [u8]>
 
 /// Branch, both tags, Call-ID, number of CSeq, Max-Forwards.
 pub(crate) fn core(message: &Message) -> Core<'_> {
-    let tag = |id| NameAddr::parse(message.value(id)?).ok()?.tag();
+    let tag = |id| NameAddr::parse(message.value(id)?).ok()?.tag;
     let branch = message.list(HeaderId::Via).next().and_then(|via| Via::parse(via).ok()?.unique_branch());
     let cseq = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok());
     let hops =

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{EditError, Edits, Text};
 use crate::header::HeaderId;
 use crate::message::Start;
+use crate::syntax::put_number;
 use crate::via::Via;
 
 impl Edits<'_> {
@@ -24,11 +25,6 @@ impl Edits<'_> {
         let top = message.list(HeaderId::Via).next().ok_or(EditError::Absent)?;
         let via = Via::parse(top).map_err(|_| EditError::Absent)?;
         let range = message.range_of(top).ok_or(EditError::Absent)?;
-        let mut stamped = Text::default();
-        via.write_stamped(source, &mut stamped);
-        if stamped.as_slice() == top {
-            return Ok(());
-        }
         self.splice(range.start, range.len(), |text| via.write_stamped(source, text))
     }
 
@@ -50,7 +46,7 @@ impl Edits<'_> {
     /// Sets Max-Forwards, which is added below Via where it is missing (16.6 step 3).
     pub fn set_max_forwards(&mut self, hops: u8) -> Result<(), EditError> {
         let mut digits = Text::default();
-        digits.display(&hops);
+        put_number(&mut digits, hops.into());
         if self.message.has(HeaderId::MaxForwards) {
             return self.set(HeaderId::MaxForwards, digits.as_slice());
         }

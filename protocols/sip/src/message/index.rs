@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{Defect, Field, Index, NotSip, Start};
 use crate::header::{COUNT, HeaderId};
 use crate::limits::Limits;
-use crate::syntax::{is_lws, is_token, is_token_octet, number, split, trim, trim_start};
+use crate::syntax::{is_lws, is_token, number, split, trim, trim_start};
 
 /// Offsets of the head are 16 bits wide.
 const HEAD_MAX: usize = u16::MAX as usize;
@@ -16,16 +16,16 @@ impl Index {
     /// what it means is left to who knows the transport.
     pub(crate) fn read(octets: &[u8], limits: &Limits) -> Result<Self, NotSip> {
         let head_max = limits.head.min(HEAD_MAX);
+        let mut index = Self::empty();
         let mut reader = Reader {
             head: octets.get(..head_max).unwrap_or(octets),
             whole: octets.len() <= head_max,
             at: 0,
             limits,
-            index: Self::empty(),
+            index: &mut index,
         };
         reader.start_line()?;
         reader.fields();
-        let mut index = reader.index;
         if index.vias > limits.vias {
             index.note(Defect::TooManyVias);
         }
@@ -79,6 +79,7 @@ impl Index {
         self.first.get(id.index()) != self.last.get(id.index())
     }
 
+    #[inline]
     fn push(&mut self, field: Field) {
         self.fields.push(field);
         let place = short(self.fields.len());
@@ -112,7 +113,7 @@ struct Reader<'a> {
     whole: bool,
     at: usize,
     limits: &'a Limits,
-    index: Index,
+    index: &'a mut Index,
 }
 
 impl Reader<'_> {
@@ -260,17 +261,15 @@ impl Reader<'_> {
             self.index.note(Defect::TooManyHeaders);
             return;
         }
-        let name_len = line.iter().position(|&octet| !is_token_octet(octet)).unwrap_or(line.len());
-        let (name, rest) = split(line, name_len);
-        let (id, name_len, value) = match trim_start(rest) {
-            [b':', value @ ..] if !name.is_empty() => {
-                (HeaderId::from_name(name), name_len, trim_start(value))
-            }
-            _ => {
-                self.index.note(Defect::HeaderLine);
-                (HeaderId::Unknown, 0, line)
-            }
-        };
+        let (name, value) = split(line, memchr(b':', line).unwrap_or_default());
+        let name = trim_end(name);
+        let id = HeaderId::from_name(name);
+        let (mut name_len, mut value) = (name.len(), trim_start(value.get(1..).unwrap_or_default()));
+        // A known name is a token.
+        if id == HeaderId::Unknown && !is_token(name) {
+            self.index.note(Defect::HeaderLine);
+            (name_len, value) = (0, line);
+        }
         if id == HeaderId::Via {
             self.index.vias += 1 + memchr_iter(b',', value).count();
         }

@@ -10,7 +10,7 @@ use crate::header::HeaderId;
 use crate::message::Message;
 use crate::name_addr::NameAddr;
 use crate::status::StatusCode;
-use crate::syntax::{Sink, is_control, is_token};
+use crate::syntax::{Sink, has_control, is_token};
 use crate::via::Via;
 
 /// A response to be written. Via, From, To, Call-ID and CSeq come from the request.
@@ -64,7 +64,7 @@ impl<'a> Response<'a> {
 
     fn write_parts(&self, request: &Message, out: &mut BytesMut) -> Result<(), WriteError> {
         let reason = self.reason.unwrap_or_else(|| self.status.reason_phrase());
-        if reason.bytes().any(is_control) {
+        if has_control(reason.as_bytes()) {
             return Err(WriteError::Control("the reason phrase"));
         }
         out.put(b"SIP/2.0 ");
