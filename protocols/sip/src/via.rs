@@ -32,8 +32,8 @@ pub struct Via<'a> {
     pub params: Params<'a>,
     /// The `branch` parameter.
     pub branch: Option<&'a [u8]>,
-    /// The `received` parameter as it is written.
-    pub received: Option<&'a [u8]>,
+    /// The `received` parameter.
+    pub received: Option<Param<'a>>,
     /// The `rport` parameter, with or without value.
     pub rport: Option<Param<'a>>,
 }
@@ -59,7 +59,7 @@ impl<'a> Via<'a> {
             if param.is(b"branch") {
                 branch = branch.or(param.value);
             } else if param.is(b"received") {
-                received = received.or(param.value);
+                received = received.or(Some(param));
             } else if param.is(b"rport") {
                 rport = rport.or(Some(param));
             }
@@ -74,7 +74,8 @@ impl<'a> Via<'a> {
 
     /// The address in `received`, IPv6 with or without brackets (RFC 5118, 4.5).
     pub fn received_host(&self) -> Option<Host<'a>> {
-        self.received.and_then(|received| Host::parse_bare(received).ok())
+        let value = self.received.and_then(|received| received.value)?;
+        Host::parse_bare(value).ok()
     }
 
     /// The port in `rport`.
@@ -100,15 +101,29 @@ impl<'a> Via<'a> {
     /// RFC 3581, 4). Values that came with the request are replaced: they would be lies.
     pub(crate) fn write_stamped(&self, source: SocketAddr, out: &mut impl Sink) {
         let ip = source.ip().to_canonical();
-        let stamped =
-            self.rport.is_some() || self.host.ip() != Some(ip) || self.params.get(b"received").is_some();
-        let Some(params_at) = offset_in(self.octets, self.params.as_octets()).filter(|_| stamped) else {
-            out.put(self.octets);
-            if stamped {
+        let port = u32::from(source.port());
+        match (self.rport, self.received) {
+            (None, None) if self.host.ip() == Some(ip) => out.put(self.octets),
+            (None, None) => {
+                out.put(self.octets);
                 put_received(out, ip);
             }
-            return;
-        };
+            (Some(Param { name, value: None }), None) => {
+                let end = offset_in(self.octets, name).unwrap_or_default() + name.len();
+                let (before, after) = split(self.octets, end);
+                out.put(before);
+                out.put(b"=");
+                put_number(out, port);
+                out.put(after);
+                put_received(out, ip);
+            }
+            _ => self.write_replaced(port, ip, out),
+        }
+    }
+
+    /// With values that the request brought replaced.
+    fn write_replaced(&self, port: u32, ip: IpAddr, out: &mut impl Sink) {
+        let params_at = offset_in(self.octets, self.params.as_octets()).unwrap_or(self.octets.len());
         out.put(split(self.octets, params_at).0);
         for param in self.params.iter().flatten() {
             if param.is(b"received") {
@@ -118,7 +133,7 @@ impl<'a> Via<'a> {
             out.put(param.name);
             if param.is(b"rport") {
                 out.put(b"=");
-                put_number(out, source.port().into());
+                put_number(out, port);
             } else if let Some(value) = param.value {
                 out.put(b"=");
                 out.put(value);

@@ -21,10 +21,11 @@ fn a_message_passes_without_an_allocation() {
     let counted = allocation_counter::measure(|| {
         let message = Message::parse_datagram(octets, &Limits::default()).unwrap();
         validate::check(&message, &[]).unwrap();
-        let (branch, from_tag, ..) = path::core(&message);
-        assert_eq!(branch, Some(&b"z9hG4bK-524287-1---8f0c2b6e6c1d4a57"[..]));
-        assert_eq!(from_tag, Some(&b"as5f6b1c2d"[..]));
-        path::edit(&message, source).write(&mut out);
+        let core = path::core(&message);
+        assert_eq!(core.via.unique_branch(), Some(&b"z9hG4bK-524287-1---8f0c2b6e6c1d4a57"[..]));
+        assert_eq!((core.from_tag, core.to_tag), (Some(&b"as5f6b1c2d"[..]), None));
+        assert_eq!((core.call_id.len(), core.cseq), (47, 102));
+        path::edit(&message, &core, source).write(&mut out);
         Response::new(StatusCode::TRYING).write(&message, &mut out).unwrap();
     });
     assert_eq!(counted.count_total, 0, "allocations");

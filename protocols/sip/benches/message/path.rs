@@ -43,38 +43,44 @@ a=ptime:20\r\n\
 a=sendrecv\r\n";
 
 /// What a transaction and a dialog need to know.
-pub(crate) type Core<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a [u8]>, Option<&'a [u8]>, u32, u8);
+pub(crate) struct Core<'a> {
+    pub(crate) via: Via<'a>,
+    pub(crate) from_tag: Option<&'a [u8]>,
+    pub(crate) to_tag: Option<&'a [u8]>,
+    pub(crate) call_id: &'a [u8],
+    pub(crate) cseq: u32,
+    pub(crate) hops: u8,
+}
 
-/// Branch, both tags, Call-ID, number of CSeq, Max-Forwards.
+/// Reads it.
+#[expect(clippy::unwrap_used, reason = "a fixed message that has all this")]
 pub(crate) fn core(message: &Message) -> Core<'_> {
     let tag = |id| NameAddr::parse(message.value(id)?).ok()?.tag;
-    let branch = message.list(HeaderId::Via).next().and_then(|via| Via::parse(via).ok()?.unique_branch());
-    let cseq = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok());
     let hops =
         message.value(HeaderId::MaxForwards).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-    (
-        branch,
-        tag(HeaderId::From),
-        tag(HeaderId::To),
-        message.value(HeaderId::CallId),
-        cseq.map_or(0, |cseq| cseq.number),
-        hops.unwrap_or(70),
-    )
+    Core {
+        via: message.list(HeaderId::Via).next().and_then(|via| Via::parse(via).ok()).unwrap(),
+        from_tag: tag(HeaderId::From),
+        to_tag: tag(HeaderId::To),
+        call_id: message.value(HeaderId::CallId).unwrap(),
+        cseq: message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()).unwrap().number,
+        hops: hops.unwrap_or(70),
+    }
 }
 
 /// What a proxy changes in an INVITE that it sends to a vendor.
 #[expect(clippy::unwrap_used, reason = "a fixed message in which all this can be changed")]
-pub(crate) fn edit(message: &Message, source: SocketAddr) -> Edits<'_> {
+pub(crate) fn edit<'m>(message: &'m Message, core: &Core<'_>, source: SocketAddr) -> Edits<'m> {
     let mut edits = Edits::new(message);
     edits.set_request_uri(b"sip:4915112345678@203.0.113.77:5060").unwrap();
     edits.push_via(b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKw01a7f3c5e2b9d8846f1c3e5a7b9d0").unwrap();
-    edits.stamp_via(source).unwrap();
+    edits.stamp_via(&core.via, source).unwrap();
     edits
         .push_record_route(
             b"<sip:192.0.2.1;lr;w=AQGx9Jv3kq2m8Z7pR5tY1uI0oP4aS6dF8gH2jK5lQ3wE7rT9yU1iO3pA5sD7fG9hJ1kL3zX5cV7bN9m>",
         )
         .unwrap();
-    edits.set_max_forwards(68).unwrap();
+    edits.set_max_forwards(core.hops - 1).unwrap();
     edits.remove(HeaderId::PAssertedIdentity).unwrap();
     edits.remove_named(b"X-Trunk-Group").unwrap();
     edits

@@ -19,13 +19,11 @@ impl Edits<'_> {
         self.pop(HeaderId::Via)
     }
 
-    /// Notes in the top Via of a request where it came from: `received` and `rport` (18.2.1; RFC 3581, 4).
-    pub fn stamp_via(&mut self, source: SocketAddr) -> Result<(), EditError> {
-        let message = self.message;
-        let top = message.list(HeaderId::Via).next().ok_or(EditError::Absent)?;
-        let via = Via::parse(top).map_err(|_| EditError::Absent)?;
-        let range = message.range_of(top).ok_or(EditError::Absent)?;
-        self.splice(range.start, range.len(), |text| via.write_stamped(source, text))
+    /// Notes in a Via of this message, the top one of a request, where it came from: `received` and `rport`
+    /// (18.2.1; RFC 3581, 4).
+    pub fn stamp_via(&mut self, top: &Via<'_>, source: SocketAddr) -> Result<(), EditError> {
+        let range = self.message.range_of(top.octets).ok_or(EditError::Absent)?;
+        self.splice(range.start, range.len(), |text| top.write_stamped(source, text))
     }
 
     /// Adds a Record-Route above all others (16.6 step 4); several are in the order of the calls.

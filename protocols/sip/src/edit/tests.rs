@@ -2,7 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Limits;
+use crate::{Limits, Via};
 
 fn message(text: &str) -> Message {
     Message::parse_datagram(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
@@ -44,7 +44,8 @@ fn what_a_proxy_does_to_a_request() {
     let found = edited(INVITE, |edits| {
         edits.set_request_uri(b"sip:+1555@192.0.2.50")?;
         edits.set_max_forwards(69)?;
-        edits.stamp_via(source)?;
+        let top = edits.message().list(HeaderId::Via).next().unwrap();
+        edits.stamp_via(&Via::parse(top).unwrap(), source)?;
         edits.push_via(b"SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKw")?;
         edits.push_record_route(b"<sip:192.0.2.1;lr>")?;
         edits.pop_route()?;
@@ -128,6 +129,16 @@ fn bodies_bring_their_length() {
     let found =
         edited("BYE sip:a SIP/2.0\r\nc: text/plain\r\nl : 1\r\n\r\nx", |edits| edits.set_body(b"", b""));
     assert_eq!(found.as_deref(), Ok("BYE sip:a SIP/2.0\r\nl : 0\r\n\r\n"));
+}
+
+#[test]
+fn new_text_may_be_long() {
+    let values: Vec<String> = (0..20).map(|at| at.to_string().repeat(at * 7)).collect();
+    let found = edited("BYE sip:a SIP/2.0\r\n\r\n", |edits| {
+        values.iter().try_for_each(|value| edits.append("X", value.as_bytes()))
+    });
+    let lines: String = values.iter().map(|value| format!("X: {value}\r\n")).collect();
+    assert_eq!(found, Ok(format!("BYE sip:a SIP/2.0\r\n{lines}\r\n")));
 }
 
 #[test]

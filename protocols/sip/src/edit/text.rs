@@ -2,27 +2,45 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use crate::syntax::Sink;
 
 /// A Via, a Record-Route with its cookie and a Request-URI fit.
 const USUAL: usize = 512;
 
-#[derive(Clone, Default)]
-pub(super) struct Text(SmallVec<[u8; USUAL]>);
+#[derive(Clone)]
+pub(super) struct Text {
+    inline: [u8; USUAL],
+    len: usize,
+    /// All of it, once it is more than fits.
+    spilled: Vec<u8>,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self { inline: [0; USUAL], len: 0, spilled: Vec::new() }
+    }
+}
 
 impl Text {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    pub(super) const fn len(&self) -> usize {
+        self.len
     }
 
     pub(super) fn as_slice(&self) -> &[u8] {
-        &self.0
+        let octets = if self.spilled.is_empty() { self.inline.as_slice() } else { &self.spilled };
+        octets.get(..self.len).unwrap_or_default()
+    }
+
+    #[cold]
+    fn spill(&mut self, octets: &[u8]) {
+        if self.spilled.is_empty() {
+            self.spilled.extend_from_slice(self.inline.get(..self.len).unwrap_or_default());
+        }
+        self.spilled.extend_from_slice(octets);
     }
 
     pub(super) fn get(&self, from: usize, to: usize) -> &[u8] {
-        self.0.get(from..to).unwrap_or_default()
+        self.as_slice().get(from..to).unwrap_or_default()
     }
 
     pub(super) fn display(&mut self, value: &dyn fmt::Display) {
@@ -32,8 +50,14 @@ impl Text {
 }
 
 impl Sink for Text {
+    #[inline]
     fn put(&mut self, octets: &[u8]) {
-        self.0.extend_from_slice(octets);
+        let end = self.len + octets.len();
+        match self.inline.get_mut(self.len..end) {
+            Some(room) => room.copy_from_slice(octets),
+            None => self.spill(octets),
+        }
+        self.len = end;
     }
 }
 
@@ -46,6 +70,6 @@ impl fmt::Write for Text {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets", self.0.len())
+        write!(f, "{} octets", self.len)
     }
 }

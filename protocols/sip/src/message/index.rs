@@ -1,6 +1,6 @@
 //! One pass over the head of a message.
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr_iter};
 use smallvec::SmallVec;
 
 use super::{Defect, Field, Index, NotSip, Start};
@@ -21,11 +21,13 @@ impl Index {
             head: octets.get(..head_max).unwrap_or(octets),
             whole: octets.len() <= head_max,
             at: 0,
+            crlfs: 0,
             limits,
             index: &mut index,
         };
         reader.start_line()?;
         reader.fields();
+        reader.stray_cr();
         if index.vias > limits.vias {
             index.note(Defect::TooManyVias);
         }
@@ -112,6 +114,8 @@ struct Reader<'a> {
     /// The head is not cut by a limit.
     whole: bool,
     at: usize,
+    /// Lines that ended in CRLF.
+    crlfs: usize,
     limits: &'a Limits,
     index: &'a mut Index,
 }
@@ -121,24 +125,25 @@ impl Reader<'_> {
     /// Without a line end both are the end of the octets.
     #[inline]
     fn line_end(&mut self) -> (usize, usize) {
-        let mut from = self.at;
-        while let Some(rest) = self.head.get(from..)
-            && let Some(found) = memchr2(b'\r', b'\n', rest)
-        {
-            let end = from + found;
-            match self.head.get(end..) {
-                Some([b'\r', b'\n', ..]) => return (end, end + 2),
-                Some([b'\n', ..]) => {
-                    if !self.limits.lf_line_ends {
-                        self.index.note(Defect::LineEnd);
-                    }
-                    return (end, end + 1);
-                }
-                _ => self.index.note(Defect::StrayCr),
-            }
-            from = end + 1;
+        let rest = self.head.get(self.at..).unwrap_or_default();
+        let Some(found) = memchr(b'\n', rest) else { return (self.head.len(), self.head.len()) };
+        let next = self.at + found + 1;
+        if let Some([.., b'\r']) = rest.get(..found) {
+            self.crlfs += 1;
+            return (next - 2, next);
         }
-        (self.head.len(), self.head.len())
+        if !self.limits.lf_line_ends {
+            self.index.note(Defect::LineEnd);
+        }
+        (next - 1, next)
+    }
+
+    /// CR anywhere but before LF, found by counting: that is cheaper than to look at each line for it.
+    fn stray_cr(&mut self) {
+        let head = self.head.get(..self.index.body).unwrap_or_default();
+        if memchr_iter(b'\r', head).count() != self.crlfs {
+            self.index.note(Defect::StrayCr);
+        }
     }
 
     fn start_line(&mut self) -> Result<(), NotSip> {
@@ -261,7 +266,7 @@ impl Reader<'_> {
             self.index.note(Defect::TooManyHeaders);
             return;
         }
-        let (name, value) = split(line, memchr(b':', line).unwrap_or_default());
+        let (name, value) = split(line, line.iter().position(|&octet| octet == b':').unwrap_or_default());
         let name = trim_end(name);
         let id = HeaderId::from_name(name);
         let (mut name_len, mut value) = (name.len(), trim_start(value.get(1..).unwrap_or_default()));

@@ -145,7 +145,7 @@ fn shapes_that_are_defects() {
         ("To: a\r\n", Defect::HeadEnd),
         ("To: a", Defect::HeadEnd),
         ("", Defect::HeadEnd),
-        ("To: a\r\n\r", Defect::StrayCr),
+        ("To: a\r\n\r", Defect::HeadEnd),
     ];
     for (rest, defect) in table {
         assert_eq!(parse(&format!("{REQUEST}{rest}")).defect(), Some(defect), "{rest:?}");
