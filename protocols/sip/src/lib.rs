@@ -24,6 +24,8 @@ pub use status::StatusCode;
 pub mod cseq;
 pub mod edit;
 pub mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_entry;
 pub mod header;
 pub mod identity;
 pub mod limits;

@@ -78,7 +78,7 @@ impl<'a> NameAddr<'a> {
         for param in self.params {
             let param = param?;
             if param.is(b"tag") {
-                self.tag = self.tag.or(param.value.filter(|tag| !tag.is_empty()));
+                self.tag = self.tag.or_else(|| param.value.filter(|tag| !tag.is_empty()));
             }
         }
         Ok(self)

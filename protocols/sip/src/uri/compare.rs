@@ -40,9 +40,7 @@ impl TelUri<'_> {
     pub fn is_equivalent(&self, other: &TelUri<'_>) -> bool {
         let lower = |octet: u8| octet.to_ascii_lowercase();
         let contained = |one: Params<'_>, other: Params<'_>| {
-            one.iter()
-                .flatten()
-                .all(|param| other.get(param.name).is_some_and(|found| same_value(param, found)))
+            one.iter().flatten().all(|param| is_among(param, other) == Some(true))
         };
         self.is_global() == other.is_global()
             && self.digits().map(lower).eq(other.digits().map(lower))
@@ -59,16 +57,19 @@ fn same_text(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
     }
 }
 
-/// One direction: whatever `one` has matches in `other`, or may be absent there.
+/// One direction: whatever `one` has matches in `other`, or may be absent there. A name that comes twice matches
+/// by any of its values.
 fn params_match(one: Params<'_>, other: Params<'_>) -> bool {
-    one.iter().flatten().all(|param| match find(other, param.name) {
-        Some(found) => same_value(param, found),
+    one.iter().flatten().all(|param| match is_among(param, other) {
+        Some(same) => same,
         None => !DISTINGUISHING.iter().any(|name| same_nocase(param.name, name)),
     })
 }
 
-fn find<'a>(params: Params<'a>, name: &[u8]) -> Option<Param<'a>> {
-    params.iter().flatten().find(|param| same_nocase(param.name, name))
+/// Whether `params` have this one with its value; `None` when they do not have its name.
+fn is_among(param: Param<'_>, params: Params<'_>) -> Option<bool> {
+    let named = params.iter().flatten().filter(|other| same_nocase(param.name, other.name));
+    named.fold(None, |found, other| Some(found == Some(true) || same_value(param, other)))
 }
 
 fn same_value(one: Param<'_>, other: Param<'_>) -> bool {

@@ -132,6 +132,7 @@ fn equivalence() {
         ("sip:[2001:db8::1]", "sip:[2001:0DB8:0::1]"),
         ("tel:+1-555-0100", "tel:+15550100"),
         ("tel:+1555;a=1;B=2", "tel:+1555;b=2;A=1"),
+        ("sip:a@b;x=1;x=2", "sip:a@b;x=2;x=1"),
         ("URN:service:sos", "urn:service:sos"),
     ];
     for (one, other) in equal {
