@@ -119,12 +119,25 @@ const LETTERS: usize = 26;
 /// Slots of the table by name; with so many, no two usual headers share one.
 const SLOTS: usize = 1 << 10;
 
+/// The names by id.
+static NAMES: [&str; COUNT] = names();
 /// The first id of each slot; 0 where there is none.
 static HEADS: [u8; SLOTS] = chains().0;
 /// For each id the next of the same slot.
 static NEXT: [u8; COUNT] = chains().1;
 /// The id of each compact form, by letter.
 static COMPACT: [u8; LETTERS] = compacts();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn names() -> [&'static str; COUNT] {
+    let mut names = [""; COUNT];
+    let mut at = 0;
+    while at < HeaderId::ALL.len() {
+        names[HeaderId::ALL[at].index()] = HeaderId::ALL[at].name();
+        at += 1;
+    }
+    names
+}
 
 /// Length, first and last octet, case left out.
 const fn slot(len: usize, first: u8, last: u8) -> usize {
@@ -171,11 +184,10 @@ impl HeaderId {
             [first, .., last] => {
                 let mut id = HEADS.get(slot(name.len(), *first, *last)).copied().unwrap_or_default();
                 while id != 0 {
-                    let candidate = Self::from_index(id);
-                    let known = candidate.name().as_bytes();
+                    let known = NAMES.get(usize::from(id)).map_or(&[][..], |name| name.as_bytes());
                     // Nearly all are in the usual spelling, which is compared many octets at a time.
                     if name == known || name.eq_ignore_ascii_case(known) {
-                        return candidate;
+                        return Self::from_index(id);
                     }
                     id = NEXT.get(usize::from(id)).copied().unwrap_or_default();
                 }

@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2};
 
 use crate::params::Params;
-use crate::syntax::{SyntaxError, is_lws, is_token_octet, quoted_len, split, trim};
+use crate::syntax::{SyntaxError, has_white_space, is_lws, is_token_octet, quoted_len, split, trim};
 use crate::uri::Uri;
 
 /// One value of From, To, Contact, Route, Record-Route, P-Asserted-Identity and their like.
@@ -72,7 +72,7 @@ impl<'a> NameAddr<'a> {
         if self.uri.is_empty() {
             return Err(SyntaxError::Empty);
         }
-        if self.uri.iter().any(|&octet| is_lws(octet)) {
+        if has_white_space(self.uri) {
             return Err(SyntaxError::Octet);
         }
         for param in self.params {

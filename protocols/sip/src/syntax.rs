@@ -110,6 +110,11 @@ pub(crate) fn is_one_word(octets: &[u8]) -> bool {
     !octets.iter().fold(false, |found, &octet| found | stray(octet))
 }
 
+/// Whether some octet is white space or a control below it.
+pub(crate) fn has_white_space(octets: &[u8]) -> bool {
+    octets.iter().fold(false, |found, &octet| found | (octet <= b' '))
+}
+
 /// Whether some octet is one that no header value of ours has.
 pub(crate) fn has_control(octets: &[u8]) -> bool {
     octets.iter().fold(false, |found, &octet| found | is_control(octet))

@@ -266,7 +266,7 @@ impl Reader<'_> {
             self.index.note(Defect::TooManyHeaders);
             return;
         }
-        let (name, value) = split(line, line.iter().position(|&octet| octet == b':').unwrap_or_default());
+        let (name, value) = split(line, memchr(b':', line).unwrap_or_default());
         let name = trim_end(name);
         let id = HeaderId::from_name(name);
         let (mut name_len, mut value) = (name.len(), trim_start(value.get(1..).unwrap_or_default()));
@@ -276,7 +276,7 @@ impl Reader<'_> {
             (name_len, value) = (0, line);
         }
         if id == HeaderId::Via {
-            self.index.vias += 1 + memchr_iter(b',', value).count();
+            self.index.vias += 1 + commas(value);
         }
         self.index.push(Field {
             id,
@@ -300,12 +300,17 @@ impl Reader<'_> {
         field.value_end = short(self.at + line.len());
         field.end = short(next);
         if field.id == HeaderId::Via {
-            self.index.vias += memchr_iter(b',', line).count();
+            self.index.vias += commas(line);
         }
         if usize::from(field.end - field.start) > self.limits.line {
             self.index.note(Defect::LineTooLong);
         }
     }
+}
+
+/// Usually there is none, so they are looked for one by one: counting them in one go takes longer to begin.
+fn commas(octets: &[u8]) -> usize {
+    memchr_iter(b',', octets).fold(0, |count, _| count + 1)
 }
 
 /// Offsets are within [`HEAD_MAX`].
