@@ -99,10 +99,10 @@ impl Framer {
         }
         judge_first_octet(buf.first().copied().unwrap_or_default())?;
         let head = match self.find_head_end(buf) {
-            Some(head) if head <= self.limits.head => head,
+            Some(head) if head <= self.limits.head_max() => head,
             found => {
                 self.judge_first_line(buf)?;
-                let over = found.is_some() || buf.len() > self.limits.head;
+                let over = found.is_some() || buf.len() > self.limits.head_max();
                 return if over { Err(FrameError::HeadTooLarge) } else { Ok(None) };
             }
         };

@@ -18,8 +18,18 @@ pub struct Limits {
     pub lf_line_ends: bool,
 }
 
+/// Offsets into a head are 16 bits wide.
+pub(crate) const HEAD_MAX: usize = u16::MAX as usize;
+
+impl Limits {
+    /// [`Limits::head`] within what an index can hold.
+    pub(crate) fn head_max(&self) -> usize {
+        self.head.min(HEAD_MAX)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: 65_536, head: 65_535, headers: 256, line: 8_192, vias: 70, lf_line_ends: true }
+        Self { message: 65_536, head: HEAD_MAX, headers: 256, line: 8_192, vias: 70, lf_line_ends: true }
     }
 }

@@ -115,6 +115,16 @@ fn a_head_has_a_limit() {
 }
 
 #[test]
+fn a_head_is_never_larger_than_its_index_can_hold() {
+    let limits = Limits { head: 1 << 20, message: 1 << 20, line: 1 << 20, ..Limits::default() };
+    let long = request("1", "").replace("Call-ID", &"X".repeat(70_000));
+    assert_eq!(run(long.as_bytes(), 9_000, limits), (vec![], Some(FrameError::HeadTooLarge)));
+    let body = "x".repeat(100_000);
+    let (found, error) = run(request("1", &body).as_bytes(), 9_000, limits);
+    assert_eq!((found, error), (vec![format!("1 {body} None")], None));
+}
+
+#[test]
 fn framed_messages_are_read_like_datagrams() {
     let mut buf = BytesMut::from(request("1", "body").as_bytes());
     let Ok(Some(Framed::Message(message))) = Framer::new(Limits::default()).next(&mut buf) else {

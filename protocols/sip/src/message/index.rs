@@ -5,17 +5,14 @@ use smallvec::SmallVec;
 
 use super::{Defect, Field, Index, NotSip, Start};
 use crate::header::{COUNT, HeaderId};
-use crate::limits::Limits;
+use crate::limits::{HEAD_MAX, Limits};
 use crate::syntax::{is_lws, is_token, number, split, trim, trim_start};
-
-/// Offsets of the head are 16 bits wide.
-const HEAD_MAX: usize = u16::MAX as usize;
 
 impl Index {
     /// Reads the head of `octets`, which begin with the start line. Of Content-Length only the number is read;
     /// what it means is left to who knows the transport.
     pub(crate) fn read(octets: &[u8], limits: &Limits) -> Result<Self, NotSip> {
-        let head_max = limits.head.min(HEAD_MAX);
+        let head_max = limits.head_max();
         let mut index = Self::empty();
         let mut reader = Reader {
             head: octets.get(..head_max).unwrap_or(octets),
