@@ -1,14 +1,5 @@
-//! SIP (RFC 3261): transactions, their timers and a proxy's decisions, all functions of their arguments.
-
-pub mod method;
-pub mod proxy;
-pub mod status;
-pub mod timer_wheel;
-pub mod transaction;
-
-pub use method::Method;
-pub use status::StatusCode;
-//! SIP (RFC 3261): messages, views of their headers, edits, validation, framing.
+//! SIP (RFC 3261): messages, views of their headers, edits, validation, framing; transactions, their timers and a
+//! proxy's decisions.
 //!
 //! Everything here is a function of its arguments. This crate must not know sockets, clocks, randomness, logs,
 //! metrics, actors, databases, customers, trunks, vendors, routes or prices; it does not know `runtime`.
@@ -34,11 +25,14 @@ pub mod message;
 pub mod method;
 pub mod name_addr;
 pub mod params;
+pub mod proxy;
 pub mod rack;
 pub mod reason;
 pub mod session_expires;
 pub mod status;
 mod syntax;
+pub mod timer_wheel;
+pub mod transaction;
 pub mod uri;
 pub mod validate;
 pub mod via;
