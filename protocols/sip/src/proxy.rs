@@ -123,11 +123,10 @@ pub enum Step {
     Respond(StatusCode),
     /// Give `Event::Cancel` to the client transaction of this branch.
     Cancel(BranchId),
-    /// This branch was given up, and the response in hand is a 2xx: acknowledge it and end the call there with a
-    /// BYE. Nothing of it goes upstream.
+    /// The response in hand is a 2xx that the caller shall not have: acknowledge it, and end the call there with
+    /// a BYE, one for each To tag of the branch. With a tag that was ended already the ACK was lost: acknowledge
+    /// again, without a BYE. A vendor that forks makes several calls of one branch. Nothing of it goes upstream.
     EndAtVendor(BranchId),
-    /// The 2xx that was ended came again: its ACK was lost.
-    AckAgain(BranchId),
     /// Arm this timer for this branch, in place of the one of that name.
     Arm(ProxyTimer, BranchId, Duration),
     /// Disarm this timer.

@@ -64,12 +64,10 @@ enum BranchState {
     Current,
     /// Cancelled in favour of the next.
     GivenUp,
-    /// Ended without an answer.
+    /// Ended, or not begun, without an answer for the caller.
     Failed,
     /// Its 2xx is the caller's.
     Answered,
-    /// Its 2xx was ended at the vendor.
-    EndedThere,
 }
 
 impl ResponseContext {
@@ -196,11 +194,11 @@ impl ResponseContext {
                 out.push(Step::Forward(branch, status));
             }
             BranchState::Answered => out.push(Step::Forward(branch, status)),
+            // Each, for the vendor may have forked: only a message tells a second call from a lost ACK.
             BranchState::GivenUp | BranchState::Failed => {
-                self.set(branch, BranchState::EndedThere);
+                self.set(branch, BranchState::Failed);
                 out.push(Step::EndAtVendor(branch));
             }
-            BranchState::EndedThere => out.push(Step::AckAgain(branch)),
         }
     }
 

@@ -47,10 +47,15 @@ struct World {
     queue: VecDeque<Job>,
     steps: Vec<Step>,
     cancelled_at: Option<usize>,
-    /// Branches whose 2xx reached the context.
-    answered: Vec<BranchId>,
+    /// Branches whose 2xx reached the context, with the To tag: one for each call at a vendor that forks.
+    answered: Vec<(BranchId, u8)>,
+    /// Those of them that were relayed, and those that were ended.
+    relayed: Vec<(BranchId, u8)>,
+    ended: Vec<(BranchId, u8)>,
     /// Whether the response in hand has a session description.
     sdp: bool,
+    /// Of the response in hand.
+    to_tag: u8,
 }
 
 impl World {
@@ -71,7 +76,10 @@ impl World {
             steps: Vec::new(),
             cancelled_at: None,
             answered: Vec::new(),
+            relayed: Vec::new(),
+            ended: Vec::new(),
             sdp: false,
+            to_tag: 0,
         };
         world.act(Owner::Server, actions);
         world.perform(steps);
@@ -110,7 +118,7 @@ impl World {
                     if let Input::Response { branch, status, .. } = input
                         && status.is_success()
                     {
-                        self.answered.push(branch);
+                        self.answered.push((branch, self.to_tag));
                     }
                     let mut out = Vec::new();
                     self.context.handle(input, &self.options, &mut out);
@@ -134,6 +142,10 @@ impl World {
             self.steps.push(step);
             match step {
                 Step::NextVendor(branch) => assert_eq!(self.choice.replace(branch), None),
+                Step::Forward(branch, status) if status.is_success() => {
+                    self.relayed.push((branch, self.to_tag));
+                    self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
+                }
                 Step::Forward(_, status) | Step::ForwardKept(_, status) | Step::Respond(status) => {
                     self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
                 }
@@ -145,7 +157,8 @@ impl World {
                     self.armed.push((self.now + after, Armed::Proxy(timer, branch)));
                 }
                 Step::Disarm(timer) => self.disarm_proxy(timer),
-                Step::Keep(_) | Step::EndAtVendor(_) | Step::AckAgain(_) | Step::Finished => {}
+                Step::EndAtVendor(branch) => self.ended.push((branch, self.to_tag)),
+                Step::Keep(_) | Step::Finished => {}
             }
         }
     }
@@ -198,9 +211,9 @@ impl World {
 
     fn step(&mut self, step: Happening) {
         match step {
-            Happening::Vendor(_, _, _) | Happening::Bounce(_) if self.clients.is_empty() => {}
-            Happening::Vendor(index, code, sdp) => {
-                self.sdp = sdp;
+            Happening::Vendor(..) | Happening::Bounce(_) if self.clients.is_empty() => {}
+            Happening::Vendor(index, code, sdp, to_tag) => {
+                (self.sdp, self.to_tag) = (sdp, to_tag);
                 let owner = Owner::Client(index % self.clients.len());
                 self.push(Job::Event(owner, Event::Response(code)));
             }
@@ -234,7 +247,7 @@ impl World {
 
 #[derive(Clone, Copy, Debug)]
 enum Happening {
-    Vendor(usize, StatusCode, bool),
+    Vendor(usize, StatusCode, bool, u8),
     Bounce(usize),
     Cancel,
     Caller(Event),
@@ -250,8 +263,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => 100_u16..700,
     ];
     prop_oneof![
-        8 => (0_usize..8, code.prop_map(status), any::<bool>())
-            .prop_map(|(branch, code, sdp)| Happening::Vendor(branch, code, sdp)),
+        8 => (0_usize..8, code.prop_map(status), any::<bool>(), 0_u8..3)
+            .prop_map(|(branch, code, sdp, to_tag)| Happening::Vendor(branch, code, sdp, to_tag)),
         1 => (0_usize..8).prop_map(Happening::Bounce),
         1 => Just(Happening::Cancel),
         1 => prop_oneof![Just(Event::Request), Just(Event::Ack), Just(Event::TransportError)]
@@ -298,9 +311,8 @@ fn holds(world: &World) {
     let refused = count(&refusal);
     assert!(refused + usize::from(!relayed.is_empty()) == 1, "one outcome upstream: {steps:?}");
     assert!(relayed.iter().all(|branch| *branch == relayed[0]), "of one vendor: {steps:?}");
-    for branch in &world.answered {
-        let ended = steps.contains(&Step::EndAtVendor(*branch));
-        assert!(ended != relayed.contains(branch), "{branch:?} answered: {steps:?}");
+    for call in &world.answered {
+        assert!(world.ended.contains(call) != world.relayed.contains(call), "{call:?} is up: {steps:?}");
     }
 
     let outcome = position(&|step| refusal(step) || relayed_2xx(step).is_some()).unwrap();
