@@ -221,22 +221,28 @@ impl ResponseContext {
 
     /// After a branch that came to its end by itself: the next vendor, or the best response.
     fn judge(&mut self, branch: BranchId, answer: Answer, options: &Options, out: &mut Vec<Step>) {
-        let best = self.best.is_none_or(|(_, best)| is_better(answer, best));
-        if best {
-            self.best = Some((branch, answer));
-        }
-        if let Some(branch) = self.branches.get_mut(branch.index()) {
-            branch.challenged = answer.is_challenge();
-        }
-        if answer.received && (best || answer.is_challenge()) {
-            out.push(Step::Keep(branch));
-        }
+        self.fold(branch, answer, out);
         if failover::goes_on(&options.failover, self.attempts, self.early_media, answer) {
             self.phase = Phase::Choosing;
             self.choosing = true;
             out.push(Step::NextVendor(BranchId(self.attempts)));
         } else {
             self.conclude(options, out);
+        }
+    }
+
+    /// Compares with the best so far. A challenge that is not the best is kept beside one that is.
+    fn fold(&mut self, branch: BranchId, answer: Answer, out: &mut Vec<Step>) {
+        let best = self.best.is_none_or(|(_, best)| is_better(answer, best));
+        if best {
+            self.best = Some((branch, answer));
+        }
+        let beside = answer.is_challenge() && self.best.is_some_and(|(_, best)| best.is_challenge());
+        if let Some(branch) = self.branches.get_mut(branch.index()) {
+            branch.challenged = beside;
+        }
+        if answer.received && (best || beside) {
+            out.push(Step::Keep(branch));
         }
     }
 

@@ -180,6 +180,19 @@ fn challenges_are_gathered() {
 }
 
 #[test]
+fn a_challenge_does_not_push_out_its_equal() {
+    for code in [415, 420, 484] {
+        let mut call = Call::new();
+        call.options.failover.codes = [code, 407].map(status).into_iter().collect();
+        assert_eq!(call.answers(A, code), [NO_C, Step::Keep(A), Step::NextVendor(B)]);
+        call.started(B);
+        assert_eq!(call.answers(B, 407), [NO_C, Step::NextVendor(BranchId(2))], "{code} stays the best");
+        assert_eq!(call.on(Input::NoVendor(status(404))), [Step::ForwardKept(A, status(code))]);
+        assert_eq!(call.context.challenges().count(), 0);
+    }
+}
+
+#[test]
 fn no_new_vendor_after_early_media() {
     let media = Input::Response { branch: A, status: status(183), sdp: true };
     let mut call = Call::new();

@@ -56,6 +56,9 @@ struct World {
     sdp: bool,
     /// Of the response in hand.
     to_tag: u8,
+    in_hand: Option<StatusCode>,
+    /// The responses that the context wants kept.
+    kept: Vec<(BranchId, StatusCode)>,
 }
 
 impl World {
@@ -80,6 +83,8 @@ impl World {
             ended: Vec::new(),
             sdp: false,
             to_tag: 0,
+            in_hand: None,
+            kept: Vec::new(),
         };
         world.act(Owner::Server, actions);
         world.perform(steps);
@@ -115,6 +120,8 @@ impl World {
             match job {
                 Job::Input(input) => {
                     assert!(!self.context.is_finished(), "{input:?} after the end");
+                    self.in_hand =
+                        if let Input::Response { status, .. } = input { Some(status) } else { None };
                     if let Input::Response { branch, status, .. } = input
                         && status.is_success()
                     {
@@ -146,7 +153,14 @@ impl World {
                     self.relayed.push((branch, self.to_tag));
                     self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
                 }
-                Step::Forward(_, status) | Step::ForwardKept(_, status) | Step::Respond(status) => {
+                Step::ForwardKept(branch, status) => {
+                    let challenges = self.context.challenges();
+                    let wanted = |kept: &BranchId| self.kept.iter().any(|(branch, _)| branch == kept);
+                    assert!(self.kept.contains(&(branch, status)), "dropped before: {:?}", self.steps);
+                    assert!(challenges.into_iter().all(|branch| wanted(&branch)), "{:?}", self.steps);
+                    self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
+                }
+                Step::Forward(_, status) | Step::Respond(status) => {
                     self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
                 }
                 Step::Cancel(branch) => {
@@ -158,9 +172,18 @@ impl World {
                 }
                 Step::Disarm(timer) => self.disarm_proxy(timer),
                 Step::EndAtVendor(branch) => self.ended.push((branch, self.to_tag)),
-                Step::Keep(_) | Step::Finished => {}
+                Step::Keep(branch) => self.keep(branch),
+                Step::Finished => {}
             }
         }
+    }
+
+    /// As the step's documentation says.
+    fn keep(&mut self, branch: BranchId) {
+        let challenge = |status: StatusCode| [401, 407].contains(&status.as_u16());
+        let response = self.in_hand.expect("a response is in hand");
+        self.kept.retain(|(_, status)| challenge(response) && challenge(*status));
+        self.kept.push((branch, response));
     }
 
     fn disarm_proxy(&mut self, timer: ProxyTimer) {
@@ -259,7 +282,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let code = prop_oneof![
         3 => prop_oneof![Just(100_u16), Just(180), Just(183)],
         2 => Just(200_u16),
-        3 => prop_oneof![Just(401_u16), Just(404), Just(407), Just(408), Just(486), Just(487), Just(503), Just(603)],
+        3 => prop_oneof![Just(302_u16), Just(401), Just(404), Just(407), Just(408), Just(484), Just(486), Just(487), Just(503), Just(603)],
         1 => 100_u16..700,
     ];
     prop_oneof![
@@ -286,9 +309,15 @@ proptest! {
         attempts_max in 0_u8..6,
         after_early_media in any::<bool>(),
         pass_503 in any::<bool>(),
+        codes in proptest::collection::vec(
+            prop_oneof![Just(302_u16), Just(401), Just(404), Just(407), Just(408), Just(484), Just(503)], 0..8),
         happenings in proptest::collection::vec(happening(), 0..60),
     ) {
-        let failover = FailoverOptions { attempts_max, after_early_media, ..FailoverOptions::default() };
+        let failover = FailoverOptions {
+            attempts_max,
+            after_early_media,
+            codes: codes.into_iter().map(status).collect(),
+        };
         let mut world = World::new(Options { pass_503, failover, ..Options::default() }, vendors);
         for happening in happenings {
             world.step(happening);
@@ -323,11 +352,6 @@ fn holds(world: &World) {
     assert!(attempts <= usize::from(world.options.failover.attempts_max).max(1), "{steps:?}");
     if let Some(at) = world.cancelled_at {
         assert!(!steps[at..].iter().any(|step| matches!(step, Step::NextVendor(_))), "{steps:?}");
-    }
-    for step in steps {
-        if let Step::ForwardKept(branch, _) = step {
-            assert!(steps.contains(&Step::Keep(*branch)), "{steps:?}");
-        }
     }
 }
 
