@@ -20,7 +20,7 @@ impl Answer {
     }
 }
 
-/// Whether `new` goes before `old`. The earlier branch keeps its place among equals: it is the better vendor.
+/// Whether `new` goes before `old`. Of equals the earlier keeps its place.
 pub fn is_better(new: Answer, old: Answer) -> bool {
     rank(new) < rank(old)
 }

@@ -1,8 +1,8 @@
 //! The response context of one INVITE that is forked serially (RFC 3261 16.7 to 16.10).
 //!
 //! One branch is tried at a time. A branch that is given up is cancelled, and the context waits for the end of
-//! its client transaction: what it answers meanwhile is not the caller's any more, but a 2xx is a call at that
-//! vendor and is ended there.
+//! its client transaction: what it answers meanwhile counts for the best response, but does not come before the
+//! next vendor, and its 2xx is a call at that vendor and is ended there.
 
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StoppedBy {
     Caller,
-    TimerC,
+    /// Timer C, or the 6xx of a branch that was given up before.
+    Proxy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,13 +210,41 @@ impl ResponseContext {
         }
         self.set(branch, BranchState::Failed);
         if state == BranchState::GivenUp {
+            self.late(branch, answer, options, out);
             return;
         }
         self.disarm(out);
-        if let Phase::Stopping(_, by) = self.phase {
-            self.stopped(branch, answer, by, out);
-        } else {
-            self.judge(branch, answer, options, out);
+        match self.phase {
+            Phase::Stopping(_, StoppedBy::Caller) => self.cancelled(branch, answer, out),
+            Phase::Stopping(_, StoppedBy::Proxy) => {
+                // The answer to our own CANCEL says nothing.
+                if answer.received && answer.status != StatusCode::REQUEST_TERMINATED {
+                    self.fold(branch, answer, out);
+                }
+                self.conclude(options, out);
+            }
+            _ => self.judge(branch, answer, options, out),
+        }
+    }
+
+    /// The final response of a branch that was given up takes the place of the 408 that stood for it; 487 only
+    /// answers our CANCEL.
+    fn late(&mut self, branch: BranchId, answer: Answer, options: &Options, out: &mut Vec<Step>) {
+        let caller_is_gone = matches!(self.phase, Phase::Done | Phase::Stopping(_, StoppedBy::Caller));
+        if caller_is_gone || !answer.received || answer.status == StatusCode::REQUEST_TERMINATED {
+            return;
+        }
+        self.fold(branch, answer, out);
+        // A 6xx speaks for every vendor: none is tried after it, and the present one has to end first (16.7
+        // step 5).
+        match self.phase {
+            Phase::Choosing if answer.status.class() == 6 => self.conclude(options, out),
+            Phase::Trying(Attempt { branch, .. }) if answer.status.class() == 6 => {
+                self.disarm(out);
+                self.phase = Phase::Stopping(branch, StoppedBy::Proxy);
+                out.push(Step::Cancel(branch));
+            }
+            _ => {}
         }
     }
 
@@ -246,16 +275,10 @@ impl ResponseContext {
         }
     }
 
-    /// The end of a branch that was cancelled without a successor.
-    fn stopped(&mut self, branch: BranchId, answer: Answer, by: StoppedBy, out: &mut Vec<Step>) {
-        let ours = match by {
-            StoppedBy::Caller => StatusCode::REQUEST_TERMINATED,
-            StoppedBy::TimerC => StatusCode::REQUEST_TIMEOUT,
-        };
-        // A caller that did not cancel has no use for the 487 of our own CANCEL, and none for a vendor's fault.
-        let own_cancel = by == StoppedBy::TimerC && answer.status == StatusCode::REQUEST_TERMINATED;
-        if !answer.received || answer.status.class() == 5 || answer.is_challenge() || own_cancel {
-            self.respond(ours, out);
+    /// The end of the branch that the caller cancelled. It has no use for a vendor's fault, nor for a challenge.
+    fn cancelled(&mut self, branch: BranchId, answer: Answer, out: &mut Vec<Step>) {
+        if !answer.received || answer.status.class() == 5 || answer.is_challenge() {
+            self.respond(StatusCode::REQUEST_TERMINATED, out);
             return;
         }
         self.phase = Phase::Done;
@@ -267,13 +290,16 @@ impl ResponseContext {
         if attempt.branch != branch {
             return;
         }
+        // As if a 408 had come (16.8); but a call may still come up there.
+        let silence = Answer { status: StatusCode::REQUEST_TIMEOUT, received: false };
         match timer {
             ProxyTimer::Pdd if !std::mem::take(&mut attempt.pdd) => return,
             ProxyTimer::C if attempt.provisional => {
                 if attempt.pdd {
                     out.push(Step::Disarm(ProxyTimer::Pdd));
                 }
-                self.phase = Phase::Stopping(branch, StoppedBy::TimerC);
+                self.phase = Phase::Stopping(branch, StoppedBy::Proxy);
+                self.fold(branch, silence, out);
                 out.push(Step::Cancel(branch));
                 return;
             }
@@ -281,10 +307,9 @@ impl ResponseContext {
             ProxyTimer::C if attempt.pdd => out.push(Step::Disarm(ProxyTimer::Pdd)),
             ProxyTimer::C => {}
         }
-        // As if a 408 had come (16.8); but a call may still come up there.
         self.set(branch, BranchState::GivenUp);
         out.push(Step::Cancel(branch));
-        self.judge(branch, Answer { status: StatusCode::REQUEST_TIMEOUT, received: false }, options, out);
+        self.judge(branch, silence, options, out);
     }
 
     fn cancel(&mut self, out: &mut Vec<Step>) {

@@ -241,6 +241,24 @@ fn timer_c() {
 }
 
 #[test]
+fn timer_c_leaves_the_best_response_to_the_caller() {
+    let mut call = Call::new();
+    call.options.failover.codes = [404, 503].map(status).into_iter().collect();
+    call.answers(A, 404);
+    call.started(B);
+    call.answers(B, 180);
+    call.fires(ProxyTimer::C, B);
+    assert_eq!(call.answers(B, 487), [Step::ForwardKept(A, status(404))], "better than our 408");
+
+    let mut call = Call::new();
+    call.answers(A, 503);
+    call.started(B);
+    call.answers(B, 180);
+    call.fires(ProxyTimer::C, B);
+    assert_eq!(call.fails(B, Failure::Cancelled), [Step::Respond(status(408))], "better than 503");
+}
+
+#[test]
 fn timer_c_and_the_vendors_own() {
     let mut call = impatient();
     assert_eq!(call.fires(ProxyTimer::C, A), [NO_PDD, Step::Cancel(A), Step::NextVendor(B)]);
@@ -328,6 +346,51 @@ fn a_silent_vendor_is_given_up() {
     ringing(&mut call, B, 180);
     assert_eq!(call.answers(B, 200), [NO_C, Step::Forward(B, status(200))]);
     call.ends(&[A, B]);
+}
+
+#[test]
+fn a_late_refusal_counts() {
+    let mut call = impatient();
+    call.fires(ProxyTimer::Pdd, A);
+    assert_eq!(call.answers(A, 404), [Step::Keep(A)], "while the next vendor is chosen");
+    assert_eq!(call.on(Input::NoVendor(status(503))), [Step::ForwardKept(A, status(404))]);
+    call.ends(&[A]);
+
+    let mut call = impatient();
+    call.fires(ProxyTimer::Pdd, A);
+    call.started(B);
+    assert_eq!(call.answers(A, 503), [], "no better than the 408 in its place");
+    assert_eq!(call.answers(A, 404), [], "a second one");
+    call.answers(B, 503);
+    assert_eq!(call.on(Input::NoVendor(status(404))), [Step::Respond(status(408))]);
+
+    let mut call = impatient();
+    call.fires(ProxyTimer::Pdd, A);
+    call.started(B);
+    call.on(Input::Cancel);
+    assert_eq!(call.answers(A, 404), [], "the caller has gone");
+    assert_eq!(call.fails(B, Failure::Cancelled), [Step::Respond(status(487))]);
+}
+
+#[test]
+fn a_late_6xx_stops_everything() {
+    let mut call = impatient();
+    call.fires(ProxyTimer::Pdd, A);
+    assert_eq!(call.answers(A, 603), [Step::Keep(A), Step::ForwardKept(A, status(603))]);
+    assert_eq!(call.on(Input::Terminated(A)), [], "the choice is still to be answered");
+    assert_eq!(call.on(Input::NoVendor(status(404))), [Step::Finished]);
+
+    for (answer, last) in [(487, None), (486, None), (600, None), (200, Some(Step::Forward(B, status(200))))]
+    {
+        let mut call = impatient();
+        call.fires(ProxyTimer::Pdd, A);
+        call.on(Input::Started { branch: B, pdd: Some(secs(4)) });
+        assert_eq!(call.answers(A, 603), [Step::Keep(A), NO_C, NO_PDD, Step::Cancel(B)]);
+        assert_eq!(call.answers(B, 180), []);
+        let last = last.unwrap_or(Step::ForwardKept(A, status(603)));
+        assert_eq!(call.answers(B, answer), [last], "{answer} to our CANCEL");
+        call.ends(&[A, B]);
+    }
 }
 
 #[test]
