@@ -2,7 +2,7 @@
 //!
 //! One branch is tried at a time. A branch that is given up is cancelled, and the context waits for the end of
 //! its client transaction: what it answers meanwhile counts for the best response, but does not come before the
-//! next vendor, and its 2xx is a call at that vendor and is ended there.
+//! next vendor, and its 2xx is a call at that vendor and is ended there, unless the next is not chosen yet.
 
 use std::time::Duration;
 
@@ -188,6 +188,12 @@ impl ResponseContext {
     fn success(&mut self, branch: BranchId, status: StatusCode, out: &mut Vec<Step>) {
         let Some(state) = self.branch(branch).map(|branch| branch.state) else { return };
         match state {
+            // Also of one that was given up, as long as no other has taken its place: better than a new attempt.
+            BranchState::GivenUp if self.phase == Phase::Choosing => {
+                self.set(branch, BranchState::Answered);
+                self.phase = Phase::Done;
+                out.push(Step::Forward(branch, status));
+            }
             BranchState::Current => {
                 self.disarm(out);
                 self.set(branch, BranchState::Answered);

@@ -4,6 +4,7 @@ use super::*;
 use crate::proxy::FailoverOptions;
 use crate::transaction::Failure;
 
+mod gaps;
 mod whole;
 
 const fn status(code: u16) -> StatusCode {
