@@ -73,6 +73,7 @@ pub enum ProxyTimer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
     /// The vendor asked for by [`Step::NextVendor`] was chosen and the client transaction of its INVITE begins.
+    /// Goes before every response of the branch; where the transaction fails first, it may be left out.
     Started {
         /// As in the step.
         branch: BranchId,
@@ -109,7 +110,8 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Choose a vendor for this attempt and give [`Input::Started`] or [`Input::NoVendor`], also when other steps
-    /// or inputs came in between.
+    /// or inputs came in between. Where [`ResponseContext::is_done`] by the time the vendor is known, because the
+    /// caller cancelled or a vendor given up before answered, begin nothing and give [`Input::NoVendor`].
     NextVendor(BranchId),
     /// Relay the response in hand: a provisional one or a 2xx.
     Forward(BranchId, StatusCode),

@@ -128,24 +128,32 @@ impl ResponseContext {
     }
 
     fn started(&mut self, branch: BranchId, pdd: Option<Duration>, options: &Options, out: &mut Vec<Step>) {
-        if !self.choosing || branch.0 != self.attempts {
+        if !self.begin(branch) {
             return;
         }
-        self.choosing = false;
-        self.attempts = self.attempts.saturating_add(1);
-        let stopped = self.phase != Phase::Choosing;
-        if let Some(slot) = self.branches.get_mut(branch.index()) {
-            let state = if stopped { BranchState::GivenUp } else { BranchState::Current };
-            *slot = Branch { state, live: true, challenged: false };
-        }
-        if stopped {
-            // The caller cancelled while the vendor was being chosen.
+        if self.phase != Phase::Choosing {
+            // The call was over while the vendor was being chosen.
             out.push(Step::Cancel(branch));
             return;
         }
         self.phase = Phase::Trying(Attempt { branch, provisional: false, pdd: pdd.is_some() });
         out.push(Step::Arm(ProxyTimer::C, branch, options.timer_c.max(TIMER_C_MIN)));
         out.extend(pdd.map(|pdd| Step::Arm(ProxyTimer::Pdd, branch, pdd)));
+    }
+
+    /// Whether it is the branch that was asked for, which is now.
+    fn begin(&mut self, branch: BranchId) -> bool {
+        if !self.choosing || branch.0 != self.attempts {
+            return false;
+        }
+        self.choosing = false;
+        self.attempts = self.attempts.saturating_add(1);
+        let wanted = self.phase == Phase::Choosing;
+        if let Some(slot) = self.branches.get_mut(branch.index()) {
+            let state = if wanted { BranchState::Current } else { BranchState::GivenUp };
+            *slot = Branch { state, live: true, challenged: false };
+        }
+        true
     }
 
     fn no_vendor(&mut self, status: StatusCode, options: &Options, out: &mut Vec<Step>) {
@@ -210,6 +218,10 @@ impl ResponseContext {
     }
 
     fn failed(&mut self, branch: BranchId, answer: Answer, options: &Options, out: &mut Vec<Step>) {
+        // A transaction can fail while it begins, before the context hears of it.
+        if !answer.received {
+            self.begin(branch);
+        }
         let Some(state) = self.branch(branch).map(|branch| branch.state) else { return };
         if !matches!(state, BranchState::Current | BranchState::GivenUp) {
             return;

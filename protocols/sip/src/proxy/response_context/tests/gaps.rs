@@ -21,3 +21,24 @@ fn a_late_200_is_the_answer_while_no_other_vendor_is_tried() {
     call.answers(A, 503);
     assert_eq!(call.answers(A, 200), [Step::EndAtVendor(A)], "it refused before");
 }
+
+#[test]
+fn a_transaction_may_fail_before_it_has_started() {
+    let mut out = Vec::new();
+    let mut call = Call { context: ResponseContext::start(&mut out), options: Options::default() };
+    assert_eq!(call.fails(A, Failure::Transport), [Step::NextVendor(B)]);
+    assert_eq!(call.started(A), [], "it has begun and failed");
+    assert_eq!(call.on(Input::Terminated(A)), []);
+    assert_eq!(call.on(Input::Terminated(B)), [Step::NextVendor(BranchId(2))], "without a word");
+    assert_eq!(call.on(Input::NoVendor(status(404))), [Step::Respond(status(408)), Step::Finished]);
+}
+
+#[test]
+fn a_transaction_may_fail_before_it_has_started_after_a_cancel() {
+    let mut out = Vec::new();
+    let mut call = Call { context: ResponseContext::start(&mut out), options: Options::default() };
+    assert_eq!(call.on(Input::Cancel), [Step::Respond(status(487))]);
+    assert!(call.context.is_done(), "so that no vendor need be asked");
+    assert_eq!(call.fails(A, Failure::Transport), []);
+    call.ends(&[A]);
+}
