@@ -185,7 +185,9 @@ impl ResponseContext {
         if status == StatusCode::TRYING {
             return false;
         }
-        if std::mem::take(&mut attempt.pdd) {
+        // The end of an early dialog is no sign of ringing either; but it is forwarded, and restarts timer C, as
+        // every provisional response (RFC 6228 6).
+        if status != StatusCode::EARLY_DIALOG_TERMINATED && std::mem::take(&mut attempt.pdd) {
             out.push(Step::Disarm(ProxyTimer::Pdd));
         }
         out.push(Step::Arm(ProxyTimer::C, branch, options.timer_c.max(TIMER_C_MIN)));

@@ -401,6 +401,9 @@ fn a_sign_of_ringing_stops_the_vendors_timer() {
     assert_eq!(call.answers(A, 180), expected);
     assert_eq!(call.fires(ProxyTimer::Pdd, A), [], "it fired just before");
     let mut call = impatient();
+    ringing(&mut call, A, 199);
+    assert_eq!(call.fires(ProxyTimer::Pdd, A)[1], Step::Cancel(A), "a fork of the vendor ended, none rings");
+    let mut call = impatient();
     assert_eq!(call.answers(A, 200), [NO_C, NO_PDD, Step::Forward(A, status(200))]);
     let mut call = impatient();
     assert_eq!(call.on(Input::Cancel), [NO_C, NO_PDD, Step::Cancel(A)]);
