@@ -1,9 +1,12 @@
 //! A context with its client transactions and its server transaction, between a caller and vendors that do
 //! anything at any time.
 
+mod expected;
+
 use std::collections::VecDeque;
 
 use super::*;
+use crate::transaction::client_invite::State;
 use crate::transaction::{
     Action, ClientInvite, Event, Machine, ServerInvite, Timer, TimerOptions, Transport,
 };
@@ -28,6 +31,7 @@ enum Job {
 
 #[derive(Clone, Copy, Debug)]
 struct Vendor {
+    transport: Transport,
     pdd: Option<Duration>,
     /// Every message to it comes back as a transport error.
     unreachable: bool,
@@ -59,12 +63,15 @@ struct World {
     in_hand: Option<StatusCode>,
     /// The responses that the context wants kept.
     kept: Vec<(BranchId, StatusCode)>,
+    /// Branches to which a CANCEL was sent.
+    cancels: Vec<usize>,
+    expected: expected::Expected,
 }
 
 impl World {
-    fn new(options: Options, vendors: Vec<Vendor>) -> Self {
+    fn new(caller: Transport, options: Options, vendors: Vec<Vendor>) -> Self {
         let (mut steps, mut actions, timers) = (Vec::new(), Vec::new(), TimerOptions::default());
-        let server = Machine::ServerInvite(ServerInvite::start(Transport::Unreliable, &timers, &mut actions));
+        let server = Machine::ServerInvite(ServerInvite::start(caller, &timers, &mut actions));
         let mut world = Self {
             now: Duration::ZERO,
             options,
@@ -85,26 +92,49 @@ impl World {
             to_tag: 0,
             in_hand: None,
             kept: Vec::new(),
+            cancels: Vec::new(),
+            expected: expected::Expected::default(),
         };
         world.act(Owner::Server, actions);
         world.perform(steps);
         world
     }
 
-    fn choose(&mut self) {
+    fn choose(&mut self, gap: Gap) {
         let Some(branch) = self.choice.take() else { return };
-        let Some(vendor) = self.vendors.get(branch.index()).copied() else {
+        let vendor = self.vendors.get(branch.index()).copied();
+        let Some(vendor) = vendor.filter(|_| !self.context.is_done()) else {
             self.push(Job::Input(Input::NoVendor(status(404))));
             return;
         };
         let mut actions = Vec::new();
-        let client = ClientInvite::start(Transport::Unreliable, &self.timers, &mut actions);
+        let client = ClientInvite::start(vendor.transport, &self.timers, &mut actions);
         assert_eq!(self.clients.len(), branch.index());
         self.clients.push(Machine::ClientInvite(client));
-        // The context hears of the branch before its transaction says anything.
-        self.queue.push_back(Job::Input(Input::Started { branch, pdd: vendor.pdd }));
-        self.act(Owner::Client(branch.index()), actions);
+        let (owner, started) =
+            (Owner::Client(branch.index()), Job::Input(Input::Started { branch, pdd: vendor.pdd }));
+        if gap == Gap::Bounce {
+            // Its transaction is over before the context hears of it.
+            self.act(owner, actions);
+            self.push(Job::Event(owner, Event::TransportError));
+            if !self.context.is_finished() {
+                self.push(started);
+            }
+            return;
+        }
+        if gap == Gap::Cancel {
+            self.cancel();
+        }
+        self.queue.push_back(started);
+        self.act(owner, actions);
         self.run();
+    }
+
+    fn cancel(&mut self) {
+        if self.cancelled_at.is_none() {
+            self.cancelled_at = Some(self.steps.len());
+        }
+        self.push(Job::Input(Input::Cancel));
     }
 
     fn push(&mut self, job: Job) {
@@ -127,6 +157,7 @@ impl World {
                     {
                         self.answered.push((branch, self.to_tag));
                     }
+                    self.expected.told(input);
                     let mut out = Vec::new();
                     self.context.handle(input, &self.options, &mut out);
                     self.perform(out);
@@ -138,15 +169,33 @@ impl World {
                         Owner::Client(index) => &mut self.clients[index],
                     };
                     machine.handle(event, &self.timers, &mut out);
+                    self.check_cancel(owner, event, &out);
                     self.act(owner, out);
                 }
             }
         }
     }
 
+    /// A branch that was cancelled gets its CANCEL as soon as it has given a provisional response.
+    fn check_cancel(&mut self, owner: Owner, event: Event, out: &[Action]) {
+        let Owner::Client(index) = owner else { return };
+        let Machine::ClientInvite(client) = &self.clients[index] else { return };
+        if out.contains(&Action::SendCancel) {
+            self.cancels.push(index);
+        }
+        let (state, cancelled) = (client.state(), client.is_cancelled());
+        let open = matches!(state, State::Calling | State::Proceeding);
+        assert!(cancelled || !open || event != Event::Cancel, "{client:?}");
+        let sent = self.cancels.contains(&index);
+        assert!(!cancelled || state != State::Proceeding || sent, "no CANCEL: {client:?}");
+    }
+
     fn perform(&mut self, out: Vec<Step>) {
         for step in out {
             self.steps.push(step);
+            if let Step::ForwardKept(..) | Step::Respond(_) = step {
+                self.expected.check(step, self.in_hand, self.options.pass_503);
+            }
             match step {
                 Step::NextVendor(branch) => assert_eq!(self.choice.replace(branch), None),
                 Step::Forward(branch, status) if status.is_success() => {
@@ -164,6 +213,7 @@ impl World {
                     self.queue.push_back(Job::Event(Owner::Server, Event::Respond(status)));
                 }
                 Step::Cancel(branch) => {
+                    self.expected.cancels(branch);
                     self.queue.push_back(Job::Event(Owner::Client(branch.index()), Event::Cancel));
                 }
                 Step::Arm(timer, branch, after) => {
@@ -243,15 +293,10 @@ impl World {
             Happening::Bounce(index) => {
                 self.push(Job::Event(Owner::Client(index % self.clients.len()), Event::TransportError));
             }
-            Happening::Cancel if !self.context.is_finished() => {
-                if self.cancelled_at.is_none() {
-                    self.cancelled_at = Some(self.steps.len());
-                }
-                self.push(Job::Input(Input::Cancel));
-            }
+            Happening::Cancel if !self.context.is_finished() => self.cancel(),
             Happening::Cancel => {}
             Happening::Caller(event) => self.push(Job::Event(Owner::Server, event)),
-            Happening::Choose => self.choose(),
+            Happening::Choose(gap) => self.choose(gap),
             Happening::Fire => {
                 self.fire();
             }
@@ -261,7 +306,7 @@ impl World {
     fn run_out(&mut self) {
         let mut turns = 0;
         while self.choice.is_some() || self.fire() {
-            self.choose();
+            self.choose(Gap::None);
             turns += 1;
             assert!(turns < 5000, "no end: {:?}", self.steps);
         }
@@ -274,8 +319,16 @@ enum Happening {
     Bounce(usize),
     Cancel,
     Caller(Event),
-    Choose,
+    Choose(Gap),
     Fire,
+}
+
+/// What comes between the choice of a vendor and its beginning.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Gap {
+    None,
+    Cancel,
+    Bounce,
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -292,19 +345,29 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Cancel),
         1 => prop_oneof![Just(Event::Request), Just(Event::Ack), Just(Event::TransportError)]
             .prop_map(Happening::Caller),
-        5 => Just(Happening::Choose),
+        5 => prop_oneof![6 => Just(Gap::None), 1 => Just(Gap::Cancel), 2 => Just(Gap::Bounce)]
+            .prop_map(Happening::Choose),
         4 => Just(Happening::Fire),
     ]
 }
 
 fn vendor() -> impl Strategy<Value = Vendor> {
     let pdd = prop_oneof![Just(None), Just(Some(secs(2))), Just(Some(secs(60)))];
-    (pdd, prop::bool::weighted(0.2)).prop_map(|(pdd, unreachable)| Vendor { pdd, unreachable })
+    (transport(), pdd, prop::bool::weighted(0.2)).prop_map(|(transport, pdd, unreachable)| Vendor {
+        transport,
+        pdd,
+        unreachable,
+    })
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    prop_oneof![Just(Transport::Unreliable), Just(Transport::Reliable)]
 }
 
 proptest! {
     #[test]
     fn one_final_response_and_no_call_forgotten(
+        caller in transport(),
         vendors in proptest::collection::vec(vendor(), 0..6),
         attempts_max in 0_u8..6,
         after_early_media in any::<bool>(),
@@ -318,7 +381,7 @@ proptest! {
             after_early_media,
             codes: codes.into_iter().map(status).collect(),
         };
-        let mut world = World::new(Options { pass_503, failover, ..Options::default() }, vendors);
+        let mut world = World::new(caller, Options { pass_503, failover, ..Options::default() }, vendors);
         for happening in happenings {
             world.step(happening);
         }
@@ -348,6 +411,11 @@ fn holds(world: &World) {
     let after = &steps[outcome + 1..];
     let quiet = after.iter().all(|step| !matches!(step, Step::NextVendor(_) | Step::Arm(..)));
     assert!(quiet, "nothing begins after the outcome: {steps:?}");
+    let cancelled = |index: usize| {
+        let wanted = |step: &Step| matches!(step, Step::Cancel(branch) if branch.index() == index);
+        steps.iter().any(wanted)
+    };
+    assert!(world.cancels.iter().all(|index| cancelled(*index)), "only those given up: {steps:?}");
     let attempts = count(&|step| matches!(step, Step::NextVendor(_)));
     assert!(attempts <= usize::from(world.options.failover.attempts_max).max(1), "{steps:?}");
     if let Some(at) = world.cancelled_at {
