@@ -51,7 +51,8 @@ pub enum Event {
     Respond(StatusCode),
     /// INVITE client: the user does not want the call any more.
     Cancel,
-    /// Non-INVITE server: the user will never answer; a 408 must not be sent (RFC 4320 4.2).
+    /// Non-INVITE server: the user will never answer; a 408 must not be sent (RFC 4320 4.2). Retransmissions are
+    /// absorbed in silence for as long as the client may send them.
     Abandon,
     /// What this machine last had sent could not be sent, or bounced.
     TransportError,
@@ -128,7 +129,7 @@ pub enum Ended {
     Done,
     /// Client: no answer (timers B, F). Server: no ACK (timer H).
     Timeout,
-    /// By a transport error.
+    /// Client: by a transport error.
     Transport,
     /// A CANCEL, but no answer to the INVITE.
     Cancelled,
@@ -172,7 +173,9 @@ impl Machine {
             Self::ServerInvite(machine) => {
                 matches!(machine.state(), server_invite::State::Proceeding | server_invite::State::Completed)
             }
-            Self::Server(machine) => machine.state() != server::State::Terminated,
+            Self::Server(machine) => {
+                !matches!(machine.state(), server::State::Silent | server::State::Terminated)
+            }
         }
     }
 

@@ -20,8 +20,8 @@ pub enum NonInvite {
     Absorb,
     /// Make this response and send it upstream.
     Respond(StatusCode),
-    /// Give `Event::Abandon` to the server transaction: a 408 would come after the client has given up, and make
-    /// it take this node for dead (RFC 4320 4.2).
+    /// Give `Event::Abandon` to the server transaction, which stays silent from then on: a 408 would come after
+    /// the client has given up, and make it take this node for dead (RFC 4320 4.2).
     Abandon,
 }
 

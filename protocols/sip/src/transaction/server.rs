@@ -13,6 +13,8 @@ pub enum State {
     Proceeding,
     /// The final response was sent.
     Completed,
+    /// The user will never answer: the request is absorbed, and nothing sent, until the client has given up.
+    Silent,
     /// Over.
     Terminated,
 }
@@ -51,14 +53,12 @@ impl Server {
             }
             (State::Trying | State::Proceeding, Event::Abandon) => {
                 self.disarm_trying(out);
-                self.end(Ended::Abandoned, out);
+                self.abandon(timers, out);
             }
-            (State::Proceeding, Event::TransportError) => self.undelivered(out),
-            (State::Completed, Event::TransportError) => {
-                out.push(Action::Disarm(Timer::J));
-                self.undelivered(out);
-            }
+            // RFC 6026 8.8: the state stays, and a retransmission gets the response sent again.
+            (State::Proceeding | State::Completed, Event::TransportError) => out.push(Action::Undelivered),
             (State::Completed, Event::Timer(Timer::J)) => self.end(Ended::Done, out),
+            (State::Silent, Event::Timer(Timer::J)) => self.end(Ended::Abandoned, out),
             _ => {}
         }
     }
@@ -76,9 +76,13 @@ impl Server {
         }
     }
 
-    fn undelivered(&mut self, out: &mut Vec<Action>) {
-        out.push(Action::Undelivered);
-        self.end(Ended::Transport, out);
+    /// Forgotten at once, the client's next retransmission would be a new request.
+    fn abandon(&mut self, timers: &TimerOptions, out: &mut Vec<Action>) {
+        self.state = State::Silent;
+        match wait(self.transport, timers.t1_64()) {
+            after if after.is_zero() => self.end(Ended::Abandoned, out),
+            after => out.push(Action::Arm(Timer::J, after)),
+        }
     }
 
     fn disarm_trying(&self, out: &mut Vec<Action>) {

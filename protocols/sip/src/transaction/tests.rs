@@ -252,6 +252,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Event::Request),
         2 => Just(Event::Ack),
         1 => Just(Event::Cancel),
+        1 => Just(Event::Abandon),
         1 => Just(Event::TransportError),
         4 => code.clone().prop_map(Event::Response),
         4 => code.prop_map(Event::Respond),

@@ -26,7 +26,7 @@ pub enum Timer {
     H,
     /// INVITE server: wait for retransmissions of the ACK.
     I,
-    /// Non-INVITE server: wait for retransmissions of the request.
+    /// Non-INVITE server: wait for retransmissions of the request, answered or abandoned.
     J,
     /// Non-INVITE client: wait for retransmissions of the response.
     K,

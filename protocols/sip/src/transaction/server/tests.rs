@@ -2,7 +2,8 @@ use super::*;
 use crate::transaction::Ended;
 use crate::transaction::tests::{Row, check, ms, status};
 
-const STATES: [State; 4] = [State::Trying, State::Proceeding, State::Completed, State::Terminated];
+const STATES: [State; 5] =
+    [State::Trying, State::Proceeding, State::Completed, State::Silent, State::Terminated];
 
 fn timers() -> TimerOptions {
     TimerOptions::default()
@@ -21,7 +22,8 @@ fn in_state(transport: Transport, state: State) -> Server {
         State::Proceeding => drop(run(&mut machine, Event::Respond(status(100)))),
         // Over a reliable transport there is no such state to rest in.
         State::Completed => machine.state = State::Completed,
-        State::Terminated => drop(run(&mut machine, Event::Abandon)),
+        State::Silent => machine.state = State::Silent,
+        State::Terminated => machine.state = State::Terminated,
     }
     assert_eq!(machine.state(), state);
     machine
@@ -38,7 +40,7 @@ fn table(transport: Transport, rows: &[Row<State>]) {
 fn unreliable() {
     use Action::{Arm, Disarm, ResendResponse, SendResponse, SendTrying, Terminated, Undelivered};
     use Event::{Abandon, Request, Respond, Timer as Fired, TransportError};
-    use State::{Completed, Proceeding, Trying};
+    use State::{Completed, Proceeding, Silent, Trying};
     let over = State::Terminated;
     let (no_100, j) = (Disarm(Timer::Trying), Arm(Timer::J, ms(32_000)));
     let [s100, s180, s200, s486] = [100, 180, 200, 486].map(status);
@@ -51,22 +53,19 @@ fn unreliable() {
             (Trying, Respond(s180), vec![no_100, SendResponse(s180)], Proceeding),
             (Trying, Respond(s200), vec![no_100, SendResponse(s200), j], Completed),
             (Trying, Respond(s486), vec![no_100, SendResponse(s486), j], Completed),
-            (Trying, Abandon, vec![no_100, Terminated(Ended::Abandoned)], over),
+            (Trying, Abandon, vec![no_100, j], Silent),
             (Proceeding, Request, vec![ResendResponse], Proceeding),
             (Proceeding, Respond(s100), vec![SendResponse(s100)], Proceeding),
             (Proceeding, Respond(s180), vec![SendResponse(s180)], Proceeding),
             (Proceeding, Respond(s200), vec![SendResponse(s200), j], Completed),
             (Proceeding, Respond(s486), vec![SendResponse(s486), j], Completed),
-            (Proceeding, Abandon, vec![Terminated(Ended::Abandoned)], over),
-            (Proceeding, TransportError, vec![Undelivered, Terminated(Ended::Transport)], over),
+            (Proceeding, Abandon, vec![j], Silent),
+            (Proceeding, TransportError, vec![Undelivered], Proceeding),
             (Completed, Request, vec![ResendResponse], Completed),
-            (
-                Completed,
-                TransportError,
-                vec![Disarm(Timer::J), Undelivered, Terminated(Ended::Transport)],
-                over,
-            ),
+            (Completed, TransportError, vec![Undelivered], Completed),
             (Completed, Fired(Timer::J), vec![Terminated(Ended::Done)], over),
+            // Request: absorbed. A late answer: nobody waits for it.
+            (Silent, Fired(Timer::J), vec![Terminated(Ended::Abandoned)], over),
         ],
     );
 }
@@ -78,6 +77,16 @@ fn reliable() {
         let out = run(&mut machine, Event::Respond(code));
         let sent = Action::SendResponse(code);
         assert_eq!(out[1..], [sent, Action::Terminated(Ended::Done)], "timer J is zero");
+    }
+}
+
+#[test]
+fn over_a_reliable_transport_nothing_comes_again() {
+    for state in [State::Trying, State::Proceeding] {
+        let mut machine = in_state(Transport::Reliable, state);
+        let out = run(&mut machine, Event::Abandon);
+        assert_eq!(out.last(), Some(&Action::Terminated(Ended::Abandoned)));
+        assert!(!out.iter().any(|action| matches!(action, Action::Arm(..))));
     }
 }
 
