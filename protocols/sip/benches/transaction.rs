@@ -127,11 +127,12 @@ fn keys(c: &mut Criterion) {
         method: Method::Invite,
         branch: b"z9hG4bK-524287-1---a8f0c1d2e3b4f5a6",
         sent_by: b"192.0.2.101:5060",
+        call_id: b"a84b4c76e66710@192.0.2.101",
+        cseq: 1,
+        origin: 1,
         fallback: Fallback {
             request_uri: b"sip:+491701234567@192.0.2.1:5060;user=phone",
             from_tag: b"1928301774",
-            call_id: b"a84b4c76e66710@192.0.2.101",
-            cseq: 1,
             top_via: b"SIP/2.0/UDP 192.0.2.101:5060;rport",
             ..Fallback::default()
         },

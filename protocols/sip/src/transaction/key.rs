@@ -3,6 +3,11 @@
 //! A key is a keyed hash of 128 bits over the parts that the RFC compares: it has one size, is made without
 //! allocation, and two transactions share one with a chance that no operator will live to see. The seed keeps
 //! strangers from choosing branches that meet in one bucket of a table.
+//!
+//! A branch is only as unique as the peer makes it. The key of a request that we received is therefore also over
+//! what every request of its transaction has alike, Call-ID, CSeq number and origin: a branch that is used again
+//! for a re-INVITE, or that two customers share behind the same private sent-by, is not taken for a
+//! retransmission, and a CANCEL of one trunk ends no call of another.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -61,6 +66,13 @@ pub struct RequestParts<'a> {
     pub branch: &'a [u8],
     /// The sent-by of the top Via, host and port.
     pub sent_by: &'a [u8],
+    /// Call-ID.
+    pub call_id: &'a [u8],
+    /// The number in CSeq.
+    pub cseq: u32,
+    /// Whom the request is from, as the caller knows its peers apart: the number of the trunk. The same for a
+    /// retransmission, an ACK and a CANCEL, so no address or port that may change between them.
+    pub origin: u64,
     /// What RFC 2543 elements are found by; read only where the branch lacks the magic cookie.
     pub fallback: Fallback<'a>,
 }
@@ -74,10 +86,6 @@ pub struct Fallback<'a> {
     pub to_tag: &'a [u8],
     /// The tag of From; empty where it has none.
     pub from_tag: &'a [u8],
-    /// Call-ID.
-    pub call_id: &'a [u8],
-    /// The number in CSeq.
-    pub cseq: u32,
     /// The value of the top Via, whole.
     pub top_via: &'a [u8],
 }
@@ -119,18 +127,14 @@ impl Keys {
     }
 
     fn server_of(&self, parts: &RequestParts<'_>, method: Method) -> Key {
-        if !has_magic_cookie(parts.branch) {
-            return self.fallback(&parts.fallback, method);
-        }
-        self.digest(Kind::Server).field(parts.branch).host(parts.sent_by).method(method).key()
-    }
-
-    fn fallback(&self, parts: &Fallback<'_>, method: Method) -> Key {
-        // The ACK of a non-2xx carries the To tag of our response, which the INVITE had not. What else is compared
-        // tells INVITEs apart: a later one of the same call has another CSeq.
-        let to_tag = if method == Method::Invite { &[] } else { parts.to_tag };
-        let digest = self.digest(Kind::Fallback).field(parts.request_uri).field(to_tag).field(parts.from_tag);
-        let digest = digest.field(parts.call_id).number(u64::from(parts.cseq)).field(parts.top_via);
+        let cookie = has_magic_cookie(parts.branch);
+        let digest = self.digest(if cookie { Kind::Server } else { Kind::Fallback });
+        let digest = digest.number(parts.origin).field(parts.call_id).number(u64::from(parts.cseq));
+        let digest = if cookie {
+            digest.field(parts.branch).host(parts.sent_by)
+        } else {
+            digest.fallback(&parts.fallback, method)
+        };
         digest.method(method).key()
     }
 
@@ -172,6 +176,13 @@ impl Digest {
         digest
     }
 
+    fn fallback(self, parts: &Fallback<'_>, method: Method) -> Self {
+        // The ACK of a non-2xx carries the To tag of our response, which the INVITE had not. What else is compared
+        // tells INVITEs apart: a later one of the same call has another CSeq.
+        let to_tag = if method == Method::Invite { &[] } else { parts.to_tag };
+        self.field(parts.request_uri).field(to_tag).field(parts.from_tag).field(parts.top_via)
+    }
+
     fn number(mut self, number: u64) -> Self {
         self.0.write_u64(number);
         self
@@ -200,6 +211,9 @@ mod tests {
             method,
             branch: b"z9hG4bK776asdhds",
             sent_by: b"pc33.atlanta.com:5066",
+            call_id: b"a84b4c76e66710",
+            cseq: 314_159,
+            origin: 7,
             fallback: Fallback::default(),
         }
     }
@@ -209,11 +223,9 @@ mod tests {
             request_uri: b"sip:bob@biloxi.com",
             to_tag: b"",
             from_tag: b"1928301774",
-            call_id: b"a84b4c76e66710",
-            cseq: 314_159,
             top_via: b"SIP/2.0/UDP pc33.atlanta.com",
         };
-        RequestParts { method, branch: b"", sent_by: b"pc33.atlanta.com", fallback }
+        RequestParts { branch: b"", sent_by: b"pc33.atlanta.com", fallback, ..parts(method) }
     }
 
     #[test]
@@ -242,12 +254,29 @@ mod tests {
         let case = RequestParts { sent_by: b"PC33.Atlanta.COM:5066", ..first };
         assert_eq!(KEYS.server(&case), key);
         let ignored =
-            RequestParts { fallback: Fallback { cseq: 9, call_id: b"other", ..first.fallback }, ..first };
+            RequestParts { fallback: Fallback { from_tag: b"x", top_via: b"y", ..first.fallback }, ..first };
         assert_eq!(KEYS.server(&ignored), key);
         let long = "A".repeat(200);
         let (upper, lower) = (long.as_bytes(), long.to_ascii_lowercase());
         let keys = [upper, lower.as_bytes()].map(|sent_by| KEYS.server(&RequestParts { sent_by, ..first }));
         assert_eq!(keys[0], keys[1]);
+    }
+
+    #[test]
+    fn a_branch_used_again_is_another_transaction() {
+        for parts in [parts, old] {
+            let first = parts(Method::Invite);
+            let others = [
+                ("another call", RequestParts { call_id: b"b", ..first }),
+                ("a re-INVITE", RequestParts { cseq: 314_160, ..first }),
+                ("another customer", RequestParts { origin: 8, ..first }),
+            ];
+            for (what, other) in others {
+                assert_ne!(KEYS.server(&other), KEYS.server(&first), "{what}");
+                let cancel = RequestParts { method: Method::Cancel, ..other };
+                assert_ne!(KEYS.cancelled(&cancel), KEYS.server(&first), "a CANCEL of {what}");
+            }
+        }
     }
 
     #[test]
@@ -258,8 +287,6 @@ mod tests {
         let others = [
             Fallback { request_uri: b"sip:bob@biloxi.org", ..f },
             Fallback { from_tag: b"x", ..f },
-            Fallback { call_id: b"x", ..f },
-            Fallback { cseq: 314_160, ..f },
             Fallback { top_via: b"SIP/2.0/UDP pc34.atlanta.com", ..f },
         ];
         for fallback in others {
@@ -287,8 +314,7 @@ mod tests {
         }
         // Two calls of an element whose branches are always "1".
         let first = RequestParts { branch: b"1", ..old(Method::Invite) };
-        let fallback = Fallback { call_id: b"second", ..first.fallback };
-        assert_ne!(KEYS.server(&first), KEYS.server(&RequestParts { fallback, ..first }));
+        assert_ne!(KEYS.server(&first), KEYS.server(&RequestParts { call_id: b"second", ..first }));
     }
 
     #[test]
