@@ -49,7 +49,8 @@ pub enum Event {
     Response(StatusCode),
     /// Server: the user answers with the response it hands over.
     Respond(StatusCode),
-    /// INVITE client: the user does not want the call any more.
+    /// INVITE client: the user does not want the call any more. The CANCEL waits for a provisional response (9.1);
+    /// until then the INVITE is not sent again.
     Cancel,
     /// Non-INVITE server: the user will never answer; a 408 must not be sent (RFC 4320 4.2). Retransmissions are
     /// absorbed in silence for as long as the client may send them.

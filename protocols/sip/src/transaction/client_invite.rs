@@ -72,9 +72,13 @@ impl ClientInvite {
             (State::Accepted, Event::Response(status)) if status.is_success() => {
                 out.push(Action::Pass(status));
             }
-            (State::Calling, Event::Cancel) => self.cancel = Cancel::Wanted,
+            (State::Calling, Event::Cancel) if self.cancel == Cancel::No => {
+                // Sent again, the INVITE could only begin a call that nobody wants.
+                self.disarm_retransmission(out);
+                self.cancel = Cancel::Wanted;
+            }
             (State::Proceeding, Event::Cancel) if self.cancel == Cancel::No => self.send_cancel(timers, out),
-            (State::Calling, Event::Timer(Timer::A)) => {
+            (State::Calling, Event::Timer(Timer::A)) if self.cancel == Cancel::No => {
                 self.sent = self.sent.saturating_add(1);
                 out.extend([Action::ResendRequest, Action::Arm(Timer::A, timers.a(self.sent))]);
             }
@@ -136,7 +140,7 @@ impl ClientInvite {
     }
 
     fn disarm_retransmission(&self, out: &mut Vec<Action>) {
-        if self.transport == Transport::Unreliable {
+        if self.transport == Transport::Unreliable && self.cancel == Cancel::No {
             out.push(Action::Disarm(Timer::A));
         }
     }

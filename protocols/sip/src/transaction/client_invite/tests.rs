@@ -71,6 +71,7 @@ fn unreliable() {
                 vec![no_a, no_b, Fail(Failure::Transport), Terminated(Ended::Transport)],
                 over,
             ),
+            (Calling, Event::Cancel, vec![no_a], Calling),
             (Calling, Response(s100), vec![no_a, no_b, Pass(s100)], Proceeding),
             (Calling, Response(s180), vec![no_a, no_b, Pass(s180)], Proceeding),
             (Calling, Response(s200), vec![no_a, no_b, Pass(s200), m], Accepted),
@@ -145,8 +146,19 @@ fn a_cancel_waits_for_a_provisional_response() {
     assert!(machine.is_cancelled());
     let out = run(&mut machine, &[Event::Response(status(100))]);
     let cancel = [Action::SendCancel, Action::Arm(Timer::Cancelled, ms(32_000))];
-    assert_eq!(out[2..], [Action::Pass(status(100)), cancel[0], cancel[1]]);
+    assert_eq!(out, [Action::Disarm(Timer::B), Action::Pass(status(100)), cancel[0], cancel[1]]);
     assert_eq!(run(&mut machine, &[Event::Cancel]), [], "one CANCEL");
+}
+
+#[test]
+fn an_invite_that_is_not_wanted_is_not_sent_again() {
+    let mut driven = driven();
+    driven.event(Event::Cancel);
+    driven.event(Event::Timer(Timer::A));
+    assert_eq!(driven.count(|action| *action == Action::ResendRequest), 0, "A fired just before");
+    driven.run_out();
+    assert_eq!(driven.count(|action| *action == Action::ResendRequest), 0);
+    assert_eq!(driven.said.last(), Some(&(ms(32_000), Action::Terminated(Ended::Timeout))));
 }
 
 #[test]
