@@ -47,7 +47,9 @@ pub enum Event {
     Ack,
     /// Client: a response arrived.
     Response(StatusCode),
-    /// Server: the user answers with the response it hands over.
+    /// Server: the user answers with the response it hands over. What must not be sent is not: for another request
+    /// than INVITE a provisional response other than 100, or one too early, and 408, which counts as
+    /// [`Event::Abandon`] (RFC 4320 4).
     Respond(StatusCode),
     /// INVITE client: the user does not want the call any more. The CANCEL waits for a provisional response (9.1);
     /// until then the INVITE is not sent again.

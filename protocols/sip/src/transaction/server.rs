@@ -9,7 +9,7 @@ use crate::status::StatusCode;
 pub enum State {
     /// Nothing was sent: retransmissions of the request are absorbed.
     Trying,
-    /// A provisional response was sent.
+    /// A 100 was sent.
     Proceeding,
     /// The final response was sent.
     Completed,
@@ -47,14 +47,8 @@ impl Server {
                 out.push(Action::SendTrying);
             }
             (State::Proceeding | State::Completed, Event::Request) => out.push(Action::ResendResponse),
-            (State::Trying | State::Proceeding, Event::Respond(status)) => {
-                self.disarm_trying(out);
-                self.respond(status, timers, out);
-            }
-            (State::Trying | State::Proceeding, Event::Abandon) => {
-                self.disarm_trying(out);
-                self.abandon(timers, out);
-            }
+            (State::Trying | State::Proceeding, Event::Respond(status)) => self.respond(status, timers, out),
+            (State::Trying | State::Proceeding, Event::Abandon) => self.abandon(timers, out),
             // RFC 6026 8.8: the state stays, and a retransmission gets the response sent again.
             (State::Proceeding | State::Completed, Event::TransportError) => out.push(Action::Undelivered),
             (State::Completed, Event::Timer(Timer::J)) => self.end(Ended::Done, out),
@@ -64,11 +58,16 @@ impl Server {
     }
 
     fn respond(&mut self, status: StatusCode, timers: &TimerOptions, out: &mut Vec<Action>) {
-        out.push(Action::SendResponse(status));
         if status.is_provisional() {
-            self.state = State::Proceeding;
+            self.provisional(status, out);
             return;
         }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            self.abandon(timers, out);
+            return;
+        }
+        self.disarm_trying(out);
+        out.push(Action::SendResponse(status));
         self.state = State::Completed;
         match wait(self.transport, timers.t1_64()) {
             after if after.is_zero() => self.end(Ended::Done, out),
@@ -76,8 +75,19 @@ impl Server {
         }
     }
 
+    /// No other than 100, and over an unreliable transport none before the timer allows it (RFC 4320 4.1).
+    fn provisional(&mut self, status: StatusCode, out: &mut Vec<Action>) {
+        let allowed = status == StatusCode::TRYING && self.transport == Transport::Reliable;
+        if allowed && self.state == State::Trying {
+            self.disarm_trying(out);
+            out.push(Action::SendResponse(status));
+            self.state = State::Proceeding;
+        }
+    }
+
     /// Forgotten at once, the client's next retransmission would be a new request.
     fn abandon(&mut self, timers: &TimerOptions, out: &mut Vec<Action>) {
+        self.disarm_trying(out);
         self.state = State::Silent;
         match wait(self.transport, timers.t1_64()) {
             after if after.is_zero() => self.end(Ended::Abandoned, out),

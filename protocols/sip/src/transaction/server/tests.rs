@@ -19,7 +19,7 @@ fn in_state(transport: Transport, state: State) -> Server {
     let mut machine = Server::start(transport, &timers(), &mut Vec::new());
     match state {
         State::Trying => {}
-        State::Proceeding => drop(run(&mut machine, Event::Respond(status(100)))),
+        State::Proceeding => drop(run(&mut machine, Event::Timer(Timer::Trying))),
         // Over a reliable transport there is no such state to rest in.
         State::Completed => machine.state = State::Completed,
         State::Silent => machine.state = State::Silent,
@@ -43,20 +43,17 @@ fn unreliable() {
     use State::{Completed, Proceeding, Silent, Trying};
     let over = State::Terminated;
     let (no_100, j) = (Disarm(Timer::Trying), Arm(Timer::J, ms(32_000)));
-    let [s100, s180, s200, s486] = [100, 180, 200, 486].map(status);
+    let [s200, s486] = [200, 486].map(status);
     table(
         Transport::Unreliable,
         &[
             // Request: absorbed.
             (Trying, Fired(Timer::Trying), vec![SendTrying], Proceeding),
-            (Trying, Respond(s100), vec![no_100, SendResponse(s100)], Proceeding),
-            (Trying, Respond(s180), vec![no_100, SendResponse(s180)], Proceeding),
+            // Respond 100: too early. Respond 180: never.
             (Trying, Respond(s200), vec![no_100, SendResponse(s200), j], Completed),
             (Trying, Respond(s486), vec![no_100, SendResponse(s486), j], Completed),
             (Trying, Abandon, vec![no_100, j], Silent),
             (Proceeding, Request, vec![ResendResponse], Proceeding),
-            (Proceeding, Respond(s100), vec![SendResponse(s100)], Proceeding),
-            (Proceeding, Respond(s180), vec![SendResponse(s180)], Proceeding),
             (Proceeding, Respond(s200), vec![SendResponse(s200), j], Completed),
             (Proceeding, Respond(s486), vec![SendResponse(s486), j], Completed),
             (Proceeding, Abandon, vec![j], Silent),
@@ -78,6 +75,32 @@ fn reliable() {
         let sent = Action::SendResponse(code);
         assert_eq!(out[1..], [sent, Action::Terminated(Ended::Done)], "timer J is zero");
     }
+}
+
+#[test]
+fn a_408_is_silence() {
+    for state in [State::Trying, State::Proceeding] {
+        let mut machine = in_state(Transport::Unreliable, state);
+        let out = run(&mut machine, Event::Respond(status(408)));
+        assert_eq!((out.last(), machine.state()), (Some(&Action::Arm(Timer::J, ms(32_000))), State::Silent));
+        assert!(!out.contains(&Action::SendResponse(status(408))), "RFC 4320 4.2");
+        assert_eq!(run(&mut machine, Event::Request), []);
+    }
+}
+
+#[test]
+fn no_provisional_response_but_100() {
+    for code in (101..200).map(status) {
+        for (transport, state) in
+            [(Transport::Reliable, State::Trying), (Transport::Unreliable, State::Proceeding)]
+        {
+            assert_eq!(run(&mut in_state(transport, state), Event::Respond(code)), [], "{code}");
+        }
+    }
+    let mut machine = in_state(Transport::Reliable, State::Trying);
+    let out = run(&mut machine, Event::Respond(status(100)));
+    assert_eq!(out, [Action::Disarm(Timer::Trying), Action::SendResponse(status(100))], "at any time");
+    assert_eq!(run(&mut machine, Event::Respond(status(100))), [], "says nothing new");
 }
 
 #[test]
