@@ -80,8 +80,9 @@ impl<T> TimerWheel<T> {
         self.len() == 0
     }
 
-    /// Arms a timer for `at`; one in the past is due at once. O(1). [`Full`] drops the value: give the wheel
-    /// room for every timer that the tables before it admit.
+    /// Arms a timer for `at`; one in the past is due at once. O(1). [`Full`] drops the value, and a transaction
+    /// whose timer never fires is never freed: give the wheel room for every timer that the tables before it admit
+    /// (2 of a transaction, 2 of a response context), or take a timer that was refused as fired.
     pub fn arm(&mut self, at: Instant, value: T) -> Result<TimerId, Full> {
         let deadline = self.tick_not_before(at);
         let (index, generation) = self.slab.insert(value, deadline).ok_or(Full)?;
