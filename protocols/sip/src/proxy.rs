@@ -19,8 +19,8 @@ use std::time::Duration;
 use crate::status::StatusCode;
 use crate::transaction::Failure;
 
-/// The least timer C (16.6 step 11); less counts as this.
-pub const TIMER_C_MIN: Duration = Duration::from_secs(180);
+/// The least timer C, which must be larger than 3 minutes (16.6 step 11); less counts as this.
+pub const TIMER_C_MIN: Duration = Duration::from_secs(181);
 
 /// Attempts that one call may have, whatever [`FailoverOptions::attempts_max`] says.
 pub const ATTEMPTS_MAX: usize = 16;
@@ -28,7 +28,8 @@ pub const ATTEMPTS_MAX: usize = 16;
 /// Settings of the call's trunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How long a vendor may ring without a new provisional response; at least [`TIMER_C_MIN`].
+    /// How long a vendor may ring without a new provisional response; [`TIMER_C_MIN`] to
+    /// [`TIME_MAX`](crate::transaction::TIME_MAX).
     pub timer_c: Duration,
     /// Forward a 503 where every vendor gave that. Otherwise it becomes 500: upstream it would say that this
     /// node is overloaded (16.7 step 6).
@@ -77,7 +78,8 @@ pub enum Input {
     Started {
         /// As in the step.
         branch: BranchId,
-        /// How long this vendor may give no sign of ringing; `None` waits as long as the transaction does.
+        /// How long this vendor may give no sign of ringing; `None` waits as long as the transaction does. More
+        /// than [`TIME_MAX`](crate::transaction::TIME_MAX) counts as that.
         pdd: Option<Duration>,
     },
     /// No vendor is left. The status goes upstream where none was tried at all; one below 300 counts as 500.
@@ -123,7 +125,8 @@ pub enum Step {
     ForwardKept(BranchId, StatusCode),
     /// Make this final response and send it upstream.
     Respond(StatusCode),
-    /// Give `Event::Cancel` to the client transaction of this branch.
+    /// Give `Event::Cancel` to the client transaction of this branch. It may have ended just before, and be freed:
+    /// then there is nothing to do.
     Cancel(BranchId),
     /// The response in hand is a 2xx that the caller shall not have: acknowledge it, and end the call there with
     /// a BYE, one for each To tag of the branch. With a tag that was ended already the ACK was lost: acknowledge

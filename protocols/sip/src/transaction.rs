@@ -22,7 +22,7 @@ pub use client_invite::ClientInvite;
 pub use key::{Key, KeyMap, Keys, RequestParts};
 pub use server::Server;
 pub use server_invite::ServerInvite;
-pub use timers::{Timer, TimerOptions};
+pub use timers::{TIME_MAX, Timer, TimerOptions};
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ pub enum Failure {
     Timeout,
     /// The request could not be sent.
     Transport,
-    /// A CANCEL was sent, and no final response came within 64 T1 after it (9.1).
+    /// A CANCEL was sent, and no final response came within 64 T1 after it (9.1), nor within 32 s.
     Cancelled,
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::best::{Answer, is_better};
 use super::{ATTEMPTS_MAX, BranchId, Input, Options, ProxyTimer, Step, TIMER_C_MIN, failover, forward};
 use crate::status::StatusCode;
+use crate::transaction::TIME_MAX;
 
 /// One INVITE's attempts. Settings come with every input and must be those of its beginning.
 #[derive(Clone, Debug)]
@@ -137,8 +138,8 @@ impl ResponseContext {
             return;
         }
         self.phase = Phase::Trying(Attempt { branch, provisional: false, pdd: pdd.is_some() });
-        out.push(Step::Arm(ProxyTimer::C, branch, options.timer_c.max(TIMER_C_MIN)));
-        out.extend(pdd.map(|pdd| Step::Arm(ProxyTimer::Pdd, branch, pdd)));
+        out.push(Step::Arm(ProxyTimer::C, branch, timer_c(options)));
+        out.extend(pdd.map(|pdd| Step::Arm(ProxyTimer::Pdd, branch, pdd.min(TIME_MAX))));
     }
 
     /// Whether it is the branch that was asked for, which is now.
@@ -190,7 +191,7 @@ impl ResponseContext {
         if status != StatusCode::EARLY_DIALOG_TERMINATED && std::mem::take(&mut attempt.pdd) {
             out.push(Step::Disarm(ProxyTimer::Pdd));
         }
-        out.push(Step::Arm(ProxyTimer::C, branch, options.timer_c.max(TIMER_C_MIN)));
+        out.push(Step::Arm(ProxyTimer::C, branch, timer_c(options)));
         out.push(Step::Forward(branch, status));
         true
     }
@@ -400,6 +401,10 @@ impl ResponseContext {
             branch.state = state;
         }
     }
+}
+
+fn timer_c(options: &Options) -> Duration {
+    options.timer_c.clamp(TIMER_C_MIN, TIME_MAX)
 }
 
 #[cfg(test)]

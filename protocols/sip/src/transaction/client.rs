@@ -32,7 +32,7 @@ impl Client {
         if transport == Transport::Unreliable {
             out.push(Action::Arm(Timer::E, timers.e(1)));
         }
-        out.push(Action::Arm(Timer::F, timers.f));
+        out.push(Action::Arm(Timer::F, timers.f()));
         Self { state: State::Trying, transport, sent: 1 }
     }
 
@@ -77,7 +77,7 @@ impl Client {
         self.state = State::Completed;
         self.disarm_retransmission(out);
         out.extend([Action::Disarm(Timer::F), Action::Pass(status)]);
-        match wait(self.transport, timers.t4) {
+        match wait(self.transport, timers.t4()) {
             after if after.is_zero() => self.end(Ended::Done, out),
             after => out.push(Action::Arm(Timer::K, after)),
         }

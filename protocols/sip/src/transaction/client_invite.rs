@@ -43,7 +43,7 @@ impl ClientInvite {
         if transport == Transport::Unreliable {
             out.push(Action::Arm(Timer::A, timers.a(1)));
         }
-        out.push(Action::Arm(Timer::B, timers.b));
+        out.push(Action::Arm(Timer::B, timers.b()));
         Self { state: State::Calling, transport, cancel: Cancel::No, sent: 1 }
     }
 
@@ -118,12 +118,12 @@ impl ClientInvite {
         }
         if status.is_success() {
             self.state = State::Accepted;
-            out.extend([Action::Pass(status), Action::Arm(Timer::M, timers.t1_64())]);
+            out.extend([Action::Pass(status), Action::Arm(Timer::M, timers.linger())]);
             return;
         }
         self.state = State::Completed;
         out.extend([Action::SendAck, Action::Pass(status)]);
-        match wait(self.transport, timers.d) {
+        match wait(self.transport, timers.d()) {
             after if after.is_zero() => self.end(Ended::Done, out),
             after => out.push(Action::Arm(Timer::D, after)),
         }
@@ -131,7 +131,7 @@ impl ClientInvite {
 
     fn send_cancel(&mut self, timers: &TimerOptions, out: &mut Vec<Action>) {
         self.cancel = Cancel::Sent;
-        out.extend([Action::SendCancel, Action::Arm(Timer::Cancelled, timers.t1_64())]);
+        out.extend([Action::SendCancel, Action::Arm(Timer::Cancelled, timers.linger())]);
     }
 
     fn disarm_calling(&self, out: &mut Vec<Action>) {

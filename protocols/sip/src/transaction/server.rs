@@ -69,7 +69,7 @@ impl Server {
         self.disarm_trying(out);
         out.push(Action::SendResponse(status));
         self.state = State::Completed;
-        match wait(self.transport, timers.t1_64()) {
+        match wait(self.transport, timers.linger()) {
             after if after.is_zero() => self.end(Ended::Done, out),
             after => out.push(Action::Arm(Timer::J, after)),
         }
@@ -89,7 +89,7 @@ impl Server {
     fn abandon(&mut self, timers: &TimerOptions, out: &mut Vec<Action>) {
         self.disarm_trying(out);
         self.state = State::Silent;
-        match wait(self.transport, timers.t1_64()) {
+        match wait(self.transport, timers.linger()) {
             after if after.is_zero() => self.end(Ended::Abandoned, out),
             after => out.push(Action::Arm(Timer::J, after)),
         }

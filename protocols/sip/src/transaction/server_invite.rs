@@ -32,8 +32,8 @@ pub struct ServerInvite {
 impl ServerInvite {
     /// Begins with the INVITE that is being passed to the user.
     pub fn start(transport: Transport, timers: &TimerOptions, out: &mut Vec<Action>) -> Self {
-        let responded = timers.trying.is_zero();
-        out.push(if responded { Action::SendTrying } else { Action::Arm(Timer::Trying, timers.trying) });
+        let responded = timers.trying().is_zero();
+        out.push(if responded { Action::SendTrying } else { Action::Arm(Timer::Trying, timers.trying()) });
         Self { state: State::Proceeding, transport, responded, sent: 0 }
     }
 
@@ -87,14 +87,14 @@ impl ServerInvite {
         out.push(Action::SendResponse(status));
         if status.is_success() {
             self.state = State::Accepted;
-            out.push(Action::Arm(Timer::L, timers.t1_64()));
+            out.push(Action::Arm(Timer::L, timers.linger()));
         } else if status.is_final() {
             self.state = State::Completed;
             self.sent = 1;
             if self.transport == Transport::Unreliable {
                 out.push(Action::Arm(Timer::G, timers.e(1)));
             }
-            out.push(Action::Arm(Timer::H, timers.h));
+            out.push(Action::Arm(Timer::H, timers.h()));
         }
     }
 
@@ -102,7 +102,7 @@ impl ServerInvite {
         self.state = State::Confirmed;
         self.disarm_retransmission(out);
         out.push(Action::Disarm(Timer::H));
-        match wait(self.transport, timers.t4) {
+        match wait(self.transport, timers.t4()) {
             after if after.is_zero() => self.end(Ended::Done, out),
             after => out.push(Action::Arm(Timer::I, after)),
         }

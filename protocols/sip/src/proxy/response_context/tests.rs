@@ -277,13 +277,19 @@ fn a_context_is_small() {
 }
 
 #[test]
-fn timer_c_is_never_short() {
+fn timer_c_is_never_short_nor_endless() {
     let options = Options { timer_c: secs(5), ..Options::default() };
     let mut out = Vec::new();
     let mut context = ResponseContext::start(&mut out);
     out.clear();
     context.handle(Input::Started { branch: A, pdd: None }, &options, &mut out);
     assert_eq!(out, [Step::Arm(ProxyTimer::C, A, TIMER_C_MIN)]);
+    assert!(TIMER_C_MIN > secs(180), "larger than 3 minutes (16.6 step 11)");
+    out.clear();
+    let (options, pdd) = (Options { timer_c: Duration::MAX, ..options }, Some(Duration::MAX));
+    ResponseContext::start(&mut Vec::new()).handle(Input::Started { branch: A, pdd }, &options, &mut out);
+    let both = [ProxyTimer::C, ProxyTimer::Pdd].map(|timer| Step::Arm(timer, A, TIME_MAX));
+    assert_eq!(out, both, "can be added to the clock");
 }
 
 #[test]
