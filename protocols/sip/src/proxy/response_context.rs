@@ -244,7 +244,7 @@ impl ResponseContext {
                 }
                 self.conclude(options, out);
             }
-            _ => self.judge(branch, answer, options, out),
+            Phase::Choosing | Phase::Trying(_) | Phase::Done => self.judge(branch, answer, options, out),
         }
     }
 
@@ -258,14 +258,17 @@ impl ResponseContext {
         self.fold(branch, answer, out);
         // A 6xx speaks for every vendor: none is tried after it, and the present one has to end first (16.7
         // step 5).
+        if answer.status.class() != 6 {
+            return;
+        }
         match self.phase {
-            Phase::Choosing if answer.status.class() == 6 => self.conclude(options, out),
-            Phase::Trying(Attempt { branch, .. }) if answer.status.class() == 6 => {
+            Phase::Choosing => self.conclude(options, out),
+            Phase::Trying(Attempt { branch, .. }) => {
                 self.disarm(out);
                 self.phase = Phase::Stopping(branch, StoppedBy::Proxy);
                 out.push(Step::Cancel(branch));
             }
-            _ => {}
+            Phase::Stopping(..) | Phase::Done => {}
         }
     }
 

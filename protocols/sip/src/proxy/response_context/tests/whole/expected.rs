@@ -47,9 +47,10 @@ impl Expected {
             let crossed = |status: StatusCode| {
                 in_hand == Some(status) && status.class() != 5 && ![401, 407].contains(&status.as_u16())
             };
-            let right = match sent {
-                Step::ForwardKept(_, status) => crossed(status),
-                _ => sent == Step::Respond(status(487)),
+            let right = if let Step::ForwardKept(_, status) = sent {
+                crossed(status)
+            } else {
+                sent == Step::Respond(status(487))
             };
             assert!(right, "{sent:?} to a caller that cancelled");
             return;
@@ -60,9 +61,10 @@ impl Expected {
         };
         let hidden = best.status.as_u16() == 503 && !(pass_503 && best.received);
         let owed = if hidden { status(500) } else { best.status };
-        match sent {
-            Step::ForwardKept(_, status) => assert_eq!((status, best.received), (owed, true)),
-            _ => assert_eq!((sent, best.received && !hidden), (Step::Respond(owed), false)),
+        if let Step::ForwardKept(_, status) = sent {
+            assert_eq!((status, best.received), (owed, true));
+        } else {
+            assert_eq!((sent, best.received && !hidden), (Step::Respond(owed), false));
         }
     }
 
