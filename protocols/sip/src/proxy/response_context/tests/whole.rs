@@ -285,9 +285,9 @@ impl World {
     fn step(&mut self, step: Happening) {
         match step {
             Happening::Vendor(..) | Happening::Bounce(_) if self.clients.is_empty() => {}
-            Happening::Vendor(index, code, sdp, to_tag) => {
+            Happening::Vendor(back, code, sdp, to_tag) => {
                 (self.sdp, self.to_tag) = (sdp, to_tag);
-                let owner = Owner::Client(index % self.clients.len());
+                let owner = Owner::Client((self.clients.len() - 1).saturating_sub(back));
                 self.push(Job::Event(owner, Event::Response(code)));
             }
             Happening::Bounce(index) => {
@@ -331,15 +331,21 @@ enum Gap {
     Bounce,
 }
 
+/// After which another vendor may be tried.
+const CODES: [u16; 10] = [302, 401, 404, 407, 408, 415, 420, 484, 500, 503];
+const REFUSALS: [u16; 13] = [302, 401, 404, 407, 408, 415, 420, 484, 486, 487, 500, 503, 603];
+
 fn happening() -> impl Strategy<Value = Happening> {
     let code = prop_oneof![
         3 => prop_oneof![Just(100_u16), Just(180), Just(183)],
         2 => Just(200_u16),
-        3 => prop_oneof![Just(302_u16), Just(401), Just(404), Just(407), Just(408), Just(484), Just(486), Just(487), Just(503), Just(603)],
+        4 => prop::sample::select(REFUSALS.to_vec()),
         1 => 100_u16..700,
     ];
+    // Mostly the latest vendor; the others are to answer late.
+    let back = prop_oneof![2 => Just(0_usize), 1 => 0_usize..4];
     prop_oneof![
-        8 => (0_usize..8, code.prop_map(status), any::<bool>(), 0_u8..3)
+        8 => (back, code.prop_map(status), any::<bool>(), 0_u8..3)
             .prop_map(|(branch, code, sdp, to_tag)| Happening::Vendor(branch, code, sdp, to_tag)),
         1 => (0_usize..8).prop_map(Happening::Bounce),
         1 => Just(Happening::Cancel),
@@ -372,8 +378,7 @@ proptest! {
         attempts_max in 0_u8..6,
         after_early_media in any::<bool>(),
         pass_503 in any::<bool>(),
-        codes in proptest::collection::vec(
-            prop_oneof![Just(302_u16), Just(401), Just(404), Just(407), Just(408), Just(484), Just(503)], 0..8),
+        codes in proptest::sample::subsequence(CODES.to_vec(), 0..=CODES.len()),
         happenings in proptest::collection::vec(happening(), 0..60),
     ) {
         let failover = FailoverOptions {
