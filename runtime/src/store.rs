@@ -17,7 +17,9 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,7 +45,7 @@ const LITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// commits long before this. The write-ahead log starts again from its beginning after it: this is its bound.
 const LITE_CHECKPOINT_PAGES: &str = "16384";
 /// Octets that the write-ahead log keeps on the disk when it starts again.
-const LITE_WAL_KEPT: &str = "67108864";
+const LITE_WAL_KEPT: u64 = 64 << 20;
 /// KiB of pages that the writer may hold (negative: KiB, not pages).
 const LITE_WRITER_CACHE: &str = "-65536";
 
@@ -65,6 +67,8 @@ pub struct Lite {
     pub read: SqlitePool,
     /// One connection, opened when it is first used, that copies the write-ahead log into the file.
     pub checkpoint: SqlitePool,
+    /// The write-ahead log.
+    wal: PathBuf,
 }
 
 /// Where a node keeps its data.
@@ -160,6 +164,20 @@ async fn reach(options: &PgConnectOptions) -> Result<(), Error> {
 }
 
 impl Lite {
+    /// Fills the write-ahead log up with zeros to the length that it keeps. A sync of octets that have their place
+    /// on the disk changes no length of a file and takes half the time (ext4: 0.23 instead of 0.40 ms). SQLite reads
+    /// the log up to the first frame whose salt and checksum are not the log's; zeros are no frame. For a start, when
+    /// nothing is written yet.
+    ///
+    /// # Errors
+    /// A full disk, as a rule; the log works without, only slower.
+    pub fn reserve_wal(&self) -> io::Result<()> {
+        let mut wal = OpenOptions::new().append(true).open(&self.wal)?;
+        let missing = LITE_WAL_KEPT.saturating_sub(wal.metadata()?.len());
+        io::copy(&mut io::repeat(0).take(missing), &mut wal)?;
+        wal.sync_data()
+    }
+
     async fn open(path: &Path) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -170,7 +188,7 @@ impl Lite {
             .busy_timeout(LITE_BUSY_TIMEOUT)
             .statement_cache_capacity(200)
             .pragma("temp_store", "memory")
-            .pragma("journal_size_limit", LITE_WAL_KEPT);
+            .pragma("journal_size_limit", LITE_WAL_KEPT.to_string());
         let writer = options
             .clone()
             .pragma("wal_autocheckpoint", LITE_CHECKPOINT_PAGES)
@@ -194,6 +212,8 @@ impl Lite {
             .min_connections(0)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self { write, read, checkpoint })
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        Ok(Self { write, read, checkpoint, wal: wal.into() })
     }
 }

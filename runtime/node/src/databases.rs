@@ -73,7 +73,15 @@ async fn open(config: &Config, part: Part) -> Result<Db, Failure> {
 
 async fn prepare(db: &Db, part: Part) -> Result<(), Failure> {
     match db {
-        Db::Lite(_) => migrate(db, part).await.map_err(Failure::run),
+        Db::Lite(lite) => {
+            migrate(db, part).await.map_err(Failure::run)?;
+            if part == Part::Log
+                && let Err(error) = lite.reserve_wal()
+            {
+                tracing::warn!(%error, "no room is reserved for the write-ahead log of the messages, commits take longer");
+            }
+            Ok(())
+        }
         Db::Pg(_) => {
             let pending = pending_migrations(db, part).await.map_err(Failure::run)?;
             if pending.is_empty() {

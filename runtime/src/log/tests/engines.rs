@@ -205,3 +205,31 @@ async fn the_write_ahead_log_is_copied_into_the_file_beside_the_commits() {
     drop(store.checkpoint.acquire().await.unwrap());
     assert!(size() > before);
 }
+
+#[tokio::test]
+async fn zeros_behind_the_write_ahead_log_are_no_part_of_it() {
+    let (dir, lite) = lite().await;
+    let (from, to) = (dir.path().join("log.db"), dir.path().join("copy"));
+    let mut batch = Batch::default();
+    for id in 1..=300 {
+        batch.accept(row(id));
+    }
+    lite.reserve_wal().unwrap();
+    let store = SqlLog::new(Db::Lite(lite.clone()));
+    store.commit(&batch).await.unwrap();
+    // As a crash leaves it: the write-ahead log and no orderly end.
+    std::fs::create_dir(&to).unwrap();
+    let wal = |file: &std::path::Path| file.with_extension("db-wal");
+    std::fs::copy(&from, to.join("log.db")).unwrap();
+    std::fs::copy(wal(&from), to.join("log.db-wal")).unwrap();
+    assert_eq!(std::fs::metadata(wal(&from)).unwrap().len(), 64 << 20);
+    let copy = Db::open_log(&Location { url: "", data_dir: &to }).await.unwrap();
+    let Db::Lite(opened) = &copy else { panic!("no url, and not SQLite") };
+    opened.reserve_wal().unwrap();
+    let copied = SqlLog::new(copy.clone());
+    assert_eq!(copied.counts().await.unwrap().queued, 300);
+    let mut batch = Batch::default();
+    batch.accept(row(301));
+    copied.commit(&batch).await.unwrap();
+    assert_eq!(copied.counts().await.unwrap().queued, 301);
+}
