@@ -173,9 +173,14 @@ impl Lite {
     /// A full disk, as a rule; the log works without, only slower.
     pub fn reserve_wal(&self) -> io::Result<()> {
         let mut wal = OpenOptions::new().append(true).open(&self.wal)?;
-        let missing = LITE_WAL_KEPT.saturating_sub(wal.metadata()?.len());
-        io::copy(&mut io::repeat(0).take(missing), &mut wal)?;
-        wal.sync_data()
+        let length = wal.metadata()?.len();
+        let zeros = io::repeat(0).take(LITE_WAL_KEPT.saturating_sub(length));
+        let reserved = io::copy(&mut { zeros }, &mut wal).and_then(|_| wal.sync_data());
+        if reserved.is_err() {
+            // What there is of room is for messages.
+            wal.set_len(length)?;
+        }
+        reserved
     }
 
     async fn open(path: &Path) -> Result<Self, Error> {
