@@ -2,4 +2,5 @@
 
 pub mod acl;
 pub mod cookie;
+pub mod flow;
 pub mod lcr;
