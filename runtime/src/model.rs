@@ -4,9 +4,15 @@
 mod entity;
 mod id;
 mod value;
+mod voice;
 
 pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route, Vendor};
 pub use self::id::{IdGenerator, MessageId};
 pub use self::value::{
-    Alphabet, Ban, BindModes, BindType, Cidr, Invalid, MessageIdFormat, Money, SystemId, Transport,
+    Alphabet, AuthType, Ban, BindModes, BindType, Cidr, HeaderAction, Invalid, MessageIdFormat, Money,
+    Oversize, SystemId, Transport, VendorStatus,
+};
+pub use self::voice::{
+    AclEntry, AclSource, DedicatedAddress, Gateway, HeaderRule, HighCost, NumberRule, Offer, Partition,
+    SipVendor, Trunk, Voice,
 };

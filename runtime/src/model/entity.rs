@@ -162,6 +162,8 @@ pub struct Did {
     pub customer: Option<Uuid>,
     /// The ESME account that gets its messages.
     pub account: Option<Uuid>,
+    /// The trunk that gets its calls.
+    pub trunk: Option<Uuid>,
 }
 
 /// Everything that messaging is configured with, at one version.

@@ -85,9 +85,8 @@ macro_rules! word_value {
     ($name:ident, $doc:literal, $what:literal, { $($variant:ident = $word:literal, $variant_doc:literal;)+ }) => {
         #[doc = $doc]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "lowercase")]
         pub enum $name {
-            $(#[doc = $variant_doc] $variant,)+
+            $(#[doc = $variant_doc] #[serde(rename = $word)] $variant,)+
         }
 
         impl $name {
@@ -123,6 +122,30 @@ word_value!(BindType, "How we bind to a vendor.", "a bind type: transceiver, tra
     Transceiver = "transceiver", "Both ways on one session.";
     Transmitter = "transmitter", "We only submit.";
     Receiver = "receiver", "We only receive.";
+});
+
+word_value!(AuthType, "How a trunk's calls are authenticated.", "an auth_type: IP_ACL, DIGEST or BOTH", {
+    IpAcl = "IP_ACL", "The source must be in the trunk's ACL.";
+    Digest = "DIGEST", "Challenged, whatever the source.";
+    Both = "BOTH", "Source and digest.";
+});
+
+word_value!(VendorStatus, "Whether a SIP vendor gets calls.", "a vendor status: ACTIVE, DRAINED or DISABLED", {
+    Active = "ACTIVE", "New calls, both ways.";
+    Drained = "DRAINED", "No new calls to it; what is up goes on, its own calls are taken, it is probed.";
+    Disabled = "DISABLED", "No new calls either way, not probed; what is up goes on.";
+});
+
+word_value!(Oversize, "How a request goes over UDP that is larger than 1,300 octets (RFC 3261 section 18.1.1).",
+    "an oversize policy: tcp or fragment", {
+    Tcp = "tcp", "By TCP where the next hop has it, else fragmented.";
+    Fragment = "fragment", "As IP fragments.";
+});
+
+word_value!(HeaderAction, "What a header rule does.", "a header action: set, add or remove", {
+    Set = "set", "The header with this value and no other of its name.";
+    Add = "add", "One more header.";
+    Remove = "remove", "Every header of the name goes.";
 });
 
 word_value!(Transport, "How SIP messages travel.", "a transport: udp, tcp or tls", {
@@ -190,7 +213,7 @@ impl fmt::Display for BindModes {
 }
 
 /// A network in CIDR form; a bare address is a network of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cidr {
     network: IpAddr,
@@ -198,6 +221,12 @@ pub struct Cidr {
 }
 
 impl Cidr {
+    /// The address as written, which may have bits outside of the prefix.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.network
+    }
+
     /// Length of the prefix.
     #[must_use]
     pub const fn bits(&self) -> u8 {

@@ -71,7 +71,7 @@ pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
         routes: collect(routes, route)?,
         dids: dids
             .into_iter()
-            .map(|(id, number, customer, account)| Did { id, number, customer, account })
+            .map(|(id, number, customer, account)| Did { id, number, customer, account, trunk: None })
             .collect(),
     })
 }

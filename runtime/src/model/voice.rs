@@ -1,0 +1,199 @@
+//! Configuration entities of voice, as the actors see them.
+
+mod address;
+mod rule;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+pub use self::address::{AclSource, Gateway};
+pub use self::rule::{HeaderRule, NumberRule};
+use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus};
+
+/// A customer's trunk: where calls come from, what they may cost, where calls to its numbers go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trunk {
+    /// Primary key.
+    pub id: Uuid,
+    /// Short stable number, from 1, never given again: it stands in sealed cookies and in call records.
+    pub number: u32,
+    /// Unique name.
+    pub name: String,
+    /// Who pays.
+    pub customer: Uuid,
+    /// How its calls are authenticated.
+    pub auth_type: AuthType,
+    /// False: no call either way.
+    pub active: bool,
+    /// New calls per second, both ways together; 0 is no limit.
+    pub cps: u32,
+    /// Calls at one time, both ways together; 0 is no limit.
+    pub channels: u32,
+    /// Which offers its calls choose from; None: it may not call out.
+    pub partition: Option<Uuid>,
+    /// Digit prefixes that it may call; empty is any.
+    pub allow: Vec<String>,
+    /// Digit prefixes that it may not call. The longest prefix of `allow` and `deny` decides; `deny` at a draw.
+    pub deny: Vec<String>,
+    /// High-cost prefixes that it may call all the same.
+    pub opened: Vec<String>,
+    /// Highest rate per minute that its calls may take.
+    pub rate_max: Option<Money>,
+    /// Its identity headers pass; else they are taken off.
+    pub trusted: bool,
+    /// Longest call; zero is no limit of the trunk's own.
+    pub max_duration: Duration,
+    /// How called numbers are rewritten as they come in from it.
+    pub callee_rules: Vec<NumberRule>,
+    /// How calling numbers are rewritten as they come in from it.
+    pub caller_rules: Vec<NumberRule>,
+    /// Changes to the headers of requests that go to it.
+    pub header_rules: Vec<HeaderRule>,
+    /// Where calls to its numbers go, in this order.
+    pub gateways: Vec<Gateway>,
+}
+
+/// A source that a trunk's calls come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AclEntry {
+    /// Primary key.
+    pub id: Uuid,
+    /// The trunk.
+    pub trunk: Uuid,
+    /// Source addresses.
+    pub network: Cidr,
+    /// Source port; None is any.
+    pub port: Option<u16>,
+    /// Transport; None is any.
+    pub transport: Option<Transport>,
+}
+
+impl AclEntry {
+    /// The source without whose it is.
+    #[must_use]
+    pub const fn source(&self) -> AclSource {
+        AclSource { network: self.network, port: self.port, transport: self.transport }
+    }
+}
+
+/// An address of ours at which only one customer's calls arrive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DedicatedAddress {
+    /// Primary key.
+    pub id: Uuid,
+    /// Destination address.
+    pub address: IpAddr,
+    /// The customer.
+    pub customer: Uuid,
+}
+
+/// A SIP vendor account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipVendor {
+    /// Primary key.
+    pub id: Uuid,
+    /// Short stable number, as a trunk's, in a numbering of its own.
+    pub number: u32,
+    /// Unique name.
+    pub name: String,
+    /// Whether it gets calls.
+    pub status: VendorStatus,
+    /// Where its calls go, in this order.
+    pub gateways: Vec<Gateway>,
+    /// Sources that it may send from, beside its gateways' addresses.
+    pub networks: Vec<Cidr>,
+    /// New calls per second to it; 0 is no limit.
+    pub cps: u32,
+    /// Calls at one time to it; 0 is no limit.
+    pub channels: u32,
+    /// Order among vendors of equal offers; lower first.
+    pub priority: i32,
+    /// Share among vendors of equal offers and priority.
+    pub weight: u32,
+    /// Time for its first answer other than 100; then the next vendor has the call.
+    pub pdd_timeout: Duration,
+    /// Time for its final answer after that (timer C, RFC 3261 section 16.6).
+    pub ring_timeout: Duration,
+    /// Final statuses after which the next vendor has the call, beside 408 and 5xx.
+    pub failover_statuses: Vec<u16>,
+    /// The next vendor may have the call even when this one had sent early media.
+    pub failover_after_early_media: bool,
+    /// Time between OPTIONS to each gateway; zero is never.
+    pub probe_interval: Duration,
+    /// How its large requests go.
+    pub oversize: Oversize,
+    /// How called numbers are rewritten for it.
+    pub callee_rules: Vec<NumberRule>,
+    /// How calling numbers are rewritten for it.
+    pub caller_rules: Vec<NumberRule>,
+    /// Changes to the headers of requests that go to it.
+    pub header_rules: Vec<HeaderRule>,
+    /// Identity headers go to it and are believed from it; else they are taken off.
+    pub trusted: bool,
+}
+
+/// A set of offers that trunks choose from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Primary key.
+    pub id: Uuid,
+    /// Short stable number, as a trunk's, in a numbering of its own.
+    pub number: u32,
+    /// Unique name.
+    pub name: String,
+}
+
+/// A vendor's rate for a destination, within a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Primary key.
+    pub id: Uuid,
+    /// The partition.
+    pub partition: Uuid,
+    /// Destination prefix, digits; empty is every destination.
+    pub prefix: String,
+    /// The vendor.
+    pub vendor: Uuid,
+    /// Per minute.
+    pub rate: Money,
+    /// Order among offers of equal prefix; lower first.
+    pub priority: i32,
+    /// Share among offers of equal prefix, priority and rate.
+    pub weight: u32,
+    /// True: not chosen, and no shorter prefix of the same vendor in its place.
+    pub blocked: bool,
+}
+
+/// A destination that is closed to trunks that have not opened it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HighCost {
+    /// Destination prefix, digits.
+    pub prefix: String,
+}
+
+/// Everything that voice is configured with, at one version.
+#[derive(Debug, Clone, Default)]
+pub struct Voice {
+    /// The version read; it grows with every change.
+    pub version: i64,
+    /// Customers.
+    pub customers: Vec<Customer>,
+    /// Their trunks.
+    pub trunks: Vec<Trunk>,
+    /// Sources of the trunks; no source twice.
+    pub acl: Vec<AclEntry>,
+    /// Addresses of ours that are one customer's.
+    pub dedicated: Vec<DedicatedAddress>,
+    /// Vendors.
+    pub vendors: Vec<SipVendor>,
+    /// Partitions.
+    pub partitions: Vec<Partition>,
+    /// Offers of vendors.
+    pub offers: Vec<Offer>,
+    /// Destinations that are closed until opened.
+    pub high_cost: Vec<HighCost>,
+    /// Numbers.
+    pub dids: Vec<Did>,
+}
