@@ -37,9 +37,14 @@ pub struct Cookie {
     pub vendor: u32,
     /// The media node that anchors it; 0 is none.
     pub media: u8,
-    /// The node that owns the dialog's actor, as far as was known when it was sealed.
+    /// The node that owns the dialog's actor, as far as was known when it was sealed; below [`INBOUND`].
     pub owner: u16,
+    /// Whether the vendor called the trunk, and not the other way round.
+    pub inbound: bool,
 }
+
+/// The bit beside the owner that says which way the call goes.
+const INBOUND: u16 = 1 << 15;
 
 /// The call that a cookie belongs to. When the callee sends, the caller's tag stands in To.
 #[derive(Debug, Clone, Copy)]
@@ -175,7 +180,8 @@ impl Cookie {
         let mut octets = [0; PLAIN_LEN];
         let fields = self.dialog.into_bytes().into_iter();
         let fields = fields.chain(self.trunk.to_be_bytes()).chain(self.vendor.to_be_bytes());
-        let fields = fields.chain([self.media]).chain(self.owner.to_be_bytes());
+        let owner = self.owner & !INBOUND | if self.inbound { INBOUND } else { 0 };
+        let fields = fields.chain([self.media]).chain(owner.to_be_bytes());
         octets.iter_mut().zip(fields).for_each(|(place, octet)| *place = octet);
         octets
     }
@@ -183,13 +189,12 @@ impl Cookie {
     fn from_octets(octets: [u8; PLAIN_LEN]) -> Self {
         let mut octets = octets.into_iter();
         let mut next = || octets.next().unwrap_or(0);
-        Self {
-            dialog: Uuid::from_bytes(std::array::from_fn(|_| next())),
-            trunk: u32::from_be_bytes(std::array::from_fn(|_| next())),
-            vendor: u32::from_be_bytes(std::array::from_fn(|_| next())),
-            media: next(),
-            owner: u16::from_be_bytes(std::array::from_fn(|_| next())),
-        }
+        let dialog = Uuid::from_bytes(std::array::from_fn(|_| next()));
+        let trunk = u32::from_be_bytes(std::array::from_fn(|_| next()));
+        let vendor = u32::from_be_bytes(std::array::from_fn(|_| next()));
+        let media = next();
+        let owner = u16::from_be_bytes(std::array::from_fn(|_| next()));
+        Self { dialog, trunk, vendor, media, owner: owner & !INBOUND, inbound: owner & INBOUND != 0 }
     }
 }
 

@@ -274,6 +274,13 @@ impl Cidr {
     }
 }
 
+impl From<IpAddr> for Cidr {
+    /// The network of this address alone.
+    fn from(address: IpAddr) -> Self {
+        Self { network: address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 impl FromStr for Cidr {
     type Err = Invalid;
 

@@ -1,0 +1,63 @@
+//! What workers count, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows, shared by workers.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($name:ident: $doc:literal;)*) => {
+        /// The counters of a node's calls.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $(#[doc = $doc] pub $name: Counter,)*
+        }
+
+        impl Counters {
+            /// Name, meaning and sum of each.
+            pub fn all(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), $doc, self.$name.get()),)*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    requests: "Requests received.";
+    responses: "Responses received.";
+    not_sip: "Datagrams without a start line of SIP.";
+    malformed: "Messages that broke a rule.";
+    strangers: "Requests from sources that no trunk or vendor has.";
+    strangers_dropped: "Of those, the ones that heard nothing.";
+    responses_foreign: "Responses with a branch that we did not make.";
+    responses_stray: "Responses to nothing that is open.";
+    retransmissions_received: "Requests that came again.";
+    retransmissions_sent: "Requests and responses that we sent again.";
+    undelivered: "Messages that could not be sent.";
+    invites: "New calls from known sources.";
+    invites_refused: "Of those, the ones that no vendor was asked for.";
+    over_cps: "Calls refused for too many per second.";
+    over_channels: "Calls refused for too many at one time.";
+    overload: "Calls refused because the worker was full.";
+    attempts: "Attempts at vendors.";
+    failovers: "Attempts after another one had failed.";
+    answers: "Calls answered.";
+    ended_at_vendor: "Answers that came too late, ended at the vendor.";
+    in_dialog: "Requests within dialogs.";
+    in_dialog_refused: "Of those, the ones whose cookie, source or dialog was not right.";
+    acks_dropped: "ACKs that belong to nothing.";
+    loops: "Requests that had been here before, unchanged.";
+}

@@ -1,0 +1,190 @@
+//! What a worker knows of a dialog: who may speak in it, where requests go, and enough to end it itself.
+//!
+//! Pure data. The sealed cookie is the routing truth: a dialog that is not here can still be served from it. What is
+//! here makes it strict (tags, addresses) and lets us write a BYE to either side.
+
+use std::net::{IpAddr, SocketAddr};
+
+use runtime::model::Transport;
+use sip::{CSeq, HeaderId, Message, NameAddr, Uri};
+use uuid::Uuid;
+
+use super::flow::Flow;
+use super::routing::Direction;
+use super::settings::default_port;
+use super::transactions::Now;
+
+/// One dialog.
+#[derive(Debug, Clone)]
+pub struct Dialog {
+    /// Its number, in its cookie.
+    pub id: Uuid,
+    /// Which way the call goes.
+    pub direction: Direction,
+    /// Number of the trunk, as in the cookie.
+    pub trunk: u32,
+    /// Number of the vendor, as in the cookie.
+    pub vendor: u32,
+    /// Call-ID.
+    pub call_id: Box<[u8]>,
+    /// Who called.
+    pub caller: Side,
+    /// Who was called; of an early dialog the last that answered.
+    pub callee: Side,
+    /// Whether both sides are trusted with identities.
+    pub trusted: bool,
+    /// Whether a 2xx came.
+    pub confirmed: bool,
+    /// A BYE that was passed on and not answered yet: who sent it, and when.
+    pub ending: Option<(End, Now)>,
+}
+
+/// One end of a dialog, as we see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Side {
+    /// Where requests to it go.
+    pub flow: Flow,
+    /// Where its messages come from.
+    pub source: SocketAddr,
+    /// From or To as this side writes itself, with its tag.
+    pub name: Box<[u8]>,
+    /// Its Contact, a URI: what requests to it are for.
+    pub target: Box<[u8]>,
+    /// Route values of requests to it, the nearest first, without us.
+    pub routes: Box<[u8]>,
+    /// The last CSeq that it sent; 0 before.
+    pub cseq: u32,
+}
+
+/// Which side of a dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Who called.
+    Caller,
+    /// Who was called.
+    Callee,
+}
+
+impl End {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+impl Dialog {
+    /// One side.
+    pub const fn side(&self, end: End) -> &Side {
+        match end {
+            End::Caller => &self.caller,
+            End::Callee => &self.callee,
+        }
+    }
+
+    /// One side.
+    pub const fn side_mut(&mut self, end: End) -> &mut Side {
+        match end {
+            End::Caller => &mut self.caller,
+            End::Callee => &mut self.callee,
+        }
+    }
+}
+
+impl Side {
+    /// A side of which nothing is known but where requests to it go.
+    pub fn unknown(flow: Flow) -> Self {
+        let nothing = || Box::from(&[][..]);
+        Self { flow, source: flow.peer, name: nothing(), target: nothing(), routes: nothing(), cseq: 0 }
+    }
+
+    /// Its tag; empty before it has one.
+    pub fn tag(&self) -> &[u8] {
+        NameAddr::parse(&self.name).ok().and_then(|name| name.tag).unwrap_or_default()
+    }
+
+    /// Whether its messages may come from an address.
+    pub fn is_at(&self, address: IpAddr) -> bool {
+        [self.source, self.flow.peer].iter().any(|known| known.ip().to_canonical() == address.to_canonical())
+    }
+
+    /// Learns from a request that this side sent: the caller's INVITE, or a target refresh.
+    pub fn learn_request(&mut self, request: &Message, flow: Flow) {
+        self.source = flow.peer;
+        if let Some(from) = request.value(HeaderId::From) {
+            self.name = unfolded(from);
+        }
+        if let Some(cseq) = request.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()) {
+            self.cseq = self.cseq.max(cseq.number);
+        }
+        self.learn_target(request, flow);
+    }
+
+    /// Learns from a response that this side sent.
+    pub fn learn_response(&mut self, response: &Message, flow: Flow) {
+        self.source = flow.peer;
+        if let Some(to) = response.value(HeaderId::To) {
+            self.name = unfolded(to);
+        }
+        self.learn_target(response, flow);
+    }
+
+    /// A new Contact is the new remote target (12.2.1.2).
+    pub fn learn_target(&mut self, message: &Message, flow: Flow) {
+        let contact = message.list(HeaderId::Contact).next().and_then(|value| NameAddr::parse(value).ok());
+        if let Some(contact) = contact.filter(|contact| !contact.is_star()) {
+            self.target = Box::from(contact.uri);
+        }
+        let next = first_route(&self.routes).unwrap_or_else(|| self.target.to_vec());
+        self.flow = flow_to(&next, flow);
+    }
+
+    /// Takes the Record-Routes of a message as the route set (12.1): `ours` of them at the near end are our own.
+    /// The caller's stand in the INVITE as it came; the callee's in its response, in the reverse order.
+    pub fn learn_routes<'m>(&mut self, elements: impl Iterator<Item = &'m [u8]>) {
+        let routes: Vec<&[u8]> = elements.collect();
+        self.routes = routes.join(&b", "[..]).into_boxed_slice();
+    }
+}
+
+/// Where a request for `uri` goes, as far as the URI tells it without a question to DNS; else, and where the address
+/// is a private one behind which the peer hides, back to where its messages come from.
+pub fn flow_to(uri: &[u8], known: Flow) -> Flow {
+    let Some(uri) = Uri::parse(uri).ok().and_then(Uri::sip) else { return known };
+    let transport = match uri.transport() {
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
+        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+        _ => known.transport,
+    };
+    let Some(ip) = uri.host.ip() else { return known };
+    let peer = SocketAddr::new(ip, uri.port.unwrap_or_else(|| default_port(transport)));
+    let hidden = is_private(ip) && !is_private(known.peer.ip());
+    let family = ip.is_ipv4() == known.peer.is_ipv4();
+    // A stream that is up leads there as well, and through what stands between.
+    let connected = known.connection != 0 && ip == known.peer.ip();
+    if hidden || !family || connected || transport != known.transport {
+        return known;
+    }
+    Flow { peer, ..known }
+}
+
+fn first_route(routes: &[u8]) -> Option<Vec<u8>> {
+    let first = sip::List::new(routes).next()?;
+    NameAddr::parse(first).ok().map(|route| route.uri.to_vec())
+}
+
+/// A value on one line.
+fn unfolded(value: &[u8]) -> Box<[u8]> {
+    value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect()
+}
+
+const fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,108 @@
+//! What a worker tells of calls: to those who keep time and money.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use runtime::model::Money;
+use sip::StatusCode;
+use uuid::Uuid;
+
+use super::dialog::{Dialog, End};
+use super::routing::Direction;
+use super::snapshot::Snapshot;
+use super::transactions::Now;
+use super::usage::Channel;
+
+/// Something that happened to a call.
+#[derive(Debug)]
+pub struct CallEvent {
+    /// The call: its dialog's number.
+    pub dialog: Uuid,
+    /// When.
+    pub at: Now,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum What {
+    /// An INVITE was admitted.
+    Started(Box<Started>),
+    /// A vendor's first answer other than 100.
+    Ringing,
+    /// An attempt at a vendor came to its end, or was answered.
+    Attempted(Box<Attempted>),
+    /// The caller was given a 2xx.
+    Answered(Box<Answered>),
+    /// The dialog has new targets or routes.
+    Refreshed(Box<Dialog>),
+    /// It is over, or never began.
+    Ended(Ended),
+}
+
+/// A call that begins.
+#[derive(Debug)]
+pub struct Started {
+    /// The configuration that it was planned by, and its places in it.
+    pub snapshot: Arc<Snapshot>,
+    /// The trunk, by place.
+    pub trunk: u32,
+    /// Which way.
+    pub direction: Direction,
+    /// Where the INVITE came from.
+    pub source: SocketAddr,
+    /// Call-ID, what is not UTF-8 replaced.
+    pub call_id: String,
+    /// The number that calls, as it came.
+    pub caller: String,
+    /// The number called, as it came.
+    pub callee: String,
+    /// The trunk's channel that the call has.
+    pub channel: Option<Channel>,
+}
+
+/// An attempt at a vendor.
+#[derive(Debug)]
+pub struct Attempted {
+    /// Counted from 0.
+    pub attempt: u8,
+    /// The vendor, by place.
+    pub vendor: u32,
+    /// Where the INVITE went.
+    pub address: SocketAddr,
+    /// The number as it was sent to the vendor.
+    pub callee: String,
+    /// The vendor's rate of a minute.
+    pub rate: Money,
+    /// Digits of its prefix.
+    pub prefix_len: u8,
+    /// When the INVITE went.
+    pub started: Now,
+    /// When the first answer other than 100 came.
+    pub ringing: Option<Now>,
+    /// The outcome.
+    pub status: StatusCode,
+    /// Whether the vendor said so; else it was silent, or could not be reached.
+    pub received: bool,
+}
+
+/// A call that is up.
+#[derive(Debug)]
+pub struct Answered {
+    /// The dialog as it stands.
+    pub dialog: Dialog,
+    /// The vendor's channel.
+    pub channel: Option<Channel>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// The final status that the caller got; 200 of a call that was up.
+    pub status: StatusCode,
+    /// Why, in the words of the call record.
+    pub reason: &'static str,
+    /// Who ended it; `None` is we.
+    pub by: Option<End>,
+}

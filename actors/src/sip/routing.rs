@@ -1,0 +1,163 @@
+//! Where a call may go: admission of its number, and the vendors or gateways to try, in order.
+//!
+//! Pure: the same snapshot, peer and draws give the same plan. [`Refusal`] says why there is none, in the words of the
+//! call record.
+
+use std::sync::Arc;
+
+use runtime::model::{Money, NumberRule};
+use sip::StatusCode;
+use smallvec::SmallVec;
+
+use super::lcr::Candidate;
+use super::number::digits;
+use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
+
+/// Where a call comes from and where its attempts go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From a customer's trunk to vendors.
+    Outbound,
+    /// From a vendor to the trunk of one of our numbers.
+    Inbound,
+}
+
+/// The attempts that a call may have.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What the places are of.
+    pub snapshot: Arc<Snapshot>,
+    /// Which way.
+    pub direction: Direction,
+    /// The trunk, the caller's or the callee's.
+    pub trunk: u32,
+    /// The number called, by the rules of where it came from.
+    pub number: String,
+    /// In the order to be tried.
+    pub hops: SmallVec<[Hop; 4]>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hop {
+    /// The vendor, by place: of an outbound call the one tried, of an inbound one where it came from.
+    pub vendor: u32,
+    /// Which of the targets of vendor or trunk.
+    pub target: u32,
+    /// The vendor's rate of a minute, and the digits of the prefix that it is for.
+    pub rate: Money,
+    /// Digits of the prefix of that rate.
+    pub prefix_len: u8,
+}
+
+/// Why a call goes nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// The answer.
+    pub status: StatusCode,
+    /// In a word, for records and explanations.
+    pub reason: &'static str,
+}
+
+const fn refused(status: StatusCode, reason: &'static str) -> Refusal {
+    Refusal { status, reason }
+}
+
+impl Plan {
+    /// The trunk.
+    pub fn trunk(&self) -> Option<&Trunk> {
+        self.snapshot.trunk(self.trunk)
+    }
+
+    /// The vendor and the target of an attempt.
+    pub fn hop(&self, attempt: usize) -> Option<(Hop, &Vendor, &Target)> {
+        let hop = *self.hops.get(attempt)?;
+        let vendor = self.snapshot.vendor(hop.vendor)?;
+        let targets = match self.direction {
+            Direction::Outbound => &vendor.targets,
+            Direction::Inbound => &self.trunk()?.targets,
+        };
+        Some((hop, vendor, targets.get(hop.target as usize)?))
+    }
+}
+
+/// Plans a call to `dialled`. `draw(n)` gives a number below `n`; `found` is memory that is used again.
+///
+/// # Errors
+/// [`Refusal`] when the number may not be called, or nobody carries it.
+pub fn plan(
+    snapshot: &Arc<Snapshot>,
+    peer: Peer,
+    dialled: &str,
+    draw: impl FnMut(u64) -> u64,
+    found: &mut Vec<Candidate>,
+) -> Result<Plan, Refusal> {
+    let own = peer.vendor.and_then(|vendor| Some((vendor, snapshot.did(digits(dialled))?)));
+    match (own, peer.trunk) {
+        (Some((vendor, trunk)), _) => inbound(snapshot, vendor, trunk, dialled),
+        (None, Some(trunk)) => outbound(snapshot, trunk, dialled, draw, found),
+        (None, None) if peer.vendor.is_some() => Err(refused(StatusCode::NOT_FOUND, "unknown_did")),
+        (None, None) => Err(refused(StatusCode::FORBIDDEN, "unknown_source")),
+    }
+}
+
+fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> Result<Plan, Refusal> {
+    let trunk = snapshot.trunk(place).filter(|trunk| trunk.config.active);
+    let trunk = trunk.ok_or(refused(StatusCode::NOT_FOUND, "trunk_inactive"))?;
+    if !trunk.served {
+        return Err(refused(StatusCode::FORBIDDEN, "customer_suspended"));
+    }
+    let hop = |target| Hop { vendor, target, rate: Money::default(), prefix_len: 0 };
+    let hops: SmallVec<_> = (0..).take(trunk.targets.len()).map(hop).collect();
+    if hops.is_empty() {
+        return Err(refused(StatusCode::TEMPORARILY_UNAVAILABLE, "no_gateway"));
+    }
+    let number = dialled.to_owned();
+    Ok(Plan { snapshot: Arc::clone(snapshot), direction: Direction::Inbound, trunk: place, number, hops })
+}
+
+fn outbound(
+    snapshot: &Arc<Snapshot>,
+    place: u32,
+    dialled: &str,
+    draw: impl FnMut(u64) -> u64,
+    found: &mut Vec<Candidate>,
+) -> Result<Plan, Refusal> {
+    let trunk = snapshot.trunk(place).ok_or(refused(StatusCode::FORBIDDEN, "unknown_source"))?;
+    if !trunk.served {
+        return Err(refused(StatusCode::FORBIDDEN, "customer_suspended"));
+    }
+    let partition = trunk.partition.ok_or(refused(StatusCode::FORBIDDEN, "no_partition"))?;
+    let number = NumberRule::rewrite(&trunk.config.callee_rules, dialled).unwrap_or_else(|| dialled.to_owned());
+    let wanted = digits(&number);
+    if !trunk.destinations.contains(wanted) {
+        return Err(refused(StatusCode::FORBIDDEN, "destination_denied"));
+    }
+    if snapshot.high_cost.contains(wanted) && !trunk.opened.contains(wanted) {
+        return Err(refused(StatusCode::FORBIDDEN, "high_cost_blocked"));
+    }
+    snapshot.offers.candidates(partition, wanted, draw, found);
+    if found.is_empty() {
+        return Err(refused(StatusCode::NOT_FOUND, "no_route"));
+    }
+    let dear = |rate: Money| trunk.config.rate_max.is_some_and(|rate_max| rate > rate_max);
+    found.retain(|offer| !dear(offer.rate));
+    if found.is_empty() {
+        return Err(refused(StatusCode::FORBIDDEN, "rate_over_limit"));
+    }
+    let mut hops = SmallVec::new();
+    for offer in found.iter() {
+        let Some(vendor) = snapshot.vendor(offer.vendor).filter(|vendor| vendor.is_open()) else { continue };
+        hops.extend((0..).take(vendor.targets.len()).map(|target| Hop {
+            vendor: offer.vendor,
+            target,
+            rate: offer.rate,
+            prefix_len: offer.prefix_len,
+        }));
+    }
+    if hops.is_empty() {
+        return Err(refused(StatusCode::SERVICE_UNAVAILABLE, "vendors_closed"));
+    }
+    let direction = Direction::Outbound;
+    Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops })
+}

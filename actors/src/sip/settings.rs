@@ -1,0 +1,152 @@
+//! What all workers of a node are told at their start.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use runtime::clock::Timestamp;
+use runtime::model::Transport;
+use sip::transaction::TimerOptions;
+use sip::{Host, Limits, Uri};
+
+use super::cookie;
+
+/// The settings of a node's calls.
+#[derive(Debug)]
+pub struct Settings {
+    /// Number of the node.
+    pub node: u16,
+    /// Where we listen; a [`Flow`](super::flow::Flow) names its listener by the place in this list.
+    pub listeners: Vec<Listener>,
+    /// Times of transactions.
+    pub timers: TimerOptions,
+    /// How long a vendor may ring.
+    pub timer_c: Duration,
+    /// Secret of transaction keys, branches and tags. Shared by the workers, drawn at every start.
+    pub seed: (u64, u64),
+    /// Seal and open the routing truth.
+    pub cookies: cookie::Keys,
+    /// When this process began: a dialog that is younger and not known has ended.
+    pub started_at: Timestamp,
+    /// Whether a source that no trunk or vendor has is answered 403; else it hears nothing.
+    pub answer_strangers: bool,
+    /// Answers per second and worker to such sources.
+    pub strangers_per_second: u32,
+    /// Transactions that a worker holds at most; more new calls are refused with 503.
+    pub transactions_max: usize,
+    /// What a message may be at most.
+    pub limits: Limits,
+}
+
+/// An address that we listen on.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// UDP, TCP or TLS.
+    pub transport: Transport,
+    /// Where it is bound.
+    pub address: SocketAddr,
+    /// What we call ourselves there: `host:port`, in Via and Record-Route.
+    pub sent_by: String,
+    /// Octets of `sent_by` that are the host.
+    host_len: usize,
+    port: u16,
+}
+
+/// What a node is to call itself is no `host` or `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no host or host:port that a SIP peer could send to")]
+pub struct NoSentBy(String);
+
+impl Listener {
+    /// A listener at `address` that calls itself `advertised`; empty is the address itself.
+    ///
+    /// # Errors
+    /// When the name is none.
+    pub fn new(transport: Transport, address: SocketAddr, advertised: &str) -> Result<Self, NoSentBy> {
+        let refused = || NoSentBy(advertised.to_owned());
+        let named = if advertised.is_empty() { address.to_string() } else { advertised.to_owned() };
+        let uri = format!("sip:{named}");
+        let uri = Uri::parse(uri.as_bytes()).ok().and_then(Uri::sip).ok_or_else(refused)?;
+        let whole = uri.user.is_none() && uri.params.as_octets().is_empty() && uri.headers.is_none();
+        let port = uri.port.unwrap_or_else(|| default_port(transport));
+        if !whole || port == 0 {
+            return Err(refused());
+        }
+        let host = match uri.host {
+            Host::Name(name) => String::from_utf8_lossy(name).into_owned(),
+            Host::V4(address) => address.to_string(),
+            Host::V6(address) => format!("[{address}]"),
+        };
+        let sent_by = format!("{host}:{port}");
+        Ok(Self { transport, address, sent_by, host_len: host.len(), port })
+    }
+
+    /// Whether a Via or a URI with this host and port names this listener.
+    pub fn is_named(&self, host: Host<'_>, port: Option<u16>) -> bool {
+        let port = port.unwrap_or_else(|| default_port(self.transport));
+        let advertised = self.sent_by.as_bytes().get(..self.host_len).and_then(|name| Host::parse(name).ok());
+        let named = port == self.port && advertised.is_some_and(|name| name.is(host));
+        named || (host.ip() == Some(self.address.ip()) && self.address.port() == port)
+    }
+
+    /// The name of the transport in Via.
+    pub const fn via_transport(&self) -> &'static str {
+        match self.transport {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+        }
+    }
+
+    /// The transport parameter of a URI that leads here, with its semicolon; empty for UDP, the default.
+    pub const fn uri_transport(&self) -> &'static str {
+        transport_param(self.transport)
+    }
+}
+
+/// The port of a URI or Via without one.
+pub const fn default_port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Udp | Transport::Tcp => 5060,
+        Transport::Tls => 5061,
+    }
+}
+
+/// The transport parameter of a URI, with its semicolon; empty for UDP, the default.
+pub const fn transport_param(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_listener() {
+        let cases: [(&str, &str, &[&str], &[&str]); 4] = [
+            ("192.0.2.1:5060", "", &["sip:192.0.2.1", "sip:192.0.2.1:5060"], &["sip:192.0.2.1:5061", "sip:192.0.2.2"]),
+            ("0.0.0.0:5070", "edge.example", &["sip:EDGE.example", "sip:edge.example:5060"], &["sip:edge.example:5070"]),
+            ("10.0.0.1:5060", "198.51.100.7:5080", &["sip:198.51.100.7:5080", "sip:10.0.0.1"], &["sip:198.51.100.7"]),
+            ("[2001:db8::1]:5060", "", &["sip:[2001:db8:0::1]"], &["sip:[2001:db8::2]"]),
+        ];
+        for (address, advertised, ours, others) in cases {
+            let listener = Listener::new(Transport::Udp, address.parse().unwrap(), advertised).unwrap();
+            let is_ours = |uri: &&&str| {
+                let uri = Uri::parse(uri.as_bytes()).unwrap().sip().unwrap();
+                listener.is_named(uri.host, uri.port)
+            };
+            assert!(ours.iter().all(|uri| is_ours(&uri)), "{address} {advertised}");
+            assert!(!others.iter().any(|uri| is_ours(&uri)), "{address} {advertised}");
+        }
+    }
+
+    #[test]
+    fn names_that_nobody_could_send_to() {
+        for name in ["a b", "user@host", "host;lr", "host:0", "host:70000", "2001:db8::1"] {
+            assert!(Listener::new(Transport::Udp, "0.0.0.0:5060".parse().unwrap(), name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The configuration of calls as workers read it: everything looked up by place, nothing by name.
+//!
+//! A snapshot is built off the packet path and swapped whole; a call keeps the one that it began with, so that places
+//! stay what they were. What trunks and vendors have in use is carried over from the snapshot before.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use runtime::model::{
+    self, AuthType, Cidr, Gateway, SipVendor, Transport, VendorStatus, Voice,
+};
+use sip::StatusCode;
+use sip::proxy::{self, FailoverOptions};
+use uuid::Uuid;
+
+use super::acl::{self, Acl, Source};
+use super::lcr;
+use super::prefixes::Prefixes;
+use super::settings::{default_port, transport_param};
+use super::usage::Usage;
+
+/// Everything that routes calls.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// The version of the configuration that this was built from.
+    pub version: i64,
+    /// Trunks, in the order of the configuration.
+    pub trunks: Vec<Trunk>,
+    /// Vendors, in the order of the configuration.
+    pub vendors: Vec<Vendor>,
+    /// Offers; partitions, like vendors, by their place.
+    pub offers: lcr::Table,
+    /// Destinations that are closed until opened.
+    pub high_cost: Prefixes,
+    trunk_acl: Acl,
+    vendor_acl: Acl,
+    dedicated: HashMap<IpAddr, Uuid>,
+    dids: HashMap<String, u32>,
+}
+
+/// A trunk.
+#[derive(Debug)]
+pub struct Trunk {
+    /// As it is configured.
+    pub config: model::Trunk,
+    /// Whether its customer is served.
+    pub served: bool,
+    /// Its partition, by place.
+    pub partition: Option<u32>,
+    /// Where it may call.
+    pub destinations: Prefixes,
+    /// High-cost destinations that it may call.
+    pub opened: Prefixes,
+    /// Where calls to its numbers go.
+    pub targets: Vec<Target>,
+    /// What it has in use.
+    pub usage: Arc<Usage>,
+}
+
+/// A vendor.
+#[derive(Debug)]
+pub struct Vendor {
+    /// As it is configured.
+    pub config: SipVendor,
+    /// Its gateways' addresses.
+    pub targets: Vec<Target>,
+    /// When a call goes on to the next one.
+    pub proxy: proxy::Options,
+    /// What it has in use.
+    pub usage: Arc<Usage>,
+}
+
+/// An address that calls go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where requests are sent.
+    pub address: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// The part of a Request-URI behind the at sign: host, port where one was given, transport.
+    pub host_port: String,
+}
+
+/// Who a source is. A partner may be both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The trunk that it calls from, by place.
+    pub trunk: Option<u32>,
+    /// The vendor that it is, by place.
+    pub vendor: Option<u32>,
+}
+
+impl Peer {
+    /// Whether nobody is known there.
+    pub const fn is_stranger(&self) -> bool {
+        self.trunk.is_none() && self.vendor.is_none()
+    }
+}
+
+/// Finds the addresses of gateways that have names: what is known at the moment, without waiting.
+pub type Resolve<'a> = &'a dyn Fn(&Gateway) -> Vec<(SocketAddr, Transport)>;
+
+impl Snapshot {
+    /// Builds a snapshot. What is in use carries over from the one `before`.
+    #[must_use]
+    pub fn new(voice: Voice, before: Option<&Self>, resolve: Resolve<'_>, now: Instant) -> Self {
+        let customers: HashMap<_, _> = voice.customers.iter().map(|customer| (customer.id, customer)).collect();
+        let partitions = places(voice.partitions.iter().map(|partition| partition.id));
+        let vendor_places = places(voice.vendors.iter().map(|vendor| vendor.id));
+        let trunk_places = places(voice.trunks.iter().map(|trunk| trunk.id));
+        let offers = voice.offers.iter().filter_map(|offer| {
+            Some(lcr::Offer {
+                partition: *partitions.get(&offer.partition)?,
+                prefix: offer.prefix.clone(),
+                vendor: *vendor_places.get(&offer.vendor)?,
+                rate: offer.rate,
+                priority: offer.priority,
+                weight: offer.weight,
+                blocked: offer.blocked,
+            })
+        });
+        let offers = lcr::Table::new(offers.collect());
+        let trunk_acl = voice.acl.iter().filter_map(|entry| {
+            let trunk = *trunk_places.get(&entry.trunk)?;
+            Some(acl::Entry { network: entry.network, port: entry.port, transport: entry.transport, trunk })
+        });
+        let trunk_acl = Acl::new(trunk_acl.collect());
+        let dids = voice.dids.iter();
+        let dids = dids.filter_map(|did| Some((did.number.clone(), *trunk_places.get(&did.trunk?)?))).collect();
+        let used = Used::of(before, now);
+        let trunks = voice.trunks.into_iter().map(|config| Trunk {
+            served: customers.get(&config.customer).is_some_and(|customer| customer.is_served()),
+            partition: config.partition.and_then(|partition| partitions.get(&partition).copied()),
+            destinations: Prefixes::new(&config.allow, &config.deny),
+            opened: Prefixes::listed(&config.opened),
+            targets: targets(&config.gateways, resolve),
+            usage: used.trunk(config.id),
+            config,
+        });
+        let trunks = trunks.collect();
+        let vendors: Vec<_> = voice.vendors.into_iter().map(|config| Vendor::new(config, resolve, &used)).collect();
+        Self {
+            version: voice.version,
+            vendor_acl: vendor_acl(&vendors),
+            trunks,
+            vendors,
+            offers,
+            high_cost: Prefixes::listed(voice.high_cost.iter().map(|high_cost| &high_cost.prefix)),
+            trunk_acl,
+            dedicated: voice.dedicated.into_iter().map(|own| (own.address.to_canonical(), own.customer)).collect(),
+            dids,
+        }
+    }
+
+    /// Who sends from `source` to our address `destination`. A destination that is dedicated to a customer admits
+    /// that customer's trunks only; it admits nobody by itself.
+    pub fn peer(&self, source: &Source, destination: IpAddr) -> Peer {
+        let dedicated = self.dedicated.get(&destination.to_canonical());
+        let admitted = |place: u32| {
+            let Some(trunk) = self.trunk(place) else { return false };
+            let own = dedicated.is_none_or(|customer| *customer == trunk.config.customer);
+            trunk.config.active && own && trunk.config.auth_type == AuthType::IpAcl
+        };
+        let trunk = self.trunk_acl.find(source, admitted);
+        let vendor = self.vendor_acl.find(source, |_| true);
+        Peer { trunk, vendor }
+    }
+
+    /// The trunk at a place.
+    pub fn trunk(&self, place: u32) -> Option<&Trunk> {
+        self.trunks.get(place as usize)
+    }
+
+    /// The vendor at a place.
+    pub fn vendor(&self, place: u32) -> Option<&Vendor> {
+        self.vendors.get(place as usize)
+    }
+
+    /// The trunk that has a number: digits of E.164.
+    pub fn did(&self, number: &str) -> Option<u32> {
+        self.dids.get(number).copied()
+    }
+}
+
+impl Vendor {
+    fn new(config: SipVendor, resolve: Resolve<'_>, used: &Used<'_>) -> Self {
+        let mut failover =
+            FailoverOptions { after_early_media: config.failover_after_early_media, ..FailoverOptions::default() };
+        for status in config.failover_statuses.iter().filter_map(|status| StatusCode::new(*status)) {
+            failover.codes.insert(status);
+        }
+        let proxy = proxy::Options { timer_c: config.ring_timeout, pass_503: false, failover };
+        Self { targets: targets(&config.gateways, resolve), proxy, usage: used.vendor(config.id), config }
+    }
+
+    /// Whether new calls go to it.
+    pub fn is_open(&self) -> bool {
+        self.config.status == VendorStatus::Active
+    }
+}
+
+/// What the snapshot before has counted.
+struct Used<'a> {
+    trunks: HashMap<Uuid, &'a Arc<Usage>>,
+    vendors: HashMap<Uuid, &'a Arc<Usage>>,
+    now: Instant,
+}
+
+impl<'a> Used<'a> {
+    fn of(before: Option<&'a Snapshot>, now: Instant) -> Self {
+        let trunks = before.into_iter().flat_map(|before| &before.trunks);
+        let vendors = before.into_iter().flat_map(|before| &before.vendors);
+        Self {
+            trunks: trunks.map(|trunk| (trunk.config.id, &trunk.usage)).collect(),
+            vendors: vendors.map(|vendor| (vendor.config.id, &vendor.usage)).collect(),
+            now,
+        }
+    }
+
+    fn trunk(&self, id: Uuid) -> Arc<Usage> {
+        self.trunks.get(&id).map_or_else(|| Arc::new(Usage::new(self.now)), |usage| Arc::clone(usage))
+    }
+
+    fn vendor(&self, id: Uuid) -> Arc<Usage> {
+        self.vendors.get(&id).map_or_else(|| Arc::new(Usage::new(self.now)), |usage| Arc::clone(usage))
+    }
+}
+
+fn places(ids: impl Iterator<Item = Uuid>) -> HashMap<Uuid, u32> {
+    ids.zip(0..).collect()
+}
+
+fn targets(gateways: &[Gateway], resolve: Resolve<'_>) -> Vec<Target> {
+    let targets_of = |gateway: &Gateway| {
+        let found = match gateway.address() {
+            Some(ip) => {
+                let transport = gateway.transport.unwrap_or(Transport::Udp);
+                vec![(SocketAddr::new(ip, gateway.port.unwrap_or(default_port(transport))), transport)]
+            }
+            None => resolve(gateway),
+        };
+        let host = if gateway.host.contains(':') { format!("[{}]", gateway.host) } else { gateway.host.clone() };
+        let port = gateway.port.map(|port| format!(":{port}")).unwrap_or_default();
+        found.into_iter().map(move |(address, transport)| {
+            let host_port = format!("{host}{port}{}", transport_param(transport));
+            Target { address, transport, host_port }
+        })
+    };
+    gateways.iter().flat_map(targets_of).collect()
+}
+
+/// Vendors send from their gateways, whatever the port, and from the networks they have named.
+fn vendor_acl(vendors: &[Vendor]) -> Acl {
+    let entries = vendors.iter().zip(0_u32..).flat_map(|(vendor, place)| {
+        let own = vendor.targets.iter().map(|target| Cidr::from(target.address.ip().to_canonical()));
+        let networks = own.chain(vendor.config.networks.iter().copied());
+        networks.map(move |network| acl::Entry { network, port: None, transport: None, trunk: place })
+    });
+    Acl::new(entries.collect())
+}

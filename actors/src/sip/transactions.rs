@@ -1,0 +1,236 @@
+//! The transactions of one worker: machines, what they last sent, and their timers.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use sip::Method;
+use sip::proxy::{BranchId, ProxyTimer};
+use sip::timer_wheel::{TimerId, TimerWheel};
+use sip::transaction::{Key, KeyMap, Machine, Timer};
+use slotmap::{SlotMap, new_key_type};
+use uuid::Uuid;
+
+use super::dialog::End;
+use super::flow::Flow;
+
+new_key_type! {
+    /// A transaction, as long as it lives.
+    pub struct TransactionId;
+    /// An INVITE on its way to a vendor, as long as anything of it lives.
+    pub struct CallId;
+}
+
+/// Whom a transaction's outcome concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody: it ends by itself.
+    Nobody,
+    /// The caller's side of an INVITE.
+    Caller(CallId),
+    /// One attempt of an INVITE.
+    Branch(CallId, BranchId),
+    /// A request within a dialog that was passed on.
+    Relay(Relay),
+    /// A BYE of ours.
+    Bye(Uuid),
+}
+
+/// A request within a dialog that was passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relay {
+    /// The transaction towards its sender.
+    pub server: TransactionId,
+    /// The dialog.
+    pub dialog: Uuid,
+    /// Who sent it.
+    pub from: End,
+    /// Its method.
+    pub method: Method,
+}
+
+/// One transaction.
+#[derive(Debug)]
+pub struct Transaction {
+    /// Its state.
+    pub machine: Machine,
+    /// What its messages are found by.
+    pub key: Key,
+    /// Whom its outcome concerns.
+    pub owner: Owner,
+    /// Where its messages go.
+    pub flow: Flow,
+    /// Client: the request. Server: the last response. Empty when it is no longer needed.
+    pub message: Bytes,
+    timers: [Option<TimerId>; 2],
+}
+
+/// What a timer of a worker is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// A transaction's.
+    Transaction(TransactionId, Timer),
+    /// A call's.
+    Call(CallId, ProxyTimer, BranchId),
+}
+
+/// Transactions by number, by key and by time.
+#[derive(Debug)]
+pub struct Transactions {
+    all: SlotMap<TransactionId, Transaction>,
+    by_key: KeyMap<TransactionId>,
+    wheel: TimerWheel<Wake>,
+    transactions_max: usize,
+}
+
+impl Transactions {
+    /// None yet; their time begins at `now`. The wheel has room for two timers of each transaction and of each call,
+    /// of which there is at most one to a transaction.
+    pub fn new(transactions_max: usize, now: Instant) -> Self {
+        Self {
+            all: SlotMap::with_key(),
+            by_key: KeyMap::default(),
+            wheel: TimerWheel::new(transactions_max.saturating_mul(4), now),
+            transactions_max,
+        }
+    }
+
+    /// Transactions that live.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether none lives and no timer runs.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.by_key.is_empty() && self.wheel.is_empty()
+    }
+
+    /// Whether there is room for a call: both its sides, an attempt more, and the CANCEL.
+    pub fn has_room(&self) -> bool {
+        self.all.len().saturating_add(4) <= self.transactions_max
+    }
+
+    /// Adds a transaction; `None` when it is one too many.
+    pub fn insert(&mut self, machine: Machine, key: Key, owner: Owner, flow: Flow) -> Option<TransactionId> {
+        if self.all.len() >= self.transactions_max {
+            return None;
+        }
+        let transaction =
+            Transaction { machine, key, owner, flow, message: Bytes::new(), timers: [None, None] };
+        let id = self.all.insert(transaction);
+        self.by_key.insert(key, id);
+        Some(id)
+    }
+
+    /// A transaction that lives.
+    pub fn get(&self, id: TransactionId) -> Option<&Transaction> {
+        self.all.get(id)
+    }
+
+    /// A transaction that lives.
+    pub fn get_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        self.all.get_mut(id)
+    }
+
+    /// The transaction of this key.
+    pub fn find(&self, key: &Key) -> Option<TransactionId> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Ends a transaction.
+    pub fn remove(&mut self, id: TransactionId) -> Option<Transaction> {
+        let transaction = self.all.remove(id)?;
+        for timer in transaction.timers.into_iter().flatten() {
+            self.wheel.cancel(timer);
+        }
+        // Another one may have the key by now: a request that was sent again after the end of this.
+        if self.by_key.get(&transaction.key) == Some(&id) {
+            self.by_key.remove(&transaction.key);
+        }
+        Some(transaction)
+    }
+
+    /// Arms a timer of a transaction in place of the one of its slot; false when the wheel is full, and the timer to
+    /// be taken as fired.
+    pub fn arm(&mut self, id: TransactionId, timer: Timer, at: Instant) -> bool {
+        let Some(transaction) = self.all.get_mut(id) else { return true };
+        let Some(place) = transaction.timers.get_mut(timer.slot()) else { return true };
+        if let Some(before) = place.take() {
+            self.wheel.cancel(before);
+        }
+        match self.wheel.arm(at, Wake::Transaction(id, timer)) {
+            Ok(armed) => {
+                *place = Some(armed);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Disarms a timer of a transaction.
+    pub fn disarm(&mut self, id: TransactionId, timer: Timer) {
+        let place = self.all.get_mut(id).and_then(|transaction| transaction.timers.get_mut(timer.slot()));
+        if let Some(armed) = place.and_then(Option::take) {
+            self.wheel.cancel(armed);
+        }
+    }
+
+    /// Arms a timer of a call; `None` when the wheel is full.
+    pub fn arm_call(&mut self, wake: Wake, at: Instant) -> Option<TimerId> {
+        self.wheel.arm(at, wake).ok()
+    }
+
+    /// Disarms a timer of a call.
+    pub fn disarm_call(&mut self, timer: TimerId) {
+        self.wheel.cancel(timer);
+    }
+
+    /// The next timer that is due.
+    pub fn pop_expired(&mut self, now: Instant) -> Option<Wake> {
+        let wake = self.wheel.pop_expired(now)?;
+        if let Wake::Transaction(id, timer) = wake
+            && let Some(transaction) = self.all.get_mut(id)
+            && let Some(place) = transaction.timers.get_mut(timer.slot())
+        {
+            *place = None;
+        }
+        Some(wake)
+    }
+
+    /// When to look for due timers next.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Transactions with a request on the way to this peer that no response has come to.
+    pub fn waiting_for(&self, peer: SocketAddr) -> Vec<TransactionId> {
+        let waiting = |transaction: &Transaction| {
+            transaction.flow.peer == peer
+                && match &transaction.machine {
+                    Machine::ClientInvite(machine) => {
+                        machine.state() == sip::transaction::client_invite::State::Calling
+                    }
+                    Machine::Client(machine) => machine.state() == sip::transaction::client::State::Trying,
+                    Machine::ServerInvite(_) | Machine::Server(_) => false,
+                }
+        };
+        self.all.iter().filter(|(_, transaction)| waiting(transaction)).map(|(id, _)| id).collect()
+    }
+}
+
+/// A point in time, as both clocks show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For intervals: it never jumps.
+    pub instant: Instant,
+    /// For records.
+    pub wall: runtime::clock::Timestamp,
+}
+
+impl Now {
+    /// Both clocks advanced.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self { instant: self.instant + duration, wall: self.wall.plus(duration) }
+    }
+}

@@ -1,0 +1,226 @@
+//! One worker of calls: everything that happens to the messages of the Call-IDs that are its own.
+//!
+//! No I/O, no clock, no waiting: [`Worker::handle`] is given what came in and the time, and says what goes out. Its
+//! shell reads sockets and rings, and simulation runs it on made-up networks. Nothing here calls itself back: what
+//! comes of a message that cannot be sent is a later input.
+
+mod admit;
+mod bye;
+mod call;
+mod forward;
+mod in_dialog;
+mod perform;
+mod receive;
+mod relay;
+mod reply;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use bytes::{Bytes, BytesMut};
+use runtime::random::Random;
+use sip::proxy::{Input as CallInput, Step};
+use sip::transaction::{Action, Event, Keys};
+use sip::{Message, StatusCode};
+use slotmap::SlotMap;
+use uuid::Uuid;
+
+use self::call::Call;
+use super::branch::Branches;
+use super::counters::Counters;
+use super::dialog::Dialog;
+use super::event::CallEvent;
+use super::flow::{Flow, Outbound, Undelivered};
+use super::lcr::Candidate;
+use super::settings::Settings;
+use super::snapshot::Snapshot;
+use super::transactions::{CallId, Now, TransactionId, Transactions, Wake};
+use super::usage::Usage;
+
+/// What a worker is given.
+#[derive(Debug)]
+pub enum Input {
+    /// A message, and where it came from.
+    Message(Flow, Message),
+    /// A message of ours could not be sent.
+    Undelivered(Undelivered),
+    /// End a call, for this reason in the words of the call record.
+    HangUp(Uuid, &'static str),
+    /// A dialog that was up before this process began.
+    Recovered(Box<Dialog>),
+}
+
+/// What a worker wants done, in this order.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Messages to send.
+    pub messages: Vec<Outbound>,
+    /// What happened to calls.
+    pub events: Vec<CallEvent>,
+}
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What all workers share.
+    pub settings: Arc<Settings>,
+    /// The configuration.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Which worker it is; its responses come back to it.
+    pub worker: u8,
+    /// Its own randomness.
+    pub random: Random,
+    /// What it counts.
+    pub counters: Arc<Counters>,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub struct Worker {
+    settings: Arc<Settings>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    random: Random,
+    counters: Arc<Counters>,
+    keys: Keys,
+    branches: Branches,
+    transactions: Transactions,
+    calls: SlotMap<CallId, Call>,
+    dialogs: HashMap<Uuid, Dialog>,
+    /// How fast strangers are answered.
+    strangers: Usage,
+    memory: Memory,
+}
+
+/// Memory that is used again.
+#[derive(Debug, Default)]
+struct Memory {
+    actions: Vec<Vec<Action>>,
+    steps: Vec<Vec<Step>>,
+    candidates: Vec<Candidate>,
+    octets: BytesMut,
+    text: Vec<u8>,
+}
+
+/// What is at hand while an event is performed.
+#[derive(Debug, Default, Clone, Copy)]
+struct Hand<'a> {
+    /// The message that the event is about, and where it came from.
+    message: Option<(&'a Message, Flow)>,
+    /// The response that is to be sent.
+    response: Option<&'a Bytes>,
+}
+
+/// The time, and where to put what comes of it.
+struct Turn<'a> {
+    now: Now,
+    out: &'a mut Output,
+}
+
+impl Worker {
+    /// A worker without calls.
+    #[must_use]
+    pub fn new(parts: Parts, now: Now) -> Self {
+        let Parts { settings, snapshot, worker, random, counters } = parts;
+        Self {
+            keys: Keys::new(settings.seed),
+            branches: Branches::new(settings.seed, worker, random.u64()),
+            transactions: Transactions::new(settings.transactions_max, now.instant),
+            calls: SlotMap::with_key(),
+            dialogs: HashMap::new(),
+            strangers: Usage::new(now.instant),
+            memory: Memory::default(),
+            settings,
+            snapshot,
+            random,
+            counters,
+        }
+    }
+
+    /// Takes in what came, fires the timers that are due, and appends to `out`.
+    pub fn handle(&mut self, inputs: &mut Vec<Input>, now: Now, out: &mut Output) {
+        let mut turn = Turn { now, out };
+        for input in inputs.drain(..) {
+            match input {
+                Input::Message(flow, message) => self.receive(&message, flow, &mut turn),
+                Input::Undelivered(undelivered) => self.undelivered(undelivered, &mut turn),
+                Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
+                Input::Recovered(dialog) => {
+                    self.dialogs.insert(dialog.id, *dialog);
+                }
+            }
+        }
+        while let Some(wake) = self.transactions.pop_expired(now.instant) {
+            self.wake(wake, &mut turn);
+        }
+    }
+
+    /// When [`Worker::handle`] is to be called next, even if nothing comes in.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.transactions.next_deadline()
+    }
+
+    /// Dialogs, early ones too.
+    pub fn dialogs(&self) -> usize {
+        self.dialogs.len()
+    }
+
+    /// Transactions that live.
+    pub fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Whether every table is empty.
+    pub fn is_empty(&self) -> bool {
+        self.transactions.is_empty() && self.calls.is_empty() && self.dialogs.is_empty()
+    }
+
+    fn wake(&mut self, wake: Wake, turn: &mut Turn<'_>) {
+        match wake {
+            Wake::Transaction(id, timer) => self.advance(id, Event::Timer(timer), Hand::default(), turn),
+            Wake::Call(id, timer, branch) => {
+                if let Some(call) = self.calls.get_mut(id) {
+                    call.fired(timer);
+                }
+                self.call_input(id, CallInput::Timer(timer, branch), Hand::default(), turn);
+            }
+        }
+    }
+
+    fn undelivered(&mut self, undelivered: Undelivered, turn: &mut Turn<'_>) {
+        self.counters.undelivered.add(1);
+        let concerned = match undelivered.sender {
+            Some(sender) => vec![transaction_of(sender)],
+            None => self.transactions.waiting_for(undelivered.peer),
+        };
+        for id in concerned {
+            self.advance(id, Event::TransportError, Hand::default(), turn);
+        }
+    }
+
+    fn tag(&self, message: &Message) -> [u8; TAG_LEN] {
+        use sip::HeaderId::{CSeq, CallId, From};
+        let parts = [CallId, From, CSeq].map(|id| message.value(id).unwrap_or_default());
+        let mut tag = [0; TAG_LEN];
+        super::branch::hex(super::branch::digest_of(self.settings.seed, parts), &mut tag);
+        tag
+    }
+}
+
+/// Octets of a tag of ours.
+const TAG_LEN: usize = 16;
+
+fn sender(id: TransactionId) -> u64 {
+    slotmap::Key::data(&id).as_ffi()
+}
+
+fn transaction_of(sender: u64) -> TransactionId {
+    slotmap::KeyData::from_ffi(sender).into()
+}
+
+/// The status of a request of ours that was too much.
+const FULL: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+
+#[cfg(test)]
+mod tests;

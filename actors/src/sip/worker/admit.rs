@@ -1,0 +1,249 @@
+//! A new INVITE: admitted or refused, and the beginning of its call.
+
+use std::sync::Arc;
+
+use runtime::clock::Timestamp;
+use sip::proxy;
+use sip::transaction::{Machine, ServerInvite};
+use sip::{HeaderId, Message, NameAddr, StatusCode, Uri, Via};
+use uuid::{Builder, Uuid};
+
+use super::call::{Call, Kind, Setup, Way};
+use super::receive::Request;
+use super::{Hand, TAG_LEN, Turn, Worker, receive};
+use crate::sip::branch;
+use crate::sip::dialog::{Dialog, Side};
+use crate::sip::event::{CallEvent, Ended, Started, What};
+use crate::sip::number::{Dialled, dialled};
+use crate::sip::routing::{self, Direction, Plan, Refusal};
+use crate::sip::snapshot::Snapshot;
+use crate::sip::transactions::{Owner, TransactionId};
+use crate::sip::usage::Channel;
+
+/// The number called, where the Request-URI has one.
+pub(super) fn callee(message: &Message) -> Option<Dialled<'_>> {
+    let uri = Uri::parse(message.request_uri()?).ok()?;
+    dialled(uri.user()?)
+}
+
+fn caller(message: &Message) -> String {
+    let from = message.value(HeaderId::From).and_then(|value| NameAddr::parse(value).ok());
+    let user = from.and_then(|from| from.uri().ok()).and_then(Uri::user).unwrap_or_default();
+    String::from_utf8_lossy(user.get(..NUMBER_SHOWN).unwrap_or(user)).into_owned()
+}
+
+/// Octets of a number that records show.
+const NUMBER_SHOWN: usize = 64;
+const CALL_ID_SHOWN: usize = 256;
+
+/// An INVITE that has its server transaction.
+struct Admitted<'m> {
+    request: Request<'m>,
+    server: TransactionId,
+    dialog: Uuid,
+    tag: [u8; TAG_LEN],
+}
+
+impl Worker {
+    pub(super) fn invite(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        self.counters.invites.add(1);
+        let message = request.message;
+        if !self.transactions.has_room() {
+            self.counters.overload.add(1);
+            self.reply_statelessly(message, request.flow, (super::FULL, None), turn);
+            return;
+        }
+        if self.is_loop(message) {
+            self.counters.loops.add(1);
+            self.reply_statelessly(message, request.flow, (StatusCode::LOOP_DETECTED, None), turn);
+            return;
+        }
+        let snapshot = self.snapshot.load_full();
+        let dialled = callee(message).map(|dialled| dialled.number);
+        let planned = match &dialled {
+            Some(number) => {
+                let mut found = std::mem::take(&mut self.memory.candidates);
+                let plan = routing::plan(&snapshot, request.peer, number, |n| self.random.below(n), &mut found);
+                self.memory.candidates = found;
+                plan
+            }
+            None => Err(Refusal { status: StatusCode::NOT_FOUND, reason: "no_number" }),
+        };
+        let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
+        let within = trunk.and_then(|trunk| snapshot.trunk(trunk)).is_none_or(|trunk| {
+            trunk.usage.take_attempt(trunk.config.cps, turn.now.instant)
+        });
+        if !within {
+            self.counters.over_cps.add(1);
+            self.reply_statelessly(message, request.flow, (super::FULL, Some("Too Many Calls Per Second")), turn);
+            return;
+        }
+        self.admit(request, &snapshot, (dialled, planned), turn);
+    }
+
+    fn admit(
+        &mut self,
+        request: &Request<'_>,
+        snapshot: &Arc<Snapshot>,
+        (dialled, planned): (Option<String>, Result<Plan, Refusal>),
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(server) = self.begin_server_invite(request, turn) else { return };
+        let dialog = new_dialog(turn.now.wall, &self.random);
+        let admitted = Admitted { request: *request, server, dialog, tag: self.tag(request.message) };
+        let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
+        let outbound = planned.as_ref().map_or(request.peer.trunk.is_some(), |plan| plan.direction == Direction::Outbound);
+        let channel = planned.and_then(|plan| Ok((self.channel(&plan)?, plan)));
+        let (channel, planned) = match channel {
+            Ok((channel, plan)) => (Some(channel), Ok(plan)),
+            Err(refusal) => (None, Err(refusal)),
+        };
+        if let Some(trunk) = trunk {
+            let started = Started {
+                snapshot: Arc::clone(snapshot),
+                trunk,
+                direction: if outbound { Direction::Outbound } else { Direction::Inbound },
+                source: request.flow.peer,
+                call_id: shown(request.parts.call_id, CALL_ID_SHOWN),
+                caller: caller(request.message),
+                callee: dialled.unwrap_or_default(),
+                channel,
+            };
+            let what = What::Started(Box::new(started));
+            turn.out.events.push(CallEvent { dialog, at: turn.now, what });
+        }
+        match planned {
+            Ok(plan) => self.begin_call(&admitted, plan, turn),
+            Err(refusal) => self.refuse(&admitted, refusal, turn),
+        }
+    }
+
+    fn channel(&self, plan: &Plan) -> Result<Channel, Refusal> {
+        let channel = plan.trunk().and_then(|trunk| trunk.usage.take_channel(trunk.config.channels));
+        channel.ok_or_else(|| {
+            self.counters.over_channels.add(1);
+            Refusal { status: super::FULL, reason: "capacity" }
+        })
+    }
+
+    fn refuse(&mut self, admitted: &Admitted<'_>, refusal: Refusal, turn: &mut Turn<'_>) {
+        self.counters.invites_refused.add(1);
+        let Request { message, flow, .. } = admitted.request;
+        if let Some(octets) = self.own_response(message, flow, (refusal.status, None), &admitted.tag) {
+            self.respond(admitted.server, refusal.status, &octets, turn);
+        }
+        let ended = Ended { status: refusal.status, reason: refusal.reason, by: None };
+        turn.out.events.push(CallEvent { dialog: admitted.dialog, at: turn.now, what: What::Ended(ended) });
+    }
+
+    fn begin_call(&mut self, admitted: &Admitted<'_>, plan: Plan, turn: &mut Turn<'_>) {
+        let Request { message, flow, reply_to, .. } = admitted.request;
+        let mut caller = Side::unknown(reply_to);
+        caller.learn_routes(message.list(HeaderId::RecordRoute));
+        caller.learn_request(message, reply_to);
+        let number = |trunk: &crate::sip::snapshot::Trunk| trunk.config.number;
+        let trusted = plan.trunk().is_some_and(|trunk| trunk.config.trusted);
+        let dialog = Dialog {
+            id: admitted.dialog,
+            direction: plan.direction,
+            trunk: plan.trunk().map(number).unwrap_or_default(),
+            vendor: 0,
+            call_id: Box::from(admitted.request.parts.call_id),
+            callee: Side::unknown(reply_to),
+            caller,
+            confirmed: false,
+            trusted,
+            ending: None,
+        };
+        self.dialogs.insert(admitted.dialog, dialog);
+        let way = Way::Plan { plan, next: 0 };
+        let setup = Setup::new(message.clone(), flow, admitted.tag, way);
+        let of = (admitted.dialog, Kind::Initial);
+        self.start_call(of, admitted.server, proxy::Options::default(), setup, turn);
+    }
+
+    /// Begins the response context of an INVITE whose server transaction runs.
+    pub(super) fn start_call(
+        &mut self,
+        of: (Uuid, Kind),
+        server: TransactionId,
+        options: proxy::Options,
+        setup: Setup,
+        turn: &mut Turn<'_>,
+    ) {
+        let mut steps = self.memory.steps.pop().unwrap_or_default();
+        let call = Call::new(of, server, options, setup, &mut steps);
+        let id = self.calls.insert(call);
+        if let Some(transaction) = self.transactions.get_mut(server) {
+            transaction.owner = Owner::Caller(id);
+        }
+        self.begin_steps(id, steps, turn);
+    }
+
+    /// Begins the server transaction of an INVITE; `None` when there is no room.
+    pub(super) fn begin_server_invite(
+        &mut self,
+        request: &Request<'_>,
+        turn: &mut Turn<'_>,
+    ) -> Option<TransactionId> {
+        let mut actions = self.memory.actions.pop().unwrap_or_default();
+        let machine =
+            ServerInvite::start(receive::transport(request.flow), &self.settings.timers, &mut actions);
+        let key = self.keys.server(&request.parts);
+        let machine = Machine::ServerInvite(machine);
+        let id = self.transactions.insert(machine, key, Owner::Nobody, request.reply_to);
+        let Some(id) = id else {
+            self.counters.overload.add(1);
+            self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
+            return None;
+        };
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.message = request.message.bytes().clone();
+        }
+        let hand = Hand { message: Some((request.message, request.flow)), response: None };
+        self.perform(id, actions, hand, turn);
+        Some(id)
+    }
+
+    /// Whether the request was here before and nothing that decides its way has changed since (16.3 step 4).
+    fn is_loop(&self, message: &Message) -> bool {
+        if message.via_count() < 2 {
+            return false;
+        }
+        let way = self.way(message);
+        let vias = message.list(HeaderId::Via).filter_map(|value| Via::parse(value).ok());
+        let mut ours = vias.filter_map(|via| branch::read(self.settings.seed, via.branch?));
+        ours.any(|ours| ours.way == way)
+    }
+
+    /// A digest of what decides where a request goes (16.6 step 8).
+    pub(super) fn way(&self, message: &Message) -> u32 {
+        let parts = [
+            message.request_uri().unwrap_or_default(),
+            message.value(HeaderId::CallId).unwrap_or_default(),
+            message.value(HeaderId::CSeq).unwrap_or_default(),
+            message.value(HeaderId::From).unwrap_or_default(),
+            message.value(HeaderId::Route).unwrap_or_default(),
+        ];
+        let digest = branch::digest_of(self.settings.seed, parts);
+        u32::try_from(digest >> 32).unwrap_or_default()
+    }
+}
+
+/// A dialog's number: its time first (RFC 9562 5.7), so that younger ones are greater.
+fn new_dialog(now: Timestamp, random: &runtime::random::Random) -> Uuid {
+    let mut octets = [0; 10];
+    random.fill(&mut octets);
+    let millis = u64::try_from(now.micros() / 1000).unwrap_or_default();
+    Builder::from_unix_timestamp_millis(millis, &octets).into_uuid()
+}
+
+/// When a dialog began, by its number.
+pub(super) fn began_millis(dialog: Uuid) -> i64 {
+    let millis = dialog.as_u128() >> 80;
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+fn shown(octets: &[u8], octets_max: usize) -> String {
+    String::from_utf8_lossy(octets.get(..octets_max).unwrap_or(octets)).into_owned()
+}

@@ -1,0 +1,140 @@
+//! Calls that we end ourselves.
+
+use bytes::Bytes;
+use sip::proxy::{BranchId, Input as CallInput};
+use sip::{CSeq, HeaderId, List, Message, Method, NameAddr, Request, StatusCode};
+use uuid::Uuid;
+
+use super::call::Kind;
+use super::{Hand, Turn, Worker};
+use crate::sip::branch;
+use crate::sip::dialog::{Dialog, End, flow_to};
+use crate::sip::event::{CallEvent, Ended, What};
+use crate::sip::flow::{Flow, Outbound};
+use crate::sip::transactions::{CallId, Owner};
+
+/// A request of ours within somebody's dialog.
+struct Own<'a> {
+    uri: &'a [u8],
+    from: &'a [u8],
+    to: &'a [u8],
+    call_id: &'a [u8],
+    cseq: u32,
+    routes: &'a [&'a [u8]],
+    flow: Flow,
+}
+
+impl Worker {
+    /// Ends a call: a BYE to both sides of one that is up, a refusal to the caller of one that is not.
+    pub(super) fn hang_up(&mut self, id: Uuid, reason: &'static str, turn: &mut Turn<'_>) {
+        let Some(dialog) = self.dialogs.get(&id) else { return };
+        if !dialog.confirmed {
+            let early = |call: &super::call::Call| call.dialog == id && call.kind == Kind::Initial;
+            let call = self.calls.iter().find(|(_, call)| early(call)).map(|(call, _)| call);
+            if let Some(call) = call {
+                self.call_input(call, CallInput::Cancel, Hand::default(), turn);
+            }
+            return;
+        }
+        let Some(dialog) = self.dialogs.remove(&id) else { return };
+        for end in [End::Caller, End::Callee] {
+            self.bye_to(&dialog, end, turn);
+        }
+        let ended = Ended { status: StatusCode::OK, reason, by: None };
+        turn.out.events.push(CallEvent { dialog: id, at: turn.now, what: What::Ended(ended) });
+    }
+
+    /// A BYE to one side, as if the other had sent it.
+    fn bye_to(&mut self, dialog: &Dialog, end: End, turn: &mut Turn<'_>) {
+        let (side, other) = (dialog.side(end), dialog.side(end.other()));
+        let routes: Vec<&[u8]> = List::new(&side.routes).collect();
+        let own = Own {
+            uri: &side.target,
+            from: &other.name,
+            to: &side.name,
+            call_id: &dialog.call_id,
+            cseq: other.cseq.saturating_add(1),
+            routes: &routes,
+            flow: side.flow,
+        };
+        self.send_bye(&own, turn);
+    }
+
+    /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for
+    /// each To tag.
+    pub(super) fn end_at_vendor(&mut self, id: CallId, branch: BranchId, hand: Hand<'_>, turn: &mut Turn<'_>) {
+        let Some((message, flow)) = hand.message else { return };
+        let Some(attempt) = self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index())) else {
+            return;
+        };
+        let tag = super::receive::to_tag(message).unwrap_or_default();
+        let again = attempt.ended.iter().any(|ended| ended == tag);
+        if !again {
+            attempt.ended.push(tag.to_vec());
+        }
+        let to = attempt.flow;
+        let mut routes = self.routes_to_callee(message);
+        routes.reverse();
+        let Some(own) = own(message, &routes, flow_of(message, &routes, flow, to)) else { return };
+        self.send_ack_of_2xx(&own, turn);
+        if !again {
+            self.counters.ended_at_vendor.add(1);
+            self.send_bye(&Own { cseq: own.cseq.saturating_add(1), ..own }, turn);
+        }
+    }
+
+    fn send_ack_of_2xx(&mut self, own: &Own<'_>, turn: &mut Turn<'_>) {
+        let branch = self.branches.make(0);
+        if let Some(octets) = self.own_request(own, Method::Ack, &branch) {
+            turn.out.messages.push(Outbound { flow: own.flow, octets, sender: Outbound::NOBODY });
+        }
+    }
+
+    fn send_bye(&mut self, own: &Own<'_>, turn: &mut Turn<'_>) {
+        let branch = self.branches.make(0);
+        let Some(octets) = self.own_request(own, Method::Bye, &branch) else { return };
+        let key = self.keys.client(&branch, Method::Bye);
+        self.begin_client(key, own.flow, octets, Owner::Nobody, turn);
+    }
+
+    fn own_request(&mut self, own: &Own<'_>, method: Method, branch: &[u8; branch::LEN]) -> Option<Bytes> {
+        let listener = self.settings.listeners.get(usize::from(own.flow.listener))?;
+        let mut via = format!("SIP/2.0/{} {};branch=", listener.via_transport(), listener.sent_by).into_bytes();
+        via.extend_from_slice(branch);
+        let request = Request {
+            method,
+            uri: own.uri,
+            via: &via,
+            from: own.from,
+            to: own.to,
+            call_id: own.call_id,
+            cseq: own.cseq,
+            routes: own.routes,
+            headers: &[],
+            body: None,
+        };
+        self.written(|out| request.write(out).is_ok())
+    }
+}
+
+/// What follows a 2xx: to its Contact, by its Record-Routes.
+fn own<'a>(response: &'a Message, routes: &'a [&'a [u8]], flow: Flow) -> Option<Own<'a>> {
+    let contact = NameAddr::parse(response.list(HeaderId::Contact).next()?).ok()?;
+    let cseq = CSeq::parse(response.value(HeaderId::CSeq)?).ok()?.number;
+    Some(Own {
+        uri: contact.uri,
+        from: response.value(HeaderId::From)?,
+        to: response.value(HeaderId::To)?,
+        call_id: response.value(HeaderId::CallId)?,
+        cseq,
+        routes,
+        flow,
+    })
+}
+
+/// Where what follows a 2xx goes: to its first Record-Route or its Contact, else where the INVITE went.
+fn flow_of(response: &Message, routes: &[&[u8]], flow: Flow, sent: Flow) -> Flow {
+    let contact = response.list(HeaderId::Contact).next();
+    let next = routes.first().copied().or(contact).and_then(|value| NameAddr::parse(value).ok());
+    next.map_or(sent, |next| flow_to(next.uri, Flow { listener: sent.listener, ..flow }))
+}

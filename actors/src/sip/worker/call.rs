@@ -1,0 +1,373 @@
+//! An INVITE on its way: its response context, its attempts, and what the context wants done.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
+use sip::timer_wheel::TimerId;
+use sip::transaction::{ClientInvite, Event, Machine};
+use sip::{HeaderId, Message, Method, StatusCode};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::{Hand, TAG_LEN, Turn, Worker, receive};
+use crate::sip::dialog::End;
+use crate::sip::event::{Attempted, CallEvent, Ended, What};
+use crate::sip::flow::Flow;
+use crate::sip::routing::Plan;
+use crate::sip::transactions::{CallId, Now, Owner, TransactionId, Wake};
+use crate::sip::usage::Channel;
+
+/// An INVITE from its arrival to the end of its last transaction.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) context: ResponseContext,
+    pub(super) options: proxy::Options,
+    pub(super) server: TransactionId,
+    pub(super) dialog: Uuid,
+    pub(super) kind: Kind,
+    /// What is needed until the final response went to the caller.
+    pub(super) setup: Option<Box<Setup>>,
+    pub(super) attempts: SmallVec<[Attempt; 1]>,
+    timers: [Option<TimerId>; 2],
+}
+
+/// What the INVITE is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A new call.
+    Initial,
+    /// A dialog that is up, by this side.
+    Refresh(End),
+}
+
+/// What is needed until the caller has a final response.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) request: Message,
+    pub(super) source: Flow,
+    pub(super) tag: [u8; TAG_LEN],
+    /// Responses that may yet be forwarded, and challenges beside them.
+    kept: Vec<(BranchId, Message)>,
+    pub(super) way: Way,
+    pub(super) ringing: bool,
+    /// What the caller is told when the plan has no attempt left and none was made.
+    pub(super) none_left: StatusCode,
+}
+
+/// Where the attempts go.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// To vendors or gateways in turn; the number of the next.
+    Plan { plan: Plan, next: usize },
+    /// Within a dialog: the other side.
+    Dialog { octets: Bytes, flow: Flow, branch: [u8; crate::sip::branch::LEN] },
+}
+
+/// One attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) transaction: Option<TransactionId>,
+    /// Its place in the plan.
+    pub(super) hop: usize,
+    pub(super) flow: Flow,
+    pub(super) callee: String,
+    pub(super) started: Now,
+    pub(super) ringing: Option<Now>,
+    pub(super) channel: Option<Channel>,
+    /// Whether the record of it was given.
+    told: bool,
+    /// To tags of 2xx that were ended at the vendor.
+    pub(super) ended: Vec<Vec<u8>>,
+}
+
+impl Call {
+    /// Begins with the context's first step in `steps`.
+    pub(super) fn new(
+        (dialog, kind): (Uuid, Kind),
+        server: TransactionId,
+        options: proxy::Options,
+        setup: Setup,
+        steps: &mut Vec<Step>,
+    ) -> Self {
+        let context = ResponseContext::start(steps);
+        let setup = Some(Box::new(setup));
+        Self { context, options, server, dialog, kind, setup, attempts: SmallVec::new(), timers: [None, None] }
+    }
+
+    /// A timer of the call is no longer armed.
+    pub(super) fn fired(&mut self, timer: ProxyTimer) {
+        self.timers[slot(timer)] = None;
+    }
+}
+
+impl Setup {
+    pub(super) fn new(request: Message, source: Flow, tag: [u8; TAG_LEN], way: Way) -> Self {
+        let none_left = StatusCode::SERVICE_UNAVAILABLE;
+        Self { request, source, tag, kept: Vec::new(), way, ringing: false, none_left }
+    }
+}
+
+impl Attempt {
+    pub(super) const fn new(hop: usize, flow: Flow, started: Now) -> Self {
+        Self {
+            transaction: None,
+            hop,
+            flow,
+            callee: String::new(),
+            started,
+            ringing: None,
+            channel: None,
+            told: false,
+            ended: Vec::new(),
+        }
+    }
+}
+
+const fn slot(timer: ProxyTimer) -> usize {
+    match timer {
+        ProxyTimer::C => 0,
+        ProxyTimer::Pdd => 1,
+    }
+}
+
+impl Worker {
+    /// Gives an input to a call, and what comes of it, until nothing more comes.
+    pub(super) fn call_input(&mut self, id: CallId, input: Input, hand: Hand<'_>, turn: &mut Turn<'_>) {
+        self.call_inputs(id, VecDeque::from([input]), hand, turn);
+    }
+
+    /// Does a new call's first steps, and what comes of them.
+    pub(super) fn begin_steps(&mut self, id: CallId, steps: Vec<Step>, turn: &mut Turn<'_>) {
+        let mut inputs = VecDeque::new();
+        self.steps(id, steps, Hand::default(), &mut inputs, turn);
+        self.call_inputs(id, inputs, Hand::default(), turn);
+    }
+
+    fn call_inputs(&mut self, id: CallId, mut inputs: VecDeque<Input>, hand: Hand<'_>, turn: &mut Turn<'_>) {
+        while let Some(input) = inputs.pop_front() {
+            let Some(call) = self.calls.get_mut(id) else { return };
+            let mut steps = self.memory.steps.pop().unwrap_or_default();
+            let before = call.context.is_done();
+            call.context.handle(input, &call.options, &mut steps);
+            self.note(id, input, turn);
+            self.steps(id, steps, hand, &mut inputs, turn);
+            self.settle(id, before);
+        }
+    }
+
+    /// Does what a call's context wants, in its order.
+    fn steps(
+        &mut self,
+        id: CallId,
+        mut steps: Vec<Step>,
+        hand: Hand<'_>,
+        inputs: &mut VecDeque<Input>,
+        turn: &mut Turn<'_>,
+    ) {
+        for step in steps.drain(..) {
+            match step {
+                Step::NextVendor(branch) => self.next_vendor(id, branch, inputs, turn),
+                Step::Forward(branch, status) => self.forward_response(id, (branch, status), hand, turn),
+                Step::Keep(branch) => self.keep(id, branch, hand),
+                Step::ForwardKept(branch, status) => self.forward_kept(id, branch, status, turn),
+                Step::Respond(status) => self.respond_to_caller(id, status, turn),
+                Step::Cancel(branch) => {
+                    let attempt = self.calls.get(id).and_then(|call| call.attempts.get(branch.index()));
+                    if let Some(transaction) = attempt.and_then(|attempt| attempt.transaction) {
+                        self.advance(transaction, Event::Cancel, Hand::default(), turn);
+                    }
+                }
+                Step::EndAtVendor(branch) => self.end_at_vendor(id, branch, hand, turn),
+                Step::Arm(timer, branch, after) => {
+                    let armed = self.transactions.arm_call(Wake::Call(id, timer, branch), turn.now.instant + after);
+                    if armed.is_none() {
+                        inputs.push_back(Input::Timer(timer, branch));
+                    }
+                    self.set_timer(id, timer, armed);
+                }
+                Step::Disarm(timer) => self.set_timer(id, timer, None),
+                Step::Finished => {
+                    self.calls.remove(id);
+                }
+            }
+        }
+        self.memory.steps.push(steps);
+    }
+
+    fn set_timer(&mut self, id: CallId, timer: ProxyTimer, armed: Option<TimerId>) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if let Some(before) = std::mem::replace(&mut call.timers[slot(timer)], armed) {
+            self.transactions.disarm_call(before);
+        }
+    }
+
+    /// Once the caller has a final response, what was needed for it goes: a call's tail lasts half a minute.
+    fn settle(&mut self, id: CallId, before: bool) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        if call.context.is_done() && !before {
+            call.setup = None;
+        }
+    }
+
+    /// The next vendor that takes calls, and the client transaction of its INVITE.
+    fn next_vendor(&mut self, id: CallId, branch: BranchId, inputs: &mut VecDeque<Input>, turn: &mut Turn<'_>) {
+        let Some(call) = self.calls.get(id) else { return };
+        let none = |call: &Call| call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left);
+        let no_vendor = Input::NoVendor(none(call));
+        if call.context.is_done() || !self.transactions.has_room() {
+            inputs.push_back(no_vendor);
+            return;
+        }
+        let made = match call.setup.as_deref().map(|setup| &setup.way) {
+            Some(Way::Plan { .. }) => self.next_attempt(id, turn.now),
+            Some(Way::Dialog { octets, flow, branch: name }) if branch.index() == 0 => {
+                let key = self.keys.client(name, Method::Invite);
+                Some((Attempt::new(0, *flow, turn.now), octets.clone(), key, None))
+            }
+            _ => None,
+        };
+        let Some((mut attempt, octets, key, pdd)) = made else {
+            inputs.push_back(no_vendor);
+            return;
+        };
+        let mut actions = self.memory.actions.pop().unwrap_or_default();
+        let transport = receive::transport(attempt.flow);
+        let machine = ClientInvite::start(transport, &self.settings.timers, &mut actions);
+        let owner = Owner::Branch(id, branch);
+        let Some(transaction) =
+            self.transactions.insert(Machine::ClientInvite(machine), key, owner, attempt.flow)
+        else {
+            inputs.push_back(no_vendor);
+            return;
+        };
+        if let Some(stored) = self.transactions.get_mut(transaction) {
+            stored.message = octets;
+        }
+        attempt.transaction = Some(transaction);
+        if let Some(call) = self.calls.get_mut(id) {
+            if call.kind == Kind::Initial {
+                self.counters.attempts.add(1);
+                self.counters.failovers.add(u64::from(branch.index() > 0));
+            }
+            call.attempts.push(attempt);
+        }
+        inputs.push_back(Input::Started { branch, pdd });
+        self.perform(transaction, actions, Hand::default(), turn);
+    }
+
+    /// Keeps what records need of an input.
+    fn note(&mut self, id: CallId, input: Input, turn: &mut Turn<'_>) {
+        let (branch, status, received) = match input {
+            Input::Response { branch, status, .. } => (branch, status, true),
+            Input::Failed { branch, failure } => (branch, failure.status(), false),
+            _ => return,
+        };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let dialog = call.dialog;
+        let Some(attempt) = call.attempts.get_mut(branch.index()) else { return };
+        if status != StatusCode::TRYING && received && attempt.ringing.is_none() {
+            attempt.ringing = Some(turn.now);
+        }
+        if !status.is_final() || attempt.told || call.kind != Kind::Initial {
+            return;
+        }
+        attempt.told = true;
+        // A vendor that refused has no channel any more.
+        if !status.is_success() {
+            attempt.channel = None;
+        }
+        let Some(Way::Plan { plan, .. }) = call.setup.as_deref().map(|setup| &setup.way) else { return };
+        let Some((hop, ..)) = plan.hop(attempt.hop) else { return };
+        let attempted = Attempted {
+            attempt: u8::try_from(branch.index()).unwrap_or(u8::MAX),
+            vendor: hop.vendor,
+            address: attempt.flow.peer,
+            callee: attempt.callee.clone(),
+            rate: hop.rate,
+            prefix_len: hop.prefix_len,
+            started: attempt.started,
+            ringing: attempt.ringing,
+            status,
+            received,
+        };
+        let what = What::Attempted(Box::new(attempted));
+        turn.out.events.push(CallEvent { dialog, at: turn.now, what });
+    }
+
+    fn keep(&mut self, id: CallId, branch: BranchId, hand: Hand<'_>) {
+        let Some((message, _)) = hand.message else { return };
+        let Some(setup) = self.calls.get_mut(id).and_then(|call| call.setup.as_mut()) else { return };
+        let challenges = |(_, kept): &(BranchId, Message)| matches!(kept.status_code(), Some(401 | 407));
+        setup.kept.retain(challenges);
+        setup.kept.push((branch, message.clone()));
+    }
+
+    /// The best response goes to the caller, with the challenges of others (16.7 step 7).
+    fn forward_kept(&mut self, id: CallId, branch: BranchId, status: StatusCode, turn: &mut Turn<'_>) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let kept = call.setup.as_mut().map(|setup| std::mem::take(&mut setup.kept)).unwrap_or_default();
+        let others: SmallVec<[BranchId; 4]> = call.context.challenges().collect();
+        let server = call.server;
+        let Some((_, best)) = kept.iter().find(|(kept, _)| *kept == branch) else {
+            self.respond_to_caller(id, status, turn);
+            return;
+        };
+        let mut edits = sip::Edits::new(best);
+        let mut complete = edits.pop_via().is_ok();
+        for (_, other) in kept.iter().filter(|(kept, _)| others.contains(kept)) {
+            for header in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
+                for value in other.values(header) {
+                    complete &= edits.append(header.name(), value).is_ok();
+                }
+            }
+        }
+        let written = self.written(|out| {
+            edits.write(out);
+            complete
+        });
+        if let Some(octets) = written {
+            self.failed(id, status, turn);
+            self.respond(server, status, &octets, turn);
+        } else {
+            self.respond_to_caller(id, StatusCode::BAD_GATEWAY, turn);
+        }
+    }
+
+    /// A final response of our own.
+    pub(super) fn respond_to_caller(&mut self, id: CallId, status: StatusCode, turn: &mut Turn<'_>) {
+        let Some(call) = self.calls.get(id) else { return };
+        let Some(setup) = call.setup.as_ref() else { return };
+        let (request, source, tag, server) = (setup.request.clone(), setup.source, setup.tag, call.server);
+        self.failed(id, status, turn);
+        if let Some(octets) = self.own_response(&request, source, (status, None), &tag) {
+            self.respond(server, status, &octets, turn);
+        }
+    }
+
+    /// A call that never came up is over.
+    fn failed(&mut self, id: CallId, status: StatusCode, turn: &mut Turn<'_>) {
+        let Some(call) = self.calls.get(id).filter(|call| call.kind == Kind::Initial) else { return };
+        let dialog = call.dialog;
+        let by = match status {
+            StatusCode::REQUEST_TERMINATED => Some(End::Caller),
+            _ => call.attempts.last().map(|_| End::Callee),
+        };
+        self.dialogs.remove(&dialog);
+        let ended = Ended { status, reason: reason(status), by };
+        turn.out.events.push(CallEvent { dialog, at: turn.now, what: What::Ended(ended) });
+    }
+}
+
+/// The word of the call record for a final status other than 2xx.
+fn reason(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        487 => "cancelled",
+        486 | 600 => "busy",
+        408 | 480 => "no_answer",
+        503 => "capacity",
+        404 | 484 | 604 => "no_number",
+        500..600 => "vendor_failure",
+        _ => "rejected",
+    }
+}

@@ -1,0 +1,394 @@
+//! Messages that are passed on: what a proxy changes in them, and what it keeps to itself (RFC 3261 16.6, 16.7).
+
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use runtime::model::{HeaderAction, HeaderRule, NumberRule};
+use sip::proxy::{self, BranchId};
+use sip::transaction::Key;
+use sip::{Edits, HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via};
+use uuid::Uuid;
+
+use super::call::{Attempt, Kind, Setup, Way};
+use super::{Hand, Turn, Worker, admit};
+use crate::sip::cookie::{self, Cookie};
+use crate::sip::dialog::Side;
+use crate::sip::event::{Answered, CallEvent, What};
+use crate::sip::flow::Flow;
+use crate::sip::routing::{Direction, Plan};
+use crate::sip::snapshot::Target;
+use crate::sip::transactions::{CallId, Now};
+use crate::sip::usage::Channel;
+
+/// Headers that say who somebody is: they pass between trusted parties only, as do all that begin with `X-`.
+const IDENTITY: [&[u8]; 8] = [
+    b"P-Asserted-Identity",
+    b"P-Preferred-Identity",
+    b"P-Asserted-Service",
+    b"P-Preferred-Service",
+    b"P-Charging-Vector",
+    b"P-Charging-Function-Addresses",
+    b"P-Access-Network-Info",
+    b"Remote-Party-ID",
+];
+
+/// Hops of a request that does not say (16.6 step 3), and of one that says more than there are.
+const MAX_FORWARDS: u8 = 70;
+
+/// A request that is ready to go: the attempt, its octets, its key, and the vendor's patience.
+pub(super) type Made = (Attempt, Bytes, Key, Option<Duration>);
+
+/// How a request leaves.
+#[derive(Clone, Copy)]
+pub(super) struct Leave<'a> {
+    /// Where it came from.
+    pub(super) source: Flow,
+    /// The listener that it leaves by.
+    pub(super) listener: u16,
+    /// Our branch.
+    pub(super) branch: &'a [u8],
+    /// Route elements at the top that name us.
+    pub(super) own_routes: usize,
+    /// Whether identities pass.
+    pub(super) trusted: bool,
+}
+
+/// An INVITE that goes to a target of a plan.
+struct Outgoing<'a> {
+    setup: &'a Setup,
+    plan: &'a Plan,
+    hop: usize,
+    dialog: Uuid,
+    leave: Leave<'a>,
+}
+
+impl Worker {
+    /// The INVITE of the next attempt of a plan that has room for the call; `None` when there is none.
+    pub(super) fn next_attempt(&mut self, id: CallId, now: Now) -> Option<Made> {
+        let call = self.calls.get_mut(id)?;
+        let dialog = call.dialog;
+        let mut setup = call.setup.take()?;
+        let made = self.attempt(dialog, &mut setup, now);
+        let call = self.calls.get_mut(id)?;
+        call.setup = Some(setup);
+        let (made, options) = made?;
+        call.options = options;
+        Some(made)
+    }
+
+    fn attempt(&mut self, dialog: Uuid, setup: &mut Setup, now: Now) -> Option<(Made, proxy::Options)> {
+        loop {
+            if let Way::Plan { next, .. } = &mut setup.way {
+                *next += 1;
+            }
+            let Way::Plan { plan, next } = &setup.way else { return None };
+            let hop = next.checked_sub(1)?;
+            let (_, vendor, target) = plan.hop(hop)?;
+            let outbound = plan.direction == Direction::Outbound;
+            let channel = if outbound {
+                let Some(channel) = self.vendor_channel(vendor, now) else { continue };
+                Some(channel)
+            } else {
+                None
+            };
+            let Some(flow) = self.flow_out(target, setup.source) else { continue };
+            let options = if outbound { vendor.proxy } else { proxy::Options::default() };
+            let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
+            let branch = self.branches.make(self.way(&setup.request));
+            let trusted = vendor.config.trusted && plan.trunk()?.config.trusted;
+            let leave = Leave {
+                source: setup.source,
+                listener: flow.listener,
+                branch: &branch,
+                own_routes: 0,
+                trusted,
+            };
+            let outgoing = Outgoing { setup, plan, hop, dialog, leave };
+            let Some((octets, callee)) = invite(&outgoing, &self.settings, &mut self.memory) else { continue };
+            if let Some(dialog) = self.dialogs.get_mut(&dialog) {
+                dialog.vendor = vendor.config.number;
+                dialog.trusted = trusted;
+                dialog.callee = Side::unknown(flow);
+            }
+            let mut attempt = Attempt::new(hop, flow, now);
+            attempt.channel = channel;
+            attempt.callee = callee;
+            return Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options));
+        }
+    }
+
+    fn vendor_channel(&self, vendor: &crate::sip::snapshot::Vendor, now: Now) -> Option<Channel> {
+        let channel = vendor.usage.take_channel(vendor.config.channels)?;
+        vendor.usage.take_attempt(vendor.config.cps, now.instant).then_some(channel)
+    }
+
+    /// The way to a target: by the listener that the call came on where that can send there, else by the first that
+    /// can.
+    fn flow_out(&self, target: &Target, source: Flow) -> Option<Flow> {
+        let fits = |place: usize| {
+            self.settings.listeners.get(place).is_some_and(|listener| {
+                listener.transport == target.transport
+                    && listener.address.is_ipv4() == target.address.is_ipv4()
+            })
+        };
+        let own = usize::from(source.listener);
+        let place = Some(own).filter(|own| fits(*own));
+        let place = place.or_else(|| (0..self.settings.listeners.len()).find(|place| fits(*place)))?;
+        let listener = u16::try_from(place).ok()?;
+        Some(Flow { listener, transport: target.transport, peer: target.address, connection: 0 })
+    }
+
+    /// A request within a dialog, as it goes to the other side.
+    pub(super) fn request_within(&mut self, message: &Message, leave: &Leave<'_>) -> Option<Bytes> {
+        let mut edits = Edits::new(message);
+        pass_on(&mut edits, leave, &self.settings, &mut self.memory.text)?;
+        // A strict router put us in the place of the target, and that at the end of the route (16.4).
+        let strict = message.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(Uri::sip);
+        if strict.is_some_and(|uri| self.is_ours(&uri) && uri.params.get(b"w").is_some()) {
+            let last = message.list(HeaderId::Route).last()?;
+            edits.set_request_uri(NameAddr::parse(last).ok()?.uri).ok()?;
+            edits.remove_element(last).ok()?;
+        } else if leave.own_routes > 0 {
+            (0..leave.own_routes.min(1)).try_for_each(|_| edits.pop_route()).ok()?;
+        }
+        self.edited(&edits)
+    }
+
+    /// A vendor's response goes to the caller.
+    pub(super) fn forward_response(
+        &mut self,
+        id: CallId,
+        (branch, status): (BranchId, StatusCode),
+        hand: Hand<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some((message, flow)) = hand.message else { return };
+        let Some(call) = self.calls.get(id) else { return };
+        let (server, kind, dialog) = (call.server, call.kind, call.dialog);
+        let trusted = self.dialogs.get(&dialog).is_some_and(|dialog| dialog.trusted);
+        let mut edits = Edits::new(message);
+        let stripped = trusted || strip(&mut edits).is_some();
+        if edits.pop_via().is_err() || !stripped {
+            return;
+        }
+        let Some(octets) = self.edited(&edits) else { return };
+        match kind {
+            Kind::Initial => self.learn_callee(id, (branch, status), (message, flow), turn),
+            Kind::Refresh(from) if status.is_success() => {
+                let request = self.calls.get(id).and_then(|call| call.setup.as_ref());
+                let request = request.map(|setup| (setup.request.clone(), setup.source));
+                if let (Some((request, source)), Some(dialog)) = (request, self.dialogs.get_mut(&dialog)) {
+                    dialog.side_mut(from).learn_target(&request, source);
+                }
+                self.refresh(dialog, from.other(), (message, flow), turn);
+            }
+            Kind::Refresh(_) => {}
+        }
+        self.respond(server, status, &octets, turn);
+    }
+
+    /// What a response to the first INVITE tells of the callee.
+    fn learn_callee(
+        &mut self,
+        id: CallId,
+        (branch, status): (BranchId, StatusCode),
+        (message, flow): (&Message, Flow),
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let number = call.dialog;
+        let ringing = call.setup.as_mut().is_some_and(|setup| !std::mem::replace(&mut setup.ringing, true));
+        let channel = call.attempts.get_mut(branch.index()).and_then(|attempt| attempt.channel.take());
+        let routes = self.routes_to_callee(message);
+        let Some(dialog) = self.dialogs.get_mut(&number) else { return };
+        if dialog.confirmed {
+            // A further 2xx of a vendor that forks: the caller acknowledges and ends what it does not want.
+            return;
+        }
+        dialog.callee.learn_routes(routes.iter().rev().copied());
+        dialog.callee.learn_response(message, flow);
+        if status.is_success() {
+            dialog.confirmed = true;
+            let answered = Answered { dialog: dialog.clone(), channel };
+            self.counters.answers.add(1);
+            let what = What::Answered(Box::new(answered));
+            turn.out.events.push(CallEvent { dialog: number, at: turn.now, what });
+        } else {
+            if let Some(attempt) = self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index())) {
+                attempt.channel = channel;
+            }
+            if ringing {
+                turn.out.events.push(CallEvent { dialog: number, at: turn.now, what: What::Ringing });
+            }
+        }
+    }
+
+    /// Record-Routes of those between us and who answers, as they stand in its response: the far end first.
+    pub(super) fn routes_to_callee<'m>(&self, response: &'m Message) -> Vec<&'m [u8]> {
+        let ours = |element: &&[u8]| {
+            let uri = NameAddr::parse(element).ok().and_then(|route| route.uri().ok()).and_then(Uri::sip);
+            uri.is_some_and(|uri| self.is_ours(&uri))
+        };
+        response.list(HeaderId::RecordRoute).take_while(|element| !ours(element)).collect()
+    }
+
+    /// A 2xx to a target refresh: this side may have a new target.
+    pub(super) fn refresh(
+        &mut self,
+        dialog: Uuid,
+        end: crate::sip::dialog::End,
+        (message, flow): (&Message, Flow),
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(found) = self.dialogs.get_mut(&dialog) else { return };
+        found.side_mut(end).learn_target(message, flow);
+        let what = What::Refreshed(Box::new(found.clone()));
+        turn.out.events.push(CallEvent { dialog, at: turn.now, what });
+    }
+
+    fn edited(&mut self, edits: &Edits<'_>) -> Option<Bytes> {
+        self.written(|out| {
+            edits.write(out);
+            true
+        })
+    }
+}
+
+/// The INVITE as it goes to a vendor or gateway, and the number that it calls there.
+fn invite(
+    outgoing: &Outgoing<'_>,
+    settings: &crate::sip::settings::Settings,
+    memory: &mut super::Memory,
+) -> Option<(Bytes, String)> {
+    let Outgoing { setup, plan, hop, leave, .. } = outgoing;
+    let (_, vendor, target) = plan.hop(*hop)?;
+    let (callee_rules, header_rules) = match plan.direction {
+        Direction::Outbound => (&vendor.config.callee_rules[..], &vendor.config.header_rules[..]),
+        Direction::Inbound => (&[][..], &plan.trunk()?.config.header_rules[..]),
+    };
+    let callee = NumberRule::rewrite(callee_rules, &plan.number).unwrap_or_else(|| plan.number.clone());
+    let mut edits = Edits::new(&setup.request);
+    pass_on(&mut edits, leave, settings, &mut memory.text)?;
+    // A caller does not choose the way to a vendor.
+    edits.remove(HeaderId::Route).ok()?;
+    record_route(&mut edits, outgoing, settings, &mut memory.text)?;
+    request_uri(&mut edits, (&callee, target), &mut memory.text)?;
+    header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
+    memory.octets.clear();
+    edits.write(&mut memory.octets);
+    Some((Bytes::copy_from_slice(&memory.octets), callee))
+}
+
+/// What every request that is passed on gets: Via stamped and one more, Max-Forwards, identities taken off.
+fn pass_on(
+    edits: &mut Edits<'_>,
+    leave: &Leave<'_>,
+    settings: &crate::sip::settings::Settings,
+    text: &mut Vec<u8>,
+) -> Option<()> {
+    let message = edits.message();
+    let top = Via::parse(message.list(HeaderId::Via).next()?).ok()?;
+    edits.stamp_via(&top, leave.source.peer).ok()?;
+    let listener = settings.listeners.get(usize::from(leave.listener))?;
+    text.clear();
+    write!(text, "SIP/2.0/{} {};branch=", listener.via_transport(), listener.sent_by).ok()?;
+    text.extend_from_slice(leave.branch);
+    edits.push_via(text).ok()?;
+    edits.set_max_forwards(hops_left(message)).ok()?;
+    if !leave.trusted {
+        strip(edits)?;
+    }
+    Some(())
+}
+
+/// Max-Forwards of a request that is passed on; 0 was refused before.
+fn hops_left(message: &Message) -> u8 {
+    let value = message.value(HeaderId::MaxForwards).and_then(|value| std::str::from_utf8(value).ok());
+    let hops = value.and_then(|value| value.trim().parse::<u8>().ok());
+    hops.map_or(MAX_FORWARDS, |hops| hops.saturating_sub(1))
+}
+
+/// Takes identities off.
+fn strip(edits: &mut Edits<'_>) -> Option<()> {
+    let message = edits.message();
+    for name in IDENTITY {
+        edits.remove_named(name).ok()?;
+    }
+    let mut private: Vec<&[u8]> = Vec::new();
+    for header in message.headers() {
+        let name = header.name;
+        let x = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"X-"));
+        if x && !private.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            private.push(name);
+        }
+    }
+    private.into_iter().try_for_each(|name| edits.remove_named(name).map(|_| ()).ok())
+}
+
+/// One Record-Route with the cookie; a second one where the call leaves by another listener than it came by (16.6
+/// step 4): each side then sends to the one that it can reach.
+fn record_route(
+    edits: &mut Edits<'_>,
+    outgoing: &Outgoing<'_>,
+    settings: &crate::sip::settings::Settings,
+    text: &mut Vec<u8>,
+) -> Option<()> {
+    let Outgoing { setup, plan, hop, dialog, leave } = outgoing;
+    let (_, vendor, _) = plan.hop(*hop)?;
+    let request = &setup.request;
+    let from = NameAddr::parse(request.value(HeaderId::From)?).ok()?;
+    let cookie = Cookie {
+        dialog: *dialog,
+        trunk: plan.trunk()?.config.number,
+        vendor: vendor.config.number,
+        media: 0,
+        owner: settings.node,
+        inbound: plan.direction == Direction::Inbound,
+    };
+    let bound = cookie::Call {
+        call_id: request.value(HeaderId::CallId)?,
+        caller_tag: from.tag.unwrap_or_default(),
+    };
+    let sealed = settings.cookies.seal(&cookie, &bound);
+    let out = settings.listeners.get(usize::from(leave.listener))?;
+    text.clear();
+    write!(text, "<sip:{}{};lr;w=", out.sent_by, out.uri_transport()).ok()?;
+    text.extend_from_slice(&sealed);
+    text.push(b'>');
+    edits.push_record_route(text).ok()?;
+    if leave.source.listener != leave.listener {
+        let inward = settings.listeners.get(usize::from(leave.source.listener))?;
+        text.clear();
+        write!(text, "<sip:{}{};lr>", inward.sent_by, inward.uri_transport()).ok()?;
+        edits.push_record_route(text).ok()?;
+    }
+    Some(())
+}
+
+fn request_uri(edits: &mut Edits<'_>, (callee, target): (&str, &Target), text: &mut Vec<u8>) -> Option<()> {
+    let message = edits.message();
+    let dialled = admit::callee(message)?;
+    let uri = Uri::parse(message.request_uri()?).ok()?.sip();
+    let phone = uri.and_then(|uri| uri.params.get(b"user")).and_then(|user| user.value);
+    let phone = phone.is_some_and(|user| user.eq_ignore_ascii_case(b"phone"));
+    text.clear();
+    write!(text, "sip:{callee}").ok()?;
+    text.extend_from_slice(dialled.params);
+    write!(text, "@{}{}", target.host_port, if phone { ";user=phone" } else { "" }).ok()?;
+    edits.set_request_uri(text).ok()
+}
+
+fn change(edits: &mut Edits<'_>, rule: &HeaderRule) -> Option<()> {
+    if matches!(rule.action, HeaderAction::Set | HeaderAction::Remove) {
+        match edits.remove_named(rule.name.as_bytes()) {
+            // It was an identity, and is taken off already.
+            Ok(_) | Err(sip::EditError::Overlap) => {}
+            Err(_) => return None,
+        }
+    }
+    if rule.action != HeaderAction::Remove {
+        edits.append(&rule.name, rule.value.as_bytes()).ok()?;
+    }
+    Some(())
+}

@@ -1,0 +1,226 @@
+//! Requests within dialogs: whose they are by the sealed cookie, whether their sender may, and where they go.
+
+use runtime::model::Transport;
+use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
+
+use super::call::{Kind, Setup, Way};
+use super::forward::Leave;
+use super::receive::{Request, to_tag};
+use super::{Turn, Worker, admit, perform};
+use crate::sip::acl::Source;
+use crate::sip::branch;
+use crate::sip::cookie::{self, Cookie};
+use crate::sip::dialog::{Dialog, End, Side, flow_to};
+use crate::sip::flow::{Flow, Outbound};
+use crate::sip::routing::Direction;
+use crate::sip::snapshot::Peer;
+use crate::sip::transactions::{Owner, Relay};
+
+/// What the Route of a request says of its dialog.
+#[derive(Clone, Copy)]
+struct Located {
+    cookie: Cookie,
+    /// Who sends.
+    from: End,
+    /// Route elements that name us.
+    own_routes: usize,
+}
+
+/// Why a request within a dialog is refused.
+type Refused = StatusCode;
+
+const GONE: Refused = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+
+impl Worker {
+    pub(super) fn in_dialog(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        self.counters.in_dialog.add(1);
+        match self.admitted(request) {
+            Ok(located) => self.pass_within(request, located, turn),
+            Err(_) if request.method == Method::Ack => {
+                self.counters.in_dialog_refused.add(1);
+                self.counters.acks_dropped.add(1);
+            }
+            Err(status) => {
+                self.counters.in_dialog_refused.add(1);
+                self.reply_statelessly(request.message, request.flow, (status, None), turn);
+            }
+        }
+    }
+
+    /// Whether a request from an address that no trunk or vendor has belongs to a dialog that was seen at it.
+    pub(super) fn is_in_dialog_of(&self, message: &Message, flow: Flow) -> bool {
+        let Some(located) = self.locate(message) else { return false };
+        let dialog = self.dialogs.get(&located.cookie.dialog);
+        dialog.is_some_and(|dialog| dialog.side(located.from).is_at(flow.peer.ip()))
+    }
+
+    /// Opens the cookie that our Record-Route gave to both sides.
+    fn locate(&self, message: &Message) -> Option<Located> {
+        let own = message.list(HeaderId::Route).map_while(|element| {
+            let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
+            self.is_ours(&uri).then(|| uri.params.get(b"w").and_then(|param| param.value))
+        });
+        let (mut own_routes, mut sealed) = (0, None);
+        for found in own {
+            own_routes += 1;
+            sealed = sealed.or(found);
+        }
+        if sealed.is_none() {
+            // A strict router sends to us as if we were the target.
+            let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(Uri::sip)?;
+            sealed = uri.params.get(b"w").and_then(|param| param.value).filter(|_| self.is_ours(&uri));
+        }
+        let sealed = sealed?;
+        let call_id = message.value(HeaderId::CallId)?;
+        let from = NameAddr::parse(message.value(HeaderId::From)?).ok()?.tag.unwrap_or_default();
+        let to = to_tag(message).unwrap_or_default();
+        let open = |caller_tag| self.settings.cookies.open(sealed, &cookie::Call { call_id, caller_tag });
+        let (cookie, from) = match open(from) {
+            Ok(cookie) => (cookie, End::Caller),
+            Err(_) => (open(to).ok()?, End::Callee),
+        };
+        Some(Located { cookie, from, own_routes })
+    }
+
+    fn admitted(&mut self, request: &Request<'_>) -> Result<Located, Refused> {
+        let message = request.message;
+        let located = self.locate(message).ok_or(GONE)?;
+        let Located { cookie, from, .. } = located;
+        let known = self.dialogs.get(&cookie.dialog);
+        let party = self.is_party(request.peer, &cookie, from);
+        let seen = known.is_some_and(|dialog| dialog.side(from).is_at(request.flow.peer.ip()));
+        if !party && !seen {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        match known {
+            Some(dialog) if dialog.confirmed => {
+                let own = NameAddr::parse(message.value(HeaderId::From).ok_or(GONE)?).map_err(|_| GONE)?.tag;
+                let tags = (own.unwrap_or_default(), to_tag(message).unwrap_or_default());
+                if tags != (dialog.side(from).tag(), dialog.side(from.other()).tag()) {
+                    return Err(GONE);
+                }
+            }
+            // An early dialog has as many tags as the vendor has forks.
+            Some(_) => {}
+            // It began in this process, so it has ended in it.
+            None if admit::began_millis(cookie.dialog) >= self.settings.started_at.micros() / 1000 => {
+                return Err(GONE);
+            }
+            None => {
+                let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
+                self.dialogs.insert(dialog.id, dialog);
+            }
+        }
+        if let Some(dialog) = self.dialogs.get_mut(&cookie.dialog)
+            && let Some(number) = perform::cseq(message)
+        {
+            let side = dialog.side_mut(from);
+            side.cseq = side.cseq.max(number);
+            side.source = request.flow.peer;
+        }
+        Ok(located)
+    }
+
+    /// Whether a peer is the trunk or vendor that stands at this end of the call.
+    fn is_party(&self, peer: Peer, cookie: &Cookie, end: End) -> bool {
+        let snapshot = self.snapshot.load();
+        let trunk = peer.trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
+        let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);
+        if (end == End::Caller) == cookie.inbound { vendor == Some(cookie.vendor) } else { trunk == Some(cookie.trunk) }
+    }
+
+    /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where
+    /// both are. A request to a vendor goes only to that vendor, whatever it says.
+    fn rebuilt(&self, request: &Request<'_>, located: &Located) -> Option<Dialog> {
+        let Located { cookie, from, own_routes } = *located;
+        let message = request.message;
+        let snapshot = self.snapshot.load();
+        let next = message.list(HeaderId::Route).nth(own_routes);
+        let next = next.and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
+        let next = next.or_else(|| message.request_uri())?;
+        let to_vendor = (from == End::Callee) == cookie.inbound;
+        let mut other = flow_to(next, Flow { connection: 0, ..request.flow });
+        if to_vendor {
+            let place = |number: u32| snapshot.vendors.iter().position(|vendor| vendor.config.number == number);
+            let vendor = snapshot.vendors.get(place(cookie.vendor)?)?;
+            let source = Source { address: other.peer.ip(), port: other.peer.port(), transport: other.transport };
+            let own = snapshot.peer(&source, source.address).vendor.and_then(|place| snapshot.vendor(place));
+            if own.is_none_or(|own| own.config.number != cookie.vendor) {
+                other.peer = vendor.targets.iter().find(|target| target.transport == Transport::Udp)?.address;
+            }
+        }
+        let mut sides = [Side::unknown(request.reply_to), Side::unknown(other)];
+        let [own, far] = &mut sides;
+        own.learn_request(message, request.flow);
+        far.name = Box::from(message.value(HeaderId::To)?);
+        far.target = Box::from(message.request_uri()?);
+        let [own, far] = sides;
+        let (caller, callee) = if from == End::Caller { (own, far) } else { (far, own) };
+        let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
+        Some(Dialog {
+            id: cookie.dialog,
+            direction,
+            trunk: cookie.trunk,
+            vendor: cookie.vendor,
+            call_id: Box::from(request.parts.call_id),
+            caller,
+            callee,
+            confirmed: true,
+            trusted: false,
+            ending: None,
+        })
+    }
+
+    fn pass_within(&mut self, request: &Request<'_>, located: Located, turn: &mut Turn<'_>) {
+        let Located { cookie, from, own_routes } = located;
+        let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
+        let (flow, trusted) = (dialog.side(from.other()).flow, dialog.trusted);
+        let branch = self.branches.make(self.way(request.message));
+        let leave =
+            Leave { source: request.flow, listener: flow.listener, branch: &branch, own_routes, trusted };
+        let Some(octets) = self.request_within(request.message, &leave) else {
+            self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);
+            return;
+        };
+        match request.method {
+            Method::Ack => {
+                turn.out.messages.push(Outbound { flow, octets, sender: Outbound::NOBODY });
+            }
+            Method::Invite => {
+                let Some(server) = self.begin_server_invite(request, turn) else { return };
+                let tag = self.tag(request.message);
+                let way = Way::Dialog { octets, flow, branch };
+                let setup = Setup::new(request.message.clone(), request.flow, tag, way);
+                let of = (cookie.dialog, Kind::Refresh(from));
+                self.start_call(of, server, sip::proxy::Options::default(), setup, turn);
+            }
+            method => {
+                let Some(server) = self.begin_server(request, turn) else {
+                    self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
+                    return;
+                };
+                self.relay(request, Relay { server, dialog: cookie.dialog, from, method }, (flow, octets, branch), turn);
+            }
+        }
+    }
+
+    fn relay(
+        &mut self,
+        request: &Request<'_>,
+        relay: Relay,
+        (flow, octets, branch): (Flow, bytes::Bytes, [u8; branch::LEN]),
+        turn: &mut Turn<'_>,
+    ) {
+        if relay.method == Method::Bye
+            && let Some(dialog) = self.dialogs.get_mut(&relay.dialog)
+            && dialog.ending.is_none()
+        {
+            dialog.ending = Some((relay.from, turn.now));
+        }
+        // The key of an unknown method is by the name that our response's CSeq will have.
+        let key = self.keys.client(&branch, request.method);
+        if self.begin_client(key, flow, octets, Owner::Relay(relay), turn).is_none() {
+            self.relay_failure(relay, sip::transaction::Failure::Transport, turn);
+        }
+    }
+}

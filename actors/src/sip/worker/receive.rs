@@ -1,0 +1,247 @@
+//! What a message is, and who takes it.
+
+use sip::transaction::key::{Fallback, RequestParts};
+use sip::transaction::{Event, Machine, Server};
+use sip::{CSeq, HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via, validate};
+
+use super::{Hand, Turn, Worker};
+use crate::sip::acl::Source;
+use crate::sip::branch;
+use crate::sip::flow::Flow;
+use crate::sip::snapshot::Peer;
+use crate::sip::transactions::{Owner, TransactionId};
+
+/// A request, with what everybody asks of it.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'m> {
+    pub(super) message: &'m Message,
+    pub(super) method: Method,
+    pub(super) flow: Flow,
+    /// Where responses go.
+    pub(super) reply_to: Flow,
+    pub(super) peer: Peer,
+    pub(super) parts: RequestParts<'m>,
+}
+
+impl Worker {
+    pub(super) fn receive(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        if message.is_request() {
+            self.counters.requests.add(1);
+            self.request(message, flow, turn);
+        } else {
+            self.counters.responses.add(1);
+            self.response(message, flow, turn);
+        }
+    }
+
+    fn response(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        if validate::check(message, &[]).is_err() {
+            self.counters.malformed.add(1);
+            return;
+        }
+        let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
+        let branch = via.and_then(|via| via.branch).unwrap_or_default();
+        if branch::read(self.settings.seed, branch).is_none() {
+            self.counters.responses_foreign.add(1);
+            return;
+        }
+        let Some(cseq) = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()) else { return };
+        let Some(status) = message.status_code().and_then(StatusCode::new) else { return };
+        let method = Method::from_bytes(cseq.method);
+        let Some(id) = self.transactions.find(&self.keys.client(branch, method)) else {
+            self.counters.responses_stray.add(1);
+            return;
+        };
+        let hand = Hand { message: Some((message, flow)), response: None };
+        self.advance(id, Event::Response(status), hand, turn);
+    }
+
+    fn request(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        let peer = self.peer(flow);
+        if peer.is_stranger() && !self.is_in_dialog_of(message, flow) {
+            self.stranger(message, flow, turn);
+            return;
+        }
+        if let Err(fault) = validate::check(message, &[]) {
+            self.counters.malformed.add(1);
+            if let Some(status) = fault.answer(message) {
+                self.reply_statelessly(message, flow, (status, Some(&fault.to_string())), turn);
+            }
+            return;
+        }
+        let Some(parts) = parts(message, origin(peer, flow)) else { return };
+        let method = parts.method;
+        let Some(reply_to) = reply_to(message, flow) else { return };
+        let request = Request { message, method, flow, reply_to, peer, parts };
+        let known = self.transactions.find(&self.keys.server(&parts));
+        match known {
+            Some(id) if method == Method::Ack => self.ack(id, &request, turn),
+            Some(id) => {
+                self.counters.retransmissions_received.add(1);
+                self.advance(id, Event::Request, Hand::default(), turn);
+            }
+            None => self.new_request(&request, turn),
+        }
+    }
+
+    fn new_request(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        let message = request.message;
+        if request.method == Method::Cancel {
+            self.cancel(request, turn);
+        } else if to_tag(message).is_some() {
+            self.in_dialog(request, turn);
+        } else {
+            match request.method {
+                Method::Ack => self.counters.acks_dropped.add(1),
+                Method::Invite => self.invite(request, turn),
+                Method::Options if self.is_for_us(message) => self.answer(request, StatusCode::OK, turn),
+                _ => self.answer(request, StatusCode::METHOD_NOT_ALLOWED, turn),
+            }
+        }
+    }
+
+    /// An ACK whose transaction is known: it ends the transaction of a refusal. The ACK of a 2xx has a branch of its
+    /// own, but some peers use that of the INVITE again.
+    fn ack(&mut self, id: TransactionId, request: &Request<'_>, turn: &mut Turn<'_>) {
+        let accepted = self.transactions.get(id).is_some_and(|transaction| match &transaction.machine {
+            Machine::ServerInvite(machine) => {
+                machine.state() == sip::transaction::server_invite::State::Accepted
+            }
+            _ => false,
+        });
+        if accepted {
+            self.in_dialog(request, turn);
+        } else {
+            self.advance(id, Event::Ack, Hand::default(), turn);
+        }
+    }
+
+    /// A CANCEL has a transaction of its own, answered at once; the INVITE is answered in its own (9.2).
+    fn cancel(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        let invite = self.transactions.find(&self.keys.cancelled(&request.parts));
+        let status = if invite.is_some() { StatusCode::OK } else { StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST };
+        self.answer(request, status, turn);
+        let owner = invite.and_then(|id| self.transactions.get(id)).map(|transaction| transaction.owner);
+        if let Some(Owner::Caller(call)) = owner {
+            self.call_input(call, sip::proxy::Input::Cancel, Hand::default(), turn);
+        }
+    }
+
+    /// Answers a request in a transaction of its own, so that it is answered the same way when it comes again.
+    pub(super) fn answer(&mut self, request: &Request<'_>, status: StatusCode, turn: &mut Turn<'_>) {
+        let Some(id) = self.begin_server(request, turn) else { return };
+        let tag = self.tag(request.message);
+        if let Some(octets) = self.own_response(request.message, request.flow, (status, None), &tag) {
+            self.respond(id, status, &octets, turn);
+        }
+    }
+
+    /// Begins the server transaction of a request other than INVITE; `None` when there is no room.
+    pub(super) fn begin_server(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) -> Option<TransactionId> {
+        let mut actions = self.memory.actions.pop().unwrap_or_default();
+        let machine = Server::start(transport(request.flow), &self.settings.timers, &mut actions);
+        let key = self.keys.server(&request.parts);
+        let id = self.transactions.insert(Machine::Server(machine), key, Owner::Nobody, request.reply_to);
+        if let Some(transaction) = id.and_then(|id| self.transactions.get_mut(id)) {
+            transaction.message = request.message.bytes().clone();
+        }
+        if let Some(id) = id {
+            self.perform(id, actions, Hand::default(), turn);
+        } else {
+            self.counters.overload.add(1);
+        }
+        id
+    }
+
+    fn peer(&self, flow: Flow) -> Peer {
+        let source = Source { address: flow.peer.ip(), port: flow.peer.port(), transport: flow.transport };
+        let listener = self.settings.listeners.get(usize::from(flow.listener));
+        let Some(listener) = listener else { return Peer::default() };
+        self.snapshot.load().peer(&source, listener.address.ip())
+    }
+
+    /// Whether the request names us, and nobody behind us, as its target.
+    fn is_for_us(&self, message: &Message) -> bool {
+        let uri = message.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(Uri::sip);
+        !message.has(HeaderId::Route) && uri.is_some_and(|uri| self.is_ours(&uri))
+    }
+
+    /// Whether a URI leads to us.
+    pub(super) fn is_ours(&self, uri: &sip::SipUri<'_>) -> bool {
+        self.settings.listeners.iter().any(|listener| listener.is_named(uri.host, uri.port))
+    }
+
+    fn stranger(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        self.counters.strangers.add(1);
+        let answered = self.settings.answer_strangers
+            && message.method().is_some_and(|method| method != Method::Ack)
+            && self.strangers.take_attempt(self.settings.strangers_per_second, turn.now.instant);
+        if answered {
+            self.reply_statelessly(message, flow, (StatusCode::FORBIDDEN, None), turn);
+        } else {
+            self.counters.strangers_dropped.add(1);
+        }
+    }
+}
+
+/// Whom transactions are kept apart by.
+fn origin(peer: Peer, flow: Flow) -> u64 {
+    match (peer.trunk, peer.vendor) {
+        (Some(trunk), _) => u64::from(trunk),
+        (None, Some(vendor)) => 1 << 32 | u64::from(vendor),
+        (None, None) => 1 << 33 | branch::digest_of((0, 0), [flow.peer.ip().to_string().as_bytes()]) >> 31,
+    }
+}
+
+fn parts(message: &Message, origin: u64) -> Option<RequestParts<'_>> {
+    let top_via = message.list(HeaderId::Via).next()?;
+    let via = Via::parse(top_via).ok()?;
+    let cseq = CSeq::parse(message.value(HeaderId::CSeq)?).ok()?;
+    let sent_by = sent_by(top_via);
+    let from = NameAddr::parse(message.value(HeaderId::From)?).ok()?;
+    Some(RequestParts {
+        method: message.method()?,
+        branch: via.branch.unwrap_or_default(),
+        sent_by,
+        call_id: message.value(HeaderId::CallId)?,
+        cseq: cseq.number,
+        origin,
+        fallback: Fallback {
+            request_uri: message.request_uri()?,
+            to_tag: to_tag(message).unwrap_or_default(),
+            from_tag: from.tag.unwrap_or_default(),
+            top_via,
+        },
+    })
+}
+
+/// Where the responses to a request go (18.2.2; RFC 3581 4): back to where it came from, to the port that its Via
+/// names unless it asks for the one it was sent from. What else a Via says would let a stranger aim us.
+pub(super) fn reply_to(message: &Message, flow: Flow) -> Option<Flow> {
+    let via = Via::parse(message.list(HeaderId::Via).next()?).ok()?;
+    if flow.connection != 0 || via.rport.is_some() {
+        return Some(flow);
+    }
+    let mut peer = flow.peer;
+    peer.set_port(via.port.unwrap_or(5060));
+    Some(Flow { peer, ..flow })
+}
+
+/// Host and port of a Via: the last word before its parameters.
+fn sent_by(via: &[u8]) -> &[u8] {
+    let before = via.split(|octet| *octet == b';').next().unwrap_or_default();
+    before.trim_ascii().rsplit(u8::is_ascii_whitespace).next().unwrap_or_default()
+}
+
+pub(super) fn to_tag(message: &Message) -> Option<&[u8]> {
+    NameAddr::parse(message.value(HeaderId::To)?).ok()?.tag
+}
+
+/// How a flow delivers.
+pub(super) const fn transport(flow: Flow) -> sip::transaction::Transport {
+    use runtime::model::Transport::{Tcp, Tls, Udp};
+    match flow.transport {
+        Udp => sip::transaction::Transport::Unreliable,
+        Tcp | Tls => sip::transaction::Transport::Reliable,
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests other than INVITE and ACK that are passed on within a dialog: one transaction to each side.
+
+use sip::proxy::forward::{self, NonInvite};
+use sip::transaction::{Event, Failure};
+use sip::{Edits, Method, StatusCode};
+
+use super::{Hand, Turn, Worker};
+use crate::sip::event::{CallEvent, Ended, What};
+use crate::sip::transactions::{Relay, TransactionId};
+
+impl Worker {
+    /// A response from the other side.
+    pub(super) fn relay_response(&mut self, relay: Relay, status: StatusCode, hand: Hand<'_>, turn: &mut Turn<'_>) {
+        let Some((message, flow)) = hand.message else { return };
+        if status.is_final() {
+            self.relay_ended(relay, status, turn);
+        }
+        if status.is_success() && relay.method == Method::Update {
+            if let Some((source, request)) = self.stored_request(relay.server)
+                && let Some(dialog) = self.dialogs.get_mut(&relay.dialog)
+            {
+                dialog.side_mut(relay.from).learn_target(&request, source);
+            }
+            self.refresh(relay.dialog, relay.from.other(), (message, flow), turn);
+        }
+        match forward::non_invite_response(status) {
+            NonInvite::Forward => {
+                let mut edits = Edits::new(message);
+                if edits.pop_via().is_err() {
+                    return;
+                }
+                let written = self.written(|out| {
+                    edits.write(out);
+                    true
+                });
+                if let Some(octets) = written {
+                    self.respond(relay.server, status, &octets, turn);
+                }
+            }
+            other => self.relay_outcome(relay.server, other, turn),
+        }
+    }
+
+    /// No response will come.
+    pub(super) fn relay_failure(&mut self, relay: Relay, failure: Failure, turn: &mut Turn<'_>) {
+        self.relay_ended(relay, failure.status(), turn);
+        self.relay_outcome(relay.server, forward::non_invite_failure(failure), turn);
+    }
+
+    fn relay_outcome(&mut self, server: TransactionId, outcome: NonInvite, turn: &mut Turn<'_>) {
+        match outcome {
+            NonInvite::Forward | NonInvite::Absorb => {}
+            NonInvite::Abandon => self.advance(server, Event::Abandon, Hand::default(), turn),
+            NonInvite::Respond(status) => self.respond_to_stored(server, status, turn),
+        }
+    }
+
+    /// Answers the request that a server transaction has stored.
+    fn respond_to_stored(&mut self, server: TransactionId, status: StatusCode, turn: &mut Turn<'_>) {
+        let Some((flow, request)) = self.stored_request(server) else { return };
+        let tag = self.tag(&request);
+        let Some(octets) = self.own_response(&request, flow, (status, None), &tag) else { return };
+        self.respond(server, status, &octets, turn);
+    }
+
+    /// A BYE ends the dialog whatever comes of it, unless the other side wants the sender to show who it is. The call
+    /// is over since the BYE came.
+    fn relay_ended(&mut self, relay: Relay, status: StatusCode, turn: &mut Turn<'_>) {
+        if relay.method != Method::Bye {
+            return;
+        }
+        let challenged = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        let Some(dialog) = self.dialogs.get_mut(&relay.dialog) else { return };
+        let Some((by, at)) = dialog.ending.take() else { return };
+        if challenged {
+            return;
+        }
+        self.dialogs.remove(&relay.dialog);
+        let ended = Ended { status: StatusCode::OK, reason: "answered", by: Some(by) };
+        turn.out.events.push(CallEvent { dialog: relay.dialog, at, what: What::Ended(ended) });
+    }
+}

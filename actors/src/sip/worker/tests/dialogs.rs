@@ -1,0 +1,106 @@
+use super::*;
+
+#[test]
+fn a_reinvite_either_way() {
+    let mut node = Node::new();
+    let (invite, ok) = answered(&mut node, "a");
+    node.happened();
+    let again = Within { method: "INVITE", cseq: 2, branch: "re" }.caller(&ok);
+    let sent = node.receive(CUSTOMER, again);
+    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "INVITE>198.51.100.1:5060"]);
+    let sent = node.receive(VENDORS[0], response(&sent[1], 200, "x"));
+    assert_eq!(words(&sent), ["200>192.0.2.10:5060"]);
+    let ack = Within { method: "ACK", cseq: 2, branch: "re-ack" }.caller(&ok);
+    assert_eq!(words(&node.receive(CUSTOMER, ack)), ["ACK>198.51.100.1:5060"]);
+    assert_eq!(node.happened(), ["refreshed"]);
+    let again = Within { method: "INVITE", cseq: 9, branch: "re-b" }.callee(&invite, "callee");
+    let sent = node.receive(VENDORS[0], again);
+    assert_eq!(words(&sent), ["100>198.51.100.1:5060", "INVITE>192.0.2.10:5060"]);
+    let sent = node.receive(CUSTOMER, response(&sent[1], 488, "x"));
+    assert_eq!(words(&sent), ["ACK>192.0.2.10:5060", "488>198.51.100.1:5060"]);
+    assert!(node.happened().is_empty(), "the call goes on");
+    node.pass(60 * SECOND);
+    assert_eq!((node.worker.dialogs(), node.worker.transactions()), (1, 0));
+}
+
+#[test]
+fn other_requests_pass() {
+    let mut node = Node::new();
+    let (invite, ok) = answered(&mut node, "a");
+    for (at, method) in ["UPDATE", "INFO", "PRACK", "OPTIONS", "MESSAGE", "REFER", "NOTIFY"].iter().enumerate() {
+        let cseq = 10 + u32::try_from(at).unwrap();
+        let request = Within { method, cseq, branch: &format!("c-{method}") }.caller(&ok);
+        let sent = node.receive(CUSTOMER, request);
+        assert_eq!(words(&sent), [format!("{method}>198.51.100.1:5060")]);
+        assert_eq!(words(&node.receive(VENDORS[0], response(&sent[0], 200, "x"))), ["200>192.0.2.10:5060"]);
+        let request = Within { method, cseq, branch: &format!("v-{method}") }.callee(&invite, "callee");
+        let sent = node.receive(VENDORS[0], request);
+        assert_eq!(words(&sent), [format!("{method}>192.0.2.10:5060")]);
+        assert_eq!(words(&node.receive(CUSTOMER, response(&sent[0], 501, "x"))), ["501>198.51.100.1:5060"]);
+    }
+}
+
+#[test]
+fn a_new_target_is_used() {
+    let mut node = Node::new();
+    let (_, ok) = answered(&mut node, "a");
+    let dialog = node.events[0].dialog;
+    let update = Within { method: "UPDATE", cseq: 2, branch: "u" }.caller(&ok);
+    let update = update.replace("<sip:me@192.0.2.10:5060>", "<sip:moved@192.0.2.10:5099>");
+    let sent = node.receive(CUSTOMER, update);
+    let moved = text(&response(&sent[0], 200, "x")).replace("callee@198.51.100.1:5060", "moved@198.51.100.1:5098");
+    node.receive(VENDORS[0], moved);
+    let sent = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, "operator")]);
+    assert_eq!(words(&sent), ["BYE>192.0.2.10:5099", "BYE>198.51.100.1:5098"]);
+    assert!(sent[1].text().starts_with("BYE sip:moved@198.51.100.1:5098 SIP/2.0"), "{}", sent[1].text());
+}
+
+#[test]
+fn who_may_speak() {
+    let mut node = Node::new();
+    let (invite, ok) = answered(&mut node, "a");
+    let bye = Within { method: "BYE", cseq: 2, branch: "x" }.caller(&ok);
+    let from_vendor = Within { method: "BYE", cseq: 2, branch: "y" }.callee(&invite, "callee");
+    let cases = [
+        (STRANGER, bye.clone(), "403"),
+        (VENDORS[1], bye.clone(), "403"),
+        (VENDORS[0], bye.clone(), "403"),
+        (CUSTOMER, from_vendor, "403"),
+        (CUSTOMER, bye.replace(";w=", ";w=A"), "481"),
+        (CUSTOMER, bye.replace("tag=from-a", "tag=from-b"), "481"),
+        (CUSTOMER, bye.replace("tag=callee", "tag=other"), "481"),
+        (CUSTOMER, bye.replace("Call-ID: a@", "Call-ID: b@"), "481"),
+    ];
+    for (at, (from, text, expected)) in cases.into_iter().enumerate() {
+        let text = text.replace("branch=z9hG4bK-", &format!("branch=z9hG4bK-{at}-"));
+        let sent = node.receive(from, text);
+        assert_eq!(sent.len(), 1, "{at}: {:?}", words(&sent));
+        assert_eq!(sent[0].word(), expected, "{at}");
+    }
+    assert_eq!(node.worker.dialogs(), 1);
+}
+
+/// A node that starts again knows by the cookie between whom a call is.
+#[test]
+fn after_a_restart() {
+    let mut before = Node::new();
+    let (invite, ok) = answered(&mut before, "a");
+    let later = before.now.wall.micros() + 60_000_000;
+    let mut node = Node::started(crate::sip::testing::voice(), later);
+    let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
+    let sent = node.receive(STRANGER, bye.clone());
+    assert_eq!(words(&sent), ["403>203.0.113.66:5060"], "a cookie is not permission");
+    let again = Within { method: "INVITE", cseq: 3, branch: "re" }.callee(&invite, "callee");
+    let sent = node.receive(VENDORS[0], again);
+    assert_eq!(words(&sent), ["100>198.51.100.1:5060", "INVITE>192.0.2.10:5060"]);
+    // Whatever number and host an old cookie comes with, the vendor is the one that it says.
+    let elsewhere = bye.replace("callee@198.51.100.1:5060", "900900@203.0.113.99:5060");
+    let sent = node.receive(CUSTOMER, elsewhere.replace("bK-bye", "bK-other"));
+    assert!(sent.iter().all(|sent| sent.to == VENDORS[0].parse().unwrap()), "{:?}", words(&sent));
+    let mut node = Node::started(crate::sip::testing::voice(), later);
+    let sent = node.receive(CUSTOMER, bye);
+    assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
+    node.receive(VENDORS[0], response(&sent[0], 200, "x"));
+    assert_eq!(node.happened(), ["ended 200 answered Some(Caller)"]);
+    node.settle();
+}
