@@ -4,6 +4,7 @@
 //! over the file. Every key stands in `config/node.example.toml`, which a test holds against this module.
 
 mod check;
+mod sip;
 mod units;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::sip::{SipListener, SipOptions, UnknownSource};
 pub use self::units::HumanDuration;
 use crate::password::SecretString;
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub api: ApiOptions,
     /// SMPP towards customers and vendors.
     pub smpp: SmppOptions,
+    /// SIP towards customers and vendors.
+    pub sip: SipOptions,
     /// The database.
     pub store: StoreOptions,
     /// The message log.

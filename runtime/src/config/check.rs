@@ -27,6 +27,7 @@ impl Config {
         }
         self.minimums()?;
         self.durations()?;
+        self.sip.check()?;
         self.store_url()
     }
 
@@ -45,9 +46,7 @@ impl Config {
             ("log.retention_slice", log.retention_slice, 1),
             ("log.open_records_max", log.open_records_max, 1),
         ] {
-            if value < min {
-                return refused(key, format!("{value} is below {min}"));
-            }
+            at_least(key, value, min)?;
         }
         Ok(())
     }
@@ -70,9 +69,7 @@ impl Config {
             ("store.poll", self.store.poll),
             ("log.retention", self.log.retention),
         ] {
-            if value.get().is_zero() {
-                return refused(key, "zero cannot work");
-            }
+            not_zero(key, value)?;
         }
         ordered(("smpp.validity_default", smpp.validity_default), ("smpp.validity_max", smpp.validity_max))?;
         ordered(("smpp.reconnect_first", smpp.reconnect_first), ("smpp.reconnect_max", smpp.reconnect_max))
@@ -94,13 +91,21 @@ impl Config {
     }
 }
 
-fn ordered(
+pub(super) fn at_least(key: &'static str, value: u32, min: u32) -> Result<(), Error> {
+    if value < min { refused(key, format!("{value} is below {min}")) } else { Ok(()) }
+}
+
+pub(super) fn not_zero(key: &'static str, value: HumanDuration) -> Result<(), Error> {
+    if value.get().is_zero() { refused(key, "zero cannot work") } else { Ok(()) }
+}
+
+pub(super) fn ordered(
     (first, low): (&'static str, HumanDuration),
     (second, high): (&'static str, HumanDuration),
 ) -> Result<(), Error> {
     if low <= high { Ok(()) } else { refused(first, format!("{low} is over {second}, {high}")) }
 }
 
-fn refused(key: &'static str, text: impl Into<String>) -> Result<(), Error> {
+pub(super) fn refused(key: &'static str, text: impl Into<String>) -> Result<(), Error> {
     Err(Error::Value { key, text: text.into() })
 }

@@ -63,6 +63,10 @@ fn the_environment_wins_over_the_file() {
     )
     .unwrap();
     assert_eq!(config.smpp.session_init, HumanDuration::from_secs(7));
+    let listen = r#"[{transport="udp",address="0.0.0.0:5060"},{transport="tcp",address="[::]:5060",advertise="a.b:1"}]"#;
+    let listen = parse("", &[("WARP_SIP_LISTEN", listen)]).unwrap().sip.listen;
+    let advertise: Vec<&str> = listen.iter().map(|listener| listener.advertise.as_str()).collect();
+    assert_eq!((listen[0].address.port(), advertise), (5060, vec!["", "a.b:1"]));
     assert_eq!(config.smpp.listen, ["127.0.0.1:0".parse().unwrap()]);
     assert_eq!((config.node.id, config.api.listen.port()), (3, 1));
 }
@@ -79,6 +83,16 @@ fn what_means_nothing_is_refused_with_its_place() {
         ("[smpp]\nsession_init = \"5 s\"", None, "line 2: \"5 s\" is not a duration"),
         ("[node\n", None, "line 1"),
         ("", Some(("WARP_SMPP_LISEN", "x")), "environment variable WARP_SMPP_LISEN: unknown field"),
+        (
+            "[sip]\nlisten = [{ transport = \"sctp\", address = \"[::]:5060\" }]",
+            None,
+            "line 2: unknown variant `sctp`",
+        ),
+        (
+            "[sip]\nlisten = [{ transport = \"udp\", addres = \"[::]:5060\" }]",
+            None,
+            "line 2: unknown field `addres`",
+        ),
         ("[node]\nid = 1024", None, "node.id: 1024 is over 1023"),
         ("[smpp]\ntls_listen = [\"127.0.0.1:2776\"]", None, "needs smpp.tls_certificate"),
         (
@@ -116,6 +130,34 @@ fn values_that_cannot_work_are_refused_with_their_key() {
         ("store", "url = \"mysql://u:hidden@h/d\"", "store.url: not postgres://"),
         ("store", "url = \"u:hidden@h/d\"", "store.url: not postgres://"),
         ("store", "url = \"postgres://u:hidden@h:port/d\"", "store.url: "),
+        ("sip", "dialogs_max = 0", "sip.dialogs_max: 0 is below 1"),
+        ("sip", "message_octets_max = 100", "sip.message_octets_max: 100 is below 1500"),
+        ("sip", "t1 = \"0s\"", "sip.t1: zero cannot work"),
+        ("sip", "t1 = \"5s\"", "sip.t1: 5s is over sip.t2, 4s"),
+        ("sip", "hep_collector = \"homer\"", "sip.hep_collector: \"homer\" is not host:port"),
+        ("sip", "hep_collector = \"sip:homer:1\"", "sip.hep_collector: "),
+        ("sip", "dns_servers = [\"192.0.2.53:0\"]", "sip.dns_servers: 192.0.2.53:0 has no port"),
+        (
+            "sip",
+            "listen = [{ transport = \"tls\", address = \"[::]:5061\" }]",
+            "sip.listen: a TLS listener needs",
+        ),
+        (
+            "sip",
+            "listen = [{ transport = \"udp\", address = \"[::]:5060\", advertise = \"a b\" }]",
+            "sip.listen: advertise \"a b\" is not host or host:port",
+        ),
+        (
+            "sip",
+            "listen = [{ transport = \"udp\", address = \"[::]:5060\", advertise = \"a;transport=udp\" }]",
+            "sip.listen: advertise \"a;transport=udp\" is not",
+        ),
+        (
+            "sip",
+            "tls_certificate = \"c\"\ntls_key = \"k\"\nlisten = [{ transport = \"tcp\", address = \"[::]:5060\" }, \
+             { transport = \"tls\", address = \"[::]:5060\" }]",
+            "sip.listen: [::]:5060 stands in it twice",
+        ),
         ("log", "retention_slice = 0", "log.retention_slice: 0 is below 1"),
         ("log", "open_records_max = 0", "log.open_records_max: 0 is below 1"),
     ] {
@@ -127,6 +169,13 @@ fn values_that_cannot_work_are_refused_with_their_key() {
         ("store", "url = \"postgres://u:p@h/d\""),
         ("store", "url = \"postgresql://h/d\""),
         ("smpp", "inactivity = \"5m\""),
+        (
+            "sip",
+            "listen = [{ transport = \"tcp\", address = \"[::]:5060\", advertise = \"[2001:db8::1]:5060\" }, \
+             { transport = \"udp\", address = \"[::]:5060\" }]",
+        ),
+        ("sip", "hep_collector = \"homer.example:9060\"\ndns_servers = [\"192.0.2.53:53\"]"),
+        ("sip", "proxy_protocol_from = [\"10.0.0.0/8\"]\nunknown_source = \"drop\""),
         ("smpp", "listen = []"),
         ("log", "gather = \"0ms\""),
         ("node", "drain = \"0s\""),
