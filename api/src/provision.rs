@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use runtime::clock::SharedClock;
 use runtime::seal::RootKey;
-use runtime::store::provisioning::{self, Change, Document, Error};
-use runtime::store::{Db, messaging};
+use runtime::store::Db;
+use runtime::store::provisioning::{self, Change, Current, Document, Error};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -61,7 +61,7 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
             let document = Document::parse(&document)?;
             // Held here and not by the caller, whose future a closed connection drops while this goes on.
             let _turn = target.turn.lock().await;
-            let current = messaging::load(&target.store, &target.root_key).await?;
+            let current = Current::load(&target.store, &target.root_key).await?;
             let changes = provisioning::plan(&document, &current)?;
             if !dry_run {
                 let now = target.clock.now();
@@ -85,7 +85,7 @@ mod tests {
     use std::time::Duration;
 
     use runtime::clock::SystemClock;
-    use runtime::store::{Location, Part, migrate};
+    use runtime::store::{Location, Part, messaging, migrate};
     use tokio::time::timeout;
 
     use super::*;

@@ -7,6 +7,7 @@
 //! SQLite has one writer connection; readers have their own pool. Every write transaction of
 //! several statements begins with `BEGIN IMMEDIATE`: a deferred one fails on the lock upgrade whatever the busy timeout.
 
+mod bulk;
 mod error;
 pub mod messaging;
 mod migrate;
@@ -16,6 +17,7 @@ mod sql;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod voice;
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -30,6 +32,7 @@ use sqlx::sqlite::{
 };
 use tokio::time::timeout;
 
+pub(crate) use self::bulk::{Bulk, execute_rows};
 pub use self::error::{Error, Kind as ErrorKind};
 pub use self::migrate::{Part, pending as pending_migrations, run as migrate};
 pub use self::sql::{Sql, Tx};
@@ -81,7 +84,7 @@ pub struct Location<'a> {
 }
 
 impl Db {
-    /// Opens the configuration database (customers, accounts, vendors, routes). Like the log it is synchronous
+    /// Opens the configuration database (customers, accounts, trunks, vendors, routes, rates). Like the log it is synchronous
     /// at every commit on SQLite: acknowledged messages refer to its ids.
     ///
     /// # Errors

@@ -84,7 +84,7 @@ text_value!(
 macro_rules! word_value {
     ($name:ident, $doc:literal, $what:literal, { $($variant:ident = $word:literal, $variant_doc:literal;)+ }) => {
         #[doc = $doc]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum $name {
             $(#[doc = $variant_doc] #[serde(rename = $word)] $variant,)+
         }
@@ -213,7 +213,7 @@ impl fmt::Display for BindModes {
 }
 
 /// A network in CIDR form; a bare address is a network of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cidr {
     network: IpAddr,

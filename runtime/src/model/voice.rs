@@ -35,7 +35,7 @@ pub struct Trunk {
     pub partition: Option<Uuid>,
     /// Digit prefixes that it may call; empty is any.
     pub allow: Vec<String>,
-    /// Digit prefixes that it may not call. The longest prefix of `allow` and `deny` decides; `deny` at a draw.
+    /// Digit prefixes that it may not call, whatever `allow` says.
     pub deny: Vec<String>,
     /// High-cost prefixes that it may call all the same.
     pub opened: Vec<String>,
@@ -108,9 +108,9 @@ pub struct SipVendor {
     pub cps: u32,
     /// Calls at one time to it; 0 is no limit.
     pub channels: u32,
-    /// Order among vendors of equal offers; lower first.
+    /// Lower first where offers have equal rates and priorities.
     pub priority: i32,
-    /// Share among vendors of equal offers and priority.
+    /// Share among vendors whose offers have equal rates, priorities and weights of 0.
     pub weight: u32,
     /// Time for its first answer other than 100; then the next vendor has the call.
     pub pdd_timeout: Duration,
@@ -158,11 +158,11 @@ pub struct Offer {
     pub vendor: Uuid,
     /// Per minute.
     pub rate: Money,
-    /// Order among offers of equal prefix; lower first.
+    /// Lower first among equal rates.
     pub priority: i32,
-    /// Share among offers of equal prefix, priority and rate.
+    /// Share among equal rates and priorities.
     pub weight: u32,
-    /// True: not chosen, and no shorter prefix of the same vendor in its place.
+    /// The vendor does not get these numbers, although it has an offer for a shorter prefix.
     pub blocked: bool,
 }
 

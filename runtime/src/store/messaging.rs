@@ -25,7 +25,7 @@ statements! {
     ROUTES = Sql::both(
         "SELECT id, name, prefix, source_prefix, customer_id, vendor_id, priority, cost, weight, uncertain, \
          active FROM messaging.routes");
-    DIDS = Sql::both("SELECT id, number, customer_id, esme_account_id FROM voice.dids");
+    DIDS = Sql::both("SELECT id, number, customer_id, esme_account_id, trunk_id FROM voice.dids");
 }
 
 /// The version of the configuration data, for the check that finds missed announcements.
@@ -46,17 +46,16 @@ pub async fn version(db: &Db) -> Result<i64, Error> {
 /// When the database cannot be asked, or a row holds what this program does not know.
 pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
     let version = version(db).await?;
-    let customers: Vec<CustomerRecord> = fetch_all!(db, CustomerRecord, CUSTOMERS)?;
+    let customers = customers(db).await?;
     let configs: Vec<(Uuid, i64, i64)> = fetch_all!(db, (Uuid, i64, i64), CUSTOMER_CONFIGS)?;
     let accounts: Vec<AccountRecord> = fetch_all!(db, AccountRecord, ACCOUNTS)?;
     let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
     let routes: Vec<RouteRecord> = fetch_all!(db, RouteRecord, ROUTES)?;
-    let dids: Vec<(Uuid, String, Option<Uuid>, Option<Uuid>)> =
-        fetch_all!(db, (Uuid, String, Option<Uuid>, Option<Uuid>), DIDS)?;
+    let dids = dids(db).await?;
     let (vendors, vendors_sealed) = open_vendors(vendors, key)?;
     Ok(Messaging {
         version,
-        customers: collect(customers, customer)?,
+        customers,
         customer_configs: configs
             .into_iter()
             .map(|(customer, throughput, outbox_max)| CustomerConfig {
@@ -69,14 +68,39 @@ pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
         vendors,
         vendors_sealed,
         routes: collect(routes, route)?,
-        dids: dids
-            .into_iter()
-            .map(|(id, number, customer, account)| Did { id, number, customer, account, trunk: None })
-            .collect(),
+        dids,
     })
 }
 
-fn collect<R, T>(rows: Vec<R>, make: impl Fn(R) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+/// Every customer.
+pub(super) async fn customers(db: &Db) -> Result<Vec<Customer>, Error> {
+    let rows: Vec<CustomerRecord> = fetch_all!(db, CustomerRecord, CUSTOMERS)?;
+    collect(rows, customer)
+}
+
+/// Every number.
+pub(super) async fn dids(db: &Db) -> Result<Vec<Did>, Error> {
+    let rows: Vec<DidRecord> = fetch_all!(db, DidRecord, DIDS)?;
+    let did = |row: DidRecord| Did {
+        id: row.id,
+        number: row.number,
+        customer: row.customer_id,
+        account: row.esme_account_id,
+        trunk: row.trunk_id,
+    };
+    Ok(rows.into_iter().map(did).collect())
+}
+
+#[derive(FromRow)]
+struct DidRecord {
+    id: Uuid,
+    number: String,
+    customer_id: Option<Uuid>,
+    esme_account_id: Option<Uuid>,
+    trunk_id: Option<Uuid>,
+}
+
+pub(super) fn collect<R, T>(rows: Vec<R>, make: impl Fn(R) -> Result<T, Error>) -> Result<Vec<T>, Error> {
     rows.into_iter().map(make).collect()
 }
 
@@ -256,7 +280,7 @@ fn route(row: RouteRecord) -> Result<Route, Error> {
     })
 }
 
-fn number(value: i64) -> u32 {
+pub(super) fn number(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(0)
 }
 

@@ -11,7 +11,7 @@ use super::{Db, Error};
 /// Which tables a database holds. PostgreSQL holds both parts, SQLite one per file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// Customers, accounts, vendors, routes.
+    /// Customers, accounts, trunks, vendors, routes, rates.
     Store,
     /// Messages, outbox, parked receipts.
     Log,
@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     Step {
         version: 1,
         name: "customers",
@@ -36,6 +36,12 @@ const STEPS: [Step; 3] = [
         name: "messaging",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0002_messaging.sql"),
+    },
+    Step {
+        version: 3,
+        name: "voice",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0003_voice.sql"),
     },
     Step {
         version: 1001,

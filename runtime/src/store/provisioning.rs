@@ -1,9 +1,11 @@
 //! Declarative provisioning: a file says what should be, [`plan`] says what differs, [`apply`] makes it so.
 //!
-//! Entities are known by their natural key (BAN, system_id, instance_name, route name, DID number). What the
-//! file does not name is left alone; nothing is deleted. Passwords are compared without being shown.
+//! Entities are known by their natural key (BAN, system_id, instance_name, name, DID number; a rate by partition,
+//! prefix and vendor). What the file does not name is left alone; no entity is deleted. A list within an entry, the
+//! sources of a trunk among them, is made equal to the file's. Passwords are compared without being shown.
 
 mod document;
+mod voice;
 mod write;
 
 use std::collections::HashMap;
@@ -13,11 +15,34 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::document::{
-    CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry, UncertainWord,
+    CustomerEntry, DedicatedAddressEntry, DidEntry, Document, EsmeAccountEntry, PartitionEntry,
+    SipVendorEntry, SmsRouteEntry, SmsVendorEntry, TrunkEntry, UncertainWord, VoiceRateEntry,
 };
 pub use self::write::apply;
-use crate::model::Messaging;
+use super::Db;
+use crate::model::{Messaging, Voice};
 use crate::password;
+use crate::seal::RootKey;
+
+/// What is in the database: what a document is compared with.
+#[derive(Debug, Clone, Default)]
+pub struct Current {
+    /// Messaging. Its version is the one that [`apply`] goes by: it is read before everything else.
+    pub messaging: Messaging,
+    /// Voice.
+    pub voice: Voice,
+}
+
+impl Current {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// When the database cannot be asked, or a row holds what this program does not know.
+    pub async fn load(db: &Db, key: &RootKey) -> Result<Self, super::Error> {
+        let messaging = super::messaging::load(db, key).await?;
+        Ok(Self { messaging, voice: super::voice::load(db).await? })
+    }
+}
 
 /// Why a file cannot be applied.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +92,8 @@ pub enum Error {
 /// One difference between file and database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// `customer`, `esme_account`, `sms_vendor`, `sms_route` or `did`.
+    /// `customer`, `esme_account`, `sms_vendor`, `sms_route`, `partition`, `sip_vendor`, `trunk`, `voice_rate`,
+    /// `high_cost`, `dedicated_address` or `did`.
     pub kind: &'static str,
     /// Natural key.
     pub key: String,
@@ -92,7 +118,7 @@ impl fmt::Display for Change {
 ///
 /// # Errors
 /// When the document is not consistent in itself or with the database.
-pub fn plan(document: &Document, current: &Messaging) -> Result<Vec<Change>, Error> {
+pub fn plan(document: &Document, current: &Current) -> Result<Vec<Change>, Error> {
     document.check(current)?;
     let known = Document::of(current);
     let mut changes = Vec::new();
@@ -102,7 +128,7 @@ pub fn plan(document: &Document, current: &Messaging) -> Result<Vec<Change>, Err
         compare(&mut changes, "customer", entry.ban.as_str(), (now, entry), false);
     }
     let stored = by_key(&known.esme_accounts, |entry| entry.system_id.as_str());
-    let hashes = by_key(&current.accounts, |account| account.system_id.as_str());
+    let hashes = by_key(&current.messaging.accounts, |account| account.system_id.as_str());
     for entry in &document.esme_accounts {
         let key = entry.system_id.as_str();
         let differs = entry.password.as_ref().zip(hashes.get(key)).is_some_and(|(wanted, stored)| {
@@ -110,12 +136,13 @@ pub fn plan(document: &Document, current: &Messaging) -> Result<Vec<Change>, Err
         });
         compare(&mut changes, "esme_account", key, (stored.get(key).copied(), entry), differs);
     }
-    vendors(document, (current, &known), &mut changes);
+    vendors(document, (&current.messaging, &known), &mut changes);
     let stored = by_key(&known.sms_routes, |entry| &entry.name);
     for entry in &document.sms_routes {
         let now = stored.get(entry.name.as_str()).copied();
         compare(&mut changes, "sms_route", &entry.name, (now, entry), false);
     }
+    voice::plan(document, (&current.voice, &known), &mut changes);
     let stored = by_key(&known.dids, |entry| &entry.number);
     for entry in &document.dids {
         let now = stored.get(entry.number.as_str()).copied();
@@ -175,6 +202,14 @@ fn differences(now: &Value, wanted: &Value) -> Vec<(String, String, String)> {
 mod tests;
 
 #[cfg(test)]
-pub(crate) fn statements() -> &'static [(&'static str, &'static super::Sql)] {
-    write::ALL
+pub(crate) fn statements() -> [&'static [(&'static str, &'static super::Sql)]; 2] {
+    [write::ALL, write::voice::ALL]
+}
+
+#[cfg(test)]
+pub(crate) fn bulk_statements() -> [&'static super::Bulk; 5] {
+    use self::write::voice::{
+        DELETE_HIGH_COST, DELETE_SOURCES, INSERT_HIGH_COST, INSERT_SOURCES, UPSERT_RATES,
+    };
+    [&DELETE_HIGH_COST, &DELETE_SOURCES, &INSERT_HIGH_COST, &INSERT_SOURCES, &UPSERT_RATES]
 }

@@ -7,8 +7,11 @@ use super::*;
 #[tokio::test]
 async fn every_statement_prepares_on_both_engines() {
     each_engine(async |engine: Engine| {
-        for statements in [messaging::ALL, provisioning::statements()] {
+        for statements in [messaging::ALL, voice::ALL].into_iter().chain(provisioning::statements()) {
             prepare(&engine.store, statements).await;
+        }
+        for bulk in provisioning::bulk_statements() {
+            bulk.prepare(&engine.store).await;
         }
         prepare(&engine.log, crate::log::statements()).await;
         crate::log::prepare_bulk(&engine.log).await;
@@ -49,7 +52,10 @@ async fn migrations_run_once_and_are_known_as_done() {
 async fn only_an_absent_table_of_migrations_means_that_none_ran() {
     let dir = tempfile::tempdir().unwrap();
     let fresh = Db::open_store(&Location { url: "", data_dir: dir.path() }).await.unwrap();
-    assert_eq!(pending_migrations(&fresh, Part::Store).await.unwrap(), ["0001 customers", "0002 messaging"]);
+    assert_eq!(
+        pending_migrations(&fresh, Part::Store).await.unwrap(),
+        ["0001 customers", "0002 messaging", "0003 voice"]
+    );
     each_engine(async |engine: Engine| {
         for statement in ["DROP TABLE _sqlx_migrations", "CREATE TABLE _sqlx_migrations (version TEXT)"] {
             match &engine.store {

@@ -132,7 +132,7 @@ impl fmt::Display for Gateway {
 }
 
 /// Where calls may come from: `192.0.2.0/24`, `192.0.2.7:5060/udp`, `192.0.2.0/24/tcp`, `[2001:db8::/32]:5060`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AclSource {
     /// Addresses. No bit is set outside of the prefix, and none is an IPv4-mapped one, so that equal networks are

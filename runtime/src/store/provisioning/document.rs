@@ -2,14 +2,15 @@
 
 mod check;
 mod of;
+mod voice;
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
+pub use self::voice::{DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry};
 use super::Error;
 use crate::config;
 use crate::log::Uncertain;
-use crate::model::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Messaging, Money, SystemId};
+use crate::model::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Money, SystemId};
 use crate::password::SecretString;
 
 /// A provisioning file (TOML).
@@ -24,6 +25,19 @@ pub struct Document {
     pub sms_vendors: Vec<SmsVendorEntry>,
     /// `[[sms_routes]]`.
     pub sms_routes: Vec<SmsRouteEntry>,
+    /// `[[partitions]]`.
+    pub partitions: Vec<PartitionEntry>,
+    /// `[[sip_vendors]]`.
+    pub sip_vendors: Vec<SipVendorEntry>,
+    /// `[[trunks]]`.
+    pub trunks: Vec<TrunkEntry>,
+    /// `[[voice_rates]]`.
+    pub voice_rates: Vec<VoiceRateEntry>,
+    /// `high_cost`: the whole list of destination prefixes that are closed until opened; without it they are left
+    /// alone.
+    pub high_cost: Option<Vec<String>>,
+    /// `[[dedicated_addresses]]`.
+    pub dedicated_addresses: Vec<DedicatedAddressEntry>,
     /// `[[dids]]`.
     pub dids: Vec<DidEntry>,
 }
@@ -204,6 +218,9 @@ pub struct DidEntry {
     /// The ESME account that gets its messages.
     #[serde(default)]
     pub system_id: String,
+    /// The trunk that gets its calls.
+    #[serde(default)]
+    pub trunk: String,
 }
 
 /// The policy as a word.
@@ -238,6 +255,7 @@ impl UncertainWord {
 macro_rules! defaults {
     ($($name:ident: $kind:ty = $value:expr;)+) => { $(fn $name() -> $kind { $value })+ };
 }
+use defaults;
 
 defaults! {
     active: String = "ACTIVE".to_owned();
@@ -270,53 +288,11 @@ impl Document {
                 vendor.display_name.clone_from(&vendor.instance_name);
             }
         }
-        // Numbers are kept and compared as digits; people write them with a plus.
         let prefixes = document.sms_routes.iter_mut().map(|route| &mut route.prefix);
-        for number in prefixes.chain(document.dids.iter_mut().map(|did| &mut did.number)) {
-            if let Some(digits) = number.strip_prefix('+') {
-                *number = digits.to_owned();
-            }
-        }
+        let prefixes = prefixes.chain(document.voice_rates.iter_mut().map(|rate| &mut rate.prefix));
+        let prefixes = prefixes.chain(document.high_cost.iter_mut().flatten());
+        prefixes.chain(document.dids.iter_mut().map(|did| &mut did.number)).for_each(voice::without_plus);
+        document.trunks.iter_mut().for_each(TrunkEntry::normalize);
         Ok(document)
-    }
-
-    /// The document that describes what is in the database, without passwords.
-    #[must_use]
-    pub fn of(current: &Messaging) -> Self {
-        let ban = |id: Uuid| {
-            current.customers.iter().find(|customer| customer.id == id).map(|found| found.ban.clone())
-        };
-        let ban_text = |id: Option<Uuid>| id.and_then(ban).map_or_else(String::new, String::from);
-        Self {
-            customers: current
-                .customers
-                .iter()
-                .map(|customer| CustomerEntry::of(customer, current))
-                .collect(),
-            esme_accounts: current
-                .accounts
-                .iter()
-                .filter_map(|account| Some(EsmeAccountEntry::of(account, ban(account.customer)?)))
-                .collect(),
-            sms_vendors: current.vendors.iter().map(SmsVendorEntry::of).collect(),
-            sms_routes: current
-                .routes
-                .iter()
-                .map(|route| SmsRouteEntry::of(route, current, ban_text(route.customer)))
-                .collect(),
-            dids: current
-                .dids
-                .iter()
-                .map(|did| DidEntry {
-                    number: did.number.clone(),
-                    customer: ban_text(did.customer),
-                    system_id: current
-                        .accounts
-                        .iter()
-                        .find(|account| Some(account.id) == did.account)
-                        .map_or_else(String::new, |account| account.system_id.to_string()),
-                })
-                .collect(),
-        }
     }
 }

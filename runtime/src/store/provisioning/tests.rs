@@ -4,8 +4,9 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::model::Vendor;
 use crate::seal::RootKey;
-use crate::store::messaging;
 use crate::store::testing::{Engine, each_engine};
+
+mod voice;
 
 const FILE: &str = r#"
 [[customers]]
@@ -43,18 +44,18 @@ async fn a_file_applied_twice_changes_nothing_the_second_time() {
     each_engine(async |engine: Engine| {
         let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
         let document = Document::parse(FILE).unwrap();
-        let before = messaging::load(&engine.store, &key).await.unwrap();
+        let before = Current::load(&engine.store, &key).await.unwrap();
         let changes = plan(&document, &before).unwrap();
         assert_eq!(changes.len(), 5);
         assert!(changes.iter().all(|change| change.new));
         let now = Timestamp::from_micros(1_790_000_000_000_000);
         apply(&engine.store, &key, (&document, &changes), &before, now).await.unwrap();
 
-        let after = messaging::load(&engine.store, &key).await.unwrap();
-        assert_eq!(after.version, before.version + 1);
+        let after = Current::load(&engine.store, &key).await.unwrap();
+        assert_eq!(after.messaging.version, before.messaging.version + 1);
         assert_eq!(plan(&document, &after).unwrap(), []);
-        assert_eq!(after.vendors[0].password.expose(), "hidden");
-        assert_eq!(after.dids[0].account, Some(after.accounts[0].id));
+        assert_eq!(after.messaging.vendors[0].password.expose(), "hidden");
+        assert_eq!(after.messaging.dids[0].account, Some(after.messaging.accounts[0].id));
 
         let changed = FILE.replace("port = 3601", "port = 3602").replace("hidden", "changed");
         let document = Document::parse(&changed).unwrap();
@@ -65,16 +66,19 @@ async fn a_file_applied_twice_changes_nothing_the_second_time() {
             "~ sms_vendor atlanta\n    port: 3601 -> 3602\n    password: [redacted] -> [redacted]"
         );
         apply(&engine.store, &key, (&document, &changes), &after, now).await.unwrap();
-        let last = messaging::load(&engine.store, &key).await.unwrap();
-        assert_eq!((last.vendors[0].port, last.vendors[0].id), (3602, after.vendors[0].id));
-        assert_eq!(last.vendors[0].password.expose(), "changed");
+        let last = Current::load(&engine.store, &key).await.unwrap();
+        assert_eq!(
+            (last.messaging.vendors[0].port, last.messaging.vendors[0].id),
+            (3602, after.messaging.vendors[0].id)
+        );
+        assert_eq!(last.messaging.vendors[0].password.expose(), "changed");
     })
     .await;
 }
 
 #[test]
 fn a_file_that_cannot_be_meant_is_refused_with_the_place() {
-    let empty = Messaging::default();
+    let empty = Current::default();
     for (from, to, error) in [
         ("port = 3601", "prot = 3601", "unknown field `prot`"),
         ("vendor = \"atlanta\"", "vendor = \"boston\"", "names sms_vendor \"boston\""),
@@ -102,7 +106,7 @@ fn a_file_that_cannot_be_meant_is_refused_with_the_place() {
 async fn of_two_applies_planned_on_the_same_state_the_second_is_refused_whole() {
     each_engine(async |engine: Engine| {
         let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
-        let before = messaging::load(&engine.store, &key).await.unwrap();
+        let before = Current::load(&engine.store, &key).await.unwrap();
         let now = Timestamp::from_micros(1_790_000_000_000_000);
         let first = Document::parse(FILE).unwrap();
         let second = Document::parse(&FILE.replace("hidden", "other")).unwrap();
@@ -111,9 +115,9 @@ async fn of_two_applies_planned_on_the_same_state_the_second_is_refused_whole() 
         let refused = apply(&engine.store, &key, (&second, &plans[1]), &before, now).await.unwrap_err();
         assert_eq!(refused.to_string(), "the configuration was changed meanwhile, apply again");
 
-        let after = messaging::load(&engine.store, &key).await.unwrap();
-        assert_eq!(after.version, before.version + 1);
-        assert_eq!(after.vendors[0].password.expose(), "hidden");
+        let after = Current::load(&engine.store, &key).await.unwrap();
+        assert_eq!(after.messaging.version, before.messaging.version + 1);
+        assert_eq!(after.messaging.vendors[0].password.expose(), "hidden");
     })
     .await;
 }
@@ -129,21 +133,21 @@ async fn a_vendor_whose_password_does_not_open_is_inactive_and_mended_by_its_ent
              system_id = \"warp\"\npassword = \"b\"\n"
         );
         let (all, atlanta) = (Document::parse(&text).unwrap(), Document::parse(FILE).unwrap());
-        let before = messaging::load(&engine.store, &key).await.unwrap();
+        let before = Current::load(&engine.store, &key).await.unwrap();
         let changes = plan(&all, &before).unwrap();
         apply(&engine.store, &key, (&all, &changes), &before, now).await.unwrap();
         // Sealed again with a key that is not the node's.
-        let good = messaging::load(&engine.store, &key).await.unwrap();
+        let good = Current::load(&engine.store, &key).await.unwrap();
         let bad = Document::parse(&FILE.replace("hidden", "x")).unwrap();
         let changes = plan(&bad, &good).unwrap();
         apply(&engine.store, &other, (&bad, &changes), &good, now).await.unwrap();
 
-        let partly = messaging::load(&engine.store, &key).await.unwrap();
+        let partly = Current::load(&engine.store, &key).await.unwrap();
         let active = |vendor: &Vendor| (vendor.instance_name.clone(), vendor.active);
-        let states: HashMap<String, bool> = partly.vendors.iter().map(active).collect();
+        let states: HashMap<String, bool> = partly.messaging.vendors.iter().map(active).collect();
         assert_eq!(states, HashMap::from([("boston".to_owned(), true), ("atlanta".to_owned(), false)]));
-        let id = good.vendors.iter().find(|vendor| vendor.instance_name == "atlanta").unwrap().id;
-        assert_eq!(partly.vendors_sealed, [(id, "atlanta".to_owned())]);
+        let id = good.messaging.vendors.iter().find(|vendor| vendor.instance_name == "atlanta").unwrap().id;
+        assert_eq!(partly.messaging.vendors_sealed, [(id, "atlanta".to_owned())]);
 
         let silent = Document::parse(&FILE.replace("password = \"hidden\"", "")).unwrap();
         let refused = plan(&silent, &partly).unwrap_err().to_string();
@@ -152,8 +156,8 @@ async fn a_vendor_whose_password_does_not_open_is_inactive_and_mended_by_its_ent
         let text = changes.iter().map(ToString::to_string).collect::<String>();
         assert_eq!(text, "~ sms_vendor atlanta\n    password: [does not open] -> [redacted]");
         apply(&engine.store, &key, (&atlanta, &changes), &partly, now).await.unwrap();
-        let mended = messaging::load(&engine.store, &key).await.unwrap();
-        let vendor = mended.vendors.iter().find(|vendor| vendor.id == id).unwrap();
+        let mended = Current::load(&engine.store, &key).await.unwrap();
+        let vendor = mended.messaging.vendors.iter().find(|vendor| vendor.id == id).unwrap();
         assert_eq!((vendor.password.expose(), vendor.active), ("hidden", true));
     })
     .await;

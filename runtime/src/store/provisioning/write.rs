@@ -1,12 +1,15 @@
 //! Writes a document.
 
+pub(super) mod voice;
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Change, CustomerEntry, DidEntry, Document, Error, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry,
+    Change, Current, CustomerEntry, DidEntry, Document, Error, EsmeAccountEntry, SmsRouteEntry,
+    SmsVendorEntry,
 };
 use crate::clock::Timestamp;
 use crate::model::Messaging;
@@ -64,9 +67,10 @@ statements! {
          weight = excluded.weight, uncertain = excluded.uncertain, active = excluded.active, \
          updated_at = excluded.updated_at");
     UPSERT_DID = Sql::both(
-        "INSERT INTO voice.dids (id, number, customer_id, esme_account_id, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (number) DO UPDATE SET customer_id = excluded.customer_id, \
-         esme_account_id = excluded.esme_account_id, updated_at = excluded.updated_at");
+        "INSERT INTO voice.dids (id, number, customer_id, esme_account_id, trunk_id, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (number) DO UPDATE SET \
+         customer_id = excluded.customer_id, esme_account_id = excluded.esme_account_id, \
+         trunk_id = excluded.trunk_id, updated_at = excluded.updated_at");
 }
 
 /// Writes the entities that `changes` names, in one transaction, and raises the configuration version.
@@ -80,42 +84,51 @@ pub async fn apply(
     db: &Db,
     key: &RootKey,
     (document, changes): (&Document, &[Change]),
-    current: &Messaging,
+    current: &Current,
     now: Timestamp,
 ) -> Result<(), Error> {
     if changes.is_empty() {
         return Ok(());
     }
-    let named: HashSet<(&str, &str)> =
-        changes.iter().map(|change| (change.kind, change.key.as_str())).collect();
-    let changed = |kind: &'static str, name: &str| named.contains(&(kind, name));
+    let changed = Changed(changes.iter().map(|change| (change.kind, change.key.as_str())).collect());
+    let messaging = &current.messaging;
     let accounts = document.esme_accounts.iter();
     let accounts: Vec<_> = accounts
-        .filter(|entry| changed("esme_account", entry.system_id.as_str()))
-        .map(|entry| Ok((entry, password_hash(entry, current)?)))
+        .filter(|entry| changed.has("esme_account", entry.system_id.as_str()))
+        .map(|entry| Ok((entry, password_hash(entry, messaging)?)))
         .collect::<Result<_, Error>>()?;
     // From here on the database is locked: nothing slow, nothing that can be done before.
     let mut writer = Writer { tx: db.begin().await?, key, ids: Ids::of(current), now };
-    if execute!(&mut writer.tx, RAISE_VERSION, current.version)? == 0 {
+    if execute!(&mut writer.tx, RAISE_VERSION, messaging.version)? == 0 {
         return Err(Error::Changed);
     }
-    for entry in document.customers.iter().filter(|entry| changed("customer", entry.ban.as_str())) {
+    for entry in document.customers.iter().filter(|entry| changed.has("customer", entry.ban.as_str())) {
         writer.customer(entry).await?;
     }
     for (entry, hash) in accounts {
         writer.account(entry, &hash).await?;
     }
-    for entry in document.sms_vendors.iter().filter(|entry| changed("sms_vendor", &entry.instance_name)) {
-        writer.vendor(entry, current).await?;
+    for entry in document.sms_vendors.iter().filter(|entry| changed.has("sms_vendor", &entry.instance_name)) {
+        writer.vendor(entry, messaging).await?;
     }
-    for entry in document.sms_routes.iter().filter(|entry| changed("sms_route", &entry.name)) {
+    for entry in document.sms_routes.iter().filter(|entry| changed.has("sms_route", &entry.name)) {
         writer.route(entry).await?;
     }
-    for entry in document.dids.iter().filter(|entry| changed("did", &entry.number)) {
+    writer.voice(document, &changed, &current.voice).await?;
+    for entry in document.dids.iter().filter(|entry| changed.has("did", &entry.number)) {
         writer.did(entry).await?;
     }
     writer.tx.commit().await?;
     Ok(())
+}
+
+/// Kind and key of what differs.
+struct Changed<'a>(HashSet<(&'static str, &'a str)>);
+
+impl Changed<'_> {
+    fn has(&self, kind: &'static str, key: &str) -> bool {
+        self.0.contains(&(kind, key))
+    }
 }
 
 /// The stored hash while it is of the wanted password, else a new one.
@@ -137,7 +150,8 @@ fn password_hash(entry: &EsmeAccountEntry, current: &Messaging) -> Result<Passwo
 struct Ids(HashMap<(&'static str, String), Uuid>);
 
 impl Ids {
-    fn of(current: &Messaging) -> Self {
+    fn of(current: &Current) -> Self {
+        let Current { messaging: current, voice } = current;
         let mut ids = HashMap::new();
         ids.extend(current.customers.iter().map(|found| (("customer", found.ban.to_string()), found.id)));
         ids.extend(current.accounts.iter().map(|found| (("account", found.system_id.to_string()), found.id)));
@@ -145,6 +159,9 @@ impl Ids {
         ids.extend(current.vendors_sealed.iter().map(|(id, name)| (("vendor", name.clone()), *id)));
         ids.extend(current.routes.iter().map(|found| (("route", found.name.clone()), found.id)));
         ids.extend(current.dids.iter().map(|found| (("did", found.number.clone()), found.id)));
+        ids.extend(voice.partitions.iter().map(|found| (("partition", found.name.clone()), found.id)));
+        ids.extend(voice.vendors.iter().map(|found| (("sip_vendor", found.name.clone()), found.id)));
+        ids.extend(voice.trunks.iter().map(|found| (("trunk", found.name.clone()), found.id)));
         Self(ids)
     }
 
@@ -276,6 +293,7 @@ impl Writer<'_> {
             entry.number.clone(),
             self.ids.get("customer", &entry.customer),
             self.ids.get("account", &entry.system_id),
+            self.ids.get("trunk", &entry.trunk),
             stored_time(self.now),
         )?;
         Ok(())

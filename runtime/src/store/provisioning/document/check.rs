@@ -1,13 +1,14 @@
 //! What an entry may say: keys, ranges, forms and references, so that a document which passes is one that the
 //! database takes and that can have an effect. The ranges are those of the migrations' CHECK constraints.
 
-use std::collections::HashSet;
+mod voice;
+
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use super::{CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
-use crate::model::Messaging;
 use crate::password::SecretString;
-use crate::store::provisioning::Error;
+use crate::store::provisioning::{Current, Error};
 
 /// Characters of a name for people or of a natural key.
 const NAME_MAX: usize = 100;
@@ -22,7 +23,7 @@ const SYSTEM_TYPE_MAX: usize = 12;
 
 impl Document {
     /// Checks keys, values and references before anything is written.
-    pub(in super::super) fn check(&self, current: &Messaging) -> Result<(), Error> {
+    pub(in super::super) fn check(&self, current: &Current) -> Result<(), Error> {
         unique("customer", self.customers.iter().map(|entry| entry.ban.as_str()))?;
         unique("esme_account", self.esme_accounts.iter().map(|entry| entry.system_id.as_str()))?;
         unique("sms_vendor", self.sms_vendors.iter().map(|entry| entry.instance_name.as_str()))?;
@@ -33,6 +34,7 @@ impl Document {
         self.esme_accounts.iter().try_for_each(|entry| account(entry, &known))?;
         self.sms_vendors.iter().try_for_each(|entry| vendor(entry, &known))?;
         self.sms_routes.iter().try_for_each(|entry| route(entry, &known))?;
+        voice::check(self, &known, &current.voice)?;
         self.dids.iter().try_for_each(|entry| did(entry, &known))
     }
 }
@@ -45,10 +47,15 @@ struct Known<'a> {
     accounts_stored: HashSet<&'a str>,
     vendors_stored: HashSet<&'a str>,
     vendors_sealed: HashSet<&'a str>,
+    partitions: HashSet<&'a str>,
+    sip_vendors: HashSet<&'a str>,
+    /// With the BAN of its customer.
+    trunks: HashMap<&'a str, &'a str>,
 }
 
 impl<'a> Known<'a> {
-    fn new(document: &'a Document, current: &'a Messaging) -> Self {
+    fn new(document: &'a Document, current: &'a Current) -> Self {
+        let Current { messaging: current, voice } = current;
         let accounts_stored: HashSet<&str> =
             current.accounts.iter().map(|stored| stored.system_id.as_str()).collect();
         let vendors_stored: HashSet<&str> =
@@ -58,6 +65,14 @@ impl<'a> Known<'a> {
         let customers = document.customers.iter().map(|entry| entry.ban.as_str());
         let accounts = document.esme_accounts.iter().map(|entry| entry.system_id.as_str());
         let vendors = document.sms_vendors.iter().map(|entry| entry.instance_name.as_str());
+        let partitions = document.partitions.iter().map(|entry| entry.name.as_str());
+        let sip_vendors = document.sip_vendors.iter().map(|entry| entry.name.as_str());
+        let bans: HashMap<_, _> =
+            current.customers.iter().map(|stored| (stored.id, stored.ban.as_str())).collect();
+        let trunks_stored = voice.trunks.iter();
+        let trunks_stored = trunks_stored
+            .map(|stored| (stored.name.as_str(), bans.get(&stored.customer).copied().unwrap_or_default()));
+        let trunks = document.trunks.iter().map(|entry| (entry.name.as_str(), entry.customer.as_str()));
         Self {
             customers: customers.chain(current.customers.iter().map(|stored| stored.ban.as_str())).collect(),
             accounts: accounts.chain(accounts_stored.iter().copied()).collect(),
@@ -65,6 +80,12 @@ impl<'a> Known<'a> {
             accounts_stored,
             vendors_stored,
             vendors_sealed,
+            partitions: partitions
+                .chain(voice.partitions.iter().map(|stored| stored.name.as_str()))
+                .collect(),
+            sip_vendors: sip_vendors.chain(voice.vendors.iter().map(|stored| stored.name.as_str())).collect(),
+            // The file's own last, which are then what counts.
+            trunks: trunks_stored.chain(trunks).collect(),
         }
     }
 }
@@ -150,7 +171,17 @@ fn did(entry: &DidEntry, known: &Known<'_>) -> Result<(), Error> {
     if !entry.system_id.is_empty() {
         at.names("esme_account", &entry.system_id, &known.accounts)?;
     }
-    Ok(())
+    if entry.trunk.is_empty() {
+        return Ok(());
+    }
+    match known.trunks.get(entry.trunk.as_str()) {
+        None => Err(at.unknown("trunk", &entry.trunk)),
+        Some(ban) if *ban != entry.customer => Err(at.refused(
+            "trunk",
+            format!("{:?} is customer {ban:?}'s, not {:?}'s", entry.trunk, entry.customer),
+        )),
+        Some(_) => Ok(()),
+    }
 }
 
 fn unique<'a>(kind: &'static str, keys: impl Iterator<Item = &'a str>) -> Result<(), Error> {
@@ -182,7 +213,11 @@ impl Entry<'_> {
         if known.contains(name) {
             return Ok(());
         }
-        Err(Error::Unknown { kind: self.kind, key: self.key.to_owned(), named, name: name.to_owned() })
+        Err(self.unknown(named, name))
+    }
+
+    fn unknown(&self, named: &'static str, name: &str) -> Error {
+        Error::Unknown { kind: self.kind, key: self.key.to_owned(), named, name: name.to_owned() }
     }
 
     fn one_of(&self, field: &str, word: &str, words: &[&str]) -> Result<(), Error> {

@@ -1,7 +1,92 @@
 //! Entries as they describe entities.
 
-use super::{Ban, CustomerEntry, EsmeAccountEntry, Messaging, SmsRouteEntry, SmsVendorEntry};
-use crate::model::{Account, Customer, Route, Vendor};
+mod voice;
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{Ban, CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
+use crate::model::{Account, Customer, Did, Messaging, Route, Vendor};
+use crate::store::provisioning::Current;
+
+impl Document {
+    /// The document that describes what is in the database, without passwords and the sources of trunks.
+    #[must_use]
+    pub fn of(current: &Current) -> Self {
+        let (messaging, voice) = (&current.messaging, &current.voice);
+        let names = Names::of(current);
+        let ban = |id: Uuid| names.customers.get(&id).map(|ban| (*ban).clone());
+        Self {
+            customers: messaging
+                .customers
+                .iter()
+                .map(|customer| CustomerEntry::of(customer, messaging))
+                .collect(),
+            esme_accounts: messaging
+                .accounts
+                .iter()
+                .filter_map(|account| Some(EsmeAccountEntry::of(account, ban(account.customer)?)))
+                .collect(),
+            sms_vendors: messaging.vendors.iter().map(SmsVendorEntry::of).collect(),
+            sms_routes: messaging
+                .routes
+                .iter()
+                .map(|route| SmsRouteEntry::of(route, messaging, names.customer(route.customer)))
+                .collect(),
+            partitions: voice.partitions.iter().map(voice::partition).collect(),
+            sip_vendors: voice.vendors.iter().map(voice::vendor).collect(),
+            trunks: voice.trunks.iter().filter_map(|trunk| voice::trunk(trunk, &names)).collect(),
+            voice_rates: voice.offers.iter().map(|offer| voice::rate(offer, &names)).collect(),
+            high_cost: Some(voice.high_cost.iter().map(|one| one.prefix.clone()).collect()),
+            dedicated_addresses: voice.dedicated.iter().map(|one| voice::dedicated(one, &names)).collect(),
+            dids: messaging.dids.iter().map(|did| DidEntry::of(did, &names)).collect(),
+        }
+    }
+}
+
+/// Natural keys by primary key.
+struct Names<'a> {
+    customers: HashMap<Uuid, &'a Ban>,
+    accounts: HashMap<Uuid, &'a str>,
+    sip_vendors: HashMap<Uuid, &'a str>,
+    partitions: HashMap<Uuid, &'a str>,
+    trunks: HashMap<Uuid, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(current: &'a Current) -> Self {
+        let (messaging, voice) = (&current.messaging, &current.voice);
+        Self {
+            customers: messaging.customers.iter().map(|found| (found.id, &found.ban)).collect(),
+            accounts: messaging.accounts.iter().map(|found| (found.id, found.system_id.as_str())).collect(),
+            sip_vendors: voice.vendors.iter().map(|found| (found.id, found.name.as_str())).collect(),
+            partitions: voice.partitions.iter().map(|found| (found.id, found.name.as_str())).collect(),
+            trunks: voice.trunks.iter().map(|found| (found.id, found.name.as_str())).collect(),
+        }
+    }
+
+    /// Empty for none.
+    fn customer(&self, id: Option<Uuid>) -> String {
+        id.and_then(|id| self.customers.get(&id)).map_or_else(String::new, ToString::to_string)
+    }
+}
+
+/// Empty for none.
+fn name(names: &HashMap<Uuid, &str>, id: Option<Uuid>) -> String {
+    id.and_then(|id| names.get(&id)).map_or_else(String::new, |name| (*name).to_owned())
+}
+
+impl DidEntry {
+    fn of(did: &Did, names: &Names<'_>) -> Self {
+        Self {
+            number: did.number.clone(),
+            customer: names.customer(did.customer),
+            system_id: name(&names.accounts, did.account),
+            trunk: name(&names.trunks, did.trunk),
+        }
+    }
+}
 
 impl CustomerEntry {
     pub(super) fn of(customer: &Customer, current: &Messaging) -> Self {

@@ -36,7 +36,7 @@ number = "15550001111"
 fn check(from: &str, to: &str) -> Result<Document, String> {
     assert!(FILE.contains(from), "{from}");
     let document = Document::parse(&FILE.replacen(from, to, 1)).map_err(|error| error.to_string())?;
-    document.check(&Messaging::default()).map_err(|error| error.to_string())?;
+    document.check(&Current::default()).map_err(|error| error.to_string())?;
     Ok(document)
 }
 
@@ -82,6 +82,6 @@ fn numbers_lose_their_plus() {
     let document = check("15550001111", "+15550001111").unwrap();
     assert_eq!(document.dids[0].number, "15550001111");
     let twice = format!("{FILE}[[dids]]\nnumber = \"+15550001111\"\n");
-    let refused = Document::parse(&twice).unwrap().check(&Messaging::default()).unwrap_err();
+    let refused = Document::parse(&twice).unwrap().check(&Current::default()).unwrap_err();
     assert_eq!(refused.to_string(), "did \"15550001111\" stands in the file twice");
 }

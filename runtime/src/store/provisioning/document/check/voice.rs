@@ -1,0 +1,165 @@
+//! What an entry of voice may say.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Document, Entry, Known, unique};
+use crate::model::{AclSource, Cidr, Gateway, HeaderRule, NumberRule, Voice};
+use crate::store::provisioning::Error;
+use crate::store::provisioning::document::{SipVendorEntry, TrunkEntry, VoiceRateEntry};
+
+const GATEWAYS_MAX: usize = 32;
+const NETWORKS_MAX: usize = 1000;
+const RULES_MAX: usize = 64;
+const PREFIXES_MAX: usize = 10_000;
+
+/// Partitions, vendors, trunks, rates, high-cost prefixes and dedicated addresses.
+pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> Result<(), Error> {
+    unique("partition", document.partitions.iter().map(|entry| entry.name.as_str()))?;
+    unique("sip_vendor", document.sip_vendors.iter().map(|entry| entry.name.as_str()))?;
+    unique("trunk", document.trunks.iter().map(|entry| entry.name.as_str()))?;
+    for entry in &document.partitions {
+        Entry { kind: "partition", key: &entry.name }.name("name", &entry.name, 1)?;
+    }
+    document.sip_vendors.iter().try_for_each(vendor)?;
+    document.trunks.iter().try_for_each(|entry| trunk(entry, known))?;
+    sources(document, current)?;
+    rates(&document.voice_rates, known)?;
+    let high_cost = document.high_cost.iter().flatten();
+    unique("high_cost", high_cost.clone().map(String::as_str))?;
+    for prefix in high_cost {
+        Entry { kind: "high_cost", key: prefix }.digits("prefix", prefix, 1)?;
+    }
+    dedicated_addresses(document, known)
+}
+
+fn vendor(entry: &SipVendorEntry) -> Result<(), Error> {
+    let at = Entry { kind: "sip_vendor", key: &entry.name };
+    at.name("name", &entry.name, 1)?;
+    at.gateways(&entry.gateways)?;
+    at.at_most("networks", &entry.networks, NETWORKS_MAX)?;
+    // All of the internet as a vendor would make every stranger's call an inbound one.
+    if let Some(network) = entry.networks.iter().find(|network| Cidr::bits(network) == 0) {
+        return Err(at.refused("networks", format!("{network} is every address")));
+    }
+    at.range("weight", entry.weight, 0..=10_000)?;
+    for (field, time) in [("pdd_timeout", entry.pdd_timeout), ("ring_timeout", entry.ring_timeout)] {
+        if time.get().is_zero() {
+            return Err(at.refused(field, "zero cannot work"));
+        }
+    }
+    if let Some(status) = entry.failover_statuses.iter().find(|status| !(300..=699).contains(*status)) {
+        return Err(at.refused("failover_statuses", format!("{status} is not 300 to 699")));
+    }
+    at.at_most("failover_statuses", &entry.failover_statuses, 400)?;
+    at.rules((&entry.callee_rules, &entry.caller_rules), &entry.header_rules)
+}
+
+fn trunk(entry: &TrunkEntry, known: &Known<'_>) -> Result<(), Error> {
+    let at = Entry { kind: "trunk", key: &entry.name };
+    at.name("name", &entry.name, 1)?;
+    at.names("customer", entry.customer.as_str(), &known.customers)?;
+    if !entry.partition.is_empty() {
+        at.names("partition", &entry.partition, &known.partitions)?;
+    }
+    for (field, prefixes) in [("allow", &entry.allow), ("deny", &entry.deny), ("opened", &entry.opened)] {
+        at.at_most(field, prefixes, PREFIXES_MAX)?;
+        prefixes.iter().try_for_each(|prefix| at.digits(field, prefix, 1))?;
+    }
+    if let Some(rate_max) = entry.rate_max.filter(|rate| rate.nanos() < 0) {
+        return Err(at.refused("rate_max", format!("{rate_max} is below 0")));
+    }
+    at.rules((&entry.callee_rules, &entry.caller_rules), &entry.header_rules)?;
+    at.gateways(&entry.gateways)
+}
+
+/// No source may be two trunks': whose call would it be? A wider or narrower network may, the narrowest decides.
+fn sources(document: &Document, current: &Voice) -> Result<(), Error> {
+    let names: HashMap<_, _> = current.trunks.iter().map(|trunk| (trunk.id, trunk.name.as_str())).collect();
+    let rewritten: HashSet<&str> = document.trunks.iter().map(|entry| entry.name.as_str()).collect();
+    let stored = current.acl.iter().filter_map(|entry| Some((entry.source(), *names.get(&entry.trunk)?)));
+    let mut owners: HashMap<AclSource, &str> =
+        stored.filter(|(_, trunk)| !rewritten.contains(trunk)).collect();
+    for entry in &document.trunks {
+        let at = Entry { kind: "trunk", key: &entry.name };
+        for source in &entry.acl {
+            match owners.insert(*source, &entry.name) {
+                None => {}
+                Some(owner) if owner == entry.name => {
+                    return Err(at.refused("acl", format!("{source} stands in it twice")));
+                }
+                Some(owner) => {
+                    return Err(at.refused("acl", format!("{source} is trunk {owner:?}'s already")));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rates(entries: &[VoiceRateEntry], known: &Known<'_>) -> Result<(), Error> {
+    let mut seen = HashSet::with_capacity(entries.len());
+    for entry in entries {
+        let key = entry.key();
+        let at = Entry { kind: "voice_rate", key: &key };
+        if !seen.insert((&entry.partition, &entry.prefix, &entry.vendor)) {
+            return Err(Error::Twice { kind: at.kind, key });
+        }
+        at.names("partition", &entry.partition, &known.partitions)?;
+        at.names("sip_vendor", &entry.vendor, &known.sip_vendors)?;
+        at.digits("prefix", &entry.prefix, 0)?;
+        if entry.rate.nanos() < 0 {
+            return Err(at.refused("rate", format!("{} is below 0", entry.rate)));
+        }
+        at.range("weight", entry.weight, 0..=10_000)?;
+    }
+    Ok(())
+}
+
+fn dedicated_addresses(document: &Document, known: &Known<'_>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for entry in &document.dedicated_addresses {
+        let key = entry.address.to_string();
+        let at = Entry { kind: "dedicated_address", key: &key };
+        if entry.address.is_unspecified() || entry.address.is_multicast() {
+            return Err(at.refused("address", "no call arrives at such an address"));
+        }
+        if entry.address.to_canonical() != entry.address {
+            return Err(at.refused("address", "write IPv4 as IPv4"));
+        }
+        if !seen.insert(entry.address) {
+            return Err(Error::Twice { kind: at.kind, key });
+        }
+        if !entry.customer.is_empty() {
+            at.names("customer", &entry.customer, &known.customers)?;
+        }
+    }
+    Ok(())
+}
+
+impl Entry<'_> {
+    fn at_most<T>(&self, field: &str, list: &[T], max: usize) -> Result<(), Error> {
+        if list.len() <= max {
+            return Ok(());
+        }
+        Err(self.refused(field, format!("{} of them, more than {max}", list.len())))
+    }
+
+    fn gateways(&self, gateways: &[Gateway]) -> Result<(), Error> {
+        self.at_most("gateways", gateways, GATEWAYS_MAX)?;
+        let mut seen = HashSet::new();
+        match gateways.iter().find(|gateway| !seen.insert(*gateway)) {
+            Some(twice) => Err(self.refused("gateways", format!("{twice} stands in it twice"))),
+            None => Ok(()),
+        }
+    }
+
+    fn rules(
+        &self,
+        (callee, caller): (&[NumberRule], &[NumberRule]),
+        headers: &[HeaderRule],
+    ) -> Result<(), Error> {
+        self.at_most("callee_rules", callee, RULES_MAX)?;
+        self.at_most("caller_rules", caller, RULES_MAX)?;
+        self.at_most("header_rules", headers, RULES_MAX)
+    }
+}

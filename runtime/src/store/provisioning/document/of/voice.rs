@@ -1,0 +1,75 @@
+//! Entries of voice as they describe entities.
+
+use super::{Names, name};
+use crate::config::HumanDuration;
+use crate::model::{DedicatedAddress, Offer, Partition, SipVendor, Trunk};
+use crate::store::provisioning::document::{
+    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry,
+};
+
+pub(super) fn partition(partition: &Partition) -> PartitionEntry {
+    PartitionEntry { name: partition.name.clone() }
+}
+
+pub(super) fn vendor(vendor: &SipVendor) -> SipVendorEntry {
+    SipVendorEntry {
+        name: vendor.name.clone(),
+        status: vendor.status,
+        gateways: vendor.gateways.clone(),
+        networks: vendor.networks.clone(),
+        cps: vendor.cps,
+        channels: vendor.channels,
+        priority: vendor.priority,
+        weight: vendor.weight,
+        pdd_timeout: HumanDuration::from(vendor.pdd_timeout),
+        ring_timeout: HumanDuration::from(vendor.ring_timeout),
+        failover_statuses: vendor.failover_statuses.clone(),
+        failover_after_early_media: vendor.failover_after_early_media,
+        probe_interval: HumanDuration::from(vendor.probe_interval),
+        oversize: vendor.oversize,
+        callee_rules: vendor.callee_rules.clone(),
+        caller_rules: vendor.caller_rules.clone(),
+        header_rules: vendor.header_rules.clone(),
+        trusted: vendor.trusted,
+    }
+}
+
+/// None while its customer is not known, which is the case between two reads of a database that is written.
+pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
+    Some(TrunkEntry {
+        name: trunk.name.clone(),
+        customer: (*names.customers.get(&trunk.customer)?).clone(),
+        auth_type: trunk.auth_type,
+        active: trunk.active,
+        acl: Vec::new(),
+        cps: trunk.cps,
+        channels: trunk.channels,
+        partition: name(&names.partitions, trunk.partition),
+        allow: trunk.allow.clone(),
+        deny: trunk.deny.clone(),
+        opened: trunk.opened.clone(),
+        rate_max: trunk.rate_max,
+        trusted: trunk.trusted,
+        max_duration: HumanDuration::from(trunk.max_duration),
+        callee_rules: trunk.callee_rules.clone(),
+        caller_rules: trunk.caller_rules.clone(),
+        header_rules: trunk.header_rules.clone(),
+        gateways: trunk.gateways.clone(),
+    })
+}
+
+pub(super) fn rate(offer: &Offer, names: &Names<'_>) -> VoiceRateEntry {
+    VoiceRateEntry {
+        partition: name(&names.partitions, Some(offer.partition)),
+        prefix: offer.prefix.clone(),
+        vendor: name(&names.sip_vendors, Some(offer.vendor)),
+        rate: offer.rate,
+        priority: offer.priority,
+        weight: offer.weight,
+        blocked: offer.blocked,
+    }
+}
+
+pub(super) fn dedicated(dedicated: &DedicatedAddress, names: &Names<'_>) -> DedicatedAddressEntry {
+    DedicatedAddressEntry { address: dedicated.address, customer: names.customer(Some(dedicated.customer)) }
+}

@@ -1,0 +1,116 @@
+//! What differs in voice.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Display;
+
+use uuid::Uuid;
+
+use super::{Change, Document, TrunkEntry, VoiceRateEntry, by_key, compare, differences, json};
+use crate::model::{AclSource, Voice};
+
+/// Items of a list that a change names; the others are counted.
+const NAMED_MAX: usize = 10;
+
+/// Adds what differs, in the order in which it is written.
+pub(super) fn plan(document: &Document, (current, known): (&Voice, &Document), changes: &mut Vec<Change>) {
+    let stored = by_key(&known.partitions, |entry| &entry.name);
+    for entry in &document.partitions {
+        compare(changes, "partition", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
+    }
+    let stored = by_key(&known.sip_vendors, |entry| &entry.name);
+    for entry in &document.sip_vendors {
+        compare(changes, "sip_vendor", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
+    }
+    let (stored, sources) = (by_key(&known.trunks, |entry| &entry.name), Sources::of(current));
+    for entry in &document.trunks {
+        trunk(changes, (stored.get(entry.name.as_str()).copied(), entry), &sources);
+    }
+    rates(changes, &document.voice_rates, &known.voice_rates);
+    let (wanted, now) = (document.high_cost.as_ref(), known.high_cost.iter().flatten());
+    if let Some(field) = wanted.and_then(|wanted| list("prefixes", now, wanted.iter())) {
+        changes.push(Change { kind: "high_cost", key: "list".to_owned(), new: false, fields: vec![field] });
+    }
+    let stored: HashMap<_, _> =
+        known.dedicated_addresses.iter().map(|entry| (entry.address, entry)).collect();
+    for entry in &document.dedicated_addresses {
+        let now = stored.get(&entry.address).copied();
+        if now.is_some() || !entry.customer.is_empty() {
+            compare(changes, "dedicated_address", &entry.address.to_string(), (now, entry), false);
+        }
+    }
+}
+
+fn trunk(
+    changes: &mut Vec<Change>,
+    (now, wanted): (Option<&TrunkEntry>, &TrunkEntry),
+    sources: &Sources<'_>,
+) {
+    let mut fields = now.map_or_else(Vec::new, |now| differences(&json(now), &json(wanted)));
+    if now.is_some() {
+        fields.extend(list("acl", sources.stored(&wanted.name), wanted.acl.iter()));
+    }
+    if now.is_none() || !fields.is_empty() {
+        changes.push(Change { kind: "trunk", key: wanted.name.clone(), new: now.is_none(), fields });
+    }
+}
+
+fn rates(changes: &mut Vec<Change>, wanted: &[VoiceRateEntry], known: &[VoiceRateEntry]) {
+    let key = |entry: &'_ VoiceRateEntry| -> (String, String, String) {
+        (entry.partition.clone(), entry.prefix.clone(), entry.vendor.clone())
+    };
+    let stored: HashMap<_, _> = known.iter().map(|entry| (key(entry), entry)).collect();
+    for entry in wanted {
+        compare(changes, "voice_rate", &entry.key(), (stored.get(&key(entry)).copied(), entry), false);
+    }
+}
+
+/// The difference of two lists whose order means nothing: counts, and what comes and goes.
+fn list<'a, T: Ord + Display + 'a>(
+    name: &str,
+    now: impl Iterator<Item = &'a T>,
+    wanted: impl Iterator<Item = &'a T>,
+) -> Option<(String, String, String)> {
+    let (now, wanted): (BTreeSet<&T>, BTreeSet<&T>) = (now.collect(), wanted.collect());
+    let added = wanted.difference(&now).map(|item| format!("+{item}"));
+    let mut items = added.chain(now.difference(&wanted).map(|item| format!("-{item}")));
+    let mut named: Vec<String> = items.by_ref().take(NAMED_MAX).collect();
+    if named.is_empty() {
+        return None;
+    }
+    let more = items.count();
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    Some((name.to_owned(), now.len().to_string(), format!("{}: {}", wanted.len(), named.join(" "))))
+}
+
+/// The stored sources of every trunk.
+pub(super) struct Sources<'a>(HashMap<&'a str, HashMap<AclSource, Uuid>>);
+
+impl<'a> Sources<'a> {
+    pub(super) fn of(current: &'a Voice) -> Self {
+        let names: HashMap<_, _> =
+            current.trunks.iter().map(|trunk| (trunk.id, trunk.name.as_str())).collect();
+        let mut sources: HashMap<&str, HashMap<AclSource, Uuid>> = HashMap::new();
+        for entry in &current.acl {
+            if let Some(name) = names.get(&entry.trunk) {
+                sources.entry(*name).or_default().insert(entry.source(), entry.id);
+            }
+        }
+        Self(sources)
+    }
+
+    fn stored(&self, trunk: &str) -> impl Iterator<Item = &AclSource> {
+        self.0.get(trunk).into_iter().flat_map(HashMap::keys)
+    }
+
+    /// Sources that a trunk is to have and has not, and ids of those that it has and is not to have.
+    pub(super) fn difference(&self, entry: &TrunkEntry) -> (Vec<AclSource>, Vec<Uuid>) {
+        let wanted: HashSet<&AclSource> = entry.acl.iter().collect();
+        let stored = self.0.get(entry.name.as_str());
+        let absent = |source: &&AclSource| stored.is_none_or(|stored| !stored.contains_key(*source));
+        let added = entry.acl.iter().filter(absent).copied().collect();
+        let surplus = stored.into_iter().flatten().filter(|(source, _)| !wanted.contains(source));
+        (added, surplus.map(|(_, id)| *id).collect())
+    }
+}

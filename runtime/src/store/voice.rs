@@ -1,0 +1,216 @@
+//! Reads all of voice's configuration at one version.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sqlx::FromRow;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::messaging::{self, collect, number};
+use super::{Db, Error, ErrorKind, Sql, fetch_all, statements};
+use crate::model::{
+    AclEntry, Cidr, DedicatedAddress, Gateway, HeaderRule, HighCost, Money, NumberRule, Offer, Partition,
+    SipVendor, Trunk, Voice,
+};
+
+statements! {
+    TRUNKS = Sql::both(
+        "SELECT id, number, name, customer_id, auth_type, active, cps, channels, partition_id, allow_prefixes, \
+         deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, callee_rules, caller_rules, \
+         header_rules, gateways FROM accounts.trunk_groups");
+    ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
+    DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
+    VENDORS = Sql::both(
+        "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
+         ring_timeout, failover_statuses, failover_after_early_media, probe_interval, oversize, callee_rules, \
+         caller_rules, header_rules, trusted FROM voice.vendors");
+    PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
+    OFFERS = Sql::both(
+        "SELECT id, partition_id, prefix, vendor_id, rate, priority, weight, blocked FROM voice.vendor_rates");
+    HIGH_COST = Sql::both("SELECT prefix FROM voice.high_cost");
+}
+
+/// Reads everything. The version is read first: a change that comes in between is read again later, and until then
+/// an entity may name another that is not there.
+///
+/// # Errors
+/// When the database cannot be asked, or a row holds what this program does not know.
+pub async fn load(db: &Db) -> Result<Voice, Error> {
+    let version = messaging::version(db).await?;
+    let trunks: Vec<TrunkRecord> = fetch_all!(db, TrunkRecord, TRUNKS)?;
+    let acl: Vec<AclRecord> = fetch_all!(db, AclRecord, ACL)?;
+    let dedicated: Vec<(Uuid, String, Uuid)> = fetch_all!(db, (Uuid, String, Uuid), DEDICATED)?;
+    let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
+    let partitions: Vec<(Uuid, i64, String)> = fetch_all!(db, (Uuid, i64, String), PARTITIONS)?;
+    let offers: Vec<OfferRecord> = fetch_all!(db, OfferRecord, OFFERS)?;
+    let high_cost: Vec<(String,)> = fetch_all!(db, (String,), HIGH_COST)?;
+    let partition = |(id, numbered, name)| Partition { id, number: number(numbered), name };
+    Ok(Voice {
+        version,
+        customers: messaging::customers(db).await?,
+        trunks: collect(trunks, trunk)?,
+        acl: collect(acl, acl_entry)?,
+        dedicated: collect(dedicated, dedicated_address)?,
+        vendors: collect(vendors, vendor)?,
+        partitions: partitions.into_iter().map(partition).collect(),
+        offers: offers.into_iter().map(offer).collect(),
+        high_cost: high_cost.into_iter().map(|(prefix,)| HighCost { prefix }).collect(),
+        dids: messaging::dids(db).await?,
+    })
+}
+
+#[derive(FromRow)]
+struct TrunkRecord {
+    id: Uuid,
+    number: i64,
+    name: String,
+    customer_id: Uuid,
+    auth_type: String,
+    active: bool,
+    cps: i64,
+    channels: i64,
+    partition_id: Option<Uuid>,
+    allow_prefixes: Json<Vec<String>>,
+    deny_prefixes: Json<Vec<String>>,
+    opened_prefixes: Json<Vec<String>>,
+    rate_max: Option<i64>,
+    trusted: bool,
+    max_duration: i64,
+    callee_rules: Json<Vec<NumberRule>>,
+    caller_rules: Json<Vec<NumberRule>>,
+    header_rules: Json<Vec<HeaderRule>>,
+    gateways: Json<Vec<Gateway>>,
+}
+
+fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
+    Ok(Trunk {
+        id: row.id,
+        number: number(row.number),
+        name: row.name,
+        customer: row.customer_id,
+        auth_type: row.auth_type.parse()?,
+        active: row.active,
+        cps: number(row.cps),
+        channels: number(row.channels),
+        partition: row.partition_id,
+        allow: row.allow_prefixes.0,
+        deny: row.deny_prefixes.0,
+        opened: row.opened_prefixes.0,
+        rate_max: row.rate_max.map(Money::from_nanos),
+        trusted: row.trusted,
+        max_duration: milliseconds(row.max_duration),
+        callee_rules: row.callee_rules.0,
+        caller_rules: row.caller_rules.0,
+        header_rules: row.header_rules.0,
+        gateways: row.gateways.0,
+    })
+}
+
+#[derive(FromRow)]
+struct AclRecord {
+    id: Uuid,
+    trunk_group_id: Uuid,
+    network: String,
+    port: i64,
+    transport: String,
+}
+
+fn acl_entry(row: AclRecord) -> Result<AclEntry, Error> {
+    Ok(AclEntry {
+        id: row.id,
+        trunk: row.trunk_group_id,
+        network: row.network.parse()?,
+        port: u16::try_from(row.port).ok().filter(|port| *port != 0),
+        transport: if row.transport.is_empty() { None } else { Some(row.transport.parse()?) },
+    })
+}
+
+fn dedicated_address((id, text, customer): (Uuid, String, Uuid)) -> Result<DedicatedAddress, Error> {
+    let address: IpAddr = text.parse().map_err(|_| {
+        Error::new(ErrorKind::Other, format!("configuration data: {text:?} is not an IP address"))
+    })?;
+    Ok(DedicatedAddress { id, address, customer })
+}
+
+#[derive(FromRow)]
+struct VendorRecord {
+    id: Uuid,
+    number: i64,
+    name: String,
+    status: String,
+    gateways: Json<Vec<Gateway>>,
+    networks: Json<Vec<Cidr>>,
+    cps: i64,
+    channels: i64,
+    priority: i64,
+    weight: i64,
+    pdd_timeout: i64,
+    ring_timeout: i64,
+    failover_statuses: Json<Vec<u16>>,
+    failover_after_early_media: bool,
+    probe_interval: i64,
+    oversize: String,
+    callee_rules: Json<Vec<NumberRule>>,
+    caller_rules: Json<Vec<NumberRule>>,
+    header_rules: Json<Vec<HeaderRule>>,
+    trusted: bool,
+}
+
+fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
+    Ok(SipVendor {
+        id: row.id,
+        number: number(row.number),
+        name: row.name,
+        status: row.status.parse()?,
+        gateways: row.gateways.0,
+        networks: row.networks.0,
+        cps: number(row.cps),
+        channels: number(row.channels),
+        priority: order(row.priority),
+        weight: number(row.weight),
+        pdd_timeout: milliseconds(row.pdd_timeout),
+        ring_timeout: milliseconds(row.ring_timeout),
+        failover_statuses: row.failover_statuses.0,
+        failover_after_early_media: row.failover_after_early_media,
+        probe_interval: milliseconds(row.probe_interval),
+        oversize: row.oversize.parse()?,
+        callee_rules: row.callee_rules.0,
+        caller_rules: row.caller_rules.0,
+        header_rules: row.header_rules.0,
+        trusted: row.trusted,
+    })
+}
+
+#[derive(FromRow)]
+struct OfferRecord {
+    id: Uuid,
+    partition_id: Uuid,
+    prefix: String,
+    vendor_id: Uuid,
+    rate: i64,
+    priority: i64,
+    weight: i64,
+    blocked: bool,
+}
+
+fn offer(row: OfferRecord) -> Offer {
+    Offer {
+        id: row.id,
+        partition: row.partition_id,
+        prefix: row.prefix,
+        vendor: row.vendor_id,
+        rate: Money::from_nanos(row.rate),
+        priority: order(row.priority),
+        weight: number(row.weight),
+        blocked: row.blocked,
+    }
+}
+
+fn order(priority: i64) -> i32 {
+    i32::try_from(priority).unwrap_or(i32::MAX)
+}
+
+fn milliseconds(value: i64) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or(0))
+}
