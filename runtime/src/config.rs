@@ -221,7 +221,9 @@ impl Default for StoreOptions {
 pub struct LogOptions {
     /// How long final messages are kept.
     pub retention: HumanDuration,
-    /// Rows of each kind (messages, deliveries, orphaned receipts) that one commit deletes at most.
+    /// How long CDRs are kept, from the beginning of the call.
+    pub call_retention: HumanDuration,
+    /// Rows of each kind (messages, deliveries, orphaned receipts, calls) that one commit deletes at most.
     pub retention_slice: u32,
     /// Records that may wait for the next commit.
     pub open_records_max: u32,
@@ -233,6 +235,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             retention: HumanDuration::from_secs(7 * 24 * 3600),
+            call_retention: HumanDuration::from_secs(90 * 24 * 3600),
             retention_slice: 128,
             open_records_max: 50_000,
             gather: HumanDuration::from(Duration::from_millis(1)),

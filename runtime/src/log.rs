@@ -1,4 +1,4 @@
-//! The message log: what was acknowledged is in here, durably.
+//! The message log: what was acknowledged is in here, durably; and the records of calls, in the same commits.
 //!
 //! Producers append records inline and get a [`Ticket`]; one committer writes all that has gathered as one
 //! group, with one sync, and starts the next when the last returns. Whoever promises something to a peer
@@ -9,6 +9,7 @@
 
 mod batch;
 mod bulk;
+mod call;
 mod group;
 mod row;
 mod sim;
@@ -17,13 +18,15 @@ mod sql;
 use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
-pub use self::batch::Batch;
-pub use self::group::{Committed, Full, Health, Limits, MessageLog, Ticket};
+pub use self::batch::{Batch, Calls};
+pub use self::call::{Attempt, CallDirection, Cdr, DIALOG_STATE_MAX, Dialog, EndedBy, Reason};
+pub use self::group::{CallTotals, Committed, Dropped, Full, Health, Limits, MessageLog, Ticket};
 pub use self::row::{
     Contents, Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Uncertain,
 };
 pub use self::sim::{Disk, Fault, SimLog};
 pub use self::sql::SqlLog;
+use crate::clock::Timestamp;
 use crate::store::Error;
 
 /// Durations of one commit, for the operator's histograms.
@@ -33,6 +36,15 @@ pub struct CommitTimes {
     pub total: std::time::Duration,
     /// The COMMIT itself: the disk's sync. None when the whole was one statement, a transaction by itself.
     pub sync: Option<std::time::Duration>,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written {
+    /// How long it took.
+    pub times: CommitTimes,
+    /// CDRs not written, because the call had one.
+    pub cdrs_repeated: u64,
 }
 
 /// Counts at start, for telling the operator what was found.
@@ -57,6 +69,8 @@ pub struct Horizon {
     pub before: i64,
     /// Spilled outbox rows that expired at or before this time, in Unix microseconds.
     pub now: i64,
+    /// Calls that began before this time.
+    pub calls_before: Timestamp,
 }
 
 /// Ids of rows that retention may delete.
@@ -68,12 +82,14 @@ pub struct Outdated {
     pub orphans: Vec<i64>,
     /// `deliver_sm` that nobody fetched in time.
     pub outbox: Vec<i64>,
+    /// Calls that ended.
+    pub calls: Vec<Uuid>,
 }
 
 /// Where the log is kept. Every write is idempotent: a batch whose commit failed is given again as it was.
 pub trait LogStore: Send + Sync + 'static {
     /// Makes a batch durable, whole or not at all.
-    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<CommitTimes, Error>>;
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Written, Error>>;
 
     /// Prepares for a new life after a stop or a crash: marks every outbox row as spilled.
     fn open(&self) -> BoxFuture<'_, Result<(), Error>>;
@@ -106,6 +122,18 @@ pub trait LogStore: Send + Sync + 'static {
     /// Receipts that wait for their message, with `id > after`, by id, at most `limit`.
     fn parked(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<ParkedRow>, Error>>;
 
+    /// Dialog records of a node with `id > after`, by id, at most `limit`.
+    fn dialogs(&self, node: u16, after: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Dialog>, Error>>;
+
+    /// One dialog record.
+    fn dialog(&self, id: Uuid) -> BoxFuture<'_, Result<Option<Dialog>, Error>>;
+
+    /// CDRs with `id < before`, the highest first, at most `limit`.
+    fn cdrs(&self, before: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Cdr>, Error>>;
+
+    /// Attempts of a call, by number.
+    fn attempts(&self, call: Uuid) -> BoxFuture<'_, Result<Vec<Attempt>, Error>>;
+
     /// What the log holds.
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
 
@@ -117,8 +145,8 @@ pub trait LogStore: Send + Sync + 'static {
 mod tests;
 
 #[cfg(test)]
-pub(crate) fn statements() -> &'static [(&'static str, &'static crate::store::Sql)] {
-    bulk::ALL
+pub(crate) fn statements() -> [&'static [(&'static str, &'static crate::store::Sql)]; 2] {
+    [bulk::ALL, bulk::calls::ALL]
 }
 
 #[cfg(test)]

@@ -70,9 +70,9 @@ impl Actor for Retention {
 /// Goes through the log from its oldest message on, pass after pass. Old messages that live on (a receipt may
 /// still come) are looked at once in a pass.
 async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::convert::Infallible> {
-    let LogOptions { retention, retention_slice: slice, .. } = options.log;
+    let LogOptions { retention, call_retention, retention_slice: slice, .. } = options.log;
     let smpp = &options.smpp;
-    let pass = IDLE.min(retention.get() / 4).max(BUSY);
+    let pass = IDLE.min(retention.min(call_retention).get() / 4).max(BUSY);
     let (mut after, mut begun) = (0, Instant::now());
     loop {
         if begun.elapsed() >= pass {
@@ -80,15 +80,17 @@ async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::co
         }
         let now = smpp.now();
         let before = MessageId::first_at(now.minus(retention.get())).0;
-        let horizon = Horizon { after, before, now: now.micros() };
+        let calls_before = now.minus(call_retention.get());
+        let horizon = Horizon { after, before, now: now.micros(), calls_before };
         let wait = match smpp.log.store().outdated(horizon, slice).await {
             Ok(outdated) => {
-                let is_full = |ids: &[i64]| ids.len() >= slice as usize;
+                let is_full = |rows: usize| rows >= slice as usize;
                 after = match outdated.messages.last() {
-                    Some(last) if is_full(&outdated.messages) => *last,
+                    Some(last) if is_full(outdated.messages.len()) => *last,
                     _ => before.saturating_sub(1).max(after),
                 };
-                let more = [&outdated.messages, &outdated.orphans, &outdated.outbox].map(|ids| is_full(ids));
+                let Outdated { messages, orphans, outbox, calls } = &outdated;
+                let more = [messages.len(), orphans.len(), outbox.len(), calls.len()].map(is_full);
                 let rows = commit(smpp, outdated).await;
                 deleted.fetch_add(rows, Ordering::Relaxed);
                 match rows {
@@ -108,13 +110,14 @@ async fn delete(options: Options, deleted: Arc<AtomicU64>) -> Result<(), std::co
 
 /// Deletes with the next commit; gives the number of rows when they are gone.
 async fn commit(smpp: &Smpp, outdated: Outdated) -> u64 {
-    let Outdated { mut messages, mut orphans, mut outbox } = outdated;
-    let rows = messages.len() + orphans.len() + outbox.len();
+    let Outdated { mut messages, mut orphans, mut outbox, mut calls } = outdated;
+    let rows = messages.len() + orphans.len() + outbox.len() + calls.len();
     if rows > 0 {
         let ticket = smpp.log.append(|batch| {
             batch.purged.append(&mut messages);
             batch.unparked.append(&mut orphans);
             batch.outbox_done.append(&mut outbox);
+            batch.calls.purged.append(&mut calls);
         });
         ticket.durable().await;
     }
@@ -133,8 +136,11 @@ pub fn child_spec(options: Options) -> ChildSpec {
 
 #[cfg(test)]
 mod tests {
+    use runtime::clock::Timestamp;
     use runtime::config::HumanDuration;
-    use runtime::log::{MessageRow, State as Progressed};
+    use runtime::log::{CallDirection, Cdr, EndedBy, MessageRow, Reason, State as Progressed};
+    use runtime::model::Money;
+    use uuid::Uuid;
 
     use super::*;
     use crate::smpp::testing;
@@ -173,5 +179,52 @@ mod tests {
         sleep(2 * IDLE).await;
         assert_eq!((left(), deleted.load(Ordering::Relaxed)), (vec![young], 10));
         task.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_go_by_an_age_of_their_own() {
+        let (smpp, disk) = testing::smpp(testing::config());
+        testing::commit(&smpp);
+        let hour = Duration::from_secs(3600);
+        let (old, young) = (call(smpp.now().minus(2 * hour)), call(smpp.now()));
+        smpp.log.put_cdr(old, []);
+        smpp.log.put_cdr(young.clone(), []).durable().await;
+        let log = LogOptions { call_retention: HumanDuration::from(hour), ..LogOptions::default() };
+        let task = tokio::spawn(delete(Options { smpp: Arc::clone(&smpp), log }, Arc::default()));
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(disk.cdrs(), [young]);
+        task.abort();
+    }
+
+    fn call(began: Timestamp) -> Cdr {
+        let ms = u64::try_from(began.micros() / 1000).unwrap();
+        Cdr {
+            id: uuid::Builder::from_unix_timestamp_millis(ms, &[0; 10]).into_uuid(),
+            node: 0,
+            customer: Uuid::nil(),
+            trunk: Uuid::nil(),
+            vendor: None,
+            direction: CallDirection::Outbound,
+            source: "192.0.2.1:5060".parse().unwrap(),
+            call_id: "".into(),
+            caller: "".into(),
+            callee: "".into(),
+            callee_sent: "".into(),
+            started_at: began,
+            ringing_at: None,
+            answered_at: None,
+            ended_at: began,
+            pdd_us: None,
+            duration_ms: 0,
+            billed_seconds: 0,
+            status: 404,
+            reason: Reason::NoRoute,
+            ended_by: EndedBy::System,
+            prefix: "".into(),
+            rate: Money::default(),
+            retransmissions: None,
+            recovered: false,
+            attempts: 0,
+        }
     }
 }

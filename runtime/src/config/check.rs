@@ -68,6 +68,7 @@ impl Config {
             ("smpp.reconnect_max", smpp.reconnect_max),
             ("store.poll", self.store.poll),
             ("log.retention", self.log.retention),
+            ("log.call_retention", self.log.call_retention),
         ] {
             not_zero(key, value)?;
         }

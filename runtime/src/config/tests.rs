@@ -159,6 +159,7 @@ fn values_that_cannot_work_are_refused_with_their_key() {
             "sip.listen: [::]:5060 stands in it twice",
         ),
         ("log", "retention_slice = 0", "log.retention_slice: 0 is below 1"),
+        ("log", "call_retention = \"0s\"", "log.call_retention: zero cannot work"),
         ("log", "open_records_max = 0", "log.open_records_max: 0 is below 1"),
     ] {
         let refused = parse(&format!("[{section}]\n{line}"), &[]).unwrap_err();

@@ -1,7 +1,10 @@
 //! What one commit carries.
 
+mod calls;
+
 use std::collections::HashMap;
 
+pub use self::calls::Calls;
 use super::row::{Contents, MessageRow, OutboxRow, ParkedRow, Progress};
 
 /// Records that gather between two commits. Later changes of a message replace earlier ones, and a change of
@@ -26,6 +29,8 @@ pub struct Batch {
     pub orphaned: Vec<i64>,
     /// Final messages that retention deletes.
     pub purged: Vec<i64>,
+    /// Calls: dialogs, CDRs, attempts.
+    pub calls: Calls,
     accept_index: HashMap<i64, usize>,
     change_index: HashMap<i64, usize>,
 }
@@ -64,6 +69,7 @@ impl Batch {
             + self.unparked.len()
             + self.orphaned.len()
             + self.purged.len()
+            + self.calls.len()
     }
 
     /// True when there is nothing to commit.
@@ -84,6 +90,7 @@ impl Batch {
         self.unparked.clear();
         self.orphaned.clear();
         self.purged.clear();
+        self.calls.clear(KEEP_MAX);
         self.accept_index.clear();
         self.change_index.clear();
         self.accepts.shrink_to(KEEP_MAX);

@@ -4,6 +4,8 @@
 //! bare question marks, because it finds numbered ones by a linear search. PostgreSQL gets one array per
 //! column and `unnest`.
 
+pub(super) mod calls;
+
 use std::iter::repeat_n;
 use std::sync::OnceLock;
 
@@ -195,7 +197,10 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 PG_DELETE_OUTBOX,
                 PG_DELETE_MESSAGES,
                 PG_DELETE_PARKED,
-            ] {
+            ]
+            .into_iter()
+            .chain(calls::PG)
+            {
                 pool.acquire().await.unwrap().prepare(SqlStr::from_static(text)).await.unwrap();
             }
         }
@@ -208,7 +213,7 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 &DELETE_MESSAGES,
                 &DELETE_PARKED,
             ];
-            for bulk in bulks {
+            for bulk in bulks.into_iter().chain(calls::LITE) {
                 for chunk in 0..CHUNKS.len() {
                     let text = SqlStr::from_static(bulk.lite(chunk));
                     lite.write.acquire().await.unwrap().prepare(text).await.unwrap();

@@ -1,5 +1,7 @@
 //! Group commit: many producers, one committer, one sync for all that gathered.
 
+mod calls;
+
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -9,12 +11,15 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{Batch, CommitTimes, LogStore};
+#[cfg(test)]
+pub(super) use self::calls::CDRS_RESERVED;
+pub use self::calls::{CallTotals, Dropped};
+use super::{Batch, CommitTimes, LogStore, Written};
 use crate::store::{Error, ErrorKind};
 
 /// After a group of fewer records the next one is committed at once: little comes, and each waits for it.
 const COMPANY_MIN: usize = 8;
-/// How long records that nobody is in a hurry for wait for others to be committed with, once the committer is free.
+/// How long records that nobody is in a hurry for wait for others to be committed with.
 const LAZY_MAX: Duration = Duration::from_millis(10);
 /// Waits between tries of a commit that the store refused for now.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -110,6 +115,7 @@ struct Shared {
     health: AtomicU8,
     commits: AtomicU64,
     records: AtomicU64,
+    calls: calls::Counters,
 }
 
 struct Open {
@@ -117,11 +123,13 @@ struct Open {
     ticket: Ticket,
     /// Whether a commit is to begin for it.
     urgent: bool,
+    /// Since when records that nobody is in a hurry for wait.
+    lazy_since: Option<Instant>,
 }
 
 impl Open {
     fn new(batch: Batch) -> Self {
-        Self { batch, ticket: Ticket::new(), urgent: false }
+        Self { batch, ticket: Ticket::new(), urgent: false, lazy_since: None }
     }
 }
 
@@ -132,6 +140,8 @@ pub struct Committed {
     pub records: usize,
     /// New messages in the group.
     pub accepts: usize,
+    /// CDRs in the group.
+    pub cdrs: usize,
     /// How long it took.
     pub times: CommitTimes,
 }
@@ -151,6 +161,7 @@ impl MessageLog {
             health: AtomicU8::new(Health::Working as u8),
             commits: AtomicU64::new(0),
             records: AtomicU64::new(0),
+            calls: calls::Counters::default(),
         }))
     }
 
@@ -188,9 +199,9 @@ impl MessageLog {
     /// then it joins one that begins for others.
     pub fn append_lazily(&self, add: impl FnOnce(&mut Batch)) -> Ticket {
         let mut open = self.0.open.lock();
-        let was_empty = open.batch.is_empty();
         add(&mut open.batch);
-        if was_empty {
+        if open.lazy_since.is_none() {
+            open.lazy_since = Some(Instant::now());
             self.0.wake.notify_one();
         }
         open.ticket.clone()
@@ -280,16 +291,14 @@ impl MessageLog {
     /// Waits until there is something to commit. It looks before it waits: a committer that died between the
     /// two took the wake-up with it.
     async fn records(&self) {
-        let mut lazy_since = None;
         loop {
-            let (empty, urgent) = {
+            let (urgent, lazy_since) = {
                 let open = self.0.open.lock();
-                (open.batch.is_empty(), open.urgent)
+                (open.urgent, open.lazy_since)
             };
             match lazy_since {
                 _ if urgent => return,
-                None if empty => self.0.wake.notified().await,
-                None => lazy_since = Some(Instant::now()),
+                None => self.0.wake.notified().await,
                 Some(since) => {
                     if timeout_at(since + LAZY_MAX, self.0.wake.notified()).await.is_err() {
                         return;
@@ -314,12 +323,16 @@ impl MessageLog {
         let mut reported = None;
         loop {
             match self.attempt(&group.batch).await {
-                Ok(times) => {
+                Ok(Written { times, cdrs_repeated }) => {
                     self.on_committed();
-                    let (records, accepts) = (group.batch.len(), group.batch.accepts.len());
+                    let batch = &group.batch;
+                    let (records, accepts, cdrs) = (batch.len(), batch.accepts.len(), batch.calls.cdrs.len());
                     self.0.commits.fetch_add(1, Ordering::Relaxed);
                     self.0.records.fetch_add(records as u64, Ordering::Relaxed);
-                    return Committed { records, accepts, times };
+                    // What a failed try has written after all is no repetition.
+                    let repeated = if reported.is_none() { cdrs_repeated } else { 0 };
+                    self.0.calls.on_committed(cdrs, repeated);
+                    return Committed { records, accepts, cdrs, times };
                 }
                 Err(error) => {
                     let kind = Some(error.kind());
@@ -332,7 +345,7 @@ impl MessageLog {
     }
 
     /// One try. One that hangs goes on: what it wrote may be durable or not, and nobody else may write meanwhile.
-    async fn attempt(&self, batch: &Batch) -> Result<CommitTimes, Error> {
+    async fn attempt(&self, batch: &Batch) -> Result<Written, Error> {
         let mut commit = self.0.store.commit(batch);
         if let Ok(done) = timeout(STALLED, &mut commit).await {
             return done;

@@ -3,6 +3,8 @@
 //! [`Disk`] outlives the node that crashes; [`SimLog`] is what the node holds. A power loss keeps every batch
 //! whose sync returned, and of the one being written nothing or all of it, as a transactional store does.
 
+mod calls;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    Batch, CommitTimes, Contents, Counts, Horizon, LogStore, MessageRow, OutboxRow, Outdated, ParkedRow,
-    State,
+    Attempt, Batch, Cdr, CommitTimes, Contents, Counts, Dialog, Horizon, LogStore, MessageRow, OutboxRow,
+    Outdated, ParkedRow, State, Written,
 };
 use crate::random::Random;
 use crate::store::{Error, ErrorKind};
@@ -31,6 +33,7 @@ struct Tables {
     messages: BTreeMap<i64, MessageRow>,
     outbox: BTreeMap<i64, OutboxRow>,
     parked: BTreeMap<i64, (ParkedRow, bool)>,
+    calls: calls::Tables,
     fault: Option<Fault>,
 }
 
@@ -72,10 +75,23 @@ impl Disk {
     pub fn outbox_rows(&self) -> Vec<OutboxRow> {
         self.0.lock().outbox.values().cloned().collect()
     }
+
+    /// Every dialog record, for the oracle of a simulation.
+    #[must_use]
+    pub fn dialogs(&self) -> Vec<Dialog> {
+        self.0.lock().calls.dialogs.values().cloned().collect()
+    }
+
+    /// Every CDR, for the oracle of a simulation.
+    #[must_use]
+    pub fn cdrs(&self) -> Vec<Cdr> {
+        self.0.lock().calls.cdrs.values().cloned().collect()
+    }
 }
 
 impl Tables {
-    fn apply(&mut self, batch: &Batch) {
+    /// Gives the number of CDRs that were there already.
+    fn apply(&mut self, batch: &Batch) -> u64 {
         for row in &batch.accepts {
             self.messages.entry(row.id).or_insert_with(|| row.clone());
         }
@@ -106,6 +122,7 @@ impl Tables {
                 *orphan = true;
             }
         }
+        self.calls.apply(&batch.calls)
     }
 }
 
@@ -139,15 +156,16 @@ fn page(rows: impl Iterator<Item = MessageRow>, limit: u32) -> Vec<MessageRow> {
 impl LogStore for SimLog {
     /// A crash drops the node's tasks. Dropped before the middle of the sync, the batch is lost whole; after
     /// it, the batch is on the platter although nobody was told.
-    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<CommitTimes, Error>> {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Written, Error>> {
         let before = self.random.jitter(SYNC_MAX / 2);
         let after = self.random.jitter(SYNC_MAX / 2);
         Box::pin(async move {
             sleep(before).await;
             self.disk.working().await?;
-            self.disk.0.lock().apply(batch);
+            let cdrs_repeated = self.disk.0.lock().apply(batch);
             sleep(after).await;
-            Ok(CommitTimes { total: before + after, sync: Some(before + after) })
+            let times = CommitTimes { total: before + after, sync: Some(before + after) };
+            Ok(Written { times, cdrs_repeated })
         })
     }
 
@@ -229,6 +247,22 @@ impl LogStore for SimLog {
         })
     }
 
+    fn dialogs(&self, node: u16, after: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Dialog>, Error>> {
+        self.select(|tables| tables.calls.dialogs(node, after, limit))
+    }
+
+    fn dialog(&self, id: Uuid) -> BoxFuture<'_, Result<Option<Dialog>, Error>> {
+        self.select(|tables| tables.calls.dialogs.get(&id).cloned())
+    }
+
+    fn cdrs(&self, before: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Cdr>, Error>> {
+        self.select(|tables| tables.calls.cdrs(before, limit))
+    }
+
+    fn attempts(&self, call: Uuid) -> BoxFuture<'_, Result<Vec<Attempt>, Error>> {
+        self.select(|tables| tables.calls.attempts(call))
+    }
+
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>> {
         self.select(|tables| {
             let of = |wanted: &[State]| {
@@ -244,7 +278,7 @@ impl LogStore for SimLog {
     }
 
     fn outdated(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Outdated, Error>> {
-        let Horizon { after, before, now } = horizon;
+        let Horizon { after, before, now, calls_before } = horizon;
         let limit = limit as usize;
         self.select(|tables| {
             let is_final = |id| tables.messages.get(&id).is_none_or(|row| row.progress.state.is_final());
@@ -259,6 +293,7 @@ impl LogStore for SimLog {
                 messages: messages.take(limit).collect(),
                 orphans: orphans.take(limit).collect(),
                 outbox: outbox.map(|row| row.id).take(limit).collect(),
+                calls: tables.calls.outdated(calls_before, limit),
             }
         })
     }

@@ -15,14 +15,18 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
+use self::read::calls::{AttemptRecord, CdrRecord, DialogRecord};
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
+use super::bulk::calls::{ATTEMPTS, CDRS, DIALOG, DIALOGS, OUTDATED_CALLS};
 use super::bulk::{
     BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE,
     MESSAGE, NEXT_DUE, OUTBOX, OUTDATED_MESSAGES, OUTDATED_ORPHANS, OUTDATED_OUTBOX, PARKED, PARTS,
     SPILL_ALL,
 };
+use super::call::first_id_at;
 use super::{
-    Batch, CommitTimes, Counts, Horizon, LogStore, MessageRow, OutboxRow, Outdated, ParkedRow, State,
+    Attempt, Batch, Cdr, CommitTimes, Counts, Dialog, Horizon, LogStore, MessageRow, OutboxRow, Outdated,
+    ParkedRow, State, Written,
 };
 use crate::store::{Db, Error, ErrorKind, Lite, execute, fetch_all, fetch_optional};
 
@@ -58,13 +62,13 @@ impl SqlLog {
         }
     }
 
-    async fn commit_batch(&self, batch: &Batch) -> Result<CommitTimes, Error> {
+    async fn commit_batch(&self, batch: &Batch) -> Result<Written, Error> {
         match &self.db {
             Db::Pg(pool) => self.commit_pg(pool, batch).await,
             Db::Lite(lite) => {
-                let times = commit_lite(lite, batch).await?;
+                let written = commit_lite(lite, batch).await?;
                 self.checkpoint_beside(&lite.checkpoint, batch.len());
-                Ok(times)
+                Ok(written)
             }
         }
     }
@@ -73,7 +77,7 @@ impl SqlLog {
     /// after it too: the connection is closed instead. The next try cannot be overtaken by what this one left
     /// in the network. Until a server gets COMMIT it holds the locks of the rows, and when it has not yet done
     /// the writes it never gets COMMIT.
-    async fn commit_pg(&self, pool: &PgPool, batch: &Batch) -> Result<CommitTimes, Error> {
+    async fn commit_pg(&self, pool: &PgPool, batch: &Batch) -> Result<Written, Error> {
         let mut connection = pool.acquire().await?;
         if let Ok(done) = timeout(self.pg_commit_max, pg::commit(&mut connection, batch)).await {
             return done;
@@ -132,7 +136,7 @@ impl SqlLog {
 
 /// A statement by itself is a transaction: without BEGIN and COMMIT it goes to the driver's thread and back once
 /// instead of three times. So are most groups while there is little traffic.
-async fn commit_lite(lite: &Lite, batch: &Batch) -> Result<CommitTimes, Error> {
+async fn commit_lite(lite: &Lite, batch: &Batch) -> Result<Written, Error> {
     let begun = Instant::now();
     let mut connection = lite.write.acquire().await?;
     let written = write_lite(&mut connection, batch).await;
@@ -140,21 +144,24 @@ async fn commit_lite(lite: &Lite, batch: &Batch) -> Result<CommitTimes, Error> {
         // Whatever state it is in, the next try begins with another.
         connection.close_on_drop();
     }
-    let sync = written?.map(|written| written.elapsed());
-    Ok(CommitTimes { total: begun.elapsed(), sync })
+    let (cdrs_repeated, written) = written?;
+    let sync = written.map(|written| written.elapsed());
+    Ok(Written { times: CommitTimes { total: begun.elapsed(), sync }, cdrs_repeated })
 }
 
-/// Gives when COMMIT began, unless there was none.
-async fn write_lite(connection: &mut SqliteConnection, batch: &Batch) -> Result<Option<Instant>, Error> {
+/// Gives the number of CDRs that were there already, and when COMMIT began, unless there was none.
+async fn write_lite(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<(u64, Option<Instant>), Error> {
     if lite::is_one_statement(batch) {
-        lite::write(connection, batch).await?;
-        return Ok(None);
+        return Ok((lite::write(connection, batch).await?, None));
     }
     let mut tx = connection.begin_with("BEGIN IMMEDIATE").await?;
-    lite::write(&mut tx, batch).await?;
+    let cdrs_repeated = lite::write(&mut tx, batch).await?;
     let written = Instant::now();
     tx.commit().await?;
-    Ok(Some(written))
+    Ok((cdrs_repeated, Some(written)))
 }
 
 /// Text as both engines take it: PostgreSQL refuses NUL in text, and would refuse the whole commit for ever.
@@ -163,12 +170,22 @@ fn text(text: &Arc<str>) -> String {
     if text.contains('\0') { text.replace('\0', "") } else { text.to_string() }
 }
 
-fn ids(rows: Vec<(i64,)>) -> Vec<i64> {
+/// Numbers as SMALLINT has them; none of ours is above it but by a bug.
+fn smallint(value: u16) -> i16 {
+    i16::try_from(value).unwrap_or(i16::MAX)
+}
+
+/// Numbers as BIGINT has them; none of ours is above it.
+fn bigint(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn ids<T>(rows: Vec<(T,)>) -> Vec<T> {
     rows.into_iter().map(|(id,)| id).collect()
 }
 
 impl LogStore for SqlLog {
-    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<CommitTimes, Error>> {
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Written, Error>> {
         Box::pin(self.commit_batch(batch))
     }
 
@@ -245,18 +262,49 @@ impl LogStore for SqlLog {
         })
     }
 
+    fn dialogs(&self, node: u16, after: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Dialog>, Error>> {
+        Box::pin(async move {
+            let rows: Vec<DialogRecord> =
+                fetch_all!(&self.db, DialogRecord, DIALOGS, smallint(node), after, i64::from(limit))?;
+            Ok(rows.into_iter().map(read::calls::dialog).collect())
+        })
+    }
+
+    fn dialog(&self, id: Uuid) -> BoxFuture<'_, Result<Option<Dialog>, Error>> {
+        Box::pin(async move {
+            let row: Option<DialogRecord> = fetch_optional!(&self.db, DialogRecord, DIALOG, id)?;
+            Ok(row.map(read::calls::dialog))
+        })
+    }
+
+    fn cdrs(&self, before: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Cdr>, Error>> {
+        Box::pin(async move {
+            let rows: Vec<CdrRecord> = fetch_all!(&self.db, CdrRecord, CDRS, before, i64::from(limit))?;
+            rows.into_iter().map(read::calls::cdr).collect()
+        })
+    }
+
+    fn attempts(&self, call: Uuid) -> BoxFuture<'_, Result<Vec<Attempt>, Error>> {
+        Box::pin(async move {
+            let rows: Vec<AttemptRecord> = fetch_all!(&self.db, AttemptRecord, ATTEMPTS, call)?;
+            rows.into_iter().map(read::calls::attempt).collect()
+        })
+    }
+
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>> {
         Box::pin(self.count())
     }
 
     fn outdated(&self, horizon: Horizon, limit: u32) -> BoxFuture<'_, Result<Outdated, Error>> {
-        let Horizon { after, before, now } = horizon;
+        let Horizon { after, before, now, calls_before } = horizon;
+        let calls_before = first_id_at(calls_before);
         let limit = i64::from(limit);
         Box::pin(async move {
             Ok(Outdated {
                 messages: ids(fetch_all!(&self.db, (i64,), OUTDATED_MESSAGES, after, before, limit)?),
                 orphans: ids(fetch_all!(&self.db, (i64,), OUTDATED_ORPHANS, before, limit)?),
                 outbox: ids(fetch_all!(&self.db, (i64,), OUTDATED_OUTBOX, now, limit)?),
+                calls: ids(fetch_all!(&self.db, (Uuid,), OUTDATED_CALLS, calls_before, limit)?),
             })
         })
     }

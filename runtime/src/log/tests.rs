@@ -1,3 +1,4 @@
+mod calls;
 mod cost;
 mod engines;
 mod faults;
@@ -141,12 +142,12 @@ async fn retention(store: &dyn LogStore) {
     batch.orphaned.extend([2, 9]);
     store.commit(&batch).await.unwrap();
     // What is owed stays however old it is, until it expires.
-    let old = Horizon { after: 0, before: 6, now: 4999 };
+    let old = Horizon { after: 0, before: 6, now: 4999, calls_before: Timestamp::default() };
     let found = store.outdated(old, 100).await.unwrap();
-    assert_eq!(found, Outdated { messages: vec![5], orphans: vec![2], outbox: vec![] });
-    let all = Horizon { after: 0, before: 301, now: 5000 };
+    assert_eq!(found, Outdated { messages: vec![5], orphans: vec![2], outbox: vec![], calls: vec![] });
+    let all = Horizon { before: 301, now: 5000, ..old };
     // A clock that was set back.
-    let none = store.outdated(Horizon { after: 9, before: 2, now: 0 }, 9).await.unwrap();
+    let none = store.outdated(Horizon { after: 9, before: 2, now: 0, ..old }, 9).await.unwrap();
     assert_eq!(none, Outdated::default());
     let found = store.outdated(all, 1).await.unwrap();
     assert_eq!(found.messages, [5]);
@@ -165,7 +166,7 @@ async fn retention(store: &dyn LogStore) {
     assert_eq!(store.counts().await.unwrap().outbox, 1);
     assert_eq!(store.highest_id().await.unwrap(), 300);
     assert_eq!(store.message(5).await.unwrap(), None);
-    let left = Outdated { messages: vec![6], orphans: vec![9], outbox: vec![] };
+    let left = Outdated { messages: vec![6], orphans: vec![9], outbox: vec![], calls: vec![] };
     assert_eq!(store.outdated(all, 100).await.unwrap(), left, "299 still needs its part");
     let mut batch = Batch::default();
     batch.change(299, Progress { state: State::Delivered, deadline: None, ..row(299).progress });

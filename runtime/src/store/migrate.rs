@@ -13,7 +13,7 @@ use super::{Db, Error};
 pub enum Part {
     /// Customers, accounts, trunks, vendors, routes, rates.
     Store,
-    /// Messages, outbox, parked receipts.
+    /// Messages, outbox, parked receipts, dialogs, CDRs.
     Log,
 }
 
@@ -48,6 +48,12 @@ const STEPS: [Step; 4] = [
         name: "messages",
         part: Part::Log,
         ddl: include_str!("../../../migrations/log/0001_messages.sql"),
+    },
+    Step {
+        version: 1002,
+        name: "calls",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0002_calls.sql"),
     },
 ];
 

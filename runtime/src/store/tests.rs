@@ -13,7 +13,9 @@ async fn every_statement_prepares_on_both_engines() {
         for bulk in provisioning::bulk_statements() {
             bulk.prepare(&engine.store).await;
         }
-        prepare(&engine.log, crate::log::statements()).await;
+        for statements in crate::log::statements() {
+            prepare(&engine.log, statements).await;
+        }
         crate::log::prepare_bulk(&engine.log).await;
     })
     .await;

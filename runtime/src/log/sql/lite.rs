@@ -1,5 +1,7 @@
 //! Bulk writes on SQLite: `VALUES` lists.
 
+mod calls;
+
 use futures_util::TryStreamExt;
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
@@ -25,18 +27,21 @@ pub(super) fn is_one_statement(batch: &Batch) -> bool {
         batch.purged.len(),
         batch.unparked.len(),
     ];
-    let rare = batch.len() - bulk.iter().sum::<usize>();
-    bulk.iter().map(|rows| rows.div_ceil(CHUNK_MAX)).sum::<usize>() + rare == 1
+    let rare = batch.len() - batch.calls.len() - bulk.iter().sum::<usize>();
+    let bulk = bulk.into_iter().chain(calls::bulks(&batch.calls));
+    bulk.map(|rows| rows.div_ceil(CHUNK_MAX)).sum::<usize>() + rare == 1
 }
 
-pub(super) async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Error> {
+/// Gives the number of CDRs that were there already.
+pub(super) async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<u64, Error> {
     write_rows(to, &INSERT_MESSAGES, &batch.accepts, bind_message).await?;
     write_rows(to, &UPDATE_MESSAGES, &batch.changes, bind_change).await?;
     write_rows(to, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
     write_rows(to, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_MESSAGES, &batch.purged, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_PARKED, &batch.unparked, |query, id| query.bind(*id)).await?;
-    write_rare(to, batch).await
+    write_rare(to, batch).await?;
+    calls::write(to, &batch.calls).await
 }
 
 /// The small statements of a batch, one row each: they are rare.
@@ -56,18 +61,16 @@ async fn write_rare(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Erro
     Ok(())
 }
 
-/// Runs a statement to its end. A driver's thread that died would look like one that had no row to touch: it gives
+/// Runs a statement to its end; gives the number of rows it touched. A driver's thread that died would look like one that had no row to touch: it gives
 /// no result at all.
-async fn execute(to: &mut SqliteConnection, query: Statement) -> Result<(), Error> {
+async fn execute(to: &mut SqliteConnection, query: Statement) -> Result<u64, Error> {
     let mut results = to.fetch_many(query);
-    if results.try_next().await?.is_none() {
-        return Err(Error::new(
-            ErrorKind::Unavailable,
-            "sqlite did not say whether it has written".to_owned(),
-        ));
+    let mut rows = None;
+    while let Some(result) = results.try_next().await? {
+        let touched = result.left().map_or(0, |done| done.rows_affected());
+        rows = Some(rows.unwrap_or(0) + touched);
     }
-    while results.try_next().await?.is_some() {}
-    Ok(())
+    rows.ok_or_else(|| Error::new(ErrorKind::Unavailable, "sqlite did not say whether it has written"))
 }
 
 async fn write_rows<T>(
@@ -75,12 +78,13 @@ async fn write_rows<T>(
     bulk: &'static Bulk,
     rows: &[T],
     bind: impl Fn(Statement, &T) -> Statement,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
+    let mut touched = 0;
     for (chunk, rows) in chunks(rows) {
         let query = sqlx::query(SqlStr::from_static(bulk.lite(chunk)));
-        execute(to, rows.fold(query, &bind)).await?;
+        touched += execute(to, rows.fold(query, &bind)).await?;
     }
-    Ok(())
+    Ok(touched)
 }
 
 fn bind_message(query: Statement, row: &MessageRow) -> Statement {

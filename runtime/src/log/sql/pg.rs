@@ -1,5 +1,7 @@
 //! Bulk writes on PostgreSQL: one array per column, unnested.
 
+mod calls;
+
 use sqlx::postgres::{PgArguments, PgHasArrayType};
 use sqlx::query::Query;
 use sqlx::{Connection, Encode, PgConnection, Postgres, Transaction, Type};
@@ -10,21 +12,23 @@ use crate::log::bulk::{
     ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_DELETE_PARKED, PG_INSERT_MESSAGES,
     PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_CONTENTS,
 };
-use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress};
+use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress, Written};
 use crate::store::Error;
 
 type Statement = Query<'static, Postgres, PgArguments>;
 
-pub(super) async fn commit(connection: &mut PgConnection, batch: &Batch) -> Result<CommitTimes, Error> {
+pub(super) async fn commit(connection: &mut PgConnection, batch: &Batch) -> Result<Written, Error> {
     let begun = Instant::now();
     let mut tx = connection.begin().await?;
-    write(&mut tx, batch).await?;
+    let cdrs_repeated = write(&mut tx, batch).await?;
     let written = Instant::now();
     tx.commit().await?;
-    Ok(CommitTimes { total: begun.elapsed(), sync: Some(written.elapsed()) })
+    let times = CommitTimes { total: begun.elapsed(), sync: Some(written.elapsed()) };
+    Ok(Written { times, cdrs_repeated })
 }
 
-async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), Error> {
+/// Gives the number of CDRs that were there already.
+async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<u64, Error> {
     if !batch.accepts.is_empty() {
         insert_messages(&batch.accepts).execute(&mut **tx).await?;
     }
@@ -44,7 +48,8 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<(), 
     if !batch.unparked.is_empty() {
         column(sqlx::query(PG_DELETE_PARKED), &batch.unparked, |id| *id).execute(&mut **tx).await?;
     }
-    write_rare(tx, batch).await
+    write_rare(tx, batch).await?;
+    calls::write(tx, &batch.calls).await
 }
 
 /// The small statements of a batch, one row each: they are rare.

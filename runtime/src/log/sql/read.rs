@@ -1,5 +1,7 @@
 //! Rows as the engines give them, and what they mean.
 
+pub(super) mod calls;
+
 use bytes::Bytes;
 use sqlx::FromRow;
 use uuid::Uuid;

@@ -1,8 +1,9 @@
 //! What a commit costs on SQLite. Run by hand, on an idle machine:
-//! `cargo test -p runtime --features simulation -- --ignored --nocapture what_a_commit_costs`
+//! `cargo test --release -p runtime -- --ignored --nocapture what_a_commit_costs`, `what_a_call_costs`.
 
 use tokio::time::Instant;
 
+use super::calls::{answered, attempts, dialog};
 use super::*;
 use crate::store::{Db, Location, Part, migrate};
 
@@ -45,7 +46,7 @@ async fn what_a_commit_costs() {
         batch(&mut next, commit);
         gathering += begun.elapsed();
         records += next.len();
-        let times = store.commit(&next).await.unwrap();
+        let times = store.commit(&next).await.unwrap().times;
         all.push(times.total);
         syncs.extend(times.sync);
     }
@@ -68,5 +69,58 @@ async fn what_a_commit_costs() {
         syncs[syncs.len() - 1],
         bytes("log.db"),
         bytes("log.db-wal"),
+    );
+}
+
+const CALL_COMMITS: u64 = 400;
+const CALLS: u64 = 120;
+/// Commits between the answer of a call and its end.
+const CALL_LASTS: u64 = 100;
+/// Octets of a dialog's state as it will be: addresses, route sets, sequence numbers.
+static STATE: [u8; 500] = [7; 500];
+
+/// Processor time of this process so far, all threads: fields 14 and 15 of proc(5), in 1/100 s.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Each commit carries the answers of some calls and the ends of those answered a while ago, as 12,000 calls a second
+/// give in 10 ms.
+#[tokio::test]
+#[ignore = "measures; proves nothing"]
+async fn what_a_call_costs() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open_log(&Location { url: "", data_dir: dir.path() }).await.unwrap();
+    migrate(&db, Part::Log).await.unwrap();
+    let store = SqlLog::new(db);
+    let mut next = Batch::default();
+    let (begun, processor, mut gathering, mut records) =
+        (Instant::now(), processor_time(), Duration::ZERO, 0);
+    for commit in 0..CALL_COMMITS {
+        let begun = Instant::now();
+        next.clear();
+        for n in 0..CALLS {
+            next.calls.dialog(dialog(commit * CALLS + n, &STATE), usize::MAX);
+            if let Some(ended) = commit.checked_sub(CALL_LASTS) {
+                let [first, _] = attempts();
+                next.calls.cdr(answered(ended * CALLS + n), [first]);
+            }
+        }
+        gathering += begun.elapsed();
+        records += next.len();
+        assert_eq!(store.commit(&next).await.unwrap().cdrs_repeated, 0);
+    }
+    let calls = (CALL_COMMITS - CALL_LASTS / 2) * CALLS;
+    let per_call = |time: Duration| time.as_secs_f64() * 1e6 / calls as f64;
+    let took = begun.elapsed();
+    eprintln!(
+        "{calls} calls, {records} records, {:.0} records/s: per call {:.2} us, processor {:.2} us, gather {:.2} us",
+        records as f64 / took.as_secs_f64(),
+        per_call(took),
+        per_call(processor_time() - processor),
+        per_call(gathering),
     );
 }

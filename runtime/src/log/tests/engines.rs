@@ -92,7 +92,7 @@ fn a_chunk_that_is_not_full_is_filled_up_by_its_last_row() {
 #[tokio::test]
 async fn every_read_finds_its_rows_by_an_index() {
     let (_dir, lite) = lite().await;
-    let asked: [(&str, &Sql); 12] = [
+    let asked: [(&str, &Sql); 17] = [
         ("live", &bulk::LIVE),
         ("due", &bulk::DUE),
         ("next_due", &bulk::NEXT_DUE),
@@ -105,6 +105,11 @@ async fn every_read_finds_its_rows_by_an_index() {
         ("outdated messages", &bulk::OUTDATED_MESSAGES),
         ("outdated orphans", &bulk::OUTDATED_ORPHANS),
         ("outdated outbox", &bulk::OUTDATED_OUTBOX),
+        ("dialogs", &bulk::calls::DIALOGS),
+        ("dialog", &bulk::calls::DIALOG),
+        ("cdrs", &bulk::calls::CDRS),
+        ("attempts", &bulk::calls::ATTEMPTS),
+        ("outdated calls", &bulk::calls::OUTDATED_CALLS),
     ];
     for (name, sql) in asked {
         let text = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.lite()));

@@ -1,0 +1,111 @@
+//! Bulk statements of calls.
+
+use super::Bulk;
+use crate::store::Sql;
+
+macro_rules! dialog_columns {
+    () => {
+        "id, node, answered_at, updated_at, state"
+    };
+}
+
+/// Columns of a CDR, in the order of every statement and of the row decoder.
+macro_rules! cdr_columns {
+    () => {
+        "id, node, customer_id, trunk_id, vendor_id, direction, source, call_id, caller, callee, callee_sent, \
+         started_at, ringing_at, answered_at, ended_at, pdd_us, duration_ms, billed_seconds, status, reason, ended_by, \
+         prefix, rate, retransmissions, recovered, attempts"
+    };
+}
+
+macro_rules! attempt_columns {
+    () => {
+        "call_id, number, vendor_id, gateway, started_at, ended_at, pdd_us, status, reason"
+    };
+}
+
+macro_rules! replace_dialog {
+    () => {
+        " ON CONFLICT (id) DO UPDATE SET node = excluded.node, answered_at = excluded.answered_at, \
+         updated_at = excluded.updated_at, state = excluded.state"
+    };
+}
+
+pub(in crate::log) static PUT_DIALOGS: Bulk =
+    Bulk::new(concat!("INSERT INTO voice.dialogs (", dialog_columns!(), ") VALUES "), 5, replace_dialog!());
+
+pub(in crate::log) static DELETE_DIALOGS: Bulk =
+    Bulk::new("DELETE FROM voice.dialogs WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
+pub(in crate::log) static INSERT_CDRS: Bulk = Bulk::new(
+    concat!("INSERT INTO voice.cdrs (", cdr_columns!(), ") VALUES "),
+    26,
+    " ON CONFLICT (id) DO NOTHING",
+);
+
+pub(in crate::log) static INSERT_ATTEMPTS: Bulk = Bulk::new(
+    concat!("INSERT INTO voice.call_attempts (", attempt_columns!(), ") VALUES "),
+    9,
+    " ON CONFLICT (call_id, number) DO NOTHING",
+);
+
+pub(in crate::log) static DELETE_CDRS: Bulk =
+    Bulk::new("DELETE FROM voice.cdrs WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
+pub(in crate::log) static DELETE_ATTEMPTS: Bulk =
+    Bulk::new("DELETE FROM voice.call_attempts WHERE call_id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
+#[cfg(test)]
+pub(super) static LITE: [&Bulk; 6] =
+    [&PUT_DIALOGS, &DELETE_DIALOGS, &INSERT_CDRS, &INSERT_ATTEMPTS, &DELETE_CDRS, &DELETE_ATTEMPTS];
+
+pub(in crate::log) static PG_PUT_DIALOGS: &str = concat!(
+    "INSERT INTO voice.dialogs (",
+    dialog_columns!(),
+    ") SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bytea[])",
+    replace_dialog!()
+);
+
+pub(in crate::log) static PG_DELETE_DIALOGS: &str = "DELETE FROM voice.dialogs WHERE id = ANY($1::uuid[])";
+
+pub(in crate::log) static PG_INSERT_CDRS: &str = concat!(
+    "INSERT INTO voice.cdrs (",
+    cdr_columns!(),
+    ") SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], \
+     $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], \
+     $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::smallint[], $20::smallint[], $21::smallint[], \
+     $22::text[], $23::bigint[], $24::bigint[], $25::boolean[], $26::smallint[]) ON CONFLICT (id) DO NOTHING"
+);
+
+pub(in crate::log) static PG_INSERT_ATTEMPTS: &str = concat!(
+    "INSERT INTO voice.call_attempts (",
+    attempt_columns!(),
+    ") SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], \
+     $7::bigint[], $8::smallint[], $9::smallint[]) ON CONFLICT (call_id, number) DO NOTHING"
+);
+
+pub(in crate::log) static PG_DELETE_CDRS: &str = "DELETE FROM voice.cdrs WHERE id = ANY($1::uuid[])";
+
+pub(in crate::log) static PG_DELETE_ATTEMPTS: &str =
+    "DELETE FROM voice.call_attempts WHERE call_id = ANY($1::uuid[])";
+
+#[cfg(test)]
+pub(super) static PG: [&str; 6] = [
+    PG_PUT_DIALOGS,
+    PG_DELETE_DIALOGS,
+    PG_INSERT_CDRS,
+    PG_INSERT_ATTEMPTS,
+    PG_DELETE_CDRS,
+    PG_DELETE_ATTEMPTS,
+];
+
+crate::store::statements! {
+    DIALOGS = Sql::both(concat!("SELECT ", dialog_columns!(),
+        " FROM voice.dialogs WHERE node = $1 AND id > $2 ORDER BY id LIMIT $3"));
+    DIALOG = Sql::both(concat!("SELECT ", dialog_columns!(), " FROM voice.dialogs WHERE id = $1"));
+    CDRS = Sql::both(concat!("SELECT ", cdr_columns!(),
+        " FROM voice.cdrs WHERE id < $1 ORDER BY id DESC LIMIT $2"));
+    ATTEMPTS = Sql::both(concat!("SELECT ", attempt_columns!(),
+        " FROM voice.call_attempts WHERE call_id = $1 ORDER BY number"));
+    OUTDATED_CALLS = Sql::both("SELECT id FROM voice.cdrs WHERE id < $1 ORDER BY id LIMIT $2");
+}
