@@ -123,6 +123,16 @@ impl Failure {
             Self::Cancelled => StatusCode::REQUEST_TERMINATED,
         }
     }
+
+    /// The last actions of a client that failed this way.
+    const fn last_actions(self) -> [Action; 2] {
+        let ended = match self {
+            Self::Timeout => Ended::Timeout,
+            Self::Transport => Ended::Transport,
+            Self::Cancelled => Ended::Cancelled,
+        };
+        [Action::Fail(self), Action::Terminated(ended)]
+    }
 }
 
 /// How a transaction ended, for counters.

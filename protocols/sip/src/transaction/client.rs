@@ -56,12 +56,12 @@ impl Client {
             }
             (State::Trying | State::Proceeding, Event::Timer(Timer::F)) => {
                 self.disarm_retransmission(out);
-                self.fail(Failure::Timeout, Ended::Timeout, out);
+                self.fail(Failure::Timeout, out);
             }
             (State::Trying | State::Proceeding, Event::TransportError) => {
                 self.disarm_retransmission(out);
                 out.push(Action::Disarm(Timer::F));
-                self.fail(Failure::Transport, Ended::Transport, out);
+                self.fail(Failure::Transport, out);
             }
             (State::Completed, Event::Timer(Timer::K)) => self.end(Ended::Done, out),
             _ => {}
@@ -89,9 +89,9 @@ impl Client {
         }
     }
 
-    fn fail(&mut self, failure: Failure, ended: Ended, out: &mut Vec<Action>) {
-        out.push(Action::Fail(failure));
-        self.end(ended, out);
+    fn fail(&mut self, failure: Failure, out: &mut Vec<Action>) {
+        self.state = State::Terminated;
+        out.extend(failure.last_actions());
     }
 
     fn end(&mut self, ended: Ended, out: &mut Vec<Action>) {

@@ -84,14 +84,14 @@ impl ClientInvite {
             }
             (State::Calling, Event::Timer(Timer::B)) => {
                 self.disarm_retransmission(out);
-                self.fail(Failure::Timeout, Ended::Timeout, out);
+                self.fail(Failure::Timeout, out);
             }
             (State::Calling, Event::TransportError) => {
                 self.disarm_calling(out);
-                self.fail(Failure::Transport, Ended::Transport, out);
+                self.fail(Failure::Transport, out);
             }
             (State::Proceeding, Event::Timer(Timer::Cancelled)) => {
-                self.fail(Failure::Cancelled, Ended::Cancelled, out);
+                self.fail(Failure::Cancelled, out);
             }
             (State::Completed, Event::TransportError) => {
                 out.push(Action::Disarm(Timer::D));
@@ -145,9 +145,9 @@ impl ClientInvite {
         }
     }
 
-    fn fail(&mut self, failure: Failure, ended: Ended, out: &mut Vec<Action>) {
-        out.push(Action::Fail(failure));
-        self.end(ended, out);
+    fn fail(&mut self, failure: Failure, out: &mut Vec<Action>) {
+        self.state = State::Terminated;
+        out.extend(failure.last_actions());
     }
 
     fn end(&mut self, ended: Ended, out: &mut Vec<Action>) {
