@@ -1,9 +1,11 @@
 //! `"Display name" <uri>;parameters` and `uri;parameters` (RFC 3261, 20.10, 20.20, 20.34, 20.39).
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 use crate::params::Params;
-use crate::syntax::{SyntaxError, has_white_space, is_lws, is_token_octet, quoted_len, split, trim};
+use crate::syntax::{
+    SyntaxError, has_white_space, is_lws, is_token, is_token_octet, quoted_len, split, trim,
+};
 use crate::uri::Uri;
 
 /// One value of From, To, Contact, Route, Record-Route, P-Asserted-Identity and their like.
@@ -17,7 +19,7 @@ pub struct NameAddr<'a> {
     pub bracketed: bool,
     /// Parameters of the header.
     pub params: Params<'a>,
-    /// The `tag` parameter; an empty one counts as none.
+    /// The `tag` parameter, a token; an empty one counts as none, two are malformed.
     pub tag: Option<&'a [u8]>,
 }
 
@@ -75,10 +77,21 @@ impl<'a> NameAddr<'a> {
         if has_white_space(self.uri) {
             return Err(SyntaxError::Octet);
         }
+        let mut tagged = false;
         for param in self.params {
             let param = param?;
             if param.is(b"tag") {
-                self.tag = self.tag.or_else(|| param.value.filter(|tag| !tag.is_empty()));
+                if std::mem::replace(&mut tagged, true) {
+                    return Err(SyntaxError::Parameter);
+                }
+                self.tag = param.value.filter(|tag| !tag.is_empty());
+                if self.tag.is_some_and(|tag| !is_token(tag)) {
+                    return Err(SyntaxError::Parameter);
+                }
+            }
+            // Another value could begin there for whoever reads a list.
+            if has_list_octet(param.name) || param.value.is_some_and(has_list_octet) {
+                return Err(SyntaxError::Parameter);
             }
         }
         Ok(self)
@@ -103,6 +116,11 @@ impl<'a> NameAddr<'a> {
     }
 }
 
+/// Whether an octet ends a value or begins an address; in quotes they are text.
+fn has_list_octet(octets: &[u8]) -> bool {
+    octets.first() != Some(&b'"') && memchr3(b',', b'<', b'>', octets).is_some()
+}
+
 fn is_word_octet(octet: u8) -> bool {
     is_token_octet(octet) || is_lws(octet) || !octet.is_ascii()
 }
@@ -116,7 +134,7 @@ mod tests {
 
     #[test]
     fn well_formed_values() {
-        let table: [(&str, Parts<'_>); 16] = [
+        let table: [(&str, Parts<'_>); 17] = [
             ("sip:a@b", (None, "sip:a@b", false, "")),
             ("sip:a@b ;   tag    = 19", (None, "sip:a@b", false, ";   tag    = 19")),
             ("<sip:a@b;lr>;x", (None, "sip:a@b;lr", true, ";x")),
@@ -139,6 +157,7 @@ mod tests {
             ("isbn:2983792873", (None, "isbn:2983792873", false, "")),
             ("<http://www.example.com>;tag=3234233", (None, "http://www.example.com", true, ";tag=3234233")),
             ("*", (None, "*", false, "")),
+            ("<sip:a@b>;x=\"1,<2>\";tag=3", (None, "sip:a@b", true, ";x=\"1,<2>\";tag=3")),
         ];
         for (text, (display, uri, bracketed, params)) in table {
             let value = NameAddr::parse(text.as_bytes()).unwrap();
@@ -166,6 +185,15 @@ mod tests {
             ("\"Joe\" <sip:joe@example.org>;;;;", SyntaxError::Parameter),
             ("<sip:a@b>x", SyntaxError::Parameter),
             ("<sip:a@b>;x=\"y", SyntaxError::Quote),
+            ("<sip:a@b>;tag=1,<sip:c@d>", SyntaxError::Parameter),
+            ("<sip:a@b>;x=1,<sip:c@d>;tag=2", SyntaxError::Parameter),
+            ("<sip:a@b>;x,<sip:c@d>;tag=2", SyntaxError::Parameter),
+            ("sip:a@b;tag=1,sip:c@d", SyntaxError::Parameter),
+            ("<sip:a@b>;tag=1;tag=2", SyntaxError::Parameter),
+            ("<sip:a@b>;tag=;TAG=2", SyntaxError::Parameter),
+            ("<sip:a@b>;tag=\"1\"", SyntaxError::Parameter),
+            ("<sip:a@b>;tag=1@2", SyntaxError::Parameter),
+            ("<sip:a@b>;tag=\u{fc}", SyntaxError::Parameter),
         ];
         for (text, error) in table {
             assert_eq!(NameAddr::parse(text.as_bytes()), Err(error), "{text}");

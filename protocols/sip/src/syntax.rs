@@ -33,7 +33,7 @@ pub enum SyntaxError {
     /// A parameter without a name, or with white space inside its value.
     #[error("a malformed parameter")]
     Parameter,
-    /// No scheme, or an escape without two hexadecimal digits.
+    /// No scheme. What follows a percent sign is not looked at.
     #[error("not a URI")]
     Uri,
 }

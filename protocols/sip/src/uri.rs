@@ -7,7 +7,7 @@ mod tel;
 use memchr::{memchr, memchr2};
 
 use crate::params::Params;
-use crate::syntax::{SyntaxError, is_control, is_lws, number, split};
+use crate::syntax::{SyntaxError, number, split};
 
 pub use host::Host;
 pub use tel::TelUri;
@@ -57,12 +57,15 @@ impl<'a> Uri<'a> {
         let (scheme, rest) = split(octets, colon);
         let rest = rest.get(1..).unwrap_or_default();
         if scheme.eq_ignore_ascii_case(b"sip") {
+            stray(rest)?;
             return SipUri::parse_rest(false, rest).map(Self::Sip);
         }
         if scheme.eq_ignore_ascii_case(b"sips") {
+            stray(rest)?;
             return SipUri::parse_rest(true, rest).map(Self::Sip);
         }
         if scheme.eq_ignore_ascii_case(b"tel") {
+            stray(rest)?;
             return TelUri::parse_rest(rest).map(Self::Tel);
         }
         let scheme_octet = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.');
@@ -113,11 +116,12 @@ impl<'a> SipUri<'a> {
                 (params, Some(headers.get(1..).unwrap_or_default()))
             }
         };
-        plain(host_port)?;
         plain(headers.unwrap_or_default())?;
-        uri_params(params)?;
+        // Quoted values are kept: equipment writes them.
+        let params = Params::new(params);
+        params.check()?;
         let (host, port) = Host::parse_with_port(host_port)?;
-        Ok(Self { secure, user, password, host, port, params: Params::new(params), headers })
+        Ok(Self { secure, user, password, host, port, params, headers })
     }
 
     /// The `transport` parameter.
@@ -160,19 +164,16 @@ fn split_password(userinfo: &[u8]) -> Result<Userinfo<'_>, SyntaxError> {
     Ok((Some(user), password))
 }
 
-/// No white space, control, quote or angle bracket.
-fn plain(octets: &[u8]) -> Result<(), SyntaxError> {
-    let stray = |octet: &u8| is_lws(*octet) || is_control(*octet) || matches!(octet, b'<' | b'>' | b'"');
-    if octets.iter().any(stray) { Err(SyntaxError::Octet) } else { Ok(()) }
+/// No white space, control or angle bracket, in quotes or not: such a URI could stand in no request line.
+fn stray(octets: &[u8]) -> Result<(), SyntaxError> {
+    let stray = |octet: u8| octet <= b' ' || matches!(octet, 0x7F | b'<' | b'>');
+    let found = octets.iter().fold(false, |found, &octet| found | stray(octet));
+    if found { Err(SyntaxError::Octet) } else { Ok(()) }
 }
 
-/// Like [`plain`], but quoted values are kept: equipment writes them.
-fn uri_params(octets: &[u8]) -> Result<(), SyntaxError> {
-    let stray = |octet: &u8| is_lws(*octet) || is_control(*octet) || matches!(octet, b'<' | b'>');
-    if memchr(b'"', octets).is_none() && octets.iter().any(stray) {
-        return Err(SyntaxError::Octet);
-    }
-    Params::new(octets).check()
+/// Nothing [`stray`], and no quote.
+fn plain(octets: &[u8]) -> Result<(), SyntaxError> {
+    if memchr(b'"', octets).is_some() { Err(SyntaxError::Octet) } else { stray(octets) }
 }
 
 #[cfg(test)]

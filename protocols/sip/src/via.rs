@@ -10,8 +10,18 @@ use crate::syntax::{
 };
 use crate::uri::Host;
 
-/// What a branch of RFC 3261 begins with (8.1.1.7).
+/// How branches begin that are unique by themselves (8.1.1.7).
 pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
+
+/// Whether this branch alone identifies its transaction: it has something behind the cookie. RFC 3261 compares
+/// tokens regardless of case.
+pub fn has_magic_cookie(branch: &[u8]) -> bool {
+    branch.len() > MAGIC_COOKIE.len()
+        && branch.get(..MAGIC_COOKIE.len()).is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
+}
+
+/// Parameters that decide where a response goes and whose it is.
+const KNOWN: [&[u8]; 5] = [b"branch", b"received", b"rport", b"maddr", b"ttl"];
 
 /// One Via value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,23 +63,18 @@ impl<'a> Via<'a> {
         let (sent_by, params) = split(rest, memchr(b';', rest).unwrap_or(rest.len()));
         let (host, port) = Host::parse_with_port(trim(sent_by))?;
         let params = Params::new(params);
-        let (mut branch, mut received, mut rport) = (None, None, None);
-        for param in params {
-            let param = param?;
-            if param.is(b"branch") {
-                branch = branch.or(param.value);
-            } else if param.is(b"received") {
-                received = received.or(Some(param));
-            } else if param.is(b"rport") {
-                rport = rport.or(Some(param));
-            }
+        let [branch, received, rport, ..] = known_params(params)?;
+        let branch = branch.and_then(|branch| branch.value);
+        // An old element may leave it empty; what hides in it otherwise is not for us to guess.
+        if branch.is_some_and(|branch| !branch.is_empty() && !is_token(branch)) {
+            return Err(SyntaxError::Parameter);
         }
         Ok(Self { octets, protocol, version, transport, host, port, params, branch, received, rport })
     }
 
     /// The branch, where it is unique as RFC 3261 asks: the magic cookie with something behind it.
     pub fn unique_branch(&self) -> Option<&'a [u8]> {
-        self.branch.filter(|branch| branch.len() > MAGIC_COOKIE.len() && branch.starts_with(MAGIC_COOKIE))
+        self.branch.filter(|branch| has_magic_cookie(branch))
     }
 
     /// The address in `received`, IPv6 with or without brackets (RFC 5118, 4.5).
@@ -141,6 +146,21 @@ impl<'a> Via<'a> {
         }
         put_received(out, ip);
     }
+}
+
+/// The parameters of [`KNOWN`] in its order. Each comes once (7.3.1): of two, others may take the other one.
+fn known_params<'a>(params: Params<'a>) -> Result<[Option<Param<'a>>; KNOWN.len()], SyntaxError> {
+    let mut found = [None; KNOWN.len()];
+    for param in params {
+        let param = param?;
+        let named = found.iter_mut().zip(KNOWN).find(|(_, name)| param.is(name));
+        if let Some((slot, _)) = named
+            && slot.replace(param).is_some()
+        {
+            return Err(SyntaxError::Parameter);
+        }
+    }
+    Ok(found)
 }
 
 fn put_received(out: &mut impl Sink, ip: IpAddr) {
@@ -220,6 +240,8 @@ mod tests {
         assert_eq!((via.rport_number(), via.ttl()), (Some(99), Some(16)));
         assert_eq!(via.maddr(), Some(Host::V4([224, 0, 1, 75].into())));
         assert_eq!(via.unique_branch(), None, "nothing behind the magic cookie");
+        let upper = Via::parse(b"SIP/2.0/UDP a;branch=Z9HG4BK1").unwrap();
+        assert_eq!(upper.unique_branch(), Some(&b"Z9HG4BK1"[..]));
         let bare = Via::parse(b"SIP/2.0/UDP a;received=2001:db8::9:255").unwrap();
         assert_eq!(bare.received_host(), via.received_host());
     }
@@ -238,6 +260,15 @@ mod tests {
             "SIP/2.0/UDP 192.0.2.15;;",
             "SIP/2.0/UDP a b",
             "SIP/2.0/UDP [::1",
+            "SIP/2.0/UDP a;rport;rport",
+            "SIP/2.0/UDP a;rport=1;x;RPORT",
+            "SIP/2.0/UDP a;branch=z9hG4bK1;branch=z9hG4bK2",
+            "SIP/2.0/UDP a;branch;branch=z9hG4bK2",
+            "SIP/2.0/UDP a;branch=\"z9hG4bK1\"",
+            "SIP/2.0/UDP a;branch=z9hG4bK1@b",
+            "SIP/2.0/UDP a;received=1.1.1.1;received=1.1.1.2",
+            "SIP/2.0/UDP a;maddr=1.1.1.1;maddr=224.0.0.1",
+            "SIP/2.0/UDP a;ttl=1;ttl=2",
         ];
         for text in table {
             assert!(Via::parse(text.as_bytes()).is_err(), "{text}");

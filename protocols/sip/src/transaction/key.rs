@@ -16,8 +16,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::method::Method;
 
-/// How branches begin that are unique by themselves (8.1.1.7).
-pub const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
+pub use crate::via::{MAGIC_COOKIE, has_magic_cookie};
 
 /// Identifies one transaction among all of its node, client and server ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,12 +140,6 @@ impl Keys {
     fn digest(&self, kind: Kind) -> Digest {
         Digest(SipHasher13::new_with_keys(self.seed.0, self.seed.1)).number(kind as u64)
     }
-}
-
-/// Whether this branch alone identifies its transaction. RFC 3261 compares tokens regardless of case.
-pub fn has_magic_cookie(branch: &[u8]) -> bool {
-    branch.get(..MAGIC_COOKIE.len()).is_some_and(|start| start.eq_ignore_ascii_case(MAGIC_COOKIE))
-        && branch.len() > MAGIC_COOKIE.len()
 }
 
 const fn transaction_method(method: Method) -> Method {

@@ -1,10 +1,16 @@
 //! Equality of URIs (RFC 3261, 19.1.4; RFC 3966, 4).
 
+use memchr::memchr_iter;
+
 use super::{SipUri, TelUri, Uri};
 use crate::params::{Param, Params};
 
 /// Parameters that make URIs differ when only one of them has it, whatever its value.
 const DISTINGUISHING: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
+
+/// Parameters, or headers, that are compared one with another; with more of them URIs are the same only where these
+/// stand there alike.
+pub(super) const PARAMS_MAX: usize = 32;
 
 impl Uri<'_> {
     /// Whether both name the same resource. Other schemes are compared octet by octet, the scheme without
@@ -29,8 +35,7 @@ impl SipUri<'_> {
             && same_text(self.password, other.password)
             && self.host.is(other.host)
             && self.port == other.port
-            && params_match(self.params, other.params)
-            && params_match(other.params, self.params)
+            && compared(self.params, other.params, params_match)
             && headers_match(self.headers, other.headers)
     }
 }
@@ -44,8 +49,7 @@ impl TelUri<'_> {
         };
         self.is_global() == other.is_global()
             && self.digits().map(lower).eq(other.digits().map(lower))
-            && contained(self.params, other.params)
-            && contained(other.params, self.params)
+            && compared(self.params, other.params, contained)
     }
 }
 
@@ -55,6 +59,13 @@ fn same_text(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
         (Some(one), Some(other)) => unescaped(one).eq(unescaped(other)),
         (None, Some(_)) | (Some(_), None) => false,
     }
+}
+
+/// Both directions of `contained`, where there are few enough.
+fn compared(one: Params<'_>, other: Params<'_>, contained: impl Fn(Params<'_>, Params<'_>) -> bool) -> bool {
+    let few = |params: Params<'_>| params.iter().take(PARAMS_MAX + 1).count() <= PARAMS_MAX;
+    one.as_octets() == other.as_octets()
+        || few(one) && few(other) && contained(one, other) && contained(other, one)
 }
 
 /// One direction: whatever `one` has matches in `other`, or may be absent there. A name that comes twice matches
@@ -80,7 +91,7 @@ fn same_value(one: Param<'_>, other: Param<'_>) -> bool {
 }
 
 fn same_nocase(one: &[u8], other: &[u8]) -> bool {
-    let lower = |octet: u8| octet.to_ascii_lowercase();
+    let lower = |(octet, escaped): (u8, bool)| (octet.to_ascii_lowercase(), escaped);
     unescaped(one).map(lower).eq(unescaped(other).map(lower))
 }
 
@@ -92,7 +103,8 @@ fn headers_match(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
         let mut fields = one.split(|&octet| octet == b'&');
         fields.all(|field| other.split(|&octet| octet == b'&').any(|found| same_header(field, found)))
     };
-    contained(one, other) && contained(other, one)
+    let few = |headers: &[u8]| memchr_iter(b'&', headers).take(PARAMS_MAX).count() < PARAMS_MAX;
+    one == other || few(one) && few(other) && contained(one, other) && contained(other, one)
 }
 
 fn same_header(one: &[u8], other: &[u8]) -> bool {
@@ -102,19 +114,21 @@ fn same_header(one: &[u8], other: &[u8]) -> bool {
     names && same_text(one.next(), other.next())
 }
 
-/// The octets with `%HH` replaced by what it stands for; never twice (RFC 4475, 3.1.1.3).
-fn unescaped(octets: &[u8]) -> impl Iterator<Item = u8> {
+/// The octets with `%HH` replaced by what it stands for, never twice (RFC 4475, 3.1.1.3), and whether it is an escape
+/// that means something else than its octet: only those outside the reserved set are the same (19.1.4).
+fn unescaped(octets: &[u8]) -> impl Iterator<Item = (u8, bool)> {
     let mut rest = octets;
     std::iter::from_fn(move || {
         if let [b'%', high, low, after @ ..] = rest
             && let (Some(high), Some(low)) = (hex(*high), hex(*low))
         {
             rest = after;
-            return Some(high << 4 | low);
+            let octet = high << 4 | low;
+            return Some((octet, b";/?:@&=+$,".contains(&octet)));
         }
         let (first, after) = rest.split_first()?;
         rest = after;
-        Some(*first)
+        Some((*first, false))
     })
 }
 

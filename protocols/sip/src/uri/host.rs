@@ -6,6 +6,9 @@ use memchr::memchr;
 
 use crate::syntax::{SyntaxError, is_host_name, number, split, trim};
 
+/// Octets of the longest IPv6 address, with an IPv4 address at its end.
+const V6_MAX: usize = 45;
+
 /// A host as it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host<'a> {
@@ -81,7 +84,22 @@ impl<'a> Host<'a> {
     }
 }
 
+/// Reads an IPv6 address. Three colons before an IPv4 address at its end mean two: the grammar of RFC 3261 makes
+/// them, and they must be tolerated (RFC 5118, 4.10).
 fn v6(octets: &[u8]) -> Result<Ipv6Addr, SyntaxError> {
+    let Some(at) = octets.windows(3).position(|three| three == b":::") else { return v6_address(octets) };
+    let (before, after) = split(octets, at);
+    let v4 = after.get(3..).unwrap_or_default();
+    let is_v4 = std::str::from_utf8(v4).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
+    let mut address = [0; V6_MAX];
+    let whole = address.get_mut(..octets.len() - 1).filter(|_| is_v4).ok_or(SyntaxError::Host)?;
+    for (to, from) in whole.iter_mut().zip(before.iter().chain(b"::").chain(v4)) {
+        *to = *from;
+    }
+    v6_address(whole)
+}
+
+fn v6_address(octets: &[u8]) -> Result<Ipv6Addr, SyntaxError> {
     let text = std::str::from_utf8(octets).map_err(|_| SyntaxError::Host)?;
     text.parse().map_err(|_| SyntaxError::Host)
 }

@@ -1,5 +1,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::compare::PARAMS_MAX;
 use super::*;
 
 fn sip(text: &str) -> SipUri<'_> {
@@ -49,6 +50,8 @@ fn hosts() {
         ("sip:[2001:db8::10:5070]", v6("2001:db8::10:5070"), None),
         ("sip:a@[::ffff:192.0.2.2];lr", v6("::ffff:192.0.2.2"), None),
         ("sip:user@[2001:db8::192.0.2.1]", v6("2001:db8::192.0.2.1"), None),
+        ("sip:user@[2001:db8:::192.0.2.1]:7", v6("2001:db8::192.0.2.1"), Some(7)),
+        ("sip:[:::192.0.2.1]", v6("::192.0.2.1"), None),
         ("sip:my_host.example", Host::Name(b"my_host.example"), None),
         ("sip:1.example.com", Host::Name(b"1.example.com"), None),
         ("sip:example.com.", Host::Name(b"example.com."), None),
@@ -73,7 +76,12 @@ fn malformed_uris() {
         ("sip:us er@example.com", SyntaxError::Octet),
         ("sip:user@example.com ", SyntaxError::Octet),
         ("sip:2001:db8::10", SyntaxError::Port),
-        ("sip:user@[2001:db8:::192.0.2.1]", SyntaxError::Host),
+        ("sip:user@[2001:db8:::1]", SyntaxError::Host),
+        ("sip:user@[2001:db8:::192.0.2]", SyntaxError::Host),
+        ("sip:user@[2001:db8::::192.0.2.1]", SyntaxError::Host),
+        ("sip:user@[2001::db8:::192.0.2.1]", SyntaxError::Host),
+        ("sip:user@[:::192.0.2.1:::192.0.2.1]", SyntaxError::Host),
+        ("sip:user@[1111:2222:3333:4444:5555:6666:7777:8888:9999:::192.0.2.1]", SyntaxError::Host),
         ("sip:a@[2001:db8::1", SyntaxError::Host),
         ("sip:a@300.1.1.1", SyntaxError::Host),
         ("sip:a@b:", SyntaxError::Port),
@@ -86,6 +94,18 @@ fn malformed_uris() {
         ("tel:+", SyntaxError::Empty),
         ("tel:+1555x", SyntaxError::Octet),
         ("urn:service sos", SyntaxError::Octet),
+        ("sip:a@b;x=\"q r\"", SyntaxError::Octet),
+        ("sip:a@b;x=\"q\tr\";y", SyntaxError::Octet),
+        ("sip:a@b;x=\"q\0\"", SyntaxError::Octet),
+        ("sip:a@b;x=\"\x7f\"", SyntaxError::Octet),
+        ("sip:a@b;x=\"<q>\"", SyntaxError::Octet),
+        ("sip:a@b;x= 1", SyntaxError::Octet),
+        ("sip:a@b\r\n;x", SyntaxError::Octet),
+        ("sip:a@\"b\"", SyntaxError::Host),
+        ("tel:+1555;x= y", SyntaxError::Octet),
+        ("tel:+1555;x=\"y z\"", SyntaxError::Octet),
+        ("tel:+1555 ", SyntaxError::Octet),
+        ("tel:+1555;x=\x01", SyntaxError::Octet),
     ];
     for (text, error) in table {
         assert_eq!(Uri::parse(text.as_bytes()), Err(error), "{text}");
@@ -134,6 +154,8 @@ fn equivalence() {
         ("tel:+1555;a=1;B=2", "tel:+1555;b=2;A=1"),
         ("sip:a@b;x=1;x=2", "sip:a@b;x=2;x=1"),
         ("URN:service:sos", "urn:service:sos"),
+        ("sip:a%2Fb@c", "sip:a%2fb@c"),
+        ("sip:%2A@c;%78=%79", "sip:*@c;x=y"),
     ];
     for (one, other) in equal {
         let (one_uri, other_uri) =
@@ -155,6 +177,10 @@ fn equivalence() {
         ("sip:a@b", "sip:b"),
         ("sip:a@b", "tel:1"),
         ("sip:a@b;x=v%2561lue", "sip:a@b;x=value"),
+        ("sip:a%3Bb@c", "sip:a;b@c"),
+        ("sip:a%2Fb@c", "sip:a/b@c"),
+        ("sip:a@c;x=%2B", "sip:a@c;x=+"),
+        ("sip:c?a=b%26d=e", "sip:c?a=b&d=e"),
         ("tel:+1555", "tel:1555"),
         ("tel:1555;phone-context=a", "tel:1555"),
     ];
@@ -163,5 +189,26 @@ fn equivalence() {
             (Uri::parse(one.as_bytes()).unwrap(), Uri::parse(other.as_bytes()).unwrap());
         assert!(!one_uri.is_equivalent(&other_uri), "{one} {other}");
         assert!(!other_uri.is_equivalent(&one_uri), "{other} {one}");
+    }
+}
+
+/// Comparing costs no more than a fixed number of passes: past it only the same text is the same.
+#[test]
+fn many_parameters_are_compared_as_text() {
+    let uri = |count: usize, reversed: bool| {
+        let mut params: Vec<String> = (0..count).map(|at| format!(";p{at}=1")).collect();
+        if reversed {
+            params.reverse();
+        }
+        format!("sip:a@b{}", params.concat())
+    };
+    for (count, equal) in [(1, true), (PARAMS_MAX, true), (PARAMS_MAX + 1, false), (5_000, false)] {
+        let (one, other) = (uri(count, false), uri(count, true));
+        assert_eq!(sip(&one).is_equivalent(&sip(&other)), equal, "{count}");
+        assert!(sip(&one).is_equivalent(&sip(&one)), "{count}");
+        let headers = |uri: &str| uri.replacen(';', "?", 1).replace(';', "&");
+        let (one, other) = (headers(&one), headers(&other));
+        assert_eq!(sip(&one).is_equivalent(&sip(&other)), equal, "{count}");
+        assert!(sip(&one).is_equivalent(&sip(&one)), "{count}");
     }
 }
