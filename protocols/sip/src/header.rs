@@ -115,6 +115,55 @@ headers! {
 /// The number of ids, [`HeaderId::Unknown`] included.
 pub(crate) const COUNT: usize = HeaderId::ALL.len() + 1;
 
+/// Headers that come at most once, for their values are no comma lists (7.3.1, 20; RFC 3262, 3323, 3515, 3891, 3892,
+/// 3911, 4028, 4538, 5393, 6665): which of two counts, each element would decide on its own.
+pub(crate) const ONCE: [HeaderId; 21] = [
+    HeaderId::From,
+    HeaderId::To,
+    HeaderId::CallId,
+    HeaderId::CSeq,
+    HeaderId::MaxForwards,
+    HeaderId::ContentLength,
+    HeaderId::ContentType,
+    HeaderId::ContentDisposition,
+    HeaderId::Expires,
+    HeaderId::SessionExpires,
+    HeaderId::MinSe,
+    HeaderId::RAck,
+    HeaderId::RSeq,
+    HeaderId::Privacy,
+    HeaderId::ReferTo,
+    HeaderId::ReferredBy,
+    HeaderId::Replaces,
+    HeaderId::Join,
+    HeaderId::TargetDialog,
+    HeaderId::Event,
+    HeaderId::MaxBreadth,
+];
+
+/// Some headers, by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HeaderSet(u128);
+
+impl HeaderSet {
+    /// None.
+    pub(crate) const EMPTY: Self = Self(0);
+
+    /// Adds one; [`HeaderId::Unknown`] stands for all of other names and is never in it.
+    pub(crate) fn insert(&mut self, id: HeaderId) {
+        if id != HeaderId::Unknown {
+            self.0 |= 1 << id.index();
+        }
+    }
+
+    /// Whether it is in it.
+    pub(crate) const fn has(self, id: HeaderId) -> bool {
+        self.0 & 1 << id.index() != 0
+    }
+}
+
+const _: () = assert!(COUNT <= u128::BITS as usize, "a set has a bit for each id");
+
 const LETTERS: usize = 26;
 /// Slots of the table by name; with so many, no two usual headers share one.
 const SLOTS: usize = 1 << 10;
@@ -199,6 +248,11 @@ impl HeaderId {
     fn from_compact(letter: u8) -> Self {
         let place = letter.to_ascii_lowercase().wrapping_sub(b'a');
         COMPACT.get(usize::from(place)).map_or(Self::Unknown, |&id| Self::from_index(id))
+    }
+
+    /// Whether a message has it at most once.
+    pub(crate) fn comes_once(self) -> bool {
+        ONCE.contains(&self)
     }
 
     /// The place in tables by id.

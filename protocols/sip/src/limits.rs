@@ -10,11 +10,13 @@ pub struct Limits {
     pub head: usize,
     /// Header fields; answered 400.
     pub headers: usize,
-    /// Octets of one header with its folds, or of the start line; answered 400.
+    /// Octets of one header with its folds, or of the start line; answered 400. On a stream a longer start line ends
+    /// the stream.
     pub line: usize,
     /// Via values; more of them than Max-Forwards begins with is a loop, answered 483.
     pub vias: usize,
-    /// Whether a line may end in LF alone; else it is answered 400.
+    /// Whether a line may end in LF alone; else it is answered 400. What may is written with CRLF by
+    /// [`Edits`](crate::Edits): an element that takes nothing else for the end of a line would see other headers.
     pub lf_line_ends: bool,
 }
 
@@ -30,6 +32,6 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: 65_536, head: HEAD_MAX, headers: 256, line: 8_192, vias: 70, lf_line_ends: true }
+        Self { message: 65_536, head: HEAD_MAX, headers: 256, line: 8_192, vias: 70, lf_line_ends: false }
     }
 }

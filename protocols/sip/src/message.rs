@@ -46,6 +46,10 @@ pub(crate) struct Index {
     pub(crate) vias: usize,
     pub(crate) content_length: Option<usize>,
     pub(crate) defect: Option<Defect>,
+    /// It goes beyond some limit, whichever defect was found first.
+    pub(crate) over_limits: bool,
+    /// A line of the head ends in LF alone.
+    pub(crate) lf_only: bool,
 }
 
 /// Offsets into the start line.
@@ -190,9 +194,14 @@ impl Message {
         self.index.all(id).map(|field| self.value_of(field))
     }
 
-    /// The values of all headers with this name: for names that have no id.
+    /// The values of all headers with this name, for names that have no id; for a known name also those in its other
+    /// spelling.
     pub fn values_named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        self.headers().filter(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+        let id = HeaderId::from_name(name);
+        let is_named = move |header: &Header<'_>| {
+            header.id == id && (id != HeaderId::Unknown || header.name.eq_ignore_ascii_case(name))
+        };
+        self.headers().filter(is_named).map(|header| header.value)
     }
 
     /// The elements of all headers of this id, as one list (RFC 3261, 7.3.1).

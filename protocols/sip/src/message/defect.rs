@@ -23,7 +23,7 @@ pub enum NotSip {
 /// defect, and an ACK, are dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Defect {
-    /// More white space in the start line than one space between its parts.
+    /// Other white space in the request line than one space at either side of the URI.
     #[error("Malformed Start Line")]
     StartLine,
     /// The method is no token.
@@ -74,6 +74,18 @@ pub enum Defect {
 }
 
 impl Defect {
+    /// Whether a limit was exceeded: the rest of the message is not worth repeating.
+    pub(crate) const fn is_limit(self) -> bool {
+        matches!(
+            self,
+            Self::HeadTooLarge
+                | Self::TooManyHeaders
+                | Self::LineTooLong
+                | Self::TooManyVias
+                | Self::MessageTooLarge
+        )
+    }
+
     /// What a request with this defect is answered.
     pub const fn status(self) -> StatusCode {
         match self {

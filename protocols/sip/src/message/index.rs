@@ -43,12 +43,15 @@ impl Index {
             vias: 0,
             content_length: None,
             defect: None,
+            over_limits: false,
+            lf_only: false,
         }
     }
 
     /// Keeps the first defect.
     pub(crate) fn note(&mut self, defect: Defect) {
         self.defect.get_or_insert(defect);
+        self.over_limits |= defect.is_limit();
     }
 
     pub(crate) fn has(&self, id: HeaderId) -> bool {
@@ -129,6 +132,7 @@ impl Reader<'_> {
             self.crlfs += 1;
             return (next - 2, next);
         }
+        self.index.lf_only = true;
         if !self.limits.lf_line_ends {
             self.index.note(Defect::LineEnd);
         }
@@ -183,7 +187,8 @@ impl Reader<'_> {
             Start::Response { code, reason: (short(reason_at), short(line.len())), line_end: 0 };
     }
 
-    /// `INVITE sip:a@b SIP/2.0`; more spaces are a defect that still has an answer.
+    /// `INVITE sip:a@b SIP/2.0`; anything but one space at either side of the URI is a defect that still has an
+    /// answer: where others see its parts is not known.
     fn request_line(&mut self, line: &[u8]) -> Result<(), NotSip> {
         let whole = line.len();
         let line = trim_end(line);
@@ -205,7 +210,8 @@ impl Reader<'_> {
             self.index.note(Defect::Method);
         }
         let uri = trim(between);
-        if uri.is_empty() || between.len() != uri.len() + 2 {
+        let spaced = between.strip_prefix(b" ").and_then(|rest| rest.strip_suffix(b" "));
+        if uri.is_empty() || spaced != Some(uri) {
             self.index.note(Defect::StartLine);
         }
         let uri_at = before.len() - trim_start(between).len();

@@ -40,7 +40,11 @@ fn start_lines() {
 
 #[test]
 fn malformed_request_lines_have_an_answer() {
-    let table: [(&str, &str, &str, Defect); 9] = [
+    let table: [(&str, &str, &str, Defect); 13] = [
+        ("INVITE\tsip:a@b SIP/2.0", "INVITE", "sip:a@b", Defect::StartLine),
+        ("INVITE sip:a@b\tSIP/2.0", "INVITE", "sip:a@b", Defect::StartLine),
+        ("INVITE\tsip:a@b\tSIP/2.0", "INVITE", "sip:a@b", Defect::StartLine),
+        ("INVITE sip:a@b\rSIP/2.0", "INVITE", "sip:a@b", Defect::StartLine),
         ("INVITE  sip:a@b  SIP/2.0", "INVITE", "sip:a@b", Defect::StartLine),
         ("INVITE sip:a@b SIP/2.0  ", "INVITE", "sip:a@b", Defect::StartLine),
         ("INVITE\tsip:a@b  SIP/2.0", "INVITE", "sip:a@b", Defect::StartLine),
@@ -89,7 +93,7 @@ fn headers_in_every_spelling() {
         "X-Custom: one\r\n",
         "vIa  : SIP/2.0/UDP c\r\n",
         "s :\r\n",
-        "l:0\n",
+        "l:0\r\n",
         "x-CUSTOM:  two \r\n\r\n",
     ));
     assert_eq!(message.defect(), None);
@@ -101,6 +105,11 @@ fn headers_in_every_spelling() {
     assert_eq!(message.value(HeaderId::Subject), Some(&b""[..]));
     assert_eq!(message.values_named(b"X-Custom").collect::<Vec<_>>(), [&b"one"[..], b"two"]);
     assert!(message.has(HeaderId::ContentLength) && !message.has(HeaderId::From));
+    for name in [&b"via"[..], b"V"] {
+        let vias: Vec<&[u8]> = message.values_named(name).collect();
+        assert_eq!(vias, [&b"SIP/2.0/UDP a, SIP/2.0/UDP b"[..], b"SIP/2.0/UDP c"]);
+    }
+    assert_eq!(message.values_named(b"content-length").next(), Some(&b"0"[..]));
     let names: Vec<&[u8]> = message.headers().map(|header| header.name).collect();
     assert_eq!(names, [&b"v"[..], b"TO", b"X-Custom", b"vIa", b"s", b"l", b"x-CUSTOM"]);
 }
@@ -150,9 +159,14 @@ fn shapes_that_are_defects() {
     for (rest, defect) in table {
         assert_eq!(parse(&format!("{REQUEST}{rest}")).defect(), Some(defect), "{rest:?}");
     }
-    let strict = Limits { lf_line_ends: false, ..Limits::default() };
-    let octets = Bytes::from(format!("{REQUEST}To: a\n\r\n"));
-    assert_eq!(Message::parse_datagram(octets, &strict).unwrap().defect(), Some(Defect::LineEnd));
+    for lines in ["To: a\n\r\n", "To: a\r\n\n", "To: a\n b\r\n\r\n", "\n"] {
+        let octets = Bytes::from(format!("{REQUEST}{lines}"));
+        let lax = Limits { lf_line_ends: true, ..Limits::default() };
+        assert_eq!(Message::parse_datagram(octets.clone(), &lax).unwrap().defect(), None, "{lines:?}");
+        let found = Message::parse_datagram(octets, &Limits::default()).unwrap().defect();
+        assert_eq!(found, Some(Defect::LineEnd), "{lines:?}");
+    }
+    assert_eq!(Defect::LineEnd.status(), StatusCode::BAD_REQUEST);
 }
 
 #[test]
