@@ -21,10 +21,14 @@ pub enum WriteError {
     /// A method or a header's name is no token, or a URI has white space.
     #[error("{0} is malformed")]
     Form(&'static str),
+    /// A header among those of the caller that the writer makes itself.
+    #[error("{} is not the caller's to give", .0.name())]
+    Reserved(HeaderId),
     /// A message that is answered or followed up lacks this header, or it cannot be read.
     #[error("the other message has no usable {}", .0.name())]
     Missing(HeaderId),
-    /// A response was given where a request is needed, or the other way round.
+    /// A response was given where a request is needed, or the other way round; another request than INVITE, or a
+    /// response that is not acknowledged hop by hop.
     #[error("the other message is of the wrong kind")]
     Kind,
 }
@@ -38,8 +42,21 @@ pub struct Body<'a> {
     pub octets: &'a [u8],
 }
 
-/// Headers that are added as they are: name and value.
+/// Headers that are added as they are: name and value. Those that frame and match a message are not among them.
 pub type Extra<'a> = &'a [(&'a str, &'a [u8])];
+
+/// What the writers make themselves: a second one could be taken for theirs.
+const RESERVED: [HeaderId; 9] = [
+    HeaderId::Via,
+    HeaderId::MaxForwards,
+    HeaderId::Route,
+    HeaderId::From,
+    HeaderId::To,
+    HeaderId::CallId,
+    HeaderId::CSeq,
+    HeaderId::ContentType,
+    HeaderId::ContentLength,
+];
 
 /// Writes by `write`; on an error `out` is as it was.
 fn whole_or_nothing(
@@ -86,6 +103,10 @@ fn extra(out: &mut BytesMut, headers: Extra<'_>) -> Result<(), WriteError> {
     for (name, value) in headers {
         if !is_token(name.as_bytes()) {
             return Err(WriteError::Form("a header's name"));
+        }
+        let id = HeaderId::from_name(name.as_bytes());
+        if RESERVED.contains(&id) {
+            return Err(WriteError::Reserved(id));
         }
         if has_control(value) {
             return Err(WriteError::Control("a header"));

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::{Body, Extra, WriteError, begin, copied, display, end, extra, header, number, whole_or_nothing};
 use crate::cseq::CSeq;
 use crate::header::HeaderId;
-use crate::message::{Message, StartLine};
+use crate::message::Message;
 use crate::method::Method;
 use crate::syntax::{Sink, is_control, is_lws, is_token};
 
@@ -62,31 +62,41 @@ impl Request<'_> {
 
 /// Appends the ACK to a final response other than 2xx (17.1.1.3). `invite` is the INVITE as we sent it,
 /// `response` the response as it came: only To is of it.
+///
+/// Errors: [`WriteError::Kind`] where they are something else; [`WriteError::Missing`].
 pub fn ack(invite: &Message, response: &Message, out: &mut BytesMut) -> Result<(), WriteError> {
-    if response.is_request() {
+    // The ACK to a 2xx is another one, with a branch and a route set of its own (13.2.2.4).
+    if response.status_code().is_none_or(|code| code < 300) {
         return Err(WriteError::Kind);
     }
-    let to = response.value(HeaderId::To).ok_or(WriteError::Missing(HeaderId::To))?;
     whole_or_nothing(out, |out| {
-        follow_up(invite, Method::Ack, to, out)?;
+        follow_up(invite, Method::Ack, response.value(HeaderId::To), out)?;
         end(out, None)
     })
 }
 
 /// Appends the CANCEL of an INVITE as we sent it (9.1), with `headers` such as Reason.
+///
+/// Errors: [`WriteError::Kind`] for another message than an INVITE; [`WriteError::Missing`]; those of `headers`.
 pub fn cancel(invite: &Message, headers: Extra<'_>, out: &mut BytesMut) -> Result<(), WriteError> {
-    let to = invite.value(HeaderId::To).ok_or(WriteError::Missing(HeaderId::To))?;
     whole_or_nothing(out, |out| {
-        follow_up(invite, Method::Cancel, to, out)?;
+        follow_up(invite, Method::Cancel, invite.value(HeaderId::To), out)?;
         extra(out, headers)?;
         end(out, None)
     })
 }
 
 /// What ACK and CANCEL share: all that makes a server match them to the INVITE, and its Route.
-fn follow_up(invite: &Message, method: Method, to: &[u8], out: &mut BytesMut) -> Result<(), WriteError> {
-    let StartLine::Request { uri, .. } = invite.start_line() else { return Err(WriteError::Kind) };
+fn follow_up(
+    invite: &Message,
+    method: Method,
+    to: Option<&[u8]>,
+    out: &mut BytesMut,
+) -> Result<(), WriteError> {
+    let uri = invite.request_uri().filter(|_| invite.method() == Some(Method::Invite));
+    let uri = uri.ok_or(WriteError::Kind)?;
     let missing = |id| move || WriteError::Missing(id);
+    let to = to.ok_or_else(missing(HeaderId::To))?;
     let via = invite.list(HeaderId::Via).next().ok_or_else(missing(HeaderId::Via))?;
     let from = invite.value(HeaderId::From).ok_or_else(missing(HeaderId::From))?;
     let call_id = invite.value(HeaderId::CallId).ok_or_else(missing(HeaderId::CallId))?;

@@ -7,10 +7,11 @@ use memchr::memchr2;
 
 use super::{Body, Extra, WriteError, begin, copied, display, end, extra, unfolded, whole_or_nothing};
 use crate::header::HeaderId;
+use crate::list::List;
 use crate::message::Message;
 use crate::name_addr::NameAddr;
 use crate::status::StatusCode;
-use crate::syntax::{Sink, has_control, is_token};
+use crate::syntax::{Sink, has_control, is_token, offset_in, split};
 use crate::via::Via;
 
 /// A response to be written. Via, From, To, Call-ID and CSeq come from the request.
@@ -48,7 +49,8 @@ impl<'a> Response<'a> {
     }
 
     /// Appends the response to `request` to `out`. A request that lacks From, To, Call-ID or CSeq is answered
-    /// without them (RFC 4475, 3.3.1).
+    /// without them (RFC 4475, 3.3.1), one beyond a limit with its top Via only: it gets to the element that let
+    /// it pass. Without what the caller adds it is hardly larger than the request.
     ///
     /// Errors: [`WriteError::Missing`] without a Via: nobody would find the answer; [`WriteError::Kind`] for a
     /// response; [`WriteError::Control`] and [`WriteError::Form`] for the texts given.
@@ -56,7 +58,7 @@ impl<'a> Response<'a> {
         if !request.is_request() {
             return Err(WriteError::Kind);
         }
-        if !request.has(HeaderId::Via) {
+        if request.list(HeaderId::Via).next().is_none() {
             return Err(WriteError::Missing(HeaderId::Via));
         }
         whole_or_nothing(out, |out| self.write_parts(request, out))
@@ -73,7 +75,7 @@ impl<'a> Response<'a> {
         out.put(reason.as_bytes());
         out.put(b"\r\n");
         self.vias(request, out);
-        if self.record_route {
+        if self.record_route && !request.index.over_limits {
             request.values(HeaderId::RecordRoute).for_each(|value| copied(out, HeaderId::RecordRoute, value));
         }
         for id in [HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
@@ -93,25 +95,35 @@ impl<'a> Response<'a> {
         end(out, self.body)
     }
 
+    /// Line by line as they came: a line for each element would make many octets of few.
     fn vias(&self, request: &Message, out: &mut BytesMut) {
-        let mut vias = request.list(HeaderId::Via);
-        if let Some(source) = self.source
-            && let Some(top) = vias.next()
-        {
-            begin(out, HeaderId::Via.name());
-            let folded = memchr2(b'\r', b'\n', top).is_some();
-            match Via::parse(top) {
-                Ok(via) if !folded => via.write_stamped(source, out),
-                Ok(via) => {
-                    let mut stamped = BytesMut::new();
-                    via.write_stamped(source, &mut stamped);
-                    unfolded(out, &stamped);
-                }
-                Err(_) => unfolded(out, top),
-            }
-            out.put(b"\r\n");
+        let mut values = request.values(HeaderId::Via).filter(|value| !value.is_empty());
+        let first = values.next().unwrap_or_default();
+        let top = List::new(first).next().unwrap_or_default();
+        begin(out, HeaderId::Via.name());
+        self.top_via(top, out);
+        if !request.index.over_limits {
+            let below = offset_in(first, top).unwrap_or_default() + top.len();
+            unfolded(out, split(first, below).1);
         }
-        vias.for_each(|value| copied(out, HeaderId::Via, value));
+        out.put(b"\r\n");
+        if !request.index.over_limits {
+            values.for_each(|value| copied(out, HeaderId::Via, value));
+        }
+    }
+
+    fn top_via(&self, top: &[u8], out: &mut BytesMut) {
+        let Some((source, via)) = self.source.zip(Via::parse(top).ok()) else {
+            unfolded(out, top);
+            return;
+        };
+        if memchr2(b'\r', b'\n', top).is_none() {
+            via.write_stamped(source, out);
+            return;
+        }
+        let mut stamped = BytesMut::new();
+        via.write_stamped(source, &mut stamped);
+        unfolded(out, &stamped);
     }
 
     fn to(&self, value: &[u8], tag: &[u8], out: &mut BytesMut) -> Result<(), WriteError> {

@@ -36,8 +36,7 @@ fn responses() {
     let trying = Response { to_tag: Some(b"t"), ..Response::new(StatusCode::TRYING) };
     let expected = concat!(
         "SIP/2.0 100 Trying\r\n",
-        "Via: SIP/2.0/UDP a.example;rport;branch=z9hG4bK1\r\n",
-        "Via: SIP/2.0/UDP b\r\n",
+        "Via: SIP/2.0/UDP a.example;rport;branch=z9hG4bK1, SIP/2.0/UDP b\r\n",
         "Via: SIP/2.0/TCP c\r\n",
         "From: <sip:x@y>; tag=1\r\n",
         "To: <sip:+1555@y>\r\n",
@@ -58,8 +57,7 @@ fn responses() {
     };
     let expected = concat!(
         "SIP/2.0 200 Fine\r\n",
-        "Via: SIP/2.0/UDP a.example;rport=5061;branch=z9hG4bK1;received=192.0.2.9\r\n",
-        "Via: SIP/2.0/UDP b\r\n",
+        "Via: SIP/2.0/UDP a.example;rport=5061;branch=z9hG4bK1;received=192.0.2.9, SIP/2.0/UDP b\r\n",
         "Via: SIP/2.0/TCP c\r\n",
         "Record-Route: <sip:p1;lr>\r\n",
         "Record-Route: <sip:p2;lr>,\t<sip:p3;lr>\r\n",
@@ -87,6 +85,71 @@ fn requests_that_lack_something_are_answered_if_anybody_can_be() {
     assert!(text(|out| bare.write(&tagged, out)).unwrap().contains("To: <sip:b>;tag=old\r\n"));
     let response = message("SIP/2.0 200 OK\r\nVia: a\r\n\r\n");
     assert_eq!(text(|out| bare.write(&response, out)), Err(WriteError::Kind));
+}
+
+/// Few octets make no long answer.
+#[test]
+fn answers_are_not_larger_than_their_requests() {
+    let top = "SIP/2.0/UDP a;rport;branch=z9hG4bK1";
+    let answer = |vias: &str| {
+        let request = message(&format!("BYE sip:a SIP/2.0\r\n{vias}\r\n"));
+        let source = Some("192.0.2.9:5061".parse().unwrap());
+        let response = Response { source, ..Response::new(StatusCode::BAD_REQUEST) };
+        let found = text(|out| response.write(&request, out)).unwrap();
+        assert!(found.len() <= request.bytes().len() + 150 + 4 * request.header_count(), "{found}");
+        found
+    };
+    let stamped = "Via: SIP/2.0/UDP a;rport=5061;branch=z9hG4bK1;received=192.0.2.9";
+    let table = [
+        (format!("v:{top},,,a\r\nv:\r\nv: ,\r\n"), format!("{stamped},,,a\r\nVia: ,\r\n")),
+        (format!("v:\r\nv:{top} , a\r\n"), format!("{stamped} , a\r\n")),
+        (format!("v:{top}{}\r\n", ",".repeat(70)), format!("{stamped}\r\n")),
+        (format!("v:{top}\r\n{}", "v:,\r\n".repeat(40)), format!("{stamped}\r\n")),
+        (format!("v:{top}, b\r\n{}", "a:\r\n".repeat(300)), format!("{stamped}\r\n")),
+        (format!("v:{top}, {}\r\n", "a".repeat(9_000)), format!("{stamped}\r\n")),
+        // Whichever defect comes first.
+        (format!("nonsense\r\nv:{top}{}\r\n", ",".repeat(70)), format!("{stamped}\r\n")),
+    ];
+    for (vias, expected) in table {
+        let expected = format!("SIP/2.0 400 Bad Request\r\n{expected}Content-Length: 0\r\n\r\n");
+        assert_eq!(answer(&vias), expected);
+    }
+    let none = message("BYE sip:a SIP/2.0\r\nVia: \r\n\r\n");
+    let response = Response::new(StatusCode::OK);
+    assert_eq!(text(|out| response.write(&none, out)), Err(WriteError::Missing(HeaderId::Via)));
+}
+
+#[test]
+fn what_the_writers_make_is_not_given() {
+    let request = message(INVITE);
+    for name in
+        ["Via", "v", "content-length", "L", "From", "t", "Call-ID", "cseq", "Max-Forwards", "c", "Route"]
+    {
+        let headers: Extra<'_> = &[("Reason", b"x"), (name, b"1")];
+        let error = Err(WriteError::Reserved(HeaderId::from_name(name.as_bytes())));
+        let response = Response { headers, ..Response::new(StatusCode::OK) };
+        assert_eq!(text(|out| response.write(&request, out)), error, "{name}");
+        assert_eq!(text(|out| Request { headers, ..OPTIONS }.write(out)), error, "{name}");
+        assert_eq!(text(|out| cancel(&request, headers, out)), error, "{name}");
+    }
+}
+
+#[test]
+fn only_an_invite_is_followed_up() {
+    let response = |code: u16| message(&format!("SIP/2.0 {code} x\r\nVia: x\r\nTo: <sip:y>;tag=1\r\n\r\n"));
+    let (invite, bye) = (message(INVITE), message(&INVITE.replace("INVITE", "BYE")));
+    for (code, expected) in [
+        (100, Err(WriteError::Kind)),
+        (183, Err(WriteError::Kind)),
+        (200, Err(WriteError::Kind)),
+        (300, Ok(())),
+        (699, Ok(())),
+    ] {
+        assert_eq!(text(|out| ack(&invite, &response(code), out)).map(drop), expected, "{code}");
+        assert_eq!(text(|out| ack(&bye, &response(code), out)), Err(WriteError::Kind));
+        assert_eq!(text(|out| cancel(&response(code), &[], out)), Err(WriteError::Kind));
+    }
+    assert_eq!(text(|out| cancel(&bye, &[], out)), Err(WriteError::Kind));
 }
 
 #[test]
@@ -162,7 +225,7 @@ proptest! {
     #[test]
     fn no_text_makes_a_header_of_its_own(octets in prop::collection::vec(any::<u8>(), 0..12), place in 0..8) {
         let texts: [&[u8]; 1] = [&octets];
-        let extra: [(&str, &[u8]); 1] = [("X", &octets)];
+        let extra: [(&str, &[u8]); 1] = [("X-1", &octets)];
         let mut request = Request { routes: &[], headers: &[], ..OPTIONS };
         match place {
             0 => request.uri = &octets,
