@@ -18,9 +18,9 @@ pub enum Framed {
     /// A message. With a defect of Content-Length or size its body is empty, and the next call to
     /// [`Framer::next`] says to close: answer it first.
     Message(Message),
-    /// An empty line: the pong, if a ping was sent.
+    /// An empty line: the pong, if [`Framer::ping_sent`] said that one is due.
     EmptyLine,
-    /// The second empty line in a row: a ping. Answer [`PONG`].
+    /// The second empty line in a row, pongs not counted: a ping. Answer [`PONG`].
     Ping,
 }
 
@@ -29,13 +29,15 @@ pub const PING: &[u8] = b"\r\n\r\n";
 /// The answer to [`PING`].
 pub const PONG: &[u8] = b"\r\n";
 
+const LINE_END: &[u8] = b"\r\n";
+
 /// Why a stream cannot go on: close it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// What came is no SIP.
     #[error("not SIP: {0}")]
     NotSip(NotSip),
-    /// No end of headers within [`Limits::head`].
+    /// No end of headers within [`Limits::head`], or of the first line within [`Limits::line`].
     #[error("headers without an end")]
     HeadTooLarge,
     /// The message before this could not be framed; it was handed out with this defect.
@@ -50,18 +52,45 @@ pub struct Framer {
     limits: Limits,
     /// Octets at the front that hold no end of headers.
     searched: usize,
+    /// Octets of the first line of the message at the front, line end included, or of what is there of it.
+    first_line: Search,
     /// Octets of the message at the front, once its head was read.
     awaited: Option<usize>,
     /// The first line of the message at the front is SIP.
     judged: bool,
     after_empty_line: bool,
+    /// Pings of ours that were not answered yet.
+    pongs_due: u8,
     ended: Option<FrameError>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Search {
+    /// So many octets were looked at.
+    Going(usize),
+    /// It ends behind so many octets.
+    Found(usize),
 }
 
 impl Framer {
     /// A framer at the beginning of a stream.
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, searched: 0, awaited: None, judged: false, after_empty_line: false, ended: None }
+        Self {
+            limits,
+            searched: 0,
+            first_line: Search::Going(0),
+            awaited: None,
+            judged: false,
+            after_empty_line: false,
+            pongs_due: 0,
+            ended: None,
+        }
+    }
+
+    /// Notes that a [`PING`] was sent: one empty line is its [`PONG`], and no part of a ping. Two pongs in a row
+    /// would look like one.
+    pub const fn ping_sent(&mut self) {
+        self.pongs_due = self.pongs_due.saturating_add(1);
     }
 
     /// Whether a message has begun and not ended: deadlines differ.
@@ -98,10 +127,11 @@ impl Framer {
             _ => {}
         }
         judge_first_octet(buf.first().copied().unwrap_or_default())?;
+        let first_line = self.find_first_line(buf)?;
         let head = match self.find_head_end(buf) {
             Some(head) if head <= self.limits.head_max() => head,
             found => {
-                self.judge_first_line(buf)?;
+                self.judge_first_line(first_line, buf)?;
                 let over = found.is_some() || buf.len() > self.limits.head_max();
                 return if over { Err(FrameError::HeadTooLarge) } else { Ok(None) };
             }
@@ -133,6 +163,7 @@ impl Framer {
     fn take(&mut self, buf: &mut BytesMut, total: usize, index: Index) -> Framed {
         self.awaited = None;
         self.searched = 0;
+        self.first_line = Search::Going(0);
         self.judged = false;
         self.after_empty_line = false;
         Framed::Message(Message { raw: buf.split_to(total).freeze(), index })
@@ -140,17 +171,37 @@ impl Framer {
 
     fn empty_line(&mut self, buf: &mut BytesMut, len: usize) -> Framed {
         let _ = buf.split_to(len);
+        if let Some(due) = self.pongs_due.checked_sub(1) {
+            self.pongs_due = due;
+            return Framed::EmptyLine;
+        }
         self.after_empty_line = !self.after_empty_line;
         if self.after_empty_line { Framed::EmptyLine } else { Framed::Ping }
     }
 
-    /// Tells other protocols by their first line, before a head is waited for.
-    fn judge_first_line(&mut self, buf: &BytesMut) -> Result<(), FrameError> {
-        if self.judged {
-            return Ok(());
+    /// The octets of the first line, once its end is there. Too long a line ends the stream wherever it is cut.
+    fn find_first_line(&mut self, buf: &BytesMut) -> Result<Option<usize>, FrameError> {
+        let searched = match self.first_line {
+            Search::Found(len) => return Ok(Some(len)),
+            Search::Going(searched) => searched,
+        };
+        let len_max = self.limits.line.saturating_add(LINE_END.len()).min(self.limits.head_max());
+        let line = buf.get(..len_max).unwrap_or(buf);
+        let found = memchr(b'\n', line.get(searched..).unwrap_or_default());
+        if let Some(found) = found {
+            let len = searched + found + 1;
+            self.first_line = Search::Found(len);
+            return Ok(Some(len));
         }
-        if let Some(end) = memchr(b'\n', buf) {
-            let line = buf.get(..=end).unwrap_or_default();
+        self.first_line = Search::Going(line.len());
+        if buf.len() > len_max { Err(FrameError::HeadTooLarge) } else { Ok(None) }
+    }
+
+    /// Tells other protocols by their first line, before a head is waited for.
+    fn judge_first_line(&mut self, len: Option<usize>, buf: &BytesMut) -> Result<(), FrameError> {
+        if let Some(line) = len.and_then(|len| buf.get(..len))
+            && !self.judged
+        {
             Index::read(line, &self.limits).map_err(FrameError::NotSip)?;
             self.judged = true;
         }

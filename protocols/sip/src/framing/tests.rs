@@ -60,7 +60,59 @@ fn lines_that_end_in_lf() {
     let stream = "OPTIONS sip:a@b SIP/2.0\ni: 1\nl: 2\n\nab\n\nOPTIONS sip:a@b SIP/2.0\r\ni: 2\nl:0\n\r\n";
     let expected = ["1 ab None", "line", "ping", "2  None"];
     for size in 1..stream.len() {
-        assert_eq!(run(stream.as_bytes(), size, Limits::default()).0, expected, "{size}");
+        let limits = Limits { lf_line_ends: true, ..Limits::default() };
+        assert_eq!(run(stream.as_bytes(), size, limits).0, expected, "{size}");
+        let refused = expected.map(|shown| shown.replace("None", "Some(LineEnd)"));
+        assert_eq!(run(stream.as_bytes(), size, Limits::default()).0, refused, "{size}");
+    }
+}
+
+#[test]
+fn pongs_are_no_pings() {
+    // Pings of ours before the octets, what comes of them.
+    let table: [(usize, &str, &[&str]); 5] = [
+        (0, "\r\n\r\n", &["line", "ping"]),
+        (1, "\r\n\r\n", &["line", "line"]),
+        (2, "\r\n\r\n", &["line", "line"]),
+        (1, "\r\n\r\n\r\n", &["line", "line", "ping"]),
+        (2, "\r\n\r\n\r\n\r\n", &["line", "line", "line", "ping"]),
+    ];
+    for (pings, octets, expected) in table {
+        let mut framer = Framer::new(Limits::default());
+        (0..pings).for_each(|_| framer.ping_sent());
+        let mut buf = BytesMut::from(octets);
+        let found: Vec<String> =
+            std::iter::from_fn(|| framer.next(&mut buf).unwrap().map(|framed| shown(&framed))).collect();
+        assert_eq!(found, expected, "{pings} {octets:?}");
+    }
+    // A connection that is kept open for long.
+    let mut framer = Framer::new(Limits::default());
+    for _ in 0..1_000 {
+        framer.ping_sent();
+        let framed = framer.next(&mut BytesMut::from(PONG)).unwrap().unwrap();
+        assert_eq!(shown(&framed), "line");
+    }
+}
+
+#[test]
+fn a_first_line_has_a_limit() {
+    let limits = Limits { line: 40, ..Limits::default() };
+    let line = |len: usize| {
+        let rest = "OPTIONS sip: SIP/2.0".len();
+        request("1", "").replace("sip:a@b", &format!("sip:{}", "a".repeat(len - rest)))
+    };
+    for (len, error) in
+        [(40, None), (41, Some(FrameError::HeadTooLarge)), (8_000, Some(FrameError::HeadTooLarge))]
+    {
+        let stream = line(len);
+        for size in [1, 7, stream.len()] {
+            let found = run(stream.as_bytes(), size, limits);
+            assert_eq!((found.0.len(), found.1), (usize::from(error.is_none()), error), "{len} {size}");
+        }
+    }
+    let http = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100));
+    for size in [1, 50, http.len()] {
+        assert_eq!(run(http.as_bytes(), size, limits).1, Some(FrameError::HeadTooLarge), "{size}");
     }
 }
 
