@@ -23,13 +23,14 @@ fn source() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 9], 5_061))
 }
 
-/// A datagram: what is not edited stays, what is edited is read again, an answer is well formed.
+/// A datagram: what is not edited stays (line ends aside), what is edited is read again, an answer is well formed.
 pub fn datagram(octets: &[u8]) {
     let Ok(message) = Message::parse_datagram(Bytes::copy_from_slice(octets), &LIMITS) else { return };
     let _ = format!("{message:?}");
     let mut out = BytesMut::new();
     Edits::new(&message).write(&mut out);
-    assert_eq!(&out[..], &message.bytes()[..], "octets changed");
+    assert_eq!(out, with_crlf(&message), "octets changed");
+    assert_eq!(Edits::new(&message).len(), out.len(), "another length");
     for header in message.headers() {
         assert!(message.range_of(header.value).is_some(), "a value of elsewhere");
         values(header.value);
@@ -47,6 +48,20 @@ pub fn datagram(octets: &[u8]) {
     let _ = (write::ack(&message, &message, &mut follow_up), write::cancel(&message, &[], &mut follow_up));
 }
 
+/// A message that nothing is changed of, as it leaves.
+fn with_crlf(message: &Message) -> Vec<u8> {
+    let body = message.body();
+    let head = message.bytes().strip_suffix(body).unwrap_or_default();
+    let mut written = Vec::new();
+    for &octet in head {
+        if octet == b'\n' && written.last() != Some(&b'\r') {
+            written.push(b'\r');
+        }
+        written.push(octet);
+    }
+    [&written, body].concat()
+}
+
 /// The edits of a proxy on a message that is fine.
 fn edits(message: &Message) {
     let mut edits = Edits::new(message);
@@ -55,7 +70,10 @@ fn edits(message: &Message) {
     assert!(top.is_some_and(|top| edits.stamp_via(&top, source()).is_ok()), "a Via that cannot be stamped");
     assert!(edits.set_max_forwards(9).is_ok());
     assert_eq!(edits.remove(HeaderId::Contact), Ok(message.has(HeaderId::Contact)));
-    assert_eq!(edits.pop_route().is_ok(), message.list(HeaderId::Route).next().is_some());
+    let routes = message.list(HeaderId::Route).count();
+    assert_eq!(edits.pop_routes(2).is_ok(), routes >= 2);
+    let supported: Vec<&[u8]> = message.list(HeaderId::Supported).step_by(2).collect();
+    assert_eq!(edits.remove_elements(&supported), Ok(()));
     assert!(edits.append("X-Last", b"1").is_ok() && edits.ensure_content_length().is_ok());
     let mut out = BytesMut::new();
     edits.write(&mut out);
@@ -64,6 +82,9 @@ fn edits(message: &Message) {
     assert_eq!(read.defect(), None, "an edit that damages");
     assert_eq!(read.body(), message.body(), "another body");
     assert_eq!(read.list(HeaderId::Via).count(), message.list(HeaderId::Via).count() + 1, "Via");
+    assert_eq!(read.list(HeaderId::Route).count(), if routes >= 2 { routes - 2 } else { routes }, "Route");
+    let supported = message.list(HeaderId::Supported).count() / 2;
+    assert_eq!(read.list(HeaderId::Supported).count(), supported, "Supported");
     assert_eq!(read.value(HeaderId::MaxForwards), Some(&b"9"[..]), "Max-Forwards");
     assert!(!read.has(HeaderId::Contact) && read.values_named(b"x-last").next().is_some());
 }
@@ -82,6 +103,9 @@ fn answer(message: &Message, reason: String) {
         assert!(out.is_empty(), "an error wrote something");
         return;
     }
+    // Status line, stamps, tag and Content-Length; in each line full names and a space behind the colon.
+    let own = reason.map_or(0, str::len) + 200 + 4 * message.header_count();
+    assert!(out.len() <= message.bytes().len() + own, "an answer that is larger than its request");
     let wide = Limits { message: 9_000, head: 9_000, line: 9_000, vias: 9_000, headers: 9_000, ..LIMITS };
     let Ok(read) = Message::parse_datagram(out.freeze(), &wide) else { panic!("no response") };
     assert_eq!((read.status_code(), read.defect()), (Some(400), None), "a malformed answer");

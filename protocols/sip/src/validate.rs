@@ -1,14 +1,16 @@
 //! Whether a message is good enough, and the answer if not (16.3; RFC 4475). Apart from reading it: what one
 //! element refuses another one may want to see.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::cseq::CSeq;
-use crate::header::HeaderId;
+use crate::header::{HeaderId, ONCE};
 use crate::list::List;
 use crate::message::{Defect, Message, StartLine};
 use crate::method::Method;
 use crate::name_addr::NameAddr;
 use crate::status::StatusCode;
-use crate::syntax::{is_lws, number};
+use crate::syntax::{is_control, is_lws, number};
 use crate::uri::{Host, Uri};
 use crate::via::{MAGIC_COOKIE, Via};
 
@@ -48,7 +50,11 @@ pub enum Fault {
     /// Proxy-Require has what we do not do; [`unsupported`] lists it.
     #[error("Bad Extension")]
     Extension,
-    /// The next Via of a response is no address of one element: a reflection (RFC 4475, 3.3.10).
+    /// A control character where no quoted string escapes it: others may end the value there.
+    #[error("Control Character in Headers")]
+    Control,
+    /// The Via by which a response goes on, or would be given, is no address of one element: a reflection (RFC 4475,
+    /// 3.3.10). Never answered.
     #[error("Via Names Many Hosts")]
     ViaDestination,
 }
@@ -68,38 +74,28 @@ impl Fault {
             | Self::Malformed(_)
             | Self::CSeqMethod
             | Self::RequestUri
+            | Self::Control
             | Self::ViaDestination => StatusCode::BAD_REQUEST,
         }
     }
 
-    /// The status that `message` is answered; `None` when it is dropped: responses, ACK, and requests without
-    /// Via, whose sender would not know the answer.
+    /// The status that `message` is answered; `None` when it is dropped: responses, ACK, requests without Via,
+    /// whose sender would not know the answer, and with one that sends it to many.
     pub fn answer(&self, message: &Message) -> Option<StatusCode> {
         let answerable = message.method().is_some_and(|method| method != Method::Ack);
-        (answerable && message.has(HeaderId::Via)).then(|| self.status())
+        let reflected = *self == Self::ViaDestination;
+        (answerable && !reflected && message.list(HeaderId::Via).next().is_some()).then(|| self.status())
     }
 }
-
-/// Headers that come at most once (20; RFC 4028, 4; RFC 3262, 7).
-const SINGLE: [HeaderId; 11] = [
-    HeaderId::From,
-    HeaderId::To,
-    HeaderId::CallId,
-    HeaderId::CSeq,
-    HeaderId::MaxForwards,
-    HeaderId::ContentLength,
-    HeaderId::ContentType,
-    HeaderId::SessionExpires,
-    HeaderId::MinSe,
-    HeaderId::RAck,
-    HeaderId::RSeq,
-];
 
 /// Checks a message that is to be passed on: a request by 16.3 without loop detection, which is [`looped`]; a
 /// response by what 16.7 reads of it. `supported` are the option tags that our Proxy-Require knows.
 pub fn check(message: &Message, supported: &[&[u8]]) -> Result<(), Fault> {
     if let Some(defect) = message.defect() {
         return Err(Fault::Message(defect));
+    }
+    if has_bare_control(message) {
+        return Err(Fault::Control);
     }
     match message.start_line() {
         StartLine::Request { method, uri } => request(message, method, uri, supported),
@@ -127,6 +123,10 @@ fn request(message: &Message, method: &[u8], uri: &[u8], supported: &[&[u8]]) ->
         (false, Method::Other) => Err(Fault::UnknownMethod),
         (false, _) => Err(Fault::CSeqMethod),
     })?;
+    let via = top_via(message)?;
+    if sends_to_many(&via, true) {
+        return Err(Fault::ViaDestination);
+    }
     contacts(message, known)?;
     request_uri(uri)?;
     max_forwards(message)?;
@@ -142,22 +142,16 @@ fn response(message: &Message) -> Result<(), Fault> {
     core(message, |_| Ok(()))?;
     let Some(next) = message.list(HeaderId::Via).nth(1) else { return Ok(()) };
     let next = Via::parse(next).map_err(|_| Fault::Malformed(HeaderId::Via))?;
-    let hosts = [Some(next.host), next.received_host(), next.maddr()];
-    if hosts.into_iter().flatten().any(names_many) {
-        return Err(Fault::ViaDestination);
-    }
-    Ok(())
+    if sends_to_many(&next, false) { Err(Fault::ViaDestination) } else { Ok(()) }
 }
 
 /// The headers that every message has (8.1.1).
 fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
-    if let Some(&id) = SINGLE.iter().find(|&&id| message.index.is_repeated(id)) {
+    if let Some(&id) = ONCE.iter().find(|&&id| message.index.is_repeated(id)) {
         return Err(Fault::Repeated(id));
     }
-    let via = message.list(HeaderId::Via).next().ok_or(Fault::Missing(HeaderId::Via))?;
-    let via = Via::parse(via).map_err(|_| Fault::Malformed(HeaderId::Via))?;
     // The cookie promises a unique branch; alone it would make one transaction of many (RFC 4475, 3.2.1).
-    if via.branch == Some(MAGIC_COOKIE) {
+    if top_via(message)?.branch.is_some_and(|branch| branch.eq_ignore_ascii_case(MAGIC_COOKIE)) {
         return Err(Fault::Malformed(HeaderId::Via));
     }
     for id in [HeaderId::From, HeaderId::To] {
@@ -165,7 +159,7 @@ fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> R
         NameAddr::parse(value).map_err(|_| Fault::Malformed(id))?;
     }
     let call_id = message.value(HeaderId::CallId).ok_or(Fault::Missing(HeaderId::CallId))?;
-    if call_id.is_empty() || call_id.iter().any(|&octet| is_lws(octet)) {
+    if call_id.is_empty() || call_id.iter().any(|&octet| is_lws(octet) || is_control(octet)) {
         return Err(Fault::Malformed(HeaderId::CallId));
     }
     let cseq = message.value(HeaderId::CSeq).ok_or(Fault::Missing(HeaderId::CSeq))?;
@@ -204,12 +198,38 @@ fn max_forwards(message: &Message) -> Result<(), Fault> {
     }
 }
 
-fn names_many(host: Host<'_>) -> bool {
-    match host {
-        Host::Name(_) => false,
-        Host::V4(address) => address.is_broadcast() || address.is_multicast() || address.is_unspecified(),
-        Host::V6(address) => address.is_multicast() || address.is_unspecified(),
+fn top_via(message: &Message) -> Result<Via<'_>, Fault> {
+    let via = message.list(HeaderId::Via).next().ok_or(Fault::Missing(HeaderId::Via))?;
+    Via::parse(via).map_err(|_| Fault::Malformed(HeaderId::Via))
+}
+
+/// Whether a response by this Via (18.2.2) would reach more than one element. Of a request the source is known,
+/// and goes before a host without an address: there are clients that do not know theirs.
+fn sends_to_many(via: &Via<'_>, source_known: bool) -> bool {
+    let ip = |host: Host<'_>| host.ip().map(|ip| ip.to_canonical());
+    let named = [Some(via.host), via.received_host(), via.maddr()].into_iter().flatten().filter_map(ip);
+    let many = |ip: IpAddr| ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    let given = [via.received_host(), via.maddr()].into_iter().flatten().filter_map(ip);
+    let is_told = source_known || via.received.is_some();
+    named.into_iter().any(many)
+        || given.into_iter().any(|ip| ip.is_unspecified())
+        || !is_told && ip(via.host).is_some_and(|ip| ip.is_unspecified())
+}
+
+/// A control other than tab and line ends in the head, without the backslash that lets it stand in a quoted string.
+/// Nearly always there is none at all, which is seen many octets at a time.
+fn has_bare_control(message: &Message) -> bool {
+    let head = message.raw.get(..message.index.body).unwrap_or_default();
+    let is_bad = |octet: u8| is_control(octet) && octet != b'\r' && octet != b'\n';
+    if !head.iter().fold(false, |found, &octet| found | is_bad(octet)) {
+        return false;
     }
+    let mut escaped = false;
+    head.iter().any(|&octet| {
+        let bare = is_bad(octet) && !escaped;
+        escaped = octet == b'\\' && !escaped;
+        bare
+    })
 }
 
 #[cfg(test)]

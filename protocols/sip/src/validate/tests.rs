@@ -29,7 +29,7 @@ type Row = (&'static str, &'static str, Result<(), Fault>, Option<u16>);
 
 #[test]
 fn each_fault_has_its_answer() {
-    let table: [Row; 21] = [
+    let table: [Row; 43] = [
         ("", "", Ok(()), None),
         ("INVITE sip:a@b", "INVITE tel:+1555", Ok(()), None),
         ("INVITE sip:a@b", "INVITE sips:a@b", Ok(()), None),
@@ -44,6 +44,33 @@ fn each_fault_has_its_answer() {
         ("Call-ID: 1", "Call-ID: 1\r\ni: 1", Err(Fault::Repeated(HeaderId::CallId)), Some(400)),
         ("Call-ID: 1", "Call-ID: 1 2", Err(Fault::Malformed(HeaderId::CallId)), Some(400)),
         ("Call-ID: 1", "Call-ID:", Err(Fault::Malformed(HeaderId::CallId)), Some(400)),
+        ("Call-ID: 1", "Call-ID: 1\0", Err(Fault::Control), Some(400)),
+        ("Call-ID: 1", "Call-ID: 1\\\x07", Err(Fault::Malformed(HeaderId::CallId)), Some(400)),
+        ("Call-ID: 1", "Call-ID: 1\r\nSubject: a\0b", Err(Fault::Control), Some(400)),
+        ("Call-ID: 1", "Call-ID: 1\r\nX-A: \"a\\\\\x07\"", Err(Fault::Control), Some(400)),
+        ("Call-ID: 1", "Call-ID: 1\r\nX-A: \"a\\\x07\"", Ok(()), None),
+        ("Call-ID: 1", "Call-ID: 1\r\nX-A: a\tb\r\n\tc", Ok(()), None),
+        ("sip:a@b", "sip:a@b;x=\"y z\"", Err(Fault::RequestUri), Some(400)),
+        ("sip:a@b", "tel:+1;x= y", Err(Fault::RequestUri), Some(400)),
+        ("sip:a@b SIP", "sip:a@b\tSIP", Err(Fault::Message(Defect::StartLine)), Some(400)),
+        (";tag=1", ";tag=1,<sip:x@z>", Err(Fault::Malformed(HeaderId::From)), Some(400)),
+        (";tag=1", ";tag=1;tag=2", Err(Fault::Malformed(HeaderId::From)), Some(400)),
+        ("bK1", "bK1;branch=z9hG4bK2", Err(Fault::Malformed(HeaderId::Via)), Some(400)),
+        ("bK1", "bK1;rport;rport", Err(Fault::Malformed(HeaderId::Via)), Some(400)),
+        ("z9hG4bK1", "Z9HG4BK", Err(Fault::Malformed(HeaderId::Via)), Some(400)),
+        ("UDP h", "UDP 0.0.0.0", Ok(()), None),
+        ("UDP h", "UDP 255.255.255.255", Err(Fault::ViaDestination), None),
+        ("UDP h", "UDP [::ffff:224.0.1.75]", Err(Fault::ViaDestination), None),
+        ("UDP h", "UDP h;maddr=224.0.1.75", Err(Fault::ViaDestination), None),
+        ("UDP h", "UDP h;maddr=0.0.0.0", Err(Fault::ViaDestination), None),
+        ("Call-ID: 1", "Call-ID: 1\r\no: a\r\nEvent: b", Err(Fault::Repeated(HeaderId::Event)), Some(400)),
+        (
+            "Call-ID: 1",
+            "Call-ID: 1\r\nPrivacy: id\r\nPrivacy: id",
+            Err(Fault::Repeated(HeaderId::Privacy)),
+            Some(400),
+        ),
+        ("Call-ID: 1\r\n", "Call-ID: 1\n", Err(Fault::Message(Defect::LineEnd)), Some(400)),
         ("CSeq: 1 INVITE", "CSeq: 1 BYE", Err(Fault::CSeqMethod), Some(400)),
         ("Contact: <sip:x@h>", "Contact: *", Err(Fault::Malformed(HeaderId::Contact)), Some(400)),
         ("SIP/2.0\r\nVia", "SIP/3.0\r\nVia", Err(Fault::Message(Defect::Version)), Some(505)),
@@ -109,6 +136,11 @@ fn responses_go_to_one_host() {
         ("255.255.255.255", many),
         ("host;received=255.255.255.255", many),
         ("host;maddr=224.0.1.75", many),
+        ("[::ffff:255.255.255.255]", many),
+        ("host;received=::ffff:224.0.1.75", many),
+        ("[::ffff:0.0.0.0]", many),
+        ("0.0.0.0;received=192.0.2.1", Ok(())),
+        ("0.0.0.0;received=0.0.0.0", many),
         ("[ff02::1]", many),
         ("0.0.0.0", many),
         (":", Err(Fault::Malformed(HeaderId::Via))),
@@ -121,6 +153,20 @@ fn responses_go_to_one_host() {
             None,
             "a response has no answer"
         );
+    }
+}
+
+#[test]
+fn headers_that_come_once() {
+    for id in ONCE.into_iter().filter(|&id| id != HeaderId::ContentLength) {
+        let line = |name: &str| format!("{name}: 1 INVITE;tag=1\r\n");
+        let lower = id.compact().map_or_else(|| id.name().to_lowercase(), String::from);
+        let twice = line(id.name()) + &line(&lower);
+        let request = request_with(|lines| {
+            let others = lines.lines().filter(|line| !line.starts_with(&format!("{}:", id.name())));
+            others.collect::<Vec<_>>().join("\r\n").trim_end().to_owned() + "\r\n" + &twice + "\r\n"
+        });
+        assert_eq!(check(&request, &[]), Err(Fault::Repeated(id)), "{}", id.name());
     }
 }
 
