@@ -306,6 +306,8 @@ impl ResponseContext {
             return;
         }
         self.phase = Phase::Done;
+        // Whatever its rank: the challenges of others are not for this response.
+        self.best = Some((branch, answer));
         out.extend([Step::Keep(branch), Step::ForwardKept(branch, answer.status)]);
     }
 

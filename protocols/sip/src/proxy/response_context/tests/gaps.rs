@@ -1,4 +1,4 @@
-//! What comes between the choice of a vendor and its beginning.
+//! What comes between the choice of a vendor and its beginning, or between a CANCEL and its end.
 
 use super::*;
 
@@ -41,4 +41,19 @@ fn a_transaction_may_fail_before_it_has_started_after_a_cancel() {
     assert!(call.context.is_done(), "so that no vendor need be asked");
     assert_eq!(call.fails(A, Failure::Transport), []);
     call.ends(&[A]);
+}
+
+#[test]
+fn the_answer_to_a_cancel_brings_no_challenges() {
+    let mut call = Call::new();
+    call.options.failover.codes = [401, 407].map(status).into_iter().collect();
+    let c = BranchId(2);
+    call.answers(A, 401);
+    call.started(B);
+    call.answers(B, 407);
+    call.started(c);
+    assert_eq!(call.on(Input::Cancel), [NO_C, Step::Cancel(c)]);
+    let expected = [Step::Keep(c), Step::ForwardKept(c, status(487))];
+    assert_eq!(call.answers(c, 487), expected);
+    assert_eq!(call.context.challenges().count(), 0, "those kept before are dropped");
 }
