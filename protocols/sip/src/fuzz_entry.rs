@@ -70,8 +70,8 @@ fn edits(message: &Message) {
     assert!(top.is_some_and(|top| edits.stamp_via(&top, source()).is_ok()), "a Via that cannot be stamped");
     assert!(edits.set_max_forwards(9).is_ok());
     assert_eq!(edits.remove(HeaderId::Contact), Ok(message.has(HeaderId::Contact)));
-    let routes = message.list(HeaderId::Route).count();
-    assert_eq!(edits.pop_routes(2).is_ok(), routes >= 2);
+    let popped = if edits.pop_routes(2).is_ok() { 2 } else { 0 };
+    assert_eq!(popped == 2, message.list(HeaderId::Route).count() >= 2);
     let supported: Vec<&[u8]> = message.list(HeaderId::Supported).step_by(2).collect();
     assert_eq!(edits.remove_elements(&supported), Ok(()));
     assert!(edits.append("X-Last", b"1").is_ok() && edits.ensure_content_length().is_ok());
@@ -82,9 +82,14 @@ fn edits(message: &Message) {
     assert_eq!(read.defect(), None, "an edit that damages");
     assert_eq!(read.body(), message.body(), "another body");
     assert_eq!(read.list(HeaderId::Via).count(), message.list(HeaderId::Via).count() + 1, "Via");
-    assert_eq!(read.list(HeaderId::Route).count(), if routes >= 2 { routes - 2 } else { routes }, "Route");
-    let supported = message.list(HeaderId::Supported).count() / 2;
-    assert_eq!(read.list(HeaderId::Supported).count(), supported, "Supported");
+    // Where nothing but commas is left, the header goes; a fold may have got its CR.
+    let words = |message: &Message, id, skip, step| -> Vec<Vec<u8>> {
+        let elements = message.list(id).skip(skip).step_by(step);
+        let text = |element: &[u8]| element.iter().copied().filter(|octet| *octet != b'\r').collect();
+        elements.filter(|element| !element.is_empty()).map(text).collect()
+    };
+    assert_eq!(words(&read, HeaderId::Route, 0, 1), words(message, HeaderId::Route, popped, 1));
+    assert_eq!(words(&read, HeaderId::Supported, 0, 1), words(message, HeaderId::Supported, 1, 2));
     assert_eq!(read.value(HeaderId::MaxForwards), Some(&b"9"[..]), "Max-Forwards");
     assert!(!read.has(HeaderId::Contact) && read.values_named(b"x-last").next().is_some());
 }

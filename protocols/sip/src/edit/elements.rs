@@ -99,11 +99,12 @@ impl<'m> Edits<'m> {
     }
 
     /// What has to go of a line for these elements, and for those that are gone, to be missing; `None` where none
-    /// stays.
+    /// stays, or nothing but commas.
     fn cuts(&self, field: &Field, wanted: &[Span]) -> Result<Option<Spans>, EditError> {
         let mut cuts = Spans::new();
         let mut found = 0;
         let mut stays: Option<usize> = None;
+        let mut blank = true;
         let mut going: Option<Span> = None;
         let elements = List::new(self.message.value_of(field)).filter_map(|part| self.span_of(part));
         for (start, end) in elements {
@@ -115,11 +116,12 @@ impl<'m> Edits<'m> {
             }
             cuts.extend(going.take().map(|(first, _)| (first, start)));
             stays = Some(end);
+            blank &= start == end;
         }
         if found != wanted.len() {
             return Err(EditError::Absent);
         }
-        let Some(stays) = stays else { return Ok(None) };
+        let Some(stays) = stays.filter(|_| !blank) else { return Ok(None) };
         cuts.extend(going.map(|(_, end)| (stays, end)));
         Ok(Some(cuts))
     }

@@ -144,6 +144,11 @@ fn several_elements_of_a_line_go() {
             assert_eq!(written(&edits), text(after), "{places:?}");
         }
     }
+    let commas = |rest: &str| format!("ACK sip:a SIP/2.0\r\nRoute: {rest}\r\n\r\n");
+    for (rest, after) in [("a,,b", ",b"), ("a,", ""), ("a , ,,", ""), ("a,b,", "b,")] {
+        let after = if after.is_empty() { "ACK sip:a SIP/2.0\r\n\r\n".to_owned() } else { commas(after) };
+        assert_eq!(edited(&commas(rest), |edits| edits.pop_route()), Ok(after), "nothing but commas goes");
+    }
     let mut edits = Edits::new(&request);
     assert_eq!(edits.pop_routes(6), Err(EditError::Absent));
     assert_eq!(edits.pop_routes(0), Ok(()));
