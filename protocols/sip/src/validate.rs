@@ -118,12 +118,11 @@ pub fn unsupported<'a>(message: &'a Message, supported: &'a [&'a [u8]]) -> impl 
 
 fn request(message: &Message, method: &[u8], uri: &[u8], supported: &[&[u8]]) -> Result<(), Fault> {
     let known = Method::from_bytes(method);
-    core(message, |cseq| match (cseq == method, known) {
+    let via = core(message, |cseq| match (cseq == method, known) {
         (true, _) => Ok(()),
         (false, Method::Other) => Err(Fault::UnknownMethod),
         (false, _) => Err(Fault::CSeqMethod),
     })?;
-    let via = top_via(message)?;
     if sends_to_many(&via, true) {
         return Err(Fault::ViaDestination);
     }
@@ -145,13 +144,15 @@ fn response(message: &Message) -> Result<(), Fault> {
     if sends_to_many(&next, false) { Err(Fault::ViaDestination) } else { Ok(()) }
 }
 
-/// The headers that every message has (8.1.1).
-fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> Result<(), Fault> {
+/// The headers that every message has (8.1.1); gives the top Via.
+fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> Result<Via<'_>, Fault> {
     if let Some(&id) = ONCE.iter().find(|&&id| message.index.is_repeated(id)) {
         return Err(Fault::Repeated(id));
     }
+    let via = message.list(HeaderId::Via).next().ok_or(Fault::Missing(HeaderId::Via))?;
+    let via = Via::parse(via).map_err(|_| Fault::Malformed(HeaderId::Via))?;
     // The cookie promises a unique branch; alone it would make one transaction of many (RFC 4475, 3.2.1).
-    if top_via(message)?.branch.is_some_and(|branch| branch.eq_ignore_ascii_case(MAGIC_COOKIE)) {
+    if via.branch.is_some_and(|branch| branch.eq_ignore_ascii_case(MAGIC_COOKIE)) {
         return Err(Fault::Malformed(HeaderId::Via));
     }
     for id in [HeaderId::From, HeaderId::To] {
@@ -163,7 +164,8 @@ fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> R
         return Err(Fault::Malformed(HeaderId::CallId));
     }
     let cseq = message.value(HeaderId::CSeq).ok_or(Fault::Missing(HeaderId::CSeq))?;
-    method(CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderId::CSeq))?.method)
+    method(CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderId::CSeq))?.method)?;
+    Ok(via)
 }
 
 /// A Contact that cannot be read would become a remote target that cannot be reached.
@@ -196,11 +198,6 @@ fn max_forwards(message: &Message) -> Result<(), Fault> {
         Ok(_) => Ok(()),
         Err(_) => Err(Fault::Malformed(HeaderId::MaxForwards)),
     }
-}
-
-fn top_via(message: &Message) -> Result<Via<'_>, Fault> {
-    let via = message.list(HeaderId::Via).next().ok_or(Fault::Missing(HeaderId::Via))?;
-    Via::parse(via).map_err(|_| Fault::Malformed(HeaderId::Via))
 }
 
 /// Whether a response by this Via (18.2.2) would reach more than one element. Of a request the source is known,
