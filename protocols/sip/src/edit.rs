@@ -179,9 +179,10 @@ impl<'m> Edits<'m> {
 
     /// Gives the first header of this id a new value and removes the others; adds one where there is none.
     ///
-    /// Errors: [`EditError::Form`] for Content-Length, which the body decides.
+    /// Errors: [`EditError::Form`] for Content-Length, which the body decides, and [`HeaderId::Unknown`], which has no
+    /// name; [`EditError::Overlap`] for a header that is changed or was added already.
     pub fn set(&mut self, id: HeaderId, value: &[u8]) -> Result<(), EditError> {
-        if id == HeaderId::ContentLength {
+        if matches!(id, HeaderId::ContentLength | HeaderId::Unknown) {
             return Err(EditError::Form);
         }
         self.set_value(id, value)
@@ -237,7 +238,8 @@ impl<'m> Edits<'m> {
         self.splice(index.body, self.message.raw.len().saturating_sub(index.body), |text| text.put(body))
     }
 
-    /// Adds Content-Length where it is missing: a datagram may come without, a stream must not.
+    /// Adds Content-Length where it is missing: a datagram may come without, a stream must not. After
+    /// [`Edits::set_body`], if at all: that brings its own.
     pub fn ensure_content_length(&mut self) -> Result<(), EditError> {
         if self.added.has(HeaderId::ContentLength) || self.first(HeaderId::ContentLength).is_some() {
             return Ok(());
@@ -253,7 +255,7 @@ impl<'m> Edits<'m> {
 
     fn set_value(&mut self, id: HeaderId, value: &[u8]) -> Result<(), EditError> {
         let Some(first) = self.first(id) else {
-            // A second line of our own, for the first cannot be found to be replaced.
+            // What was added is no part of the message: it cannot be replaced, and a second one would follow it.
             let twice = self.added.has(id);
             return if twice { Err(EditError::Overlap) } else { self.insert_last(id, id.name(), value) };
         };

@@ -232,6 +232,7 @@ fn a_missing_header_is_added_once() {
         edited(&there("l: 0"), |edits| edits.set(HeaderId::ContentLength, b"7")),
         Err(EditError::Form)
     );
+    assert_eq!(edited(&there("X-1: 0"), |edits| edits.set(HeaderId::Unknown, b"7")), Err(EditError::Form));
     let found = edited(&there("Subject: s"), |edits| {
         body(edits)?;
         edits.ensure_content_length()?;
