@@ -2,12 +2,17 @@
 
 pub mod acl;
 pub mod branch;
+pub mod calls;
+pub mod configuration;
 pub mod cookie;
 pub mod counters;
 pub mod dialog;
+pub mod dialog_actor;
 pub mod event;
 pub mod flow;
 pub mod lcr;
+pub mod live_call;
+pub mod metrics;
 pub mod number;
 pub mod prefixes;
 pub mod routing;
@@ -16,5 +21,8 @@ pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod transactions;
+pub mod transport;
+pub mod tree;
 pub mod usage;
 pub mod worker;
+pub mod worker_thread;

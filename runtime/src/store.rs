@@ -8,6 +8,7 @@
 //! several statements begins with `BEGIN IMMEDIATE`: a deferred one fails on the lock upgrade whatever the busy timeout.
 
 mod bulk;
+pub mod cookie_key;
 mod error;
 pub mod messaging;
 mod migrate;

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -73,30 +75,54 @@ pub enum Error {
 pub struct ServerTls(Arc<Server>);
 
 struct Server {
-    cert: PathBuf,
-    key: PathBuf,
+    files: Files,
     config: ArcSwap<ServerConfig>,
     /// The bytes the running configuration was made of.
-    loaded: Mutex<Pair>,
+    loaded: Mutex<Content>,
 }
 
-/// Content of both files.
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+    clients: Option<ClientAuthority>,
+}
+
+/// Content of the files.
 #[derive(Clone, PartialEq, Eq)]
-struct Pair {
+struct Content {
     cert: Vec<u8>,
     key: Vec<u8>,
+    clients: Option<Vec<u8>>,
+}
+
+/// Whose certificates clients may show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuthority {
+    /// PEM certificates of the authorities.
+    pub ca_pem: PathBuf,
+    /// Whether a client without a certificate is refused; one with a wrong certificate always is.
+    pub required: bool,
 }
 
 impl ServerTls {
     /// Reads a PEM certificate chain (leaf first) and its PEM private key.
     pub fn load(cert_pem: &Path, key_pem: &Path) -> Result<Self, Error> {
-        let pair = Pair::read(cert_pem, key_pem)?;
-        let config = pair.config(cert_pem, key_pem)?;
+        Self::load_with_clients(cert_pem, key_pem, None)
+    }
+
+    /// As [`ServerTls::load`], and asks clients for a certificate of an authority.
+    pub fn load_with_clients(
+        cert_pem: &Path,
+        key_pem: &Path,
+        clients: Option<ClientAuthority>,
+    ) -> Result<Self, Error> {
+        let files = Files { cert: cert_pem.to_owned(), key: key_pem.to_owned(), clients };
+        let content = files.read()?;
+        let config = content.config(&files)?;
         Ok(Self(Arc::new(Server {
-            cert: cert_pem.to_owned(),
-            key: key_pem.to_owned(),
+            files,
             config: ArcSwap::from_pointee(config),
-            loaded: Mutex::new(pair),
+            loaded: Mutex::new(content),
         })))
     }
 
@@ -105,15 +131,15 @@ impl ServerTls {
         TlsAcceptor::from(self.0.config.load_full())
     }
 
-    /// Reads both files again; true when they had changed. On an error the old certificate stays.
+    /// Reads the files again; true when they had changed. On an error the old certificate stays.
     pub fn reload(&self) -> Result<bool, Error> {
         let server = &self.0;
-        let pair = Pair::read(&server.cert, &server.key)?;
-        if *server.loaded.lock() == pair {
+        let content = server.files.read()?;
+        if *server.loaded.lock() == content {
             return Ok(false);
         }
-        let config = pair.config(&server.cert, &server.key)?;
-        *server.loaded.lock() = pair;
+        let config = content.config(&server.files)?;
+        *server.loaded.lock() = content;
         server.config.store(Arc::new(config));
         Ok(true)
     }
@@ -133,7 +159,7 @@ impl ServerTls {
                 Ok(changed) => {
                     complaint = None;
                     if changed {
-                        tracing::info!(cert = %self.0.cert.display(), "tls certificate reloaded");
+                        tracing::info!(cert = %self.0.files.cert.display(), "tls certificate reloaded");
                     }
                 }
                 Err(error) => {
@@ -158,11 +184,7 @@ impl ClientTls {
     pub fn new(ca_pem: Option<&Path>) -> Result<Self, Error> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if let Some(path) = ca_pem {
-            for certificate in certificates(path, &read(path)?)? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| Error::Authority { path: path.to_owned(), reason: error.to_string() })?;
-            }
+            add_authorities(&mut roots, path, &read(path)?)?;
         }
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -184,26 +206,51 @@ impl ClientTls {
     }
 }
 
-impl Pair {
-    fn read(cert: &Path, key: &Path) -> Result<Self, Error> {
-        Ok(Self { cert: read(cert)?, key: read(key)? })
+impl Files {
+    fn read(&self) -> Result<Content, Error> {
+        let clients = self.clients.as_ref().map(|clients| read(&clients.ca_pem)).transpose()?;
+        Ok(Content { cert: read(&self.cert)?, key: read(&self.key)?, clients })
     }
+}
 
-    fn config(&self, cert: &Path, key: &Path) -> Result<ServerConfig, Error> {
-        let chain = certificates(cert, &self.cert)?;
-        let private = private_key(key, &self.key)?;
+impl Content {
+    fn config(&self, files: &Files) -> Result<ServerConfig, Error> {
+        let chain = certificates(&files.cert, &self.cert)?;
+        let private = private_key(&files.key, &self.key)?;
         let unusable = |error: rustls::Error| Error::Unusable {
-            cert: cert.to_owned(),
-            key: key.to_owned(),
+            cert: files.cert.clone(),
+            key: files.key.clone(),
             reason: error.to_string(),
         };
-        ServerConfig::builder_with_provider(provider())
+        let builder = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
-            .map_err(unusable)?
-            .with_no_client_auth()
-            .with_single_cert(chain, private)
-            .map_err(unusable)
+            .map_err(unusable)?;
+        let builder = match (&files.clients, &self.clients) {
+            (Some(authority), Some(pem)) => {
+                builder.with_client_cert_verifier(client_verifier(authority, pem)?)
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        builder.with_single_cert(chain, private).map_err(unusable)
     }
+}
+
+fn client_verifier(authority: &ClientAuthority, pem: &[u8]) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let path = &authority.ca_pem;
+    let mut roots = RootCertStore::empty();
+    add_authorities(&mut roots, path, pem)?;
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let builder = if authority.required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| Error::Authority { path: path.clone(), reason: error.to_string() })
+}
+
+fn add_authorities(roots: &mut RootCertStore, path: &Path, pem: &[u8]) -> Result<(), Error> {
+    for certificate in certificates(path, pem)? {
+        roots
+            .add(certificate)
+            .map_err(|error| Error::Authority { path: path.to_owned(), reason: error.to_string() })?;
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

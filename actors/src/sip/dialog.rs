@@ -6,6 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use runtime::model::Transport;
+use serde::{Deserialize, Serialize};
 use sip::{CSeq, HeaderId, Message, NameAddr, Uri};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::settings::default_port;
 use super::transactions::Now;
 
 /// One dialog.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Dialog {
     /// Its number, in its cookie.
     pub id: Uuid,
@@ -36,11 +37,12 @@ pub struct Dialog {
     /// Whether a 2xx came.
     pub confirmed: bool,
     /// A BYE that was passed on and not answered yet: who sent it, and when.
+    #[serde(skip)]
     pub ending: Option<(End, Now)>,
 }
 
 /// One end of a dialog, as we see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     /// Where requests to it go.
     pub flow: Flow,

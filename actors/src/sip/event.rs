@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use runtime::log::Reason;
 use runtime::model::Money;
 use sip::StatusCode;
 use uuid::Uuid;
@@ -67,8 +68,10 @@ pub struct Started {
 pub struct Attempted {
     /// Counted from 0.
     pub attempt: u8,
-    /// The vendor, by place.
+    /// The vendor, by place and by key.
     pub vendor: u32,
+    /// Its primary key.
+    pub vendor_id: Option<Uuid>,
     /// Where the INVITE went.
     pub address: SocketAddr,
     /// The number as it was sent to the vendor.
@@ -101,8 +104,8 @@ pub struct Answered {
 pub struct Ended {
     /// The final status that the caller got; 200 of a call that was up.
     pub status: StatusCode,
-    /// Why, in the words of the call record.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Reason,
     /// Who ended it; `None` is we.
     pub by: Option<End>,
 }

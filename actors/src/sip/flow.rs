@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use runtime::model::Transport;
+use serde::{Deserialize, Serialize};
 
 /// The way between one of our listeners and a peer. A response goes back on the flow that its request came on; a
 /// request to a peer over a stream uses the flow's connection while that is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flow {
     /// Which listener: its place in the configuration. It says our address and what we call ourselves.
     pub listener: u16,

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use runtime::log::Reason;
 use runtime::model::{Money, NumberRule};
+use serde::{Deserialize, Serialize};
 use sip::StatusCode;
 use smallvec::SmallVec;
 
@@ -14,7 +16,7 @@ use super::number::digits;
 use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
 
 /// Where a call comes from and where its attempts go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// From a customer's trunk to vendors.
     Outbound,
@@ -55,12 +57,14 @@ pub struct Hop {
 pub struct Refusal {
     /// The answer.
     pub status: StatusCode,
-    /// In a word, for records and explanations.
-    pub reason: &'static str,
+    /// For the call record.
+    pub reason: Reason,
+    /// For people.
+    pub detail: &'static str,
 }
 
-const fn refused(status: StatusCode, reason: &'static str) -> Refusal {
-    Refusal { status, reason }
+const fn refused(status: StatusCode, reason: Reason, detail: &'static str) -> Refusal {
+    Refusal { status, reason, detail }
 }
 
 impl Plan {
@@ -96,21 +100,21 @@ pub fn plan(
     match (own, peer.trunk) {
         (Some((vendor, trunk)), _) => inbound(snapshot, vendor, trunk, dialled),
         (None, Some(trunk)) => outbound(snapshot, trunk, dialled, draw, found),
-        (None, None) if peer.vendor.is_some() => Err(refused(StatusCode::NOT_FOUND, "unknown_did")),
-        (None, None) => Err(refused(StatusCode::FORBIDDEN, "unknown_source")),
+        (None, None) if peer.vendor.is_some() => Err(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the number is none of ours")),
+        (None, None) => Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "no trunk has this source")),
     }
 }
 
 fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> Result<Plan, Refusal> {
     let trunk = snapshot.trunk(place).filter(|trunk| trunk.config.active);
-    let trunk = trunk.ok_or(refused(StatusCode::NOT_FOUND, "trunk_inactive"))?;
+    let trunk = trunk.ok_or(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the trunk of the number is not active"))?;
     if !trunk.served {
-        return Err(refused(StatusCode::FORBIDDEN, "customer_suspended"));
+        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the customer is suspended"));
     }
     let hop = |target| Hop { vendor, target, rate: Money::default(), prefix_len: 0 };
     let hops: SmallVec<_> = (0..).take(trunk.targets.len()).map(hop).collect();
     if hops.is_empty() {
-        return Err(refused(StatusCode::TEMPORARILY_UNAVAILABLE, "no_gateway"));
+        return Err(refused(StatusCode::TEMPORARILY_UNAVAILABLE, Reason::NoRoute, "the trunk of the number has no gateway whose address is known"));
     }
     let number = dialled.to_owned();
     Ok(Plan { snapshot: Arc::clone(snapshot), direction: Direction::Inbound, trunk: place, number, hops })
@@ -123,27 +127,27 @@ fn outbound(
     draw: impl FnMut(u64) -> u64,
     found: &mut Vec<Candidate>,
 ) -> Result<Plan, Refusal> {
-    let trunk = snapshot.trunk(place).ok_or(refused(StatusCode::FORBIDDEN, "unknown_source"))?;
+    let trunk = snapshot.trunk(place).ok_or(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "no trunk has this source"))?;
     if !trunk.served {
-        return Err(refused(StatusCode::FORBIDDEN, "customer_suspended"));
+        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the customer is suspended"));
     }
-    let partition = trunk.partition.ok_or(refused(StatusCode::FORBIDDEN, "no_partition"))?;
+    let partition = trunk.partition.ok_or(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the trunk has no partition and may not call out"))?;
     let number = NumberRule::rewrite(&trunk.config.callee_rules, dialled).unwrap_or_else(|| dialled.to_owned());
     let wanted = digits(&number);
     if !trunk.destinations.contains(wanted) {
-        return Err(refused(StatusCode::FORBIDDEN, "destination_denied"));
+        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the trunk may not call this destination"));
     }
     if snapshot.high_cost.contains(wanted) && !trunk.opened.contains(wanted) {
-        return Err(refused(StatusCode::FORBIDDEN, "high_cost_blocked"));
+        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the destination is of high cost and not opened for the trunk"));
     }
     snapshot.offers.candidates(partition, wanted, draw, found);
     if found.is_empty() {
-        return Err(refused(StatusCode::NOT_FOUND, "no_route"));
+        return Err(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "no vendor has an offer for the number"));
     }
     let dear = |rate: Money| trunk.config.rate_max.is_some_and(|rate_max| rate > rate_max);
     found.retain(|offer| !dear(offer.rate));
     if found.is_empty() {
-        return Err(refused(StatusCode::FORBIDDEN, "rate_over_limit"));
+        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "every offer is dearer than the trunk's highest rate"));
     }
     let mut hops = SmallVec::new();
     for offer in found.iter() {
@@ -156,7 +160,7 @@ fn outbound(
         }));
     }
     if hops.is_empty() {
-        return Err(refused(StatusCode::SERVICE_UNAVAILABLE, "vendors_closed"));
+        return Err(refused(StatusCode::SERVICE_UNAVAILABLE, Reason::Capacity, "every vendor with an offer is disabled, drained or without a known address"));
     }
     let direction = Direction::Outbound;
     Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops })

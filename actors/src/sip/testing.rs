@@ -255,7 +255,7 @@ impl Node {
             What::Attempted(attempted) => format!("attempt {} {}", attempted.vendor + 1, attempted.status.as_u16()),
             What::Answered(_) => "answered".to_owned(),
             What::Refreshed(_) => "refreshed".to_owned(),
-            What::Ended(ended) => format!("ended {} {} {:?}", ended.status.as_u16(), ended.reason, ended.by),
+            What::Ended(ended) => format!("ended {} {} {:?}", ended.status.as_u16(), ended.reason.as_str(), ended.by),
         };
         std::mem::take(&mut self.events).iter().map(word).collect()
     }

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
+use runtime::log::Reason;
 use runtime::random::Random;
 use sip::proxy::{Input as CallInput, Step};
 use sip::transaction::{Action, Event, Keys};
@@ -46,8 +47,8 @@ pub enum Input {
     Message(Flow, Message),
     /// A message of ours could not be sent.
     Undelivered(Undelivered),
-    /// End a call, for this reason in the words of the call record.
-    HangUp(Uuid, &'static str),
+    /// End a call, for this reason.
+    HangUp(Uuid, Reason),
     /// A dialog that was up before this process began.
     Recovered(Box<Dialog>),
 }
@@ -85,6 +86,7 @@ pub struct Worker {
     counters: Arc<Counters>,
     keys: Keys,
     branches: Branches,
+    number: u8,
     transactions: Transactions,
     calls: SlotMap<CallId, Call>,
     dialogs: HashMap<Uuid, Dialog>,
@@ -126,7 +128,8 @@ impl Worker {
         Self {
             keys: Keys::new(settings.seed),
             branches: Branches::new(settings.seed, worker, random.u64()),
-            transactions: Transactions::new(settings.transactions_max, now.instant),
+            number: worker,
+            transactions: Transactions::new(settings.transactions_max.min(TRANSACTIONS_MAX), now.instant),
             calls: SlotMap::with_key(),
             dialogs: HashMap::new(),
             strangers: Usage::new(now.instant),
@@ -199,6 +202,11 @@ impl Worker {
         }
     }
 
+    /// What a transport names one of our transactions by.
+    fn sender(&self, id: TransactionId) -> u64 {
+        slotmap::Key::data(&id).as_ffi() | u64::from(self.number) << WORKER_BIT
+    }
+
     fn tag(&self, message: &Message) -> [u8; TAG_LEN] {
         use sip::HeaderId::{CSeq, CallId, From};
         let parts = [CallId, From, CSeq].map(|id| message.value(id).unwrap_or_default());
@@ -211,12 +219,18 @@ impl Worker {
 /// Octets of a tag of ours.
 const TAG_LEN: usize = 16;
 
-fn sender(id: TransactionId) -> u64 {
-    slotmap::Key::data(&id).as_ffi()
-}
+/// Transactions that one worker may hold at most: their places have 24 bits, which leaves the eight above them for the
+/// worker in what a transport is given to name the sender by.
+pub const TRANSACTIONS_MAX: usize = (1 << WORKER_BIT) - 2;
+const WORKER_BIT: u32 = 24;
 
 fn transaction_of(sender: u64) -> TransactionId {
-    slotmap::KeyData::from_ffi(sender).into()
+    slotmap::KeyData::from_ffi(sender & !(0xFF << WORKER_BIT)).into()
+}
+
+/// The worker that a message is of, by its sender.
+pub fn worker_of_sender(sender: u64) -> usize {
+    usize::try_from(sender >> WORKER_BIT & 0xFF).unwrap_or_default()
 }
 
 /// The status of a request of ours that was too much.

@@ -37,6 +37,7 @@ pub(crate) struct Ports {
     pub(crate) metrics: SocketAddr,
     pub(crate) smpp: Vec<SocketAddr>,
     pub(crate) smpp_tls: Vec<SocketAddr>,
+    pub(crate) sip: Vec<SocketAddr>,
 }
 
 impl DataDir {
@@ -193,11 +194,11 @@ mod tests {
         let data = DataDir::new(directory.path());
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let ports =
-            Ports { api: address(1), metrics: address(2), smpp: vec![address(3)], smpp_tls: Vec::new() };
+            Ports { api: address(1), metrics: address(2), smpp: vec![address(3)], smpp_tls: Vec::new(), sip: Vec::new() };
         data.write_ports(&ports).unwrap();
         assert_eq!(
             std::fs::read_to_string(data.ports()).unwrap(),
-            r#"{"api":"127.0.0.1:1","metrics":"127.0.0.1:2","smpp":["127.0.0.1:3"],"smpp_tls":[]}"#
+            r#"{"api":"127.0.0.1:1","metrics":"127.0.0.1:2","smpp":["127.0.0.1:3"],"smpp_tls":[],"sip":[]}"#
         );
         data.remove_ports();
         assert!(!data.ports().exists());

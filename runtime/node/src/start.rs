@@ -4,21 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::sip;
 use actors::smpp::message_router::Source;
 use actors::smpp::stats;
 use actors::smpp::tree::{self, Started};
 use api::tree::Sockets;
 use api::{Api, token};
 use runtime::clock::{SharedClock, SystemClock};
-use runtime::config::Config;
+use runtime::config::{Config, SipOptions};
 use runtime::log::{Limits, MessageLog, SqlLog};
+use runtime::model::Transport;
 use runtime::net::OsNet;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Registry};
 use runtime::seal::RootKey;
+use runtime::store::cookie_key;
 use runtime::supervision::{ChildSpec, Exit, Restart, Seat, Start, Supervisor, SupervisorHandle};
 use runtime::telemetry::metrics::Metrics;
-use runtime::tls::ServerTls;
+use runtime::tls::{ClientAuthority, ServerTls};
 
 use crate::data_dir::{DataDir, Lock, Ports};
 use crate::databases::Databases;
@@ -41,6 +44,7 @@ pub(crate) struct Node {
     /// What its actors share.
     pub(crate) smpp: Arc<actors::smpp::Smpp>,
     started: Started,
+    calls: Option<sip::tree::Started>,
     api: SupervisorHandle,
     databases: Databases,
     drain: Duration,
@@ -63,7 +67,12 @@ impl Node {
         let metrics = Metrics::new();
         let options = tree_options(&config, &databases, (&metrics, &root_key, tls.as_ref()));
         let registry = options.registry.clone();
+        let calls = call_options(&options, &databases, &root_key).await?;
         let started = tree::start(options).await.map_err(Failure::run)?;
+        let calls = match calls {
+            Some(calls) => Some(sip::tree::start(calls).await.map_err(Failure::run)?),
+            None => None,
+        };
         if let Some(tls) = tls {
             started.supervisor.add(tls_reload(tls)).await.map_err(Failure::run)?;
         }
@@ -82,18 +91,26 @@ impl Node {
             metrics: metrics_address,
             smpp: started.smpp_addresses.clone(),
             smpp_tls: started.smpp_tls_addresses.clone(),
+            sip: calls.as_ref().map(|calls| calls.addresses.clone()).unwrap_or_default(),
         };
         let smpp = Arc::clone(&started.smpp);
         let drain = config.node.drain.get();
-        let node = Self { ports, data_dir, smpp, started, api, databases, drain, _lock: lock };
+        let node = Self { ports, data_dir, smpp, started, calls, api, databases, drain, _lock: lock };
         node.ready().await?;
         Ok(node)
     }
 
     /// How the node ends by itself: a supervisor at the top of its tree gave up.
     pub(crate) async fn ended(&self) -> Failure {
+        let calls = async {
+            match &self.calls {
+                Some(calls) => calls.supervisor.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         let exit = tokio::select! {
             exit = self.started.supervisor.ended() => exit,
+            exit = calls => exit,
             exit = self.api.ended() => exit,
         };
         match exit {
@@ -108,6 +125,10 @@ impl Node {
         tracing::info!(within = ?self.drain, "draining");
         // Whoever finds the file expects a node that takes work.
         let _ = std::fs::remove_file(self.data_dir.ports());
+        // The log of both is committed by the SMPP side's committer: calls end first.
+        if let Some(calls) = self.calls {
+            calls.drain(self.drain).await;
+        }
         self.started.drain(self.drain).await;
         self.api.stop().await;
         self.databases.close().await;
@@ -133,11 +154,12 @@ impl Node {
             in_doubt = found.in_doubt,
             enroute = found.enroute,
             outbox = found.outbox,
-            "messages of the last run"
+            calls = self.calls.as_ref().map_or(0, |calls| calls.recovered),
+            "messages and calls of the last run"
         );
-        let Ports { api, metrics, smpp, smpp_tls } = &self.ports;
+        let Ports { api, metrics, smpp, smpp_tls, sip } = &self.ports;
         let data_dir = self.data_dir.path().display();
-        tracing::info!(%api, %metrics, ?smpp, ?smpp_tls, %data_dir, engine = self.databases.store.engine(), "ready");
+        tracing::info!(%api, %metrics, ?smpp, ?smpp_tls, ?sip, %data_dir, engine = self.databases.store.engine(), "ready");
         Ok(())
     }
 }
@@ -168,6 +190,43 @@ fn tree_options(
         log: MessageLog::new(Arc::new(SqlLog::new(databases.log.clone())), limits),
         tls: tls.map(|tls| Arc::new(tls.clone())),
     }
+}
+
+/// What the tree of calls is built from, where SIP is spoken at all.
+async fn call_options(
+    smpp: &tree::Options,
+    databases: &Databases,
+    root_key: &RootKey,
+) -> Result<Option<sip::tree::Options>, Failure> {
+    let options = &smpp.config.sip;
+    if options.listen.is_empty() {
+        return Ok(None);
+    }
+    let now = smpp.clock.now();
+    let cookie_keys = cookie_key::load_or_create(&databases.store, root_key, now).await.map_err(Failure::run)?;
+    Ok(Some(sip::tree::Options {
+        config: smpp.config.clone(),
+        clock: Arc::clone(&smpp.clock),
+        random: smpp.random.clone(),
+        net: Arc::clone(&smpp.net),
+        registry: smpp.registry.clone(),
+        metrics: smpp.metrics.clone(),
+        source: sip::configuration::Source { db: databases.store.clone(), poll: smpp.config.store.poll.get() },
+        log: smpp.log.clone(),
+        cookie_keys,
+        tls: load_sip_tls(options)?,
+    }))
+}
+
+/// The certificate of SIP's TLS listeners, when there are any.
+fn load_sip_tls(options: &SipOptions) -> Result<Option<ServerTls>, Failure> {
+    if !options.listen.iter().any(|listener| listener.transport == Transport::Tls) {
+        return Ok(None);
+    }
+    let clients = (!options.tls_client_ca.as_os_str().is_empty())
+        .then(|| ClientAuthority { ca_pem: options.tls_client_ca.clone(), required: true });
+    let loaded = ServerTls::load_with_clients(&options.tls_certificate, &options.tls_key, clients);
+    loaded.map(Some).map_err(|error| Failure::run(format!("sip.tls_certificate, sip.tls_key: {error}")))
 }
 
 /// The certificate of the TLS listeners, when there are any.

@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     Step {
         version: 1,
         name: "customers",
@@ -42,6 +42,12 @@ const STEPS: [Step; 5] = [
         name: "voice",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0003_voice.sql"),
+    },
+    Step {
+        version: 4,
+        name: "cookie_keys",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0004_cookie_keys.sql"),
     },
     Step {
         version: 1001,

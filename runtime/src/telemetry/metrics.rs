@@ -37,6 +37,13 @@ impl Metrics {
         Self::default()
     }
 
+    /// Whatever tells its numbers when it is asked. Its names must be its own.
+    pub fn register(&self, collector: impl Collector + 'static) {
+        if let Err(error) = self.0.registry.register(Box::new(collector)) {
+            panic!("{error}");
+        }
+    }
+
     /// A counter.
     pub fn counter(&self, name: &'static str, help: &'static str) -> IntCounter {
         self.once(name, || IntCounter::new(name, help))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use runtime::clock::Timestamp;
+use runtime::log::Reason;
 use sip::proxy;
 use sip::transaction::{Machine, ServerInvite};
 use sip::{HeaderId, Message, NameAddr, StatusCode, Uri, Via};
@@ -67,7 +68,7 @@ impl Worker {
                 self.memory.candidates = found;
                 plan
             }
-            None => Err(Refusal { status: StatusCode::NOT_FOUND, reason: "no_number" }),
+            None => Err(Refusal { status: StatusCode::NOT_FOUND, reason: Reason::NoRoute, detail: "not a number" }),
         };
         let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
         let within = trunk.and_then(|trunk| snapshot.trunk(trunk)).is_none_or(|trunk| {
@@ -122,7 +123,7 @@ impl Worker {
         let channel = plan.trunk().and_then(|trunk| trunk.usage.take_channel(trunk.config.channels));
         channel.ok_or_else(|| {
             self.counters.over_channels.add(1);
-            Refusal { status: super::FULL, reason: "capacity" }
+            Refusal { status: super::FULL, reason: Reason::Capacity, detail: "all channels of the trunk are in use" }
         })
     }
 

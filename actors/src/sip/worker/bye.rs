@@ -1,6 +1,7 @@
 //! Calls that we end ourselves.
 
 use bytes::Bytes;
+use runtime::log::Reason;
 use sip::proxy::{BranchId, Input as CallInput};
 use sip::{CSeq, HeaderId, List, Message, Method, NameAddr, Request, StatusCode};
 use uuid::Uuid;
@@ -26,7 +27,7 @@ struct Own<'a> {
 
 impl Worker {
     /// Ends a call: a BYE to both sides of one that is up, a refusal to the caller of one that is not.
-    pub(super) fn hang_up(&mut self, id: Uuid, reason: &'static str, turn: &mut Turn<'_>) {
+    pub(super) fn hang_up(&mut self, id: Uuid, reason: Reason, turn: &mut Turn<'_>) {
         let Some(dialog) = self.dialogs.get(&id) else { return };
         if !dialog.confirmed {
             let early = |call: &super::call::Call| call.dialog == id && call.kind == Kind::Initial;

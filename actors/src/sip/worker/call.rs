@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use runtime::log::Reason;
 use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
 use sip::timer_wheel::TimerId;
 use sip::transaction::{ClientInvite, Event, Machine};
@@ -14,6 +15,7 @@ use super::{Hand, TAG_LEN, Turn, Worker, receive};
 use crate::sip::dialog::End;
 use crate::sip::event::{Attempted, CallEvent, Ended, What};
 use crate::sip::flow::Flow;
+use crate::sip::live_call::outcome;
 use crate::sip::routing::Plan;
 use crate::sip::transactions::{CallId, Now, Owner, TransactionId, Wake};
 use crate::sip::usage::Channel;
@@ -278,10 +280,11 @@ impl Worker {
             attempt.channel = None;
         }
         let Some(Way::Plan { plan, .. }) = call.setup.as_deref().map(|setup| &setup.way) else { return };
-        let Some((hop, ..)) = plan.hop(attempt.hop) else { return };
+        let Some((hop, vendor, _)) = plan.hop(attempt.hop) else { return };
         let attempted = Attempted {
             attempt: u8::try_from(branch.index()).unwrap_or(u8::MAX),
             vendor: hop.vendor,
+            vendor_id: Some(vendor.config.id),
             address: attempt.flow.peer,
             callee: attempt.callee.clone(),
             rate: hop.rate,
@@ -354,20 +357,9 @@ impl Worker {
             _ => call.attempts.last().map(|_| End::Callee),
         };
         self.dialogs.remove(&dialog);
-        let ended = Ended { status, reason: reason(status), by };
+        // The last word is the last vendor's, or nobody was asked for want of room.
+        let reason = if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), true) };
+        let ended = Ended { status, reason, by };
         turn.out.events.push(CallEvent { dialog, at: turn.now, what: What::Ended(ended) });
-    }
-}
-
-/// The word of the call record for a final status other than 2xx.
-fn reason(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        487 => "cancelled",
-        486 | 600 => "busy",
-        408 | 480 => "no_answer",
-        503 => "capacity",
-        404 | 484 | 604 => "no_number",
-        500..600 => "vendor_failure",
-        _ => "rejected",
     }
 }

@@ -150,7 +150,7 @@ impl Worker {
             edits.set_request_uri(NameAddr::parse(last).ok()?.uri).ok()?;
             edits.remove_element(last).ok()?;
         } else if leave.own_routes > 0 {
-            (0..leave.own_routes.min(1)).try_for_each(|_| edits.pop_route()).ok()?;
+            edits.pop_routes(leave.own_routes).ok()?;
         }
         self.edited(&edits)
     }

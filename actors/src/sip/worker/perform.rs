@@ -5,7 +5,7 @@ use sip::proxy::Input as CallInput;
 use sip::transaction::{Action, Client, Ended, Event, Failure, Machine};
 use sip::{CSeq, HeaderId, Limits, Message, Method, Response, StatusCode, Via, write};
 
-use super::{Hand, Turn, Worker, sender};
+use super::{Hand, Turn, Worker};
 use crate::sip::flow::Outbound;
 use crate::sip::transactions::{Owner, TransactionId};
 
@@ -97,7 +97,7 @@ impl Worker {
             return;
         }
         let octets = transaction.message.clone();
-        turn.out.messages.push(Outbound { flow: transaction.flow, octets, sender: sender(id) });
+        turn.out.messages.push(Outbound { flow: transaction.flow, octets, sender: self.sender(id) });
     }
 
     /// The 100 is made of the request, which is what a server transaction stores until there is a better response.
@@ -117,14 +117,14 @@ impl Worker {
         };
         let trying = Response { source: Some(source), ..Response::new(StatusCode::TRYING) };
         let Some(octets) = self.written(|out| trying.write(request, out).is_ok()) else { return };
-        turn.out.messages.push(Outbound { flow, octets, sender: sender(id) });
+        turn.out.messages.push(Outbound { flow, octets, sender: self.sender(id) });
     }
 
     fn send_ack(&mut self, id: TransactionId, hand: Hand<'_>, turn: &mut Turn<'_>) {
         let Some((response, _)) = hand.message else { return };
         let Some((flow, invite)) = self.stored_request(id) else { return };
         let Some(octets) = self.written(|out| write::ack(&invite, response, out).is_ok()) else { return };
-        turn.out.messages.push(Outbound { flow, octets, sender: sender(id) });
+        turn.out.messages.push(Outbound { flow, octets, sender: self.sender(id) });
     }
 
     /// A CANCEL goes the way of its INVITE, in a transaction of its own that concerns nobody (9.1).

@@ -1,5 +1,6 @@
 //! Requests other than INVITE and ACK that are passed on within a dialog: one transaction to each side.
 
+use runtime::log::Reason;
 use sip::proxy::forward::{self, NonInvite};
 use sip::transaction::{Event, Failure};
 use sip::{Edits, Method, StatusCode};
@@ -76,7 +77,7 @@ impl Worker {
             return;
         }
         self.dialogs.remove(&relay.dialog);
-        let ended = Ended { status: StatusCode::OK, reason: "answered", by: Some(by) };
+        let ended = Ended { status: StatusCode::OK, reason: Reason::Answered, by: Some(by) };
         turn.out.events.push(CallEvent { dialog: relay.dialog, at, what: What::Ended(ended) });
     }
 }

@@ -50,7 +50,7 @@ fn a_new_target_is_used() {
     let sent = node.receive(CUSTOMER, update);
     let moved = text(&response(&sent[0], 200, "x")).replace("callee@198.51.100.1:5060", "moved@198.51.100.1:5098");
     node.receive(VENDORS[0], moved);
-    let sent = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, "operator")]);
+    let sent = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, runtime::log::Reason::Operator)]);
     assert_eq!(words(&sent), ["BYE>192.0.2.10:5099", "BYE>198.51.100.1:5098"]);
     assert!(sent[1].text().starts_with("BYE sip:moved@198.51.100.1:5098 SIP/2.0"), "{}", sent[1].text());
 }

@@ -38,9 +38,9 @@ fn what_known_sources_may_ask() {
 #[test]
 fn refusals() {
     let cases = [
-        ("19001234", "403", "destination_denied"),
-        ("alice", "404", "no_number"),
-        ("8821234", "403", "high_cost_blocked"),
+        ("19001234", "403", "not_allowed"),
+        ("alice", "404", "no_route"),
+        ("8821234", "403", "not_allowed"),
     ];
     for (number, expected, reason) in cases {
         let mut voice = crate::sip::testing::voice();
@@ -60,7 +60,7 @@ fn a_suspended_customer() {
     let mut node = Node::with(voice);
     let sent = node.receive(CUSTOMER, invite("a", "1555"));
     assert_eq!(sent[1].word(), "403");
-    assert_eq!(node.happened()[1], "ended 403 customer_suspended None");
+    assert_eq!(node.happened()[1], "ended 403 not_allowed None");
 }
 
 #[test]

@@ -1,0 +1,293 @@
+//! What the actors of calls share: configuration, the log, and the ways to workers and dialogs.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use runtime::clock::SharedClock;
+use runtime::log::{MessageLog, Reason};
+use runtime::random::Random;
+use runtime::registry::Registry;
+use sip::{HeaderId, Message, NotSip, Via};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::branch;
+use super::counters::Counters;
+use super::event::CallEvent;
+use super::flow::{Inbound, Undelivered};
+use super::live_call::LiveCall;
+use super::settings::Settings;
+use super::snapshot::Snapshot;
+use super::transport::stream::Streams;
+use super::transactions::Now;
+use super::worker::{Input, worker_of_sender};
+
+/// Batches that wait for a worker. What finds no room is dropped, as a network drops it: it comes again.
+const RING: usize = 1024;
+
+/// Everything that the actors of calls share.
+pub struct Calls {
+    /// What workers are told at their start.
+    pub settings: Arc<Settings>,
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// What workers count.
+    pub counters: Arc<Counters>,
+    /// Where records of calls go.
+    pub log: MessageLog,
+    /// Names and the live tree.
+    pub registry: Registry,
+    /// Wall time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: Random,
+    /// New calls are refused: the node is stopping.
+    pub draining: AtomicBool,
+    /// Messages that found a worker's ring full.
+    pub ring_full: AtomicU64,
+    workers: Vec<Lane>,
+    births: mpsc::UnboundedSender<Birth>,
+    unborn: tokio::sync::Mutex<mpsc::UnboundedReceiver<Birth>>,
+    hasher: RandomState,
+    streams: OnceLock<Streams>,
+}
+
+/// What belongs to one worker and outlives its incarnations.
+struct Lane {
+    ring: mpsc::Sender<Vec<Input>>,
+    receiver: Arc<tokio::sync::Mutex<mpsc::Receiver<Vec<Input>>>>,
+    dialogs: Mutex<HashMap<Uuid, mpsc::UnboundedSender<ToDialog>>>,
+}
+
+/// What a dialog's actor is told.
+#[derive(Debug)]
+pub enum ToDialog {
+    /// What the worker saw.
+    Events(Vec<CallEvent>),
+    /// The worker has begun anew and knows of no dialog.
+    WorkerRestarted,
+}
+
+/// A dialog whose actor is to be started.
+#[derive(Debug)]
+pub struct Birth {
+    /// The call.
+    pub call: LiveCall,
+    /// Which worker serves it.
+    pub worker: usize,
+    /// What it is told.
+    pub receiver: mpsc::UnboundedReceiver<ToDialog>,
+    /// As the worker needs it, once the call is up.
+    pub dialog: Option<super::dialog::Dialog>,
+}
+
+/// What [`Calls`] is made of.
+pub struct Parts {
+    /// What workers are told at their start.
+    pub settings: Settings,
+    /// The configuration at the start.
+    pub snapshot: Snapshot,
+    /// Where records of calls go.
+    pub log: MessageLog,
+    /// Names and the live tree.
+    pub registry: Registry,
+    /// Wall time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: Random,
+    /// Workers.
+    pub workers: usize,
+}
+
+impl Calls {
+    /// The shared part of a node's calls.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let (births, unborn) = mpsc::unbounded_channel();
+        let lane = |_| {
+            let (ring, receiver) = mpsc::channel(RING);
+            let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+            Lane { ring, receiver, dialogs: Mutex::default() }
+        };
+        Arc::new(Self {
+            settings: Arc::new(parts.settings),
+            snapshot: Arc::new(ArcSwap::from_pointee(parts.snapshot)),
+            counters: Arc::default(),
+            log: parts.log,
+            registry: parts.registry,
+            clock: parts.clock,
+            random: parts.random,
+            draining: AtomicBool::new(false),
+            ring_full: AtomicU64::new(0),
+            workers: (0..parts.workers.max(1)).map(lane).collect(),
+            births,
+            unborn: tokio::sync::Mutex::new(unborn),
+            hasher: RandomState::new(),
+            streams: OnceLock::new(),
+        })
+    }
+
+    /// Says which streams carry what goes by TCP and TLS.
+    pub fn carry_streams(&self, streams: Streams) {
+        // Once, at the start.
+        let _ = self.streams.set(streams);
+    }
+
+    /// What carries messages over TCP and TLS.
+    pub fn streams(&self) -> Option<&Streams> {
+        self.streams.get()
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        Now { instant: Instant::now().into_std(), wall: self.clock.now() }
+    }
+
+    /// Which worker a message is for: a request goes by its Call-ID, always; a response to where its branch was made.
+    pub fn worker_of(&self, message: &Message) -> usize {
+        if !message.is_request() {
+            let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
+            let ours = via.and_then(|via| branch::read(self.settings.seed, via.branch?));
+            return ours.map_or(0, |ours| usize::from(ours.worker)) % self.workers.len();
+        }
+        self.worker_of_call(message.value(HeaderId::CallId).unwrap_or_default())
+    }
+
+    fn worker_of_call(&self, call_id: &[u8]) -> usize {
+        let hash = usize::try_from(self.hasher.hash_one(call_id) >> 32).unwrap_or_default();
+        hash % self.workers.len()
+    }
+
+    /// Gives a batch to a worker; what finds no room is lost and counted.
+    pub fn hand_over(&self, worker: usize, batch: Vec<Input>) {
+        let Some(lane) = self.workers.get(worker) else { return };
+        if let Err(refused) = lane.ring.try_send(batch) {
+            let lost = refused.into_inner().len();
+            self.ring_full.fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// A message of a worker could not be sent.
+    pub fn undelivered(&self, undelivered: Undelivered) {
+        if let Some(sender) = undelivered.sender {
+            self.hand_over(worker_of_sender(sender), vec![Input::Undelivered(undelivered)]);
+        }
+    }
+
+    /// What came over a stream goes to its worker; false when that has no room.
+    pub fn deliver(&self, inbound: Inbound) -> bool {
+        let Some(message) = self.read(inbound.octets) else { return true };
+        let worker = self.worker_of(&message);
+        let Some(lane) = self.workers.get(worker) else { return false };
+        lane.ring.try_send(vec![Input::Message(inbound.flow, message)]).is_ok()
+    }
+
+    /// A message, unless it is none.
+    pub fn read(&self, octets: Bytes) -> Option<Message> {
+        match Message::parse_datagram(octets, &self.settings.limits) {
+            Ok(message) => Some(message),
+            Err(NotSip::KeepAlive) => None,
+            Err(_) => {
+                self.counters.not_sip.add(1);
+                None
+            }
+        }
+    }
+
+    /// What waits for a worker, to be held by its one incarnation.
+    pub fn receiver(&self, worker: usize) -> Option<Arc<tokio::sync::Mutex<mpsc::Receiver<Vec<Input>>>>> {
+        self.workers.get(worker).map(|lane| Arc::clone(&lane.receiver))
+    }
+
+    /// Calls that live, early ones too.
+    pub fn live(&self) -> usize {
+        self.workers.iter().map(|lane| lane.dialogs.lock().len()).sum()
+    }
+
+    /// Ends a call; false when there is none of this number.
+    pub fn hang_up(&self, dialog: Uuid, reason: Reason) -> bool {
+        let holds = |lane: &Lane| lane.dialogs.lock().contains_key(&dialog);
+        let worker = self.workers.iter().position(holds);
+        worker.inspect(|worker| self.hand_over(*worker, vec![Input::HangUp(dialog, reason)])).is_some()
+    }
+
+    /// Gives a worker's events to the dialogs that they are of; a call that begins gets its actor.
+    pub fn tell(&self, worker: usize, events: &mut Vec<CallEvent>) {
+        let Some(lane) = self.workers.get(worker) else { return };
+        let mut events = events.drain(..).peekable();
+        while let Some(first) = events.next() {
+            let id = first.dialog;
+            let mut of_one = vec![first];
+            while let Some(next) = events.next_if(|next| next.dialog == id) {
+                of_one.push(next);
+            }
+            self.tell_one(lane, worker, id, of_one);
+        }
+    }
+
+    fn tell_one(&self, lane: &Lane, worker: usize, id: Uuid, mut events: Vec<CallEvent>) {
+        let mut dialogs = lane.dialogs.lock();
+        if let Some(dialog) = dialogs.get(&id) {
+            // A dialog that is gone has written its record.
+            let _ = dialog.send(ToDialog::Events(events));
+            return;
+        }
+        let Some(CallEvent { what: super::event::What::Started(_), .. }) = events.first() else { return };
+        let first = events.remove(0);
+        let super::event::What::Started(started) = first.what else { return };
+        let Some(call) = LiveCall::begin(id, self.settings.node, first.at, *started) else { return };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        if !events.is_empty() {
+            let _ = sender.send(ToDialog::Events(events));
+        }
+        dialogs.insert(id, sender);
+        drop(dialogs);
+        self.give_birth(Birth { call, worker, receiver, dialog: None });
+    }
+
+    /// A call of an earlier process goes on.
+    pub fn adopt(&self, call: LiveCall, dialog: super::dialog::Dialog) {
+        let worker = self.worker_of_call(&dialog.call_id);
+        let Some(lane) = self.workers.get(worker) else { return };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        lane.dialogs.lock().insert(call.id(), sender);
+        self.hand_over(worker, vec![Input::Recovered(Box::new(dialog.clone()))]);
+        self.give_birth(Birth { call, worker, receiver, dialog: Some(dialog) });
+    }
+
+    fn give_birth(&self, birth: Birth) {
+        // The receiver is in this struct.
+        let _ = self.births.send(birth);
+    }
+
+    /// The next dialog whose actor is to be started.
+    pub async fn next_birth(&self) -> Option<Birth> {
+        self.unborn.lock().await.recv().await
+    }
+
+    /// A dialog has written its record.
+    pub fn forget(&self, worker: usize, dialog: Uuid) {
+        if let Some(lane) = self.workers.get(worker) {
+            lane.dialogs.lock().remove(&dialog);
+        }
+    }
+
+    /// A worker begins anew: its dialogs tell it of themselves.
+    pub fn worker_restarted(&self, worker: usize) {
+        let Some(lane) = self.workers.get(worker) else { return };
+        for dialog in lane.dialogs.lock().values() {
+            let _ = dialog.send(ToDialog::WorkerRestarted);
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Configuration of voice into effect: read when its version grows, swapped whole.
+//!
+//! Owns: the snapshot that calls are routed by. Its key is `sip_configuration:main:0`, its parent the `sip` supervisor,
+//! its restart policy permanent. A crash loses nothing: the snapshot stays, and the next incarnation reads again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use runtime::model::Voice;
+use runtime::registry::{ActorName, Observation, Observe};
+use runtime::store::{Db, Error, messaging, voice};
+use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
+use tokio::time::{Instant, sleep};
+
+use super::calls::Calls;
+use super::snapshot::Snapshot;
+
+/// Wait after the database could not be asked.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Where configuration comes from.
+#[derive(Clone)]
+pub struct Source {
+    /// Configuration database.
+    pub db: Db,
+    /// How often its version is compared.
+    pub poll: Duration,
+}
+
+impl Source {
+    /// Everything, at one version.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn load(&self) -> Result<Voice, Error> {
+        voice::load(&self.db).await
+    }
+}
+
+#[derive(Default)]
+struct Face {
+    version: AtomicI64,
+    swaps: AtomicU64,
+}
+
+/// The actor as a child of the `sip` supervisor.
+pub fn child_spec(calls: Arc<Calls>, source: Source) -> ChildSpec {
+    let face = Arc::new(Face::default());
+    let start = Start::task(move |seat: Seat| {
+        let (calls, source, face) = (Arc::clone(&calls), source.clone(), Arc::clone(&face));
+        async move {
+            let _registration = seat.register(observe(&face));
+            tokio::select! {
+                () = follow(&calls, &source, &face) => {}
+                () = seat.shutdown.requested() => {}
+            }
+            Ok::<(), BoxError>(())
+        }
+    });
+    ChildSpec::new(ActorName::new("sip_configuration", "main"), Restart::Permanent, start)
+}
+
+async fn follow(calls: &Calls, source: &Source, face: &Face) {
+    let mut blind = false;
+    loop {
+        match refresh(calls, source, face).await {
+            Ok(()) => {
+                if std::mem::take(&mut blind) {
+                    tracing::info!("the configuration of voice can be read again");
+                }
+                sleep(source.poll).await;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut blind, true) {
+                    tracing::error!(%error, "the configuration of voice cannot be read, the last one stays");
+                }
+                sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+async fn refresh(calls: &Calls, source: &Source, face: &Face) -> Result<(), Error> {
+    let in_force = calls.snapshot.load().version;
+    face.version.store(in_force, Ordering::Relaxed);
+    if messaging::version(&source.db).await? == in_force {
+        return Ok(());
+    }
+    let voice = source.load().await?;
+    let before = calls.snapshot.load_full();
+    // A million entries take a third of a second to be sorted: no work for a thread that others wait for.
+    let built = tokio::task::spawn_blocking(move || {
+        Snapshot::new(voice, Some(&before), &|_| Vec::new(), Instant::now().into_std())
+    });
+    let Ok(snapshot) = built.await else { return Ok(()) };
+    let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
+    calls.snapshot.store(Arc::new(snapshot));
+    face.version.store(version, Ordering::Relaxed);
+    face.swaps.fetch_add(1, Ordering::Relaxed);
+    tracing::info!(version, trunks, vendors, "configuration of voice in force");
+    Ok(())
+}
+
+fn observe(face: &Arc<Face>) -> Observe {
+    let face = Arc::clone(face);
+    Arc::new(move || Observation {
+        state: "following".into(),
+        queue_depth: 0,
+        counters: vec![
+            ("version", face.version.load(Ordering::Relaxed).try_into().unwrap_or_default()),
+            ("swaps", face.swaps.load(Ordering::Relaxed)),
+        ],
+        note: None,
+    })
+}

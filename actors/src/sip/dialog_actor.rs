@@ -1,0 +1,149 @@
+//! The actor of a dialog: its time and its money.
+//!
+//! Owns: the call's record, its channels, how long it may last. Its key is `dialog:ID:0`, its parent a shard of the
+//! `dialogs` supervisor, its restart policy transient: what it knows lives beside it, and its next incarnation goes on
+//! where it stopped. It ends with the call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use runtime::log::Reason;
+use runtime::registry::{ActorName, Observation, Observe};
+use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
+
+use super::calls::{Birth, Calls, ToDialog};
+use super::dialog::Dialog;
+use super::event::What;
+use super::live_call::{Effect, LiveCall};
+use super::worker::Input;
+
+/// What outlives an incarnation.
+struct Kept {
+    call: LiveCall,
+    dialog: Option<Dialog>,
+    receiver: mpsc::UnboundedReceiver<ToDialog>,
+}
+
+/// What operators see.
+struct Face {
+    id: Uuid,
+    confirmed: AtomicBool,
+}
+
+/// A dialog as a child of its supervisor.
+pub fn child_spec(calls: Arc<Calls>, birth: Birth) -> ChildSpec {
+    let Birth { call, worker, receiver, dialog } = birth;
+    let face = Arc::new(Face { id: call.id(), confirmed: AtomicBool::new(dialog.is_some()) });
+    let name = name(call.id());
+    let kept = Arc::new(Mutex::new(Kept { call, dialog, receiver }));
+    let start = Start::task(move |seat: Seat| {
+        let (calls, kept, face) = (Arc::clone(&calls), Arc::clone(&kept), Arc::clone(&face));
+        async move { run(&seat, &calls, worker, (&kept, &face)).await }
+    });
+    ChildSpec::new(name, Restart::Transient, start)
+}
+
+/// The name of a dialog's actor.
+pub fn name(dialog: Uuid) -> ActorName {
+    ActorName::new("dialog", dialog.to_string())
+}
+
+async fn run(
+    seat: &Seat,
+    calls: &Calls,
+    worker: usize,
+    (kept, face): (&Mutex<Kept>, &Arc<Face>),
+) -> Result<(), BoxError> {
+    let _registration = seat.register(observe(face));
+    let mut kept = kept.lock().await;
+    loop {
+        let Kept { call, receiver, .. } = &mut *kept;
+        let deadline = call.deadline().map(Instant::from_std);
+        let told = tokio::select! {
+            told = receiver.recv() => told,
+            () = at(deadline) => {
+                calls.hang_up(call.id(), Reason::MaxDuration);
+                // It has that much time to be heard of; then it is asked again.
+                kept.call.postpone(PATIENCE);
+                continue;
+            }
+            () = seat.shutdown.requested() => return Ok(()),
+        };
+        match told {
+            Some(ToDialog::Events(events)) => {
+                for event in events {
+                    if let What::Answered(answered) = &event.what {
+                        kept.dialog = Some(answered.dialog.clone());
+                        face.confirmed.store(true, Ordering::Relaxed);
+                    } else if let What::Refreshed(dialog) = &event.what {
+                        kept.dialog = Some(Dialog::clone(dialog));
+                    }
+                    let effect = kept.call.apply(event);
+                    if perform(calls, worker, kept.call.id(), effect) {
+                        return Ok(());
+                    }
+                }
+            }
+            Some(ToDialog::WorkerRestarted) => {
+                if let Some(dialog) = &kept.dialog {
+                    calls.hand_over(worker, vec![Input::Recovered(Box::new(dialog.clone()))]);
+                } else if lost(calls, worker, &mut kept.call) {
+                    return Ok(());
+                }
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Time between two demands to end a call that has lasted long enough.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// A call that was not up is over with the worker that held its transactions.
+fn lost(calls: &Calls, worker: usize, call: &mut LiveCall) -> bool {
+    let ended = super::event::Ended {
+        status: sip::StatusCode::SERVER_INTERNAL_ERROR,
+        reason: Reason::Recovered,
+        by: None,
+    };
+    let effect = call.end(ended, calls.now());
+    perform(calls, worker, call.id(), Some(effect))
+}
+
+/// Writes what is to be written; true when that was the last.
+fn perform(calls: &Calls, worker: usize, id: Uuid, effect: Option<Effect>) -> bool {
+    match effect {
+        None => false,
+        Some(Effect::Record(record)) => {
+            if let Err(dropped) = calls.log.put_dialog(record) {
+                tracing::warn!(dialog = %id, %dropped, "a restart would not know this call");
+            }
+            false
+        }
+        Some(Effect::Cdr(cdr, attempts)) => {
+            calls.log.put_cdr(*cdr, attempts);
+            calls.forget(worker, id);
+            true
+        }
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn observe(face: &Arc<Face>) -> Observe {
+    let face = Arc::clone(face);
+    Arc::new(move || Observation {
+        state: if face.confirmed.load(Ordering::Relaxed) { "confirmed" } else { "early" }.into(),
+        queue_depth: 0,
+        counters: Vec::new(),
+        note: Some(face.id.to_string()),
+    })
+}

@@ -1,0 +1,330 @@
+//! Time and money of one call: what its record will say, how long it may last, and what it holds.
+//!
+//! Pure. The dialog's actor feeds it with what the worker saw and does what it asks for. All of it but the channels can
+//! be written down and read by another process, which then ends the call with the one record that it gets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use runtime::clock::Timestamp;
+use runtime::log::{Attempt, CallDirection, Cdr, Dialog as Record, EndedBy, Reason};
+use runtime::model::Money;
+use serde::{Deserialize, Serialize};
+use sip::StatusCode;
+use uuid::Uuid;
+
+use super::dialog::{Dialog, End};
+use super::event::{Attempted, CallEvent, Ended, Started, What};
+use super::routing::Direction;
+use super::transactions::Now;
+use super::usage::Channel;
+
+/// Octets of a number or Call-ID in a record; longer ones are cut.
+const TEXT_MAX: usize = 255;
+
+/// A call that began and has not ended.
+#[derive(Debug)]
+pub struct LiveCall {
+    /// What outlives the process.
+    kept: Kept,
+    /// When it was answered, by the clock that never jumps; none of a call of an earlier process.
+    answered: Option<Instant>,
+    /// When it has lasted long enough.
+    deadline: Option<Instant>,
+    ringing: Option<Now>,
+    started: Instant,
+    /// The trunk's and the vendor's.
+    channels: Vec<Channel>,
+}
+
+/// What the next process is told of a call that is up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    id: Uuid,
+    node: u16,
+    customer: Uuid,
+    trunk: Uuid,
+    vendor: Option<Uuid>,
+    inbound: bool,
+    source: SocketAddr,
+    call_id: String,
+    caller: String,
+    callee: String,
+    callee_sent: String,
+    started_at: i64,
+    ringing_at: Option<i64>,
+    answered_at: Option<i64>,
+    pdd_us: Option<u64>,
+    prefix: String,
+    rate: i64,
+    max_duration_ms: u64,
+    attempts: Vec<Tried>,
+    dialog: Option<Dialog>,
+    recovered: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Tried {
+    vendor: Uuid,
+    gateway: String,
+    started_at: i64,
+    ended_at: i64,
+    pdd_us: Option<u64>,
+    status: u16,
+    received: bool,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write or replace the record of a call that is up.
+    Record(Record),
+    /// Write the call's record; nothing comes after it.
+    Cdr(Box<Cdr>, Vec<Attempt>),
+}
+
+/// A record of a call that this program cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("the record of dialog {id} cannot be read: {error}")]
+pub struct Unreadable {
+    /// Which.
+    pub id: Uuid,
+    /// Why.
+    pub error: postcard::Error,
+}
+
+impl LiveCall {
+    /// A call whose INVITE was admitted; `None` when its trunk is not in the snapshot it names.
+    pub fn begin(id: Uuid, node: u16, at: Now, started: Started) -> Option<Self> {
+        let trunk = started.snapshot.trunk(started.trunk)?;
+        let max_duration = trunk.config.max_duration;
+        let kept = Kept {
+            id,
+            node,
+            customer: trunk.config.customer,
+            trunk: trunk.config.id,
+            vendor: None,
+            inbound: started.direction == Direction::Inbound,
+            source: started.source,
+            call_id: cut(started.call_id),
+            caller: cut(started.caller),
+            callee: cut(started.callee),
+            callee_sent: String::new(),
+            started_at: at.wall.micros(),
+            ringing_at: None,
+            answered_at: None,
+            pdd_us: None,
+            prefix: String::new(),
+            rate: 0,
+            max_duration_ms: u64::try_from(max_duration.as_millis()).unwrap_or(u64::MAX),
+            attempts: Vec::new(),
+            dialog: None,
+            recovered: false,
+        };
+        let channels = started.channel.into_iter().collect();
+        Some(Self { kept, answered: None, deadline: None, ringing: None, started: at.instant, channels })
+    }
+
+    /// A call of an earlier process, from what that wrote down.
+    ///
+    /// # Errors
+    /// [`Unreadable`] when it was written in another form, or is damaged.
+    pub fn recover(record: &Record, now: Now) -> Result<(Self, Dialog), Unreadable> {
+        let unreadable = |error| Unreadable { id: record.id, error };
+        let mut kept: Kept = postcard::from_bytes(&record.state).map_err(unreadable)?;
+        let dialog = kept.dialog.clone();
+        let dialog = dialog.ok_or_else(|| unreadable(postcard::Error::DeserializeUnexpectedEnd))?;
+        kept.recovered = true;
+        let up = now.wall.since(record.answered_at);
+        let max = std::time::Duration::from_millis(kept.max_duration_ms);
+        let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
+        let call =
+            Self { kept, answered: None, deadline, ringing: None, started: now.instant, channels: Vec::new() };
+        Ok((call, dialog))
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> Uuid {
+        self.kept.id
+    }
+
+    /// `ringing`, `up`, in a word.
+    pub const fn state(&self) -> &'static str {
+        if self.kept.answered_at.is_some() { "confirmed" } else { "early" }
+    }
+
+    /// Who calls whom, for operators: numbers are cut by whoever shows them.
+    pub fn parties(&self) -> (&str, &str) {
+        (&self.kept.caller, &self.kept.callee)
+    }
+
+    /// The trunk, and the vendor that has it.
+    pub const fn between(&self) -> (Uuid, Option<Uuid>) {
+        (self.kept.trunk, self.kept.vendor)
+    }
+
+    /// When it began, and when it was answered.
+    pub fn times(&self) -> (Timestamp, Option<Timestamp>) {
+        let time = Timestamp::from_micros;
+        (time(self.kept.started_at), self.kept.answered_at.map(time))
+    }
+
+    /// When it has lasted as long as it may.
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Moves the deadline: the end was asked for, and is asked for again when nothing came of it.
+    pub fn postpone(&mut self, by: std::time::Duration) {
+        self.deadline = self.deadline.map(|deadline| deadline + by);
+    }
+
+    /// Takes in what the worker saw.
+    pub fn apply(&mut self, event: CallEvent) -> Option<Effect> {
+        let at = event.at;
+        match event.what {
+            What::Started(_) => None,
+            What::Ringing => {
+                self.ringing = Some(at);
+                self.kept.ringing_at = Some(at.wall.micros());
+                self.kept.pdd_us = Some(micros(at.instant.saturating_duration_since(self.started)));
+                None
+            }
+            What::Attempted(attempted) => {
+                self.attempted(*attempted, at);
+                None
+            }
+            What::Answered(answered) => {
+                self.channels.extend(answered.channel);
+                self.answered = Some(at.instant);
+                self.kept.answered_at = Some(at.wall.micros());
+                self.kept.pdd_us.get_or_insert(micros(at.instant.saturating_duration_since(self.started)));
+                let max = std::time::Duration::from_millis(self.kept.max_duration_ms);
+                self.deadline = (!max.is_zero()).then(|| at.instant + max);
+                Some(self.record(answered.dialog, at))
+            }
+            What::Refreshed(dialog) => Some(self.record(*dialog, at)),
+            What::Ended(ended) => Some(self.end(ended, at)),
+        }
+    }
+
+    fn attempted(&mut self, attempted: Attempted, at: Now) {
+        let Some(vendor) = attempted.vendor_id else { return };
+        let pdd = attempted.ringing.map(|ringing| {
+            micros(ringing.instant.saturating_duration_since(attempted.started.instant))
+        });
+        self.kept.attempts.push(Tried {
+            vendor,
+            gateway: attempted.address.to_string(),
+            started_at: attempted.started.wall.micros(),
+            ended_at: at.wall.micros(),
+            pdd_us: pdd,
+            status: attempted.status.as_u16(),
+            received: attempted.received,
+        });
+        self.kept.vendor = Some(vendor);
+        self.kept.rate = attempted.rate.nanos();
+        let digits = super::number::digits(&attempted.callee);
+        self.kept.prefix = digits.get(..attempted.prefix_len.into()).unwrap_or_default().to_owned();
+        self.kept.callee_sent = attempted.callee;
+    }
+
+    fn record(&mut self, dialog: Dialog, at: Now) -> Effect {
+        self.kept.dialog = Some(dialog);
+        let state = postcard::to_allocvec(&self.kept).unwrap_or_default();
+        Effect::Record(Record {
+            id: self.kept.id,
+            node: self.kept.node,
+            answered_at: Timestamp::from_micros(self.kept.answered_at.unwrap_or(self.kept.started_at)),
+            updated_at: at.wall,
+            state: state.into(),
+        })
+    }
+
+    /// The record of the call. Its seconds are of the clock that never jumps, unless another process saw the answer.
+    pub fn end(&mut self, ended: Ended, at: Now) -> Effect {
+        self.channels.clear();
+        let kept = &self.kept;
+        let time = Timestamp::from_micros;
+        let up = match (self.answered, kept.answered_at) {
+            (Some(answered), _) => at.instant.saturating_duration_since(answered),
+            (None, Some(answered_at)) => at.wall.since(time(answered_at)),
+            (None, None) => std::time::Duration::ZERO,
+        };
+        let duration_ms = u64::try_from(up.as_millis()).unwrap_or(u64::MAX);
+        let text = |text: &str| Arc::<str>::from(text);
+        let by = |end: End| if end == End::Caller { EndedBy::Caller } else { EndedBy::Callee };
+        let cdr = Cdr {
+            id: kept.id,
+            node: kept.node,
+            customer: kept.customer,
+            trunk: kept.trunk,
+            vendor: kept.vendor,
+            direction: if kept.inbound { CallDirection::Inbound } else { CallDirection::Outbound },
+            source: kept.source,
+            call_id: text(&kept.call_id),
+            caller: text(&kept.caller),
+            callee: text(&kept.callee),
+            callee_sent: text(&kept.callee_sent),
+            started_at: time(kept.started_at),
+            ringing_at: kept.ringing_at.map(time),
+            answered_at: kept.answered_at.map(time),
+            ended_at: at.wall,
+            pdd_us: kept.pdd_us,
+            duration_ms,
+            billed_seconds: u32::try_from(duration_ms.div_ceil(1000)).unwrap_or(u32::MAX),
+            status: ended.status.as_u16(),
+            reason: ended.reason,
+            ended_by: ended.by.map_or(EndedBy::System, by),
+            prefix: text(&kept.prefix),
+            rate: Money::from_nanos(kept.rate),
+            retransmissions: None,
+            recovered: kept.recovered,
+            attempts: u16::try_from(kept.attempts.len()).unwrap_or(u16::MAX),
+        };
+        let attempts = (1..).zip(&kept.attempts).map(|(number, tried)| Attempt {
+            number,
+            vendor: tried.vendor,
+            gateway: text(&tried.gateway),
+            started_at: time(tried.started_at),
+            ended_at: time(tried.ended_at),
+            pdd_us: tried.pdd_us,
+            status: tried.received.then_some(tried.status),
+            reason: outcome(tried.status, tried.received),
+        });
+        Effect::Cdr(Box::new(cdr), attempts.collect())
+    }
+}
+
+/// The word for how an attempt, or a call that never came up, ended.
+pub fn outcome(status: u16, received: bool) -> Reason {
+    match status {
+        200..300 => Reason::Answered,
+        486 | 600 => Reason::Busy,
+        487 => Reason::Cancelled,
+        408 if !received => Reason::Timeout,
+        408 | 480 => Reason::NoAnswer,
+        503 if !received => Reason::Unreachable,
+        500..600 => Reason::VendorFailed,
+        _ => Reason::Rejected,
+    }
+}
+
+/// The status of a call that came up.
+pub const UP: StatusCode = StatusCode::OK;
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_MAX {
+        let end = (0..=TEXT_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

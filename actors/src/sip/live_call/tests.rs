@@ -1,0 +1,90 @@
+use std::time::Duration;
+
+use super::*;
+use crate::sip::testing::{CUSTOMER, Node, VENDORS, Within, invite, response};
+
+/// A call that is up and whose events are all applied.
+fn call(node: &mut Node) -> (LiveCall, Record, String) {
+    let sent = node.receive(CUSTOMER, invite("a", "+15551234"));
+    node.now = node.now.plus(Duration::from_millis(30));
+    node.receive(VENDORS[0], response(&sent[1], 180, "callee"));
+    node.now = node.now.plus(Duration::from_secs(5));
+    let sent = node.receive(VENDORS[0], response(&sent[1], 200, "callee"));
+    let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&sent[0]);
+    let mut events = std::mem::take(&mut node.events).into_iter();
+    let first = events.next().unwrap();
+    let What::Started(started) = first.what else { panic!("{first:?}") };
+    let mut call = LiveCall::begin(first.dialog, 7, first.at, *started).unwrap();
+    let mut record = None;
+    for event in events {
+        if let Some(Effect::Record(written)) = call.apply(event) {
+            record = Some(written);
+        }
+    }
+    (call, record.expect("an answered call has a record"), bye)
+}
+
+fn cdr(effect: Effect) -> (Cdr, Vec<Attempt>) {
+    match effect {
+        Effect::Cdr(cdr, attempts) => (*cdr, attempts),
+        Effect::Record(record) => panic!("{record:?}"),
+    }
+}
+
+#[test]
+fn what_the_record_says() {
+    let mut node = Node::new();
+    let (mut call, _, bye) = call(&mut node);
+    let usage = node.snapshot().trunks[0].usage.clone();
+    assert_eq!((call.state(), usage.channels()), ("confirmed", 1));
+    node.now = node.now.plus(Duration::from_millis(61_001));
+    let sent = node.receive(CUSTOMER, bye);
+    node.now = node.now.plus(Duration::from_millis(500));
+    node.receive(VENDORS[0], response(&sent[0], 200, "x"));
+    let (cdr, attempts) = cdr(call.apply(node.events.pop().unwrap()).unwrap());
+    assert_eq!((cdr.duration_ms, cdr.billed_seconds), (61_001, 62), "the answer to the BYE costs nobody");
+    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, Reason::Answered, EndedBy::Caller));
+    assert_eq!((cdr.pdd_us, cdr.attempts, cdr.recovered), (Some(30_000), 1, false));
+    assert_eq!((&*cdr.caller, &*cdr.callee, &*cdr.call_id), ("+15550001", "+15551234", "a@192.0.2.10"));
+    assert_eq!(cdr.rate, Money::from_nanos(1_000_000));
+    assert_eq!((attempts[0].status, attempts[0].reason, attempts[0].number), (Some(200), Reason::Answered, 1));
+    assert_eq!(usage.channels(), 0);
+}
+
+#[test]
+fn another_process_ends_it_by_the_wall_clock() {
+    let mut node = Node::new();
+    let (before, record, _) = call(&mut node);
+    assert!(record.state.len() < 1500, "{}", record.state.len());
+    drop(before);
+    let now = node.now.plus(Duration::from_secs(600));
+    let (mut call, dialog) = LiveCall::recover(&record, now).unwrap();
+    assert_eq!(dialog.id, record.id);
+    assert_eq!(dialog.callee.tag(), b"callee");
+    let ended = Ended { status: UP, reason: Reason::Recovered, by: None };
+    let (cdr, attempts) = cdr(call.end(ended, now));
+    assert_eq!((cdr.duration_ms, cdr.recovered, cdr.ended_by), (600_000, true, EndedBy::System));
+    assert_eq!((cdr.id, attempts.len()), (record.id, 1));
+}
+
+#[test]
+fn a_damaged_record_is_told() {
+    let mut node = Node::new();
+    let (_, record, _) = call(&mut node);
+    for len in 0..record.state.len() {
+        let damaged = Record { state: record.state.slice(..len), ..record.clone() };
+        assert!(LiveCall::recover(&damaged, node.now).is_err(), "{len} octets");
+    }
+}
+
+#[test]
+fn the_longest_call() {
+    let mut voice = crate::sip::testing::voice();
+    voice.trunks[0].max_duration = Duration::from_secs(100);
+    let mut node = Node::with(voice);
+    let (before, record, _) = call(&mut node);
+    assert_eq!(before.deadline(), Some(node.now.instant + Duration::from_secs(100)));
+    let now = node.now.plus(Duration::from_secs(70));
+    let (call, _) = LiveCall::recover(&record, now).unwrap();
+    assert_eq!(call.deadline(), Some(now.instant + Duration::from_secs(30)));
+}

@@ -1,0 +1,331 @@
+//! One connection: its making, and its task, which reads, frames, delivers and writes.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use runtime::model::Transport;
+use runtime::net::Stream;
+use sip::{FrameError, Framed, Framer};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio_util::io::poll_read_buf;
+
+use super::output::Output;
+use super::table::Place;
+use super::{Closed, Limits, Shared, Streams, Target};
+use crate::sip::flow::{Flow, Inbound, Outbound};
+
+/// First size of the read buffer; it doubles up to the largest while reads fill it.
+const READ_MIN: usize = 512;
+const READ_MAX: usize = 64 * 1024;
+/// Messages taken from the queue at once.
+const BATCH: usize = 64;
+/// Time to answer the message that could not be framed, and to send what waits when told to end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Makes a connection and serves it.
+pub(super) async fn make(
+    streams: Streams,
+    place: Place,
+    target: Target,
+    (queue, shared): (mpsc::Receiver<Outbound>, Arc<Shared>),
+) {
+    let flow = Flow {
+        listener: target.listener,
+        transport: target.transport,
+        peer: target.address,
+        connection: place.id,
+    };
+    let task = Task::new(streams.clone(), place, flow, (queue, shared));
+    let limits = &streams.0.options.limits;
+    let made = tokio::select! {
+        made = timeout(limits.connect, open(&streams, &target)) => made.unwrap_or_else(|late| Err(late.into())),
+        () = task.shared.close.notified() => return,
+    };
+    let connects = &streams.0.options.metrics.connects;
+    match made {
+        Ok(stream) => {
+            connects.with_label_values(&["made"]).inc();
+            // Nothing need come on it before we send.
+            task.serve(stream, limits.idle).await;
+        }
+        Err(error) => {
+            connects.with_label_values(&["failed"]).inc();
+            tracing::debug!(peer = %target.address, %error, "connection not made");
+        }
+    }
+}
+
+async fn open(streams: &Streams, target: &Target) -> io::Result<Stream> {
+    let options = &streams.0.options;
+    let address = target.address;
+    let stream = options.net.connect(&address.ip().to_string(), address.port()).await?;
+    match (&options.client_tls, target.transport) {
+        (Some(tls), Transport::Tls) => {
+            let ip = address.ip().to_string();
+            tls.connect(stream, target.server_name.as_deref().unwrap_or(&ip)).await
+        }
+        _ => Ok(stream),
+    }
+}
+
+/// Serves a connection that a peer made.
+pub(super) async fn serve(streams: Streams, place: Place, flow: Flow, stream: Stream) {
+    let seat = streams.seat(&mut streams.0.table.lock(), &place, None);
+    let first = streams.0.options.limits.message;
+    Task::new(streams, place, flow, seat).serve(stream, first).await;
+}
+
+/// A connection's task. However it ends, those whose messages it still holds are told.
+struct Task {
+    streams: Streams,
+    flow: Flow,
+    queue: mpsc::Receiver<Outbound>,
+    shared: Arc<Shared>,
+    output: Output,
+    /// `None` once nothing can be queued any more.
+    place: Option<Place>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // The place first: whoever finds the connection from now on is refused, so that nothing is queued after
+        // what is told here.
+        drop(self.place.take());
+        self.queue.close();
+        for unsent in std::mem::take(&mut self.output).into_unsent() {
+            self.streams.fail(&unsent);
+        }
+        while let Ok(unsent) = self.queue.try_recv() {
+            self.streams.fail(&unsent);
+        }
+    }
+}
+
+/// Until when what must happen.
+struct Deadlines {
+    limits: Limits,
+    /// Since when the message at the front has been coming.
+    message: Option<Instant>,
+    /// When the connection is idle.
+    idle: Instant,
+    /// Nothing is read any more; it ends then, or once what waits is written.
+    linger: Option<Instant>,
+}
+
+impl Deadlines {
+    fn next(&self) -> Instant {
+        let message = self.message.map(|since| since + self.limits.message);
+        [message, self.linger].into_iter().flatten().fold(self.idle, Instant::min)
+    }
+
+    /// Why it ends at that time; none when no deadline has passed.
+    fn passed(&self, now: Instant) -> Option<End> {
+        if self.linger.is_some_and(|linger| now >= linger) {
+            return Some(End::Quiet);
+        }
+        if self.message.is_some_and(|since| now >= since + self.limits.message) {
+            return Some(End::Closed(Closed::Slow));
+        }
+        (now >= self.idle).then_some(End::Closed(Closed::Idle))
+    }
+}
+
+/// How a connection ends.
+enum End {
+    /// By us, for a reason that is counted.
+    Closed(Closed),
+    /// By the peer, or after what was counted before.
+    Quiet,
+}
+
+/// What a turn brought.
+enum Event {
+    Read,
+    Written,
+    Ended,
+}
+
+impl Task {
+    fn new(
+        streams: Streams,
+        place: Place,
+        flow: Flow,
+        (queue, shared): (mpsc::Receiver<Outbound>, Arc<Shared>),
+    ) -> Self {
+        Self { streams, flow, queue, shared, output: Output::default(), place: Some(place) }
+    }
+
+    /// Until the end; `first` is the time until something must have come or gone.
+    async fn serve(mut self, mut stream: Stream, first: Duration) {
+        if let End::Closed(why) = self.run(&mut stream, first).await {
+            self.streams.count_closed(why);
+            tracing::debug!(peer = %self.flow.peer, reason = why.name(), "sip connection closed");
+        }
+        // The peer may be gone already, or not take this either.
+        let _ = timeout(LINGER, stream.shutdown()).await;
+    }
+
+    async fn run(&mut self, stream: &mut Stream, first: Duration) -> End {
+        let limits = self.streams.0.options.limits;
+        let mut input = Input { framer: Framer::new(limits.sip), octets: BytesMut::new(), size: READ_MIN };
+        let mut deadlines = Deadlines { limits, message: None, idle: Instant::now() + first, linger: None };
+        let mut batch = Vec::new();
+        let shared = Arc::clone(&self.shared);
+        let mut closing = pin!(shared.close.notified());
+        let mut timer = pin!(sleep_until(deadlines.next()));
+        loop {
+            let reading = deadlines.linger.is_none();
+            let event = tokio::select! {
+                event = poll_fn(|context| poll(&mut self.output, &shared, stream, context, reading.then_some(&mut input))) => event,
+                taken = self.queue.recv_many(&mut batch, BATCH), if self.output.is_empty() => {
+                    batch.drain(..).for_each(|message| self.output.push(message));
+                    if taken == 0 { Ok(Event::Ended) } else { continue }
+                }
+                () = &mut closing, if reading => return self.finish(stream).await,
+                () = &mut timer => match deadlines.passed(Instant::now()) {
+                    Some(end) => return end,
+                    None => {
+                        timer.as_mut().reset(deadlines.next());
+                        continue;
+                    }
+                },
+            };
+            match event {
+                Ok(Event::Read) => {
+                    if let Err(why) = self.take(&mut input, &mut deadlines) {
+                        return End::Closed(why);
+                    }
+                }
+                // The answer to what could not be framed is out.
+                Ok(Event::Written) if deadlines.linger.is_some() => return End::Quiet,
+                Ok(Event::Written) => {}
+                Ok(Event::Ended) | Err(_) => return End::Quiet,
+            }
+            if deadlines.linger.is_none() {
+                deadlines.idle = Instant::now() + limits.idle;
+            }
+            // Later deadlines are found when the timer goes off, earlier ones must move it.
+            if deadlines.next() < timer.deadline() {
+                timer.as_mut().reset(deadlines.next());
+            }
+        }
+    }
+
+    /// Frames what was read and delivers it.
+    fn take(&mut self, input: &mut Input, deadlines: &mut Deadlines) -> Result<(), Closed> {
+        loop {
+            match input.framer.next(&mut input.octets) {
+                Ok(Some(Framed::Message(message))) => {
+                    deadlines.message = None;
+                    self.streams.deliver(Inbound { flow: self.flow, octets: message.into_bytes() });
+                }
+                Ok(Some(Framed::Ping)) => self.output.pong(),
+                Ok(Some(Framed::EmptyLine)) => {}
+                Ok(None) => break,
+                Err(FrameError::Unframed(_)) => {
+                    // Its head was delivered: the answer may still go out.
+                    self.streams.count_closed(Closed::Unframed);
+                    deadlines.message = None;
+                    deadlines.linger = Some(Instant::now() + LINGER);
+                    return Ok(());
+                }
+                Err(FrameError::HeadTooLarge) => return Err(Closed::Unframed),
+                Err(FrameError::NotSip(_)) => return Err(Closed::NotSip),
+            }
+        }
+        if !input.framer.is_inside_message(&input.octets) {
+            deadlines.message = None;
+            input.shrink();
+        } else if deadlines.message.is_none() {
+            deadlines.message = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Sends what waits, as long as the peer takes it, when told to end.
+    async fn finish(&mut self, stream: &mut Stream) -> End {
+        let until = Instant::now() + LINGER;
+        drop(self.place.take());
+        self.queue.close();
+        while let Ok(message) = self.queue.try_recv() {
+            self.output.push(message);
+        }
+        let Self { output, shared, .. } = self;
+        let write = poll_fn(|context| output.poll_write(stream, context, |octets| shared.wrote(octets)));
+        // Full was counted when it was found; the rest ends because the node does.
+        match timeout_at(until, write).await {
+            Ok(Ok(())) => End::Closed(Closed::Shutdown),
+            Ok(Err(_)) | Err(_) => End::Quiet,
+        }
+    }
+}
+
+impl Shared {
+    fn wrote(&self, octets: usize) {
+        self.unsent.fetch_sub(octets, Ordering::AcqRel);
+    }
+}
+
+/// What was read and not yet framed.
+struct Input {
+    framer: Framer,
+    octets: BytesMut,
+    size: usize,
+}
+
+impl Input {
+    fn poll_read(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.octets.reserve(self.size);
+        let read = poll_read_buf(Pin::new(stream), context, &mut self.octets);
+        if let Poll::Ready(Ok(read)) = read {
+            if read >= self.size {
+                self.size = (self.size * 2).min(READ_MAX);
+            } else if read < self.size / 4 {
+                self.size = (self.size / 4).max(READ_MIN);
+            }
+        }
+        read
+    }
+
+    /// A connection that has nothing to say keeps no large buffer.
+    fn shrink(&mut self) {
+        if self.octets.is_empty() && self.octets.capacity() > READ_MIN && self.size == READ_MIN {
+            self.octets = BytesMut::new();
+        }
+    }
+}
+
+fn poll(
+    output: &mut Output,
+    shared: &Shared,
+    stream: &mut Stream,
+    context: &mut Context<'_>,
+    input: Option<&mut Input>,
+) -> Poll<io::Result<Event>> {
+    let written = if output.is_empty() {
+        Poll::Pending
+    } else {
+        output.poll_write(stream, context, |octets| shared.wrote(octets))?
+    };
+    if let Some(input) = input
+        && let Poll::Ready(read) = input.poll_read(stream, context)?
+    {
+        return Poll::Ready(Ok(if read == 0 { Event::Ended } else { Event::Read }));
+    }
+    written.map(|()| Ok(Event::Written))
+}
+
+/// The flow of a connection that a peer made.
+pub(super) const fn flow(listener: u16, tls: bool, peer: SocketAddr, connection: u64) -> Flow {
+    let transport = if tls { Transport::Tls } else { Transport::Tcp };
+    Flow { listener, transport, peer, connection }
+}

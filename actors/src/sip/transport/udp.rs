@@ -1,0 +1,280 @@
+//! Datagrams: one socket for each worker, all of them on one address (SO_REUSEPORT).
+//!
+//! [`Bound`] is the socket itself. The worker's parent keeps it, so that a worker that panics loses what it
+//! knew and never its socket; each incarnation of the worker attaches to it on its own runtime.
+//!
+//! A worker's turn: [`UdpSocket::ready`], [`UdpSocket::recv_batch`], [`UdpSocket::errors`], the work,
+//! [`UdpSocket::queue`] for what it made, [`UdpSocket::flush`]. Nothing but `ready` waits, and it returns at once
+//! until all of the others found nothing to do: a turn that leaves one of them out spins.
+
+mod errors;
+mod receive;
+mod send;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use bytes::Bytes;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::{Interest, Ready};
+use tokio::time::sleep;
+
+use self::receive::Receiver;
+use self::send::SendQueue;
+use super::metrics::Metrics;
+use crate::sip::flow::{Outbound, Undelivered};
+
+/// Datagrams taken or sent in one system call.
+pub const BATCH: usize = 64;
+/// Wait before a full socket is tried again when the system no longer tells that there is room.
+const ROOM_WAIT: Duration = Duration::from_millis(1);
+
+/// A socket to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The address; several sockets of this process may share it. An IPv6 address takes no IPv4.
+    pub address: SocketAddr,
+    /// Octets of the receive buffer to ask for; the system may give less.
+    pub receive_buffer: usize,
+    /// Octets of the send buffer to ask for.
+    pub send_buffer: usize,
+}
+
+impl Options {
+    /// With buffers for a burst of some thousand messages.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
+        Self { address, receive_buffer: 8 * 1024 * 1024, send_buffer: 4 * 1024 * 1024 }
+    }
+}
+
+/// Why a socket cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open {address} for sip over udp: {error}")]
+pub struct Error {
+    /// Which address.
+    pub address: SocketAddr,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+/// A bound socket, to be attached to.
+#[derive(Debug)]
+pub struct Bound {
+    socket: StdSocket,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Opens and binds; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or the system lacks an option that is needed.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let failed = |error| Error { address: options.address, error };
+        let socket = bind(options).map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it is bound, with the chosen port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// One datagram that came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datagram {
+    /// Who sent it.
+    pub peer: SocketAddr,
+    /// The address of ours that it was sent to; an answer should come from there.
+    pub local: IpAddr,
+    /// What it holds, in a buffer of its own size: who keeps a datagram keeps nothing else with it.
+    pub octets: Bytes,
+}
+
+/// The send queue is full: the datagram was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the send queue of the socket is full")]
+pub struct Full;
+
+/// A worker's side of a socket. It stays on the worker's thread.
+pub struct UdpSocket {
+    socket: tokio::net::UdpSocket,
+    receiver: Receiver,
+    sending: SendQueue,
+    address: SocketAddr,
+    metrics: Metrics,
+}
+
+impl UdpSocket {
+    /// Attaches to a bound socket, on the current runtime. `queue_max` datagrams may wait for room.
+    ///
+    /// # Errors
+    /// What the system said: no file descriptor is left.
+    pub fn attach(bound: &Bound, queue_max: usize, metrics: Metrics) -> io::Result<Self> {
+        Ok(Self {
+            socket: tokio::net::UdpSocket::from_std(bound.socket.try_clone()?)?,
+            receiver: Receiver::new(bound.address),
+            sending: SendQueue::new(queue_max),
+            address: bound.address,
+            metrics,
+        })
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until there is something to receive, an error to take, or room for what is queued.
+    ///
+    /// # Errors
+    /// The runtime is ending.
+    pub async fn ready(&self) -> io::Result<()> {
+        let wanted = Interest::READABLE | Interest::ERROR;
+        if self.sending.is_empty() {
+            return self.socket.ready(wanted).await.map(drop);
+        }
+        let ready = self.socket.ready(wanted | Interest::WRITABLE).await?;
+        // After an ICMP error the runtime takes the socket for closed, which it never takes back, and would say
+        // "ready" for ever.
+        if ready == Ready::WRITE_CLOSED {
+            tokio::select! {
+                ready = self.socket.ready(wanted) => ready.map(drop)?,
+                () = sleep(ROOM_WAIT) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up to [`BATCH`] datagrams; returns how many were appended, 0 when none waits.
+    ///
+    /// # Errors
+    /// The socket is of no use any more.
+    pub fn recv_batch(&mut self, into: &mut Vec<Datagram>) -> io::Result<usize> {
+        let Self { socket, receiver, .. } = self;
+        match attempt(socket, Interest::READABLE, || receiver.receive(socket.as_raw_fd(), into)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            received => received,
+        }
+    }
+
+    /// Queues a datagram to be sent from `source`, or from the address of the socket.
+    ///
+    /// # Errors
+    /// [`Full`]: as many as may wait do.
+    pub fn queue(&mut self, outbound: Outbound, source: Option<IpAddr>) -> Result<(), Full> {
+        let source = source.filter(|_| self.address.ip().is_unspecified());
+        self.sending.push(outbound, source).inspect_err(|_| {
+            self.metrics.dropped.with_label_values(&["send_queue"]).inc();
+        })
+    }
+
+    /// Sends what is queued, as much as the system takes; the rest stays. Each datagram that it refuses is
+    /// appended to `undelivered`, unless nobody is to be told.
+    ///
+    /// # Errors
+    /// The socket is of no use any more.
+    pub fn flush(&mut self, undelivered: &mut Vec<Undelivered>) -> io::Result<()> {
+        while !self.sending.is_empty() {
+            let Self { socket, sending, .. } = self;
+            match attempt(socket, Interest::WRITABLE, || sending.send_some(socket.as_fd())) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => self.on_send_error(&error, undelivered)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the network said of datagrams that were sent: ports, hosts and networks that cannot be
+    /// reached. Only where they were sent to is known.
+    pub fn errors(&mut self, undelivered: &mut Vec<Undelivered>) {
+        let before = undelivered.len();
+        // It ends with "would block": all was taken, and the runtime is to wait for the next.
+        let _ =
+            attempt(&self.socket, Interest::ERROR, || errors::drain(self.socket.as_raw_fd(), undelivered));
+        let told = undelivered.len() - before;
+        self.metrics.undelivered.with_label_values(&["icmp"]).inc_by(told as u64);
+    }
+
+    /// A send reports what the network said of an earlier datagram as if it were of this one. Once that is
+    /// taken, the datagram is tried again, and an error is its own.
+    fn on_send_error(&mut self, error: &io::Error, undelivered: &mut Vec<Undelivered>) -> io::Result<()> {
+        if is_fatal(error) {
+            return Err(io::Error::new(error.kind(), error.to_string()));
+        }
+        if self.sending.is_first_try() {
+            self.errors(undelivered);
+            return Ok(());
+        }
+        let refused = self.sending.give_up();
+        if error.raw_os_error() == Some(nix::libc::ENOBUFS) {
+            // Lost as on a wire: it is sent again when its timer says so, which may be when there is room.
+            self.metrics.dropped.with_label_values(&["system"]).inc();
+        } else if let Some(refused) = refused {
+            self.metrics.undelivered.with_label_values(&["send"]).inc();
+            undelivered.extend(refused.undelivered());
+        }
+        Ok(())
+    }
+}
+
+/// Does `io` whether or not the runtime knows that the socket is ready: a send need not wait for its first
+/// event. When `io` would block, the runtime forgets that it was ready.
+fn attempt<T>(
+    socket: &tokio::net::UdpSocket,
+    interest: Interest,
+    mut io: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
+    let mut tried = false;
+    let outcome = socket.try_io(interest, || {
+        tried = true;
+        io()
+    });
+    if tried { outcome } else { io() }
+}
+
+fn is_fatal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(nix::libc::EBADF | nix::libc::ENOTSOCK | nix::libc::EFAULT))
+}
+
+fn bind(options: &Options) -> io::Result<StdSocket> {
+    let address = options.address;
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+        setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+        setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &address.ip().is_unspecified())?;
+    } else {
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        setsockopt(&socket, sockopt::Ipv4PacketInfo, &address.ip().is_unspecified())?;
+    }
+    size_buffers(&socket, options)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+/// Beyond the system's limit where we are privileged to, up to it where not.
+fn size_buffers(socket: &Socket, options: &Options) -> io::Result<()> {
+    if setsockopt(socket, sockopt::RcvBufForce, &options.receive_buffer).is_err() {
+        SockRef::from(socket).set_recv_buffer_size(options.receive_buffer)?;
+    }
+    if setsockopt(socket, sockopt::SndBufForce, &options.send_buffer).is_err() {
+        SockRef::from(socket).set_send_buffer_size(options.send_buffer)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! The supervision tree of calls, and its start and stop.
+//!
+//! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
+//! listeners. They stop in reverse.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use runtime::clock::SharedClock;
+use runtime::config::{Config, SipOptions, UnknownSource};
+use runtime::log::MessageLog;
+use runtime::model::Transport;
+use runtime::net::Net;
+use runtime::random::{Random, secret_bytes};
+use runtime::registry::{ActorName, Observation, Registry};
+use runtime::store::cookie_key::CookieKey;
+use runtime::supervision::{
+    BoxError, ChildSpec, Intensity, Restart, Seat, ShardedSupervisor, Start, Strategy, Supervisor,
+    SupervisorHandle, SupervisorSpec,
+};
+use runtime::telemetry::metrics::Metrics as Registered;
+use runtime::tls::ServerTls;
+use sip::Limits;
+use sip::transaction::TimerOptions;
+use tokio::sync::watch;
+
+use super::calls::{self, Calls};
+use super::configuration::{self, Source};
+use super::cookie::{Keys, Secret};
+use super::live_call::LiveCall;
+use super::settings::{Listener, Settings};
+use super::snapshot::Snapshot;
+use super::transport::metrics::Metrics;
+use super::transport::stream::{self, Streams};
+use super::transport::udp::{self, Bound};
+use super::{dialog_actor, metrics, worker_thread};
+
+/// Supervisors that share the dialogs.
+const DIALOG_SHARDS: u32 = 4;
+const INTENSITY: Intensity = Intensity { restarts: 10, within: Duration::from_secs(10) };
+const SHARDS_INTENSITY: Intensity = Intensity { restarts: 1000, within: Duration::from_secs(10) };
+const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(10);
+const LISTEN_WITHIN: Duration = Duration::from_secs(5);
+/// How often a draining node looks whether calls are left.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What the tree is built from.
+pub struct Options {
+    /// Configuration of the node.
+    pub config: Config,
+    /// Wall time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: Random,
+    /// The network of streams.
+    pub net: Arc<dyn Net>,
+    /// Names and the live tree.
+    pub registry: Registry,
+    /// Metrics of the node.
+    pub metrics: Registered,
+    /// Where trunks, vendors and routes come from.
+    pub source: Source,
+    /// The log.
+    pub log: MessageLog,
+    /// Keys that seal and open cookies, the sealing one first.
+    pub cookie_keys: Vec<CookieKey>,
+    /// Certificate of the TLS listeners.
+    pub tls: Option<ServerTls>,
+}
+
+/// A running tree.
+pub struct Started {
+    /// What its actors share.
+    pub calls: Arc<Calls>,
+    /// Where it listens, in the order of the configuration.
+    pub addresses: Vec<SocketAddr>,
+    /// Calls of the last run that were found.
+    pub recovered: usize,
+    /// The top of the tree.
+    pub supervisor: SupervisorHandle,
+    streams: Streams,
+}
+
+/// Starts everything; returns when the listeners listen. The committer of the log must run.
+///
+/// # Errors
+/// When the configuration or the log cannot be read, or an address cannot be listened on.
+pub async fn start(options: Options) -> Result<Started, BoxError> {
+    let workers = workers(&options.config.sip);
+    let sockets = sockets(&options.config.sip, workers)?;
+    let snapshot = Snapshot::new(options.source.load().await?, None, &|_| Vec::new(), Instant::now());
+    let settings = settings(&options, &sockets)?;
+    let calls = Calls::new(calls::Parts {
+        settings,
+        snapshot,
+        log: options.log.clone(),
+        registry: options.registry.clone(),
+        clock: Arc::clone(&options.clock),
+        random: options.random.clone(),
+        workers,
+    });
+    metrics::register(&options.metrics, &calls);
+    let transport_metrics = Metrics::new(&options.metrics);
+    let (deliver, fail) = (Arc::clone(&calls), Arc::clone(&calls));
+    let streams = stream::Options {
+        net: Arc::clone(&options.net),
+        client_tls: None,
+        limits: stream_limits(&options.config.sip),
+        deliver: Arc::new(move |inbound| deliver.deliver(inbound)),
+        fail: Arc::new(move |undelivered| fail.undelivered(undelivered)),
+        metrics: transport_metrics.clone(),
+    };
+    let streams = Streams::new(streams, tokio::runtime::Handle::current());
+    calls.carry_streams(streams.clone());
+    let (doors, bound) = doors(&options, &streams);
+    let spec = spec(&options, &calls, (&sockets, &transport_metrics), doors);
+    let supervisor = Supervisor::spawn(spec, &options.registry).await?;
+    let recovered = match recover(&calls).await {
+        Ok(recovered) => recovered,
+        Err(error) => {
+            supervisor.stop().await;
+            return Err(error);
+        }
+    };
+    let mut addresses: Vec<(usize, SocketAddr)> = sockets.iter().map(|group| (group.listener, group.address)).collect();
+    for (listener, mut bound) in bound {
+        let told = tokio::time::timeout(LISTEN_WITHIN, bound.wait_for(Option::is_some)).await;
+        let Some(address) = told.ok().and_then(Result::ok).and_then(|address| *address) else {
+            supervisor.stop().await;
+            return Err(format!("sip.listen: cannot listen on number {}", listener + 1).into());
+        };
+        addresses.push((listener, address));
+    }
+    addresses.sort_unstable();
+    let addresses = addresses.into_iter().map(|(_, address)| address).collect();
+    Ok(Started { calls, addresses, recovered, supervisor, streams })
+}
+
+impl Started {
+    /// Takes no new calls, waits for those that are up, within the time given, and stops. What is up then goes on
+    /// without us: its record is in the log, and the next process serves it.
+    pub async fn drain(self, within: Duration) {
+        self.calls.draining.store(true, Ordering::Release);
+        let empty = async {
+            while self.calls.live() > 0 {
+                tokio::time::sleep(DRAIN_LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(within, empty).await;
+        self.streams.shut_down();
+        self.supervisor.stop().await;
+        self.calls.log.barrier().await;
+    }
+}
+
+fn workers(options: &SipOptions) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = if options.workers == 0 { cores() } else { options.workers.into() };
+    workers.min(usize::from(u8::MAX))
+}
+
+/// The sockets of one UDP listener, one for each worker.
+struct Sockets {
+    listener: usize,
+    address: SocketAddr,
+    bound: Vec<Arc<Bound>>,
+}
+
+fn sockets(options: &SipOptions, workers: usize) -> Result<Vec<Sockets>, udp::Error> {
+    let udp = options.listen.iter().enumerate().filter(|(_, listener)| listener.transport == Transport::Udp);
+    let open = |(listener, configured): (usize, &runtime::config::SipListener)| {
+        let first = Bound::open(&udp::Options::new(configured.address))?;
+        let address = first.address();
+        let others = (1..workers).map(|_| Bound::open(&udp::Options::new(address)));
+        let bound = std::iter::once(Ok(first)).chain(others);
+        let bound = bound.map(|bound| bound.map(Arc::new)).collect::<Result<_, _>>()?;
+        Ok(Sockets { listener, address, bound })
+    };
+    udp.map(open).collect()
+}
+
+fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError> {
+    let sip = &options.config.sip;
+    let mut keys = options.cookie_keys.iter().map(|key| Secret { number: key.number, key: key.key });
+    let sealing = keys.next().ok_or("no key seals cookies")?;
+    let listener = |(place, configured): (usize, &runtime::config::SipListener)| {
+        let bound = sockets.iter().find(|group| group.listener == place).map(|group| group.address);
+        Listener::new(configured.transport, bound.unwrap_or(configured.address), &configured.advertise)
+    };
+    let listeners = sip.listen.iter().enumerate().map(listener).collect::<Result<_, _>>()?;
+    let timers = TimerOptions {
+        t1: sip.t1.get(),
+        t2: sip.t2.get(),
+        t4: sip.t4.get(),
+        // The caller's retransmissions stop, and cost nothing.
+        trying: Duration::ZERO,
+        ..TimerOptions::default()
+    };
+    let seed = secret_bytes::<16>();
+    let (high, low) = seed.split_at(8);
+    let number = |octets: &[u8]| octets.iter().fold(0_u64, |number, octet| number << 8 | u64::from(*octet));
+    let per_worker = |all: u32| usize::try_from(all).unwrap_or(usize::MAX).div_ceil(workers(sip));
+    Ok(Settings {
+        node: options.config.node.id,
+        listeners,
+        timers,
+        timer_c: sip.timer_c.get(),
+        seed: (number(high), number(low)),
+        cookies: Keys::new(sealing, keys.next()),
+        started_at: options.clock.now(),
+        answer_strangers: sip.unknown_source == UnknownSource::Reply,
+        strangers_per_second: u32::try_from(per_worker(sip.unknown_source_per_s)).unwrap_or(u32::MAX),
+        transactions_max: per_worker(sip.transactions_max),
+        limits: Limits { message: usize::try_from(sip.message_octets_max)?, ..Limits::default() },
+    })
+}
+
+fn stream_limits(options: &SipOptions) -> stream::Limits {
+    stream::Limits {
+        connections_max: usize::try_from(options.stream_connections_max).unwrap_or(usize::MAX),
+        per_peer_max: options.per_peer_connections_max,
+        message: options.header_timeout.get(),
+        idle: options.stream_idle.get(),
+        ..stream::Limits::default()
+    }
+}
+
+type BoundTo = (usize, watch::Receiver<Option<SocketAddr>>);
+
+fn doors(options: &Options, streams: &Streams) -> (Vec<stream::listener::Options>, Vec<BoundTo>) {
+    let sip = &options.config.sip;
+    let proxies: Arc<[_]> = sip.proxy_protocol_from.iter().copied().collect();
+    let streamed = sip.listen.iter().enumerate().filter(|(_, listener)| listener.transport != Transport::Udp);
+    let door = |(place, configured): (usize, &runtime::config::SipListener)| {
+        let (sender, bound) = watch::channel(None);
+        let options = stream::listener::Options {
+            streams: streams.clone(),
+            listener: u16::try_from(place).unwrap_or(u16::MAX),
+            address: configured.address,
+            tls: options.tls.clone().filter(|_| configured.transport == Transport::Tls),
+            proxies: Arc::clone(&proxies),
+            bound: sender,
+        };
+        (options, (place, bound))
+    };
+    streamed.map(door).unzip()
+}
+
+fn spec(
+    options: &Options,
+    calls: &Arc<Calls>,
+    (sockets, metrics): (&[Sockets], &Metrics),
+    doors: Vec<stream::listener::Options>,
+) -> SupervisorSpec {
+    let dialogs_name = ActorName::new("dialogs", "sip");
+    let dialogs = ShardedSupervisor::spec(dialogs_name.clone(), DIALOG_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
+    let handle = ShardedSupervisor::handle(&options.registry, dialogs_name, DIALOG_SHARDS);
+    let mut workers = SupervisorSpec::new(ActorName::new("workers", "sip"), Strategy::OneForOne, INTENSITY);
+    for worker in 0..calls.workers() {
+        let own = sockets.iter().filter_map(|group| {
+            let listener = u16::try_from(group.listener).ok()?;
+            Some((listener, Arc::clone(group.bound.get(worker)?)))
+        });
+        workers = workers.child(worker_thread::child_spec(worker_thread::Options {
+            calls: Arc::clone(calls),
+            worker: u8::try_from(worker).unwrap_or(u8::MAX),
+            sockets: own.collect(),
+            metrics: metrics.clone(),
+        }));
+    }
+    let listeners = SupervisorSpec::new(ActorName::new("listeners", "sip"), Strategy::OneForOne, INTENSITY);
+    let listeners = doors.into_iter().fold(listeners, |spec, door| spec.child(stream::listener::child_spec(door)));
+    SupervisorSpec::new(ActorName::new("sip", "main"), Strategy::RestForOne, INTENSITY)
+        .child(configuration::child_spec(Arc::clone(calls), options.source.clone()))
+        .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(births(Arc::clone(calls), handle))
+        .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+}
+
+/// Starts the actors of dialogs, which workers cannot wait for.
+fn births(calls: Arc<Calls>, dialogs: ShardedSupervisor) -> ChildSpec {
+    let start = Start::task(move |seat: Seat| {
+        let (calls, dialogs) = (Arc::clone(&calls), dialogs.clone());
+        async move {
+            let _registration = seat.register(Arc::new(Observation::default));
+            loop {
+                let birth = tokio::select! {
+                    birth = calls.next_birth() => birth,
+                    () = seat.shutdown.requested() => None,
+                };
+                let Some(birth) = birth else { return Ok::<(), BoxError>(()) };
+                let id = birth.call.id();
+                if let Err(error) = dialogs.add(dialog_actor::child_spec(Arc::clone(&calls), birth)).await {
+                    tracing::error!(dialog = %id, %error, "a call has no actor and will have no record");
+                }
+            }
+        }
+    });
+    ChildSpec::new(ActorName::new("dialog_births", "main"), Restart::Permanent, start)
+}
+
+/// Calls of the last run, whose records are in the log, go on.
+async fn recover(calls: &Calls) -> Result<usize, BoxError> {
+    let (mut found, mut after) = (0, None);
+    loop {
+        let page = calls.log.dialogs(calls.settings.node, after).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = Some(last.id);
+        for record in &page {
+            match LiveCall::recover(record, calls.now()) {
+                Ok((call, dialog)) => {
+                    calls.adopt(call, dialog);
+                    found += 1;
+                }
+                Err(error) => tracing::error!(%error, "a call of the last run is served by its cookie alone"),
+            }
+        }
+    }
+}

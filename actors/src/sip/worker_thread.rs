@@ -1,0 +1,240 @@
+//! The thread of a worker: its sockets, its ring, and the turns of the worker between them.
+//!
+//! Owns: one UDP socket for each address, and one [`Worker`]. Its key is `sip_worker:N:0`, its parent the `workers`
+//! supervisor, its restart policy permanent. A crash loses the transactions of its calls, never the sockets, which its
+//! parent keeps; the dialogs tell the next incarnation of themselves.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+
+use futures_util::future::select_all;
+use runtime::model::Transport;
+use runtime::random::Random;
+use runtime::registry::{ActorName, Observation, Observe};
+use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::calls::Calls;
+use super::flow::{Flow, Outbound, Undelivered};
+use super::transport::metrics::Metrics;
+use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
+use super::worker::{Input, Output, Parts, Worker};
+
+/// Datagrams that may wait for room in a socket.
+const QUEUE: usize = 16_384;
+
+/// What a worker's thread is made of.
+#[derive(Clone)]
+pub struct Options {
+    /// What the actors of calls share.
+    pub calls: Arc<Calls>,
+    /// Which worker.
+    pub worker: u8,
+    /// Its sockets, and the listeners that they are of.
+    pub sockets: Vec<(u16, Arc<Bound>)>,
+    /// Counters of the transports.
+    pub metrics: Metrics,
+}
+
+/// What operators see of a worker.
+#[derive(Default)]
+struct Face {
+    turns: AtomicU64,
+    dialogs: AtomicU64,
+    transactions: AtomicU64,
+}
+
+/// A worker as a child of the `workers` supervisor.
+pub fn child_spec(options: Options) -> ChildSpec {
+    let name = ActorName::new("sip_worker", options.worker.to_string());
+    let start = Start::thread(move |seat: Seat| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(serve(&seat, &options))
+    });
+    ChildSpec::new(name, Restart::Permanent, start)
+}
+
+/// The worker and all around it.
+struct Shell<'a> {
+    options: &'a Options,
+    sockets: Vec<(u16, UdpSocket)>,
+    worker: Worker,
+    inputs: Vec<Input>,
+    out: Output,
+    datagrams: Vec<Datagram>,
+    undelivered: Vec<Undelivered>,
+    /// What came for other workers.
+    others: Vec<Vec<Input>>,
+}
+
+async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
+    let calls = &options.calls;
+    let face = Arc::new(Face::default());
+    let _registration = seat.register(observe(&face));
+    let mut shell = Shell::new(options)?;
+    let place = usize::from(options.worker);
+    let ring = calls.receiver(place).ok_or("no such worker")?;
+    let mut ring = ring.lock().await;
+    calls.worker_restarted(place);
+    loop {
+        tokio::select! {
+            biased;
+            () = seat.shutdown.requested() => return Ok(()),
+            more = wait(&shell, &mut ring) => shell.inputs.extend(more.into_iter().flatten()),
+        }
+        while let Ok(more) = ring.try_recv() {
+            shell.inputs.extend(more);
+        }
+        shell.turn()?;
+        face.turns.fetch_add(1, Ordering::Relaxed);
+        face.dialogs.store(shell.worker.dialogs() as u64, Ordering::Relaxed);
+        face.transactions.store(shell.worker.transactions() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Waits until there is something to do.
+async fn wait(shell: &Shell<'_>, ring: &mut mpsc::Receiver<Vec<Input>>) -> Option<Vec<Input>> {
+    if !shell.inputs.is_empty() {
+        return None;
+    }
+    let deadline = shell.worker.next_deadline().map(Instant::from_std);
+    let timer = async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    let sockets = async {
+        if shell.sockets.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let ready = shell.sockets.iter().map(|(_, socket)| Box::pin(socket.ready()));
+        // An error of a socket shows again when it is read.
+        let _ = select_all(ready).await;
+    };
+    let (mut timer, mut sockets) = (pin!(timer), pin!(sockets));
+    poll_fn(|context| {
+        if let Poll::Ready(more) = ring.poll_recv(context) {
+            return Poll::Ready(more);
+        }
+        if sockets.as_mut().poll(context).is_ready() || timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+impl<'a> Shell<'a> {
+    fn new(options: &'a Options) -> Result<Self, BoxError> {
+        let calls = &options.calls;
+        let attach = |(listener, bound): &(u16, Arc<Bound>)| {
+            Ok((*listener, UdpSocket::attach(bound, QUEUE, options.metrics.clone())?))
+        };
+        let sockets: Result<Vec<_>, std::io::Error> = options.sockets.iter().map(attach).collect();
+        let parts = Parts {
+            settings: Arc::clone(&calls.settings),
+            snapshot: Arc::clone(&calls.snapshot),
+            worker: options.worker,
+            random: Random::seeded(calls.random.u64()),
+            counters: Arc::clone(&calls.counters),
+        };
+        Ok(Self {
+            options,
+            sockets: sockets?,
+            worker: Worker::new(parts, calls.now()),
+            inputs: Vec::new(),
+            out: Output::default(),
+            datagrams: Vec::with_capacity(BATCH),
+            undelivered: Vec::new(),
+            others: (0..calls.workers()).map(|_| Vec::new()).collect(),
+        })
+    }
+
+    /// Takes what came, lets the worker work, sends what it made.
+    fn turn(&mut self) -> Result<(), BoxError> {
+        self.receive()?;
+        self.hand_over();
+        let calls = &self.options.calls;
+        self.worker.handle(&mut self.inputs, calls.now(), &mut self.out);
+        self.send()?;
+        calls.tell(usize::from(self.options.worker), &mut self.out.events);
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<(), BoxError> {
+        let calls = &self.options.calls;
+        for (listener, socket) in &mut self.sockets {
+            socket.recv_batch(&mut self.datagrams)?;
+            socket.errors(&mut self.undelivered);
+            for datagram in self.datagrams.drain(..) {
+                let flow = Flow {
+                    listener: *listener,
+                    transport: Transport::Udp,
+                    peer: datagram.peer,
+                    connection: 0,
+                };
+                let Some(message) = calls.read(datagram.octets) else { continue };
+                let worker = calls.worker_of(&message);
+                let input = Input::Message(flow, message);
+                if worker == usize::from(self.options.worker) {
+                    self.inputs.push(input);
+                } else if let Some(other) = self.others.get_mut(worker) {
+                    other.push(input);
+                }
+            }
+        }
+        // What cannot be sent is an input of the next turn, never a call back.
+        self.inputs.extend(self.undelivered.drain(..).map(Input::Undelivered));
+        Ok(())
+    }
+
+    fn hand_over(&mut self) {
+        for (worker, batch) in self.others.iter_mut().enumerate() {
+            if !batch.is_empty() {
+                self.options.calls.hand_over(worker, std::mem::take(batch));
+            }
+        }
+    }
+
+    fn send(&mut self) -> Result<(), BoxError> {
+        let streams = self.options.calls.streams();
+        let Self { out, sockets, undelivered, .. } = self;
+        for outbound in out.messages.drain(..) {
+            let socket = sockets.iter_mut().find(|(listener, _)| *listener == outbound.flow.listener);
+            let (sender, peer) = (outbound.sender, outbound.flow.peer);
+            let queued = match socket {
+                Some((_, socket)) if outbound.flow.transport == Transport::Udp => {
+                    socket.queue(outbound, None).is_ok()
+                }
+                _ => streams.is_some_and(|streams| streams.send(outbound).is_ok()),
+            };
+            if !queued && sender != Outbound::NOBODY {
+                undelivered.push(Undelivered { sender: Some(sender), peer });
+            }
+        }
+        for (_, socket) in sockets.iter_mut() {
+            socket.flush(undelivered)?;
+        }
+        self.inputs.extend(self.undelivered.drain(..).map(Input::Undelivered));
+        Ok(())
+    }
+}
+
+fn observe(face: &Arc<Face>) -> Observe {
+    let face = Arc::clone(face);
+    Arc::new(move || Observation {
+        state: "serving".into(),
+        queue_depth: 0,
+        counters: vec![
+            ("turns", face.turns.load(Ordering::Relaxed)),
+            ("dialogs", face.dialogs.load(Ordering::Relaxed)),
+            ("transactions", face.transactions.load(Ordering::Relaxed)),
+        ],
+        note: None,
+    })
+}
