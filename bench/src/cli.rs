@@ -17,6 +17,8 @@ use crate::smpp::suite::Scenario;
 use crate::smpp::{idle, restart, run, suite};
 use crate::subject::{Attached, NodeOptions, Target};
 
+mod sip;
+
 /// Load harness of the WARP carrier core.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
@@ -33,6 +35,8 @@ enum Command {
     SmppIdle(Box<SmppIdle>),
     /// Kills a node with many live messages, starts it again, and lets them arrive.
     SmppRestart(Box<SmppRestart>),
+    /// Places calls through a node to a simulated vendor, and accounts for every one.
+    Sip(Box<sip::Sip>),
 }
 
 #[derive(Debug, Args)]
@@ -185,6 +189,7 @@ impl Cli {
         match self.command {
             Command::Smpp(smpp) if smpp.suite => smpp.run_suite().await,
             Command::Smpp(smpp) => smpp.run_once().await,
+            Command::Sip(sip) => Box::pin(sip.run()).await,
             Command::SmppIdle(idle) => {
                 let target = idle.common.target().await?;
                 let watched = Duration::from_secs_f64(idle.seconds);

@@ -16,6 +16,7 @@ pub mod print;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod sip;
 pub mod smpp;
 pub mod subject;
 

@@ -1,3 +1,4 @@
 //! Other people's gateways under the same load, each at its best.
 
+pub mod kamailio;
 pub mod kannel;

@@ -15,7 +15,7 @@ pub fn json(outcome: &Outcome) {
 pub fn table(outcome: &Outcome) {
     let verdict = if outcome.valid { "valid" } else { "INVALID" };
     println!("{} through {} ({verdict})", outcome.scenario, outcome.subject);
-    let row = |name: &str, value: String| println!("  {name:<22}{value}");
+    let row = |name: &str, value: String| println!("  {name:<22} {value}");
     let unit = outcome.unit;
     row("offered", format!("{} {unit}s/s", outcome.offered_per_s));
     row("achieved", format!("{} {unit}s/s", outcome.achieved_per_s));
@@ -37,11 +37,26 @@ pub fn table(outcome: &Outcome) {
         ),
     );
     let figures = &outcome.figures;
-    row("receipt", format!("p50 {}, p99 {}", micros(figures.dlr_p50_us), micros(figures.dlr_p99_us)));
-    row("fsync", format!("p50 {}, p99 {}", micros(figures.fsync_p50_us), micros(figures.fsync_p99_us)));
+    match figures.retransmissions {
+        Some(again) => {
+            row("retransmissions", again.to_string());
+            let (p50, p99) = (figures.invite_100_p50_us, figures.invite_100_p99_us);
+            row("INVITE to 100", format!("p50 {}, p99 {}", micros(p50), micros(p99)));
+        }
+        None => {
+            row("receipt", format!("p50 {}, p99 {}", micros(figures.dlr_p50_us), micros(figures.dlr_p99_us)));
+            row(
+                "fsync",
+                format!("p50 {}, p99 {}", micros(figures.fsync_p50_us), micros(figures.fsync_p99_us)),
+            );
+        }
+    }
     let cpu = outcome.cpu_us_per_unit.map_or_else(|| "-".to_owned(), |us| format!("{us} us/{unit}"));
     let rss = outcome.rss_kb.map_or_else(|| "-".to_owned(), |kb| format!("{kb} kB"));
     row("subject", format!("cpu {cpu}, rss {rss}"));
+    if let Some(kb) = figures.rss_kb_per_live_call {
+        row("rss per live call", format!("{kb} kB"));
+    }
     for (key, value) in &outcome.settings {
         row(key, value.to_string());
     }

@@ -43,7 +43,7 @@ pub struct Outcome {
     pub settings: Map<String, Value>,
 }
 
-/// Figures of SMPP scenarios.
+/// Figures of SMPP scenarios, and of SIP ones where they are given.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Figures {
     /// Median time from submission to the receipt, the SMSC's own delay included.
@@ -54,6 +54,18 @@ pub struct Figures {
     pub fsync_p50_us: Option<u64>,
     /// Its 99th percentile.
     pub fsync_p99_us: Option<u64>,
+    /// Requests and responses that the generator had to send again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retransmissions: Option<u64>,
+    /// Median time from INVITE to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invite_100_p50_us: Option<u64>,
+    /// Its 99th percentile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invite_100_p99_us: Option<u64>,
+    /// Memory that the subject took for each call that was up, beyond what it had when idle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rss_kb_per_live_call: Option<f64>,
 }
 
 impl Outcome {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use crate::metrics_page::{self, Buckets};
 
 pub use self::node::{Node, NodeOptions, Ports};
-pub use self::provision::Provision;
+pub use self::provision::{Provision, Provisioning};
 
 mod node;
 mod provision;

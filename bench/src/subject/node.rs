@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::provision::{Provision, node_toml};
+use super::provision::Provisioning;
 use crate::http;
 use crate::process::terminate;
 
@@ -52,12 +52,16 @@ pub struct Ports {
     /// The metrics page.
     pub metrics: Option<SocketAddr>,
     /// The SMPP listeners.
+    #[serde(default)]
     pub smpp: Vec<SocketAddr>,
+    /// The SIP listeners.
+    #[serde(default)]
+    pub sip: Vec<SocketAddr>,
 }
 
 impl Node {
     /// Provisions and starts a node and waits until it is ready. Errors tell what to do.
-    pub async fn start(options: &NodeOptions, provision: &Provision) -> anyhow::Result<Self> {
+    pub async fn start(options: &NodeOptions, provision: &dyn Provisioning) -> anyhow::Result<Self> {
         let program = options.program()?;
         let directory = options.directory()?;
         let path = directory.path();
@@ -65,7 +69,7 @@ impl Node {
         let data_dir = data_dir_in(path);
         let provisioning = path.join("provision.toml");
         std::fs::create_dir_all(&data_dir).context("cannot make the node's data directory")?;
-        std::fs::write(&config, node_toml(&data_dir, &options.store_url, provision.retention))
+        std::fs::write(&config, provision.node_toml(&data_dir, &options.store_url))
             .context("cannot write node.toml")?;
         std::fs::write(&provisioning, provision.to_toml()).context("cannot write provision.toml")?;
         // PostgreSQL is migrated by hand only.
@@ -75,7 +79,7 @@ impl Node {
         warp(&program, &[OsStr::new("apply"), provisioning.as_os_str()], &config).await?;
         let child = serve(&program, &config, path)?;
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let ports = Ports { api: nowhere, metrics: None, smpp: Vec::new() };
+        let ports = Ports { api: nowhere, metrics: None, smpp: Vec::new(), sip: Vec::new() };
         let mut node = Self { ports, child, directory };
         node.ports = node.ready().await?;
         Ok(node)

@@ -5,6 +5,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+/// The files that a node is started with.
+pub trait Provisioning: Sync {
+    /// Its configuration: listeners on free ports of the loopback interface, data in `data_dir`.
+    fn node_toml(&self, data_dir: &Path, store_url: &str) -> String;
+
+    /// The file for `warp apply`.
+    fn to_toml(&self) -> String;
+}
+
 /// One customer with one account, one vendor, one route that takes everything.
 #[derive(Clone, Debug)]
 pub struct Provision {
@@ -30,9 +39,12 @@ pub struct Provision {
     pub retry_uncertain: bool,
 }
 
-impl Provision {
-    /// The file for `warp apply`.
-    pub fn to_toml(&self) -> String {
+impl Provisioning for Provision {
+    fn node_toml(&self, data_dir: &Path, store_url: &str) -> String {
+        node_toml(data_dir, store_url, self.retention)
+    }
+
+    fn to_toml(&self) -> String {
         let mut toml = String::new();
         let uncertain = if self.retry_uncertain { "retry" } else { "hold" };
         // Writing to a String cannot fail.
@@ -95,8 +107,7 @@ active = true
     }
 }
 
-/// The configuration of a node that listens on free ports of the loopback interface.
-pub(super) fn node_toml(data_dir: &Path, store_url: &str, retention: Option<Duration>) -> String {
+fn node_toml(data_dir: &Path, store_url: &str, retention: Option<Duration>) -> String {
     let retention = retention.map_or_else(String::new, |kept| format!("retention = \"{}s\"", kept.as_secs()));
     format!(
         r#"[node]

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::net;
+use crate::subject::Provision;
 
 fn provision() -> Provision {
     Provision {
@@ -68,6 +69,6 @@ fn files_are_toml_of_the_expected_shape() {
     for line in ["port = 3601", "binds = 2", "window = 500", "binds_max = 10", "uncertain = \"hold\""] {
         assert!(provisioning.lines().any(|found| found == line), "{line}");
     }
-    let config = node_toml(Path::new("/data"), "", None);
+    let config = provision().node_toml(Path::new("/data"), "");
     assert!(config.contains("data_dir = \"/data\""));
 }
