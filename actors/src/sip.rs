@@ -9,6 +9,7 @@ pub mod counters;
 pub mod dialog;
 pub mod dialog_actor;
 pub mod event;
+pub mod flood;
 pub mod flow;
 pub mod lcr;
 pub mod live_call;

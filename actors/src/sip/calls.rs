@@ -215,6 +215,11 @@ impl Calls {
         self.workers.iter().map(|lane| lane.dialogs.lock().len()).sum()
     }
 
+    /// Whether new calls may begin: the node is not stopping, and the log can hold their records.
+    pub fn is_taking_calls(&self) -> bool {
+        !self.draining.load(Ordering::Acquire) && self.log.is_accepting()
+    }
+
     /// Ends a call; false when there is none of this number.
     pub fn hang_up(&self, dialog: Uuid, reason: Reason) -> bool {
         let holds = |lane: &Lane| lane.dialogs.lock().contains_key(&dialog);

@@ -51,6 +51,7 @@ counters! {
     invites_refused: "Of those, the ones that no vendor was asked for.";
     over_cps: "Calls refused for too many per second.";
     over_channels: "Calls refused for too many at one time.";
+    flooded: "Messages of sources that sent too many.";
     overload: "Calls refused because the worker was full.";
     attempts: "Attempts at vendors.";
     failovers: "Attempts after another one had failed.";

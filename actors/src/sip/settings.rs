@@ -33,6 +33,12 @@ pub struct Settings {
     pub strangers_per_second: u32,
     /// Transactions that a worker holds at most; more new calls are refused with 503.
     pub transactions_max: usize,
+    /// Dialogs that a worker holds at most; more new calls are refused with 503.
+    pub dialogs_max: usize,
+    /// How long a worker may have more to do than it can before new calls are refused with 503.
+    pub queue_age_max: Duration,
+    /// Messages per second that one source may send a worker; 0 is no limit.
+    pub flood_per_source: u32,
     /// What a message may be at most.
     pub limits: Limits,
 }

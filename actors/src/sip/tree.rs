@@ -213,6 +213,9 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         answer_strangers: sip.unknown_source == UnknownSource::Reply,
         strangers_per_second: u32::try_from(per_worker(sip.unknown_source_per_s)).unwrap_or(u32::MAX),
         transactions_max: per_worker(sip.transactions_max),
+        dialogs_max: per_worker(sip.dialogs_max),
+        queue_age_max: sip.queue_age_max.get(),
+        flood_per_source: sip.flood_per_source_per_s,
         limits: Limits { message: usize::try_from(sip.message_octets_max)?, ..Limits::default() },
     })
 }

@@ -92,6 +92,8 @@ pub struct Worker {
     dialogs: HashMap<Uuid, Dialog>,
     /// How fast strangers are answered.
     strangers: Usage,
+    /// Whether new calls are taken.
+    open: bool,
     memory: Memory,
 }
 
@@ -133,6 +135,7 @@ impl Worker {
             calls: SlotMap::with_key(),
             dialogs: HashMap::new(),
             strangers: Usage::new(now.instant),
+            open: true,
             memory: Memory::default(),
             settings,
             snapshot,
@@ -157,6 +160,12 @@ impl Worker {
         while let Some(wake) = self.transactions.pop_expired(now.instant) {
             self.wake(wake, &mut turn);
         }
+    }
+
+    /// Says whether new calls are taken from now on; while they are not, they get a 503 that costs nothing. Calls that
+    /// are up, or on their way, are served all the same.
+    pub fn take_calls(&mut self, open: bool) {
+        self.open = open;
     }
 
     /// When [`Worker::handle`] is to be called next, even if nothing comes in.

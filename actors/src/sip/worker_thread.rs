@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::calls::Calls;
+use super::flood::Flood;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
@@ -69,6 +70,9 @@ struct Shell<'a> {
     undelivered: Vec<Undelivered>,
     /// What came for other workers.
     others: Vec<Vec<Input>>,
+    flood: Flood,
+    /// Since when more came in every turn than one turn takes.
+    behind_since: Option<std::time::Instant>,
 }
 
 async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
@@ -152,6 +156,8 @@ impl<'a> Shell<'a> {
             datagrams: Vec::with_capacity(BATCH),
             undelivered: Vec::new(),
             others: (0..calls.workers()).map(|_| Vec::new()).collect(),
+            flood: Flood::new(calls.settings.flood_per_source, calls.now().instant),
+            behind_since: None,
         })
     }
 
@@ -160,7 +166,12 @@ impl<'a> Shell<'a> {
         self.receive()?;
         self.hand_over();
         let calls = &self.options.calls;
-        self.worker.handle(&mut self.inputs, calls.now(), &mut self.out);
+        let now = calls.now();
+        let late = self.behind_since.is_some_and(|since| {
+            now.instant.saturating_duration_since(since) > calls.settings.queue_age_max
+        });
+        self.worker.take_calls(!late && calls.is_taking_calls());
+        self.worker.handle(&mut self.inputs, now, &mut self.out);
         self.send()?;
         calls.tell(usize::from(self.options.worker), &mut self.out.events);
         Ok(())
@@ -168,10 +179,16 @@ impl<'a> Shell<'a> {
 
     fn receive(&mut self) -> Result<(), BoxError> {
         let calls = &self.options.calls;
+        let now = calls.now().instant;
+        let mut behind = false;
         for (listener, socket) in &mut self.sockets {
-            socket.recv_batch(&mut self.datagrams)?;
+            behind |= socket.recv_batch(&mut self.datagrams)? == BATCH;
             socket.errors(&mut self.undelivered);
             for datagram in self.datagrams.drain(..) {
+                if !self.flood.admits(datagram.peer.ip(), now) {
+                    calls.counters.flooded.add(1);
+                    continue;
+                }
                 let flow = Flow {
                     listener: *listener,
                     transport: Transport::Udp,
@@ -188,6 +205,7 @@ impl<'a> Shell<'a> {
                 }
             }
         }
+        self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));
         // What cannot be sent is an input of the next turn, never a call back.
         self.inputs.extend(self.undelivered.drain(..).map(Input::Undelivered));
         Ok(())

@@ -49,7 +49,10 @@ impl Worker {
     pub(super) fn invite(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         self.counters.invites.add(1);
         let message = request.message;
-        if !self.transactions.has_room() {
+        let room = self.open
+            && self.transactions.has_room()
+            && self.dialogs.len() < self.settings.dialogs_max;
+        if !room {
             self.counters.overload.add(1);
             self.reply_statelessly(message, request.flow, (super::FULL, None), turn);
             return;
