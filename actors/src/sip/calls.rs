@@ -25,7 +25,7 @@ use super::live_call::LiveCall;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::transport::stream::Streams;
-use super::transactions::Now;
+use super::transactions::{Now, Probe};
 use super::worker::{Input, worker_of_sender};
 
 /// Batches that wait for a worker. What finds no room is dropped, as a network drops it: it comes again.
@@ -152,6 +152,11 @@ impl Calls {
     /// Both clocks.
     pub fn now(&self) -> Now {
         Now { instant: Instant::now().into_std(), wall: self.clock.now() }
+    }
+
+    /// Asks an address of a vendor whether it is there.
+    pub fn probe(&self, vendor: u32, target: usize) {
+        self.hand_over(0, vec![Input::Probe(Probe { vendor, target })]);
     }
 
     /// Which worker a message is for: a request goes by its Call-ID, always; a response to where its branch was made.

@@ -3,6 +3,7 @@
 //! Owns: the snapshot that calls are routed by. Its key is `sip_configuration:main:0`, its parent the `sip` supervisor,
 //! its restart policy permanent. A crash loses nothing: the snapshot stays, and the next incarnation reads again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,11 +11,14 @@ use std::time::Duration;
 use runtime::model::Voice;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::store::{Db, Error, messaging, voice};
-use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
+use runtime::supervision::{
+    BoxError, ChildSpec, Error as SupervisionError, Restart, Seat, Start, SupervisorHandle,
+};
 use tokio::time::{Instant, sleep};
 
 use super::calls::Calls;
 use super::snapshot::Snapshot;
+use super::vendor_actor;
 
 /// Wait after the database could not be asked.
 const RETRY: Duration = Duration::from_secs(1);
@@ -45,14 +49,17 @@ struct Face {
 }
 
 /// The actor as a child of the `sip` supervisor.
-pub fn child_spec(calls: Arc<Calls>, source: Source) -> ChildSpec {
+///
+/// It keeps an actor for each vendor, by `vendors`, their supervisor.
+pub fn child_spec(calls: Arc<Calls>, source: Source, vendors: SupervisorHandle) -> ChildSpec {
     let face = Arc::new(Face::default());
     let start = Start::task(move |seat: Seat| {
         let (calls, source, face) = (Arc::clone(&calls), source.clone(), Arc::clone(&face));
+        let vendors = vendors.clone();
         async move {
             let _registration = seat.register(observe(&face));
             tokio::select! {
-                () = follow(&calls, &source, &face) => {}
+                () = follow(&calls, &source, (&face, &vendors)) => {}
                 () = seat.shutdown.requested() => {}
             }
             Ok::<(), BoxError>(())
@@ -61,14 +68,16 @@ pub fn child_spec(calls: Arc<Calls>, source: Source) -> ChildSpec {
     ChildSpec::new(ActorName::new("sip_configuration", "main"), Restart::Permanent, start)
 }
 
-async fn follow(calls: &Calls, source: &Source, face: &Face) {
+async fn follow(calls: &Arc<Calls>, source: &Source, (face, vendors): (&Face, &SupervisorHandle)) {
     let mut blind = false;
+    let mut running = BTreeSet::new();
     loop {
         match refresh(calls, source, face).await {
             Ok(()) => {
                 if std::mem::take(&mut blind) {
                     tracing::info!("the configuration of voice can be read again");
                 }
+                follow_vendors(calls, vendors, &mut running).await;
                 sleep(source.poll).await;
             }
             Err(error) => {
@@ -79,6 +88,28 @@ async fn follow(calls: &Calls, source: &Source, face: &Face) {
             }
         }
     }
+}
+
+/// Starts the actors of vendors that are new, and stops those of vendors that are gone.
+async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running: &mut BTreeSet<String>) {
+    let names: BTreeSet<String> =
+        calls.snapshot.load().vendors.iter().map(|vendor| vendor.config.name.clone()).collect();
+    if names == *running {
+        return;
+    }
+    for gone in running.difference(&names) {
+        if let Err(error) = vendors.remove(&vendor_actor::name(gone)).await {
+            tracing::warn!(vendor = gone, %error, "the actor of a vendor that is gone does not stop");
+        }
+    }
+    for new in names.difference(running) {
+        match vendors.add(vendor_actor::child_spec(Arc::clone(calls), new.clone())).await {
+            // Of an earlier incarnation of this actor.
+            Ok(()) | Err(SupervisionError::NameTaken(_)) => {}
+            Err(error) => tracing::error!(vendor = new, %error, "a vendor is not probed"),
+        }
+    }
+    *running = names;
 }
 
 async fn refresh(calls: &Calls, source: &Source, face: &Face) -> Result<(), Error> {

@@ -59,6 +59,8 @@ pub struct Started {
     pub caller: String,
     /// The number called, as it came.
     pub callee: String,
+    /// Whether it was up before this process began, and left no record.
+    pub recovered: bool,
     /// The trunk's channel that the call has.
     pub channel: Option<Channel>,
 }

@@ -120,7 +120,7 @@ impl LiveCall {
             max_duration_ms: u64::try_from(max_duration.as_millis()).unwrap_or(u64::MAX),
             attempts: Vec::new(),
             dialog: None,
-            recovered: false,
+            recovered: started.recovered,
         };
         let channels = started.channel.into_iter().collect();
         Some(Self { kept, answered: None, deadline: None, ringing: None, started: at.instant, channels })
@@ -197,7 +197,8 @@ impl LiveCall {
             }
             What::Answered(answered) => {
                 self.channels.extend(answered.channel);
-                self.answered = Some(at.instant);
+                // Of a call that was up before this process only the wall clock knows when it was answered.
+                self.answered = (!self.kept.recovered).then_some(at.instant);
                 self.kept.answered_at = Some(at.wall.micros());
                 self.kept.pdd_us.get_or_insert(micros(at.instant.saturating_duration_since(self.started)));
                 let max = std::time::Duration::from_millis(self.kept.max_duration_ms);

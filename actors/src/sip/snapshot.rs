@@ -15,6 +15,7 @@ use sip::StatusCode;
 use sip::proxy::{self, FailoverOptions};
 use uuid::Uuid;
 
+use super::health::Health;
 use super::acl::{self, Acl, Source};
 use super::lcr;
 use super::prefixes::Prefixes;
@@ -73,12 +74,14 @@ pub struct Vendor {
 }
 
 /// An address that calls go to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// Where requests are sent.
     pub address: SocketAddr,
     /// How.
     pub transport: Transport,
+    /// Whether it answers.
+    pub health: Arc<Health>,
     /// The part of a Request-URI behind the at sign: host, port where one was given, transport.
     pub host_port: String,
 }
@@ -135,7 +138,7 @@ impl Snapshot {
             partition: config.partition.and_then(|partition| partitions.get(&partition).copied()),
             destinations: Prefixes::new(&config.allow, &config.deny),
             opened: Prefixes::listed(&config.opened),
-            targets: targets(&config.gateways, resolve),
+            targets: targets(&config.gateways, resolve, &used),
             usage: used.trunk(config.id),
             config,
         });
@@ -168,6 +171,13 @@ impl Snapshot {
         Peer { trunk, vendor }
     }
 
+    /// Every address with its health.
+    fn targets(&self) -> impl Iterator<Item = ((SocketAddr, Transport), &Arc<Health>)> {
+        let vendors = self.vendors.iter().flat_map(|vendor| &vendor.targets);
+        let trunks = self.trunks.iter().flat_map(|trunk| &trunk.targets);
+        vendors.chain(trunks).map(|target| ((target.address, target.transport), &target.health))
+    }
+
     /// The trunk at a place.
     pub fn trunk(&self, place: u32) -> Option<&Trunk> {
         self.trunks.get(place as usize)
@@ -192,7 +202,7 @@ impl Vendor {
             failover.codes.insert(status);
         }
         let proxy = proxy::Options { timer_c: config.ring_timeout, pass_503: false, failover };
-        Self { targets: targets(&config.gateways, resolve), proxy, usage: used.vendor(config.id), config }
+        Self { targets: targets(&config.gateways, resolve, used), proxy, usage: used.vendor(config.id), config }
     }
 
     /// Whether new calls go to it.
@@ -205,6 +215,7 @@ impl Vendor {
 struct Used<'a> {
     trunks: HashMap<Uuid, &'a Arc<Usage>>,
     vendors: HashMap<Uuid, &'a Arc<Usage>>,
+    healths: HashMap<(SocketAddr, Transport), &'a Arc<Health>>,
     now: Instant,
 }
 
@@ -215,8 +226,14 @@ impl<'a> Used<'a> {
         Self {
             trunks: trunks.map(|trunk| (trunk.config.id, &trunk.usage)).collect(),
             vendors: vendors.map(|vendor| (vendor.config.id, &vendor.usage)).collect(),
+            healths: before.into_iter().flat_map(Snapshot::targets).collect(),
             now,
         }
+    }
+
+    fn health(&self, address: SocketAddr, transport: Transport) -> Arc<Health> {
+        let known = self.healths.get(&(address, transport));
+        known.map_or_else(|| Arc::new(Health::new(self.now)), |health| Arc::clone(health))
     }
 
     fn trunk(&self, id: Uuid) -> Arc<Usage> {
@@ -232,7 +249,7 @@ fn places(ids: impl Iterator<Item = Uuid>) -> HashMap<Uuid, u32> {
     ids.zip(0..).collect()
 }
 
-fn targets(gateways: &[Gateway], resolve: Resolve<'_>) -> Vec<Target> {
+fn targets(gateways: &[Gateway], resolve: Resolve<'_>, used: &Used<'_>) -> Vec<Target> {
     let targets_of = |gateway: &Gateway| {
         let found = match gateway.address() {
             Some(ip) => {
@@ -245,7 +262,7 @@ fn targets(gateways: &[Gateway], resolve: Resolve<'_>) -> Vec<Target> {
         let port = gateway.port.map(|port| format!(":{port}")).unwrap_or_default();
         found.into_iter().map(move |(address, transport)| {
             let host_port = format!("{host}{port}{}", transport_param(transport));
-            Target { address, transport, host_port }
+            Target { address, transport, health: used.health(address, transport), host_port }
         })
     };
     gateways.iter().flat_map(targets_of).collect()

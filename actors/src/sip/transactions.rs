@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::dialog::End;
 use super::flow::Flow;
+use super::snapshot::{Snapshot, Target};
 
 new_key_type! {
     /// A transaction, as long as it lives.
@@ -32,8 +33,25 @@ pub enum Owner {
     Branch(CallId, BranchId),
     /// A request within a dialog that was passed on.
     Relay(Relay),
-    /// A BYE of ours.
-    Bye(Uuid),
+    /// An OPTIONS of ours.
+    Probe(Probe),
+}
+
+/// A vendor's address that is asked whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    /// Number of the vendor.
+    pub vendor: u32,
+    /// Which of its targets.
+    pub target: usize,
+}
+
+impl Probe {
+    /// The address, as long as the configuration has it.
+    pub fn target(self, snapshot: &Snapshot) -> Option<&Target> {
+        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == self.vendor)?;
+        vendor.targets.get(self.target)
+    }
 }
 
 /// A request within a dialog that was passed on.
@@ -47,6 +65,8 @@ pub struct Relay {
     pub from: End,
     /// Its method.
     pub method: Method,
+    /// Whether it is of the dialog's own tags, and not of another fork of the vendor.
+    pub own: bool,
 }
 
 /// One transaction.

@@ -257,6 +257,9 @@ fn spec(
     (sockets, metrics): (&[Sockets], &Metrics),
     doors: Vec<stream::listener::Options>,
 ) -> SupervisorSpec {
+    let vendors_name = ActorName::new("vendors", "sip");
+    let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
+    let vendor_supervisor = options.registry.supervisor(vendors_name);
     let dialogs_name = ActorName::new("dialogs", "sip");
     let dialogs = ShardedSupervisor::spec(dialogs_name.clone(), DIALOG_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
     let handle = ShardedSupervisor::handle(&options.registry, dialogs_name, DIALOG_SHARDS);
@@ -276,7 +279,8 @@ fn spec(
     let listeners = SupervisorSpec::new(ActorName::new("listeners", "sip"), Strategy::OneForOne, INTENSITY);
     let listeners = doors.into_iter().fold(listeners, |spec, door| spec.child(stream::listener::child_spec(door)));
     SupervisorSpec::new(ActorName::new("sip", "main"), Strategy::RestForOne, INTENSITY)
-        .child(configuration::child_spec(Arc::clone(calls), options.source.clone()))
+        .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), vendor_supervisor))
         .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(births(Arc::clone(calls), handle))
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))

@@ -10,6 +10,7 @@ mod call;
 mod forward;
 mod in_dialog;
 mod perform;
+mod probe;
 mod receive;
 mod relay;
 mod reply;
@@ -37,7 +38,7 @@ use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::transactions::{CallId, Now, TransactionId, Transactions, Wake};
+use super::transactions::{CallId, Now, Probe, TransactionId, Transactions, Wake};
 use super::usage::Usage;
 
 /// What a worker is given.
@@ -49,6 +50,8 @@ pub enum Input {
     Undelivered(Undelivered),
     /// End a call, for this reason.
     HangUp(Uuid, Reason),
+    /// Ask a vendor's address whether it is there.
+    Probe(Probe),
     /// A dialog that was up before this process began.
     Recovered(Box<Dialog>),
 }
@@ -152,6 +155,7 @@ impl Worker {
                 Input::Message(flow, message) => self.receive(&message, flow, &mut turn),
                 Input::Undelivered(undelivered) => self.undelivered(undelivered, &mut turn),
                 Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
+                Input::Probe(probe) => self.probe(probe, &mut turn),
                 Input::Recovered(dialog) => {
                     self.dialogs.insert(dialog.id, *dialog);
                 }

@@ -111,6 +111,7 @@ impl Worker {
                 call_id: shown(request.parts.call_id, CALL_ID_SHOWN),
                 caller: caller(request.message),
                 callee: dialled.unwrap_or_default(),
+                recovered: false,
                 channel,
             };
             let what = What::Started(Box::new(started));

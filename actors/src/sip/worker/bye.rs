@@ -33,6 +33,9 @@ impl Worker {
             let early = |call: &super::call::Call| call.dialog == id && call.kind == Kind::Initial;
             let call = self.calls.iter().find(|(_, call)| early(call)).map(|(call, _)| call);
             if let Some(call) = call {
+                if let Some(call) = self.calls.get_mut(call) {
+                    call.hung_up = Some(reason);
+                }
                 self.call_input(call, CallInput::Cancel, Hand::default(), turn);
             }
             return;

@@ -31,6 +31,8 @@ pub(super) struct Call {
     /// What is needed until the final response went to the caller.
     pub(super) setup: Option<Box<Setup>>,
     pub(super) attempts: SmallVec<[Attempt; 1]>,
+    /// Why we ended it ourselves.
+    pub(super) hung_up: Option<Reason>,
     timers: [Option<TimerId>; 2],
 }
 
@@ -53,6 +55,8 @@ pub(super) struct Setup {
     kept: Vec<(BranchId, Message)>,
     pub(super) way: Way,
     pub(super) ringing: bool,
+    /// Whether any attempt was made.
+    pub(super) tried: bool,
     /// What the caller is told when the plan has no attempt left and none was made.
     pub(super) none_left: StatusCode,
 }
@@ -94,7 +98,7 @@ impl Call {
     ) -> Self {
         let context = ResponseContext::start(steps);
         let setup = Some(Box::new(setup));
-        Self { context, options, server, dialog, kind, setup, attempts: SmallVec::new(), timers: [None, None] }
+        Self { context, options, server, dialog, kind, setup, attempts: SmallVec::new(), hung_up: None, timers: [None, None] }
     }
 
     /// A timer of the call is no longer armed.
@@ -106,7 +110,7 @@ impl Call {
 impl Setup {
     pub(super) fn new(request: Message, source: Flow, tag: [u8; TAG_LEN], way: Way) -> Self {
         let none_left = StatusCode::SERVICE_UNAVAILABLE;
-        Self { request, source, tag, kept: Vec::new(), way, ringing: false, none_left }
+        Self { request, source, tag, kept: Vec::new(), way, ringing: false, tried: false, none_left }
     }
 }
 
@@ -280,7 +284,12 @@ impl Worker {
             attempt.channel = None;
         }
         let Some(Way::Plan { plan, .. }) = call.setup.as_deref().map(|setup| &setup.way) else { return };
-        let Some((hop, vendor, _)) = plan.hop(attempt.hop) else { return };
+        let Some((hop, vendor, target)) = plan.hop(attempt.hop) else { return };
+        if received {
+            target.health.answered();
+        } else if status != StatusCode::REQUEST_TERMINATED {
+            target.health.silent(turn.now.instant);
+        }
         let attempted = Attempted {
             attempt: u8::try_from(branch.index()).unwrap_or(u8::MAX),
             vendor: hop.vendor,
@@ -359,7 +368,10 @@ impl Worker {
         self.dialogs.remove(&dialog);
         // The last word is the last vendor's, or nobody was asked for want of room.
         let reason = if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), true) };
-        let ended = Ended { status, reason, by };
+        let ended = match call.hung_up {
+            Some(reason) => Ended { status, reason, by: None },
+            None => Ended { status, reason, by },
+        };
         turn.out.events.push(CallEvent { dialog, at: turn.now, what: What::Ended(ended) });
     }
 }

@@ -85,6 +85,11 @@ impl Worker {
             let Way::Plan { plan, next } = &setup.way else { return None };
             let hop = next.checked_sub(1)?;
             let (_, vendor, target) = plan.hop(hop)?;
+            // The last one is tried whatever is known of it: there is nothing better.
+            let last = hop + 1 == plan.hops.len() && !setup.tried;
+            if !last && !target.health.may_try(now.instant) {
+                continue;
+            }
             let outbound = plan.direction == Direction::Outbound;
             let channel = if outbound {
                 let Some(channel) = self.vendor_channel(vendor, now) else { continue };
@@ -114,6 +119,7 @@ impl Worker {
             let mut attempt = Attempt::new(hop, flow, now);
             attempt.channel = channel;
             attempt.callee = callee;
+            setup.tried = true;
             return Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options));
         }
     }
@@ -125,7 +131,7 @@ impl Worker {
 
     /// The way to a target: by the listener that the call came on where that can send there, else by the first that
     /// can.
-    fn flow_out(&self, target: &Target, source: Flow) -> Option<Flow> {
+    pub(super) fn flow_out(&self, target: &Target, source: Flow) -> Option<Flow> {
         let fits = |place: usize| {
             self.settings.listeners.get(place).is_some_and(|listener| {
                 listener.transport == target.transport

@@ -1,5 +1,6 @@
 //! Requests within dialogs: whose they are by the sealed cookie, whether their sender may, and where they go.
 
+use runtime::clock::Timestamp;
 use runtime::model::Transport;
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
@@ -11,10 +12,11 @@ use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Dialog, End, Side, flow_to};
+use crate::sip::event::{Answered, CallEvent, Started, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
 use crate::sip::snapshot::Peer;
-use crate::sip::transactions::{Owner, Relay};
+use crate::sip::transactions::{Now, Owner, Relay};
 
 /// What the Route of a request says of its dialog.
 #[derive(Clone, Copy)]
@@ -24,6 +26,8 @@ struct Located {
     from: End,
     /// Route elements that name us.
     own_routes: usize,
+    /// Whether the tags are the dialog's own.
+    own_tags: bool,
 }
 
 /// Why a request within a dialog is refused.
@@ -34,7 +38,7 @@ const GONE: Refused = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
 impl Worker {
     pub(super) fn in_dialog(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         self.counters.in_dialog.add(1);
-        match self.admitted(request) {
+        match self.admitted(request, turn) {
             Ok(located) => self.pass_within(request, located, turn),
             Err(_) if request.method == Method::Ack => {
                 self.counters.in_dialog_refused.add(1);
@@ -79,12 +83,12 @@ impl Worker {
             Ok(cookie) => (cookie, End::Caller),
             Err(_) => (open(to).ok()?, End::Callee),
         };
-        Some(Located { cookie, from, own_routes })
+        Some(Located { cookie, from, own_routes, own_tags: true })
     }
 
-    fn admitted(&mut self, request: &Request<'_>) -> Result<Located, Refused> {
+    fn admitted(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) -> Result<Located, Refused> {
         let message = request.message;
-        let located = self.locate(message).ok_or(GONE)?;
+        let mut located = self.locate(message).ok_or(GONE)?;
         let Located { cookie, from, .. } = located;
         let known = self.dialogs.get(&cookie.dialog);
         let party = self.is_party(request.peer, &cookie, from);
@@ -96,7 +100,10 @@ impl Worker {
             Some(dialog) if dialog.confirmed => {
                 let own = NameAddr::parse(message.value(HeaderId::From).ok_or(GONE)?).map_err(|_| GONE)?.tag;
                 let tags = (own.unwrap_or_default(), to_tag(message).unwrap_or_default());
-                if tags != (dialog.side(from).tag(), dialog.side(from.other()).tag()) {
+                located.own_tags = tags == (dialog.side(from).tag(), dialog.side(from.other()).tag());
+                // A vendor that forks may have answered more than once. The caller acknowledges what it does not want,
+                // and ends it; nothing else is done there.
+                if !located.own_tags && !matches!(request.method, Method::Ack | Method::Bye) {
                     return Err(GONE);
                 }
             }
@@ -108,10 +115,12 @@ impl Worker {
             }
             None => {
                 let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
+                self.tell_rebuilt(&dialog, request, turn);
                 self.dialogs.insert(dialog.id, dialog);
             }
         }
         if let Some(dialog) = self.dialogs.get_mut(&cookie.dialog)
+            && located.own_tags
             && let Some(number) = perform::cseq(message)
         {
             let side = dialog.side_mut(from);
@@ -132,7 +141,7 @@ impl Worker {
     /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where
     /// both are. A request to a vendor goes only to that vendor, whatever it says.
     fn rebuilt(&self, request: &Request<'_>, located: &Located) -> Option<Dialog> {
-        let Located { cookie, from, own_routes } = *located;
+        let Located { cookie, from, own_routes, .. } = *located;
         let message = request.message;
         let snapshot = self.snapshot.load();
         let next = message.list(HeaderId::Route).nth(own_routes);
@@ -171,8 +180,37 @@ impl Worker {
         })
     }
 
+    /// The record of the last process was lost with it: the call gets another one, from when it was called.
+    fn tell_rebuilt(&self, dialog: &Dialog, request: &Request<'_>, turn: &mut Turn<'_>) {
+        let snapshot = self.snapshot.load_full();
+        let place = snapshot.trunks.iter().position(|trunk| trunk.config.number == dialog.trunk);
+        let Some(trunk) = place.and_then(|place| u32::try_from(place).ok()) else { return };
+        let number = |side: &Side| {
+            let user = NameAddr::parse(&side.name).ok().and_then(|name| name.uri().ok()).and_then(Uri::user);
+            String::from_utf8_lossy(user.unwrap_or_default()).into_owned()
+        };
+        let began = Timestamp::from_micros(admit::began_millis(dialog.id).saturating_mul(1000));
+        let at = Now { wall: began, ..turn.now };
+        let started = Started {
+            trunk,
+            direction: dialog.direction,
+            source: request.flow.peer,
+            call_id: String::from_utf8_lossy(&dialog.call_id).into_owned(),
+            caller: number(&dialog.caller),
+            callee: number(&dialog.callee),
+            channel: None,
+            recovered: true,
+            snapshot,
+        };
+        let answered = Answered { dialog: dialog.clone(), channel: None };
+        let started = What::Started(Box::new(started));
+        turn.out.events.push(CallEvent { dialog: dialog.id, at, what: started });
+        let answered = What::Answered(Box::new(answered));
+        turn.out.events.push(CallEvent { dialog: dialog.id, at, what: answered });
+    }
+
     fn pass_within(&mut self, request: &Request<'_>, located: Located, turn: &mut Turn<'_>) {
-        let Located { cookie, from, own_routes } = located;
+        let Located { cookie, from, own_routes, own_tags } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let (flow, trusted) = (dialog.side(from.other()).flow, dialog.trusted);
         let branch = self.branches.make(self.way(request.message));
@@ -199,7 +237,7 @@ impl Worker {
                     self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
                     return;
                 };
-                self.relay(request, Relay { server, dialog: cookie.dialog, from, method }, (flow, octets, branch), turn);
+                self.relay(request, Relay { server, dialog: cookie.dialog, from, method, own: own_tags }, (flow, octets, branch), turn);
             }
         }
     }
@@ -212,6 +250,7 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         if relay.method == Method::Bye
+            && relay.own
             && let Some(dialog) = self.dialogs.get_mut(&relay.dialog)
             && dialog.ending.is_none()
         {

@@ -16,7 +16,7 @@ impl Worker {
         if status.is_final() {
             self.relay_ended(relay, status, turn);
         }
-        if status.is_success() && relay.method == Method::Update {
+        if status.is_success() && relay.method == Method::Update && relay.own {
             if let Some((source, request)) = self.stored_request(relay.server)
                 && let Some(dialog) = self.dialogs.get_mut(&relay.dialog)
             {
@@ -67,7 +67,7 @@ impl Worker {
     /// A BYE ends the dialog whatever comes of it, unless the other side wants the sender to show who it is. The call
     /// is over since the BYE came.
     fn relay_ended(&mut self, relay: Relay, status: StatusCode, turn: &mut Turn<'_>) {
-        if relay.method != Method::Bye {
+        if relay.method != Method::Bye || !relay.own {
             return;
         }
         let challenged = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);

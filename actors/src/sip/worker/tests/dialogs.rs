@@ -68,7 +68,7 @@ fn who_may_speak() {
         (CUSTOMER, from_vendor, "403"),
         (CUSTOMER, bye.replace(";w=", ";w=A"), "481"),
         (CUSTOMER, bye.replace("tag=from-a", "tag=from-b"), "481"),
-        (CUSTOMER, bye.replace("tag=callee", "tag=other"), "481"),
+        (CUSTOMER, bye.replace("tag=callee", "tag=other").replace("BYE", "UPDATE"), "481"),
         (CUSTOMER, bye.replace("Call-ID: a@", "Call-ID: b@"), "481"),
     ];
     for (at, (from, text, expected)) in cases.into_iter().enumerate() {
@@ -78,6 +78,23 @@ fn who_may_speak() {
         assert_eq!(sent[0].word(), expected, "{at}");
     }
     assert_eq!(node.worker.dialogs(), 1);
+}
+
+/// A vendor that forks has two calls of one INVITE: the caller ends the one that it does not want.
+#[test]
+fn another_fork_is_ended_by_the_caller() {
+    let mut node = Node::new();
+    let invite = ringing(&mut node, "a");
+    let first = node.receive(VENDORS[0], response(&invite, 200, "callee")).remove(0);
+    let second = node.receive(VENDORS[0], response(&invite, 200, "fork")).remove(0);
+    assert_eq!((first.word(), second.word()), ("200".to_owned(), "200".to_owned()));
+    node.happened();
+    for (method, branch) in [("ACK", "f-ack"), ("BYE", "f-bye")] {
+        let request = Within { method, cseq: 1, branch }.caller(&second);
+        assert_eq!(words(&node.receive(CUSTOMER, request)), [format!("{method}>198.51.100.1:5060")]);
+    }
+    assert!(node.happened().is_empty());
+    assert_eq!(node.worker.dialogs(), 1, "the first one is up");
 }
 
 /// A node that starts again knows by the cookie between whom a call is.
@@ -101,6 +118,6 @@ fn after_a_restart() {
     let sent = node.receive(CUSTOMER, bye);
     assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
     node.receive(VENDORS[0], response(&sent[0], 200, "x"));
-    assert_eq!(node.happened(), ["ended 200 answered Some(Caller)"]);
+    assert_eq!(node.happened(), ["started", "answered", "ended 200 answered Some(Caller)"]);
     node.settle();
 }
