@@ -10,6 +10,9 @@ use runtime::store::provisioning::{self, Change, Current, Document, Error};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
+/// Changes that are printed one by one; a rate deck has a hundred thousand.
+const PRINTED_MAX: usize = 1000;
+
 /// Where a document is applied.
 #[derive(Clone)]
 pub struct Target {
@@ -35,8 +38,11 @@ pub struct Outcome {
 impl fmt::Display for Outcome {
     /// One line per change, `+` for new and `~` for changed, then the count.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for change in &self.changes {
+        for change in self.changes.iter().take(PRINTED_MAX) {
             writeln!(f, "{change}")?;
+        }
+        if let Some(more @ 1..) = self.changes.len().checked_sub(PRINTED_MAX) {
+            writeln!(f, "and {more} more")?;
         }
         let changes = match self.changes.len() {
             0 => return writeln!(f, "nothing to change"),
@@ -89,6 +95,15 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    #[test]
+    fn of_very_many_changes_the_first_are_printed_and_all_are_counted() {
+        let change = Change { kind: "voice_rate", key: "a/1/b".to_owned(), new: true, fields: Vec::new() };
+        let changes = vec![change; PRINTED_MAX + 2];
+        let printed = Outcome { dry_run: false, changes }.to_string();
+        assert!(printed.ends_with("+ voice_rate a/1/b\nand 2 more\n1002 changes applied\n"), "{printed}");
+        assert_eq!(printed.lines().count(), PRINTED_MAX + 2);
+    }
 
     const CUSTOMER: &str = "[[customers]]\nban = \"TB-1\"\ncompany_name = \"Acme\"\n";
 

@@ -31,7 +31,7 @@ use crate::table::{Surface, Table};
 use crate::token::TokenHash;
 
 pub(crate) const TOKEN: &str = "the token of the tests, long enough";
-pub(crate) const BODY_OCTETS_MAX: usize = 4096;
+pub(crate) const BODY_OCTETS_MAX: usize = 16_384;
 
 /// A node without actors.
 pub(crate) struct Lab {

@@ -213,6 +213,40 @@ async fn a_provisioning_document_is_planned_applied_and_then_true() {
 }
 
 #[tokio::test]
+async fn voice_is_provisioned_beside_messaging() {
+    let lab = Lab::new().await;
+    let messaging = include_str!("../../../config/provisioning.example.toml");
+    assert_eq!(lab.control("POST", "/v1/control/apply", messaging).await.status, 200);
+    let example = include_str!("../../../config/voice.example.toml");
+    let planned = lab.control("POST", "/v1/control/apply?dry_run=true", example).await.json();
+    let changes = planned["changes"].as_array().unwrap();
+    let one = |change: &serde_json::Value| format!("{} {}", change["kind"], change["key"]).replace('"', "");
+    let all = [
+        "customer TB-071161709",
+        "partition wholesale",
+        "sip_vendor atlantic",
+        "sip_vendor pacific",
+        "trunk acme-east",
+        "voice_rate wholesale/1/atlantic",
+        "voice_rate wholesale/1/pacific",
+        "voice_rate wholesale//pacific",
+        "high_cost list",
+        "dedicated_address 198.51.100.200",
+        "did 15550002222",
+    ];
+    assert_eq!(changes.iter().map(one).collect::<Vec<_>>(), all);
+    assert_eq!(lab.control("POST", "/v1/control/apply", example).await.json()["changes"], planned["changes"]);
+    let again = lab.control("POST", "/v1/control/apply", example).await.json();
+    assert_eq!(again["changes"], json!([]));
+    let moved =
+        example.replace("203.0.113.77:5060/udp", "203.0.113.78:5060/udp").replace("cps = 50", "cps = 60");
+    let text = lab.control("POST", "/v1/control/apply?dry_run&format=text", &moved).await.body;
+    let expected = "~ trunk acme-east\n    cps: 50 -> 60\n    \
+         acl: 4 -> 4: +203.0.113.78:5060/udp -203.0.113.77:5060/udp\n1 change, not applied (dry run)\n";
+    assert_eq!(text, expected);
+}
+
+#[tokio::test]
 async fn a_document_that_cannot_be_meant_is_refused_whole() {
     let lab = Lab::new().await;
     let example = include_str!("../../../config/provisioning.example.toml");
