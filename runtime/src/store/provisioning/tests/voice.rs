@@ -168,6 +168,23 @@ async fn a_source_belongs_to_one_trunk_and_may_go_to_another() {
 }
 
 #[tokio::test]
+async fn a_trunk_that_goes_to_another_customer_takes_its_numbers_along_or_leaves_them() {
+    each_engine(async |engine: Engine| {
+        make_so(&engine, FILE).await;
+        let moved = "[[customers]]\nban = \"TB-2\"\ncompany_name = \"Other\"\n\
+             [[trunks]]\nname = \"acme-east\"\ncustomer = \"TB-2\"\n";
+        assert_eq!(
+            refused(&engine, moved).await,
+            "trunk \"acme-east\": customer: its number 15550002222 is another customer's; give it in the file too"
+        );
+        let along = format!("{moved}[[dids]]\nnumber = \"15550002222\"\ncustomer = \"TB-2\"\ntrunk = \"acme-east\"\n");
+        let (_, after) = make_so(&engine, &along).await;
+        assert_eq!(after.voice.dids[0].customer, Some(after.voice.trunks[0].customer));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn tens_of_thousands_of_sources_and_rates_are_written_whole() {
     const ROWS: u32 = 20_000;
     each_engine(async |engine: Engine| {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Document, Entry, Known, unique};
-use crate::model::{AclSource, Cidr, Gateway, HeaderRule, NumberRule, Voice};
+use crate::model::{AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, Voice};
 use crate::store::provisioning::Error;
 use crate::store::provisioning::document::{SipVendorEntry, TrunkEntry, VoiceRateEntry};
 
@@ -22,6 +22,7 @@ pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> 
     }
     document.sip_vendors.iter().try_for_each(vendor)?;
     document.trunks.iter().try_for_each(|entry| trunk(entry, known))?;
+    moved(document, current)?;
     sources(document, current)?;
     rates(&document.voice_rates, known)?;
     let high_cost = document.high_cost.iter().flatten();
@@ -70,6 +71,26 @@ fn trunk(entry: &TrunkEntry, known: &Known<'_>) -> Result<(), Error> {
     }
     at.rules((&entry.callee_rules, &entry.caller_rules), &entry.header_rules)?;
     at.gateways(&entry.gateways)
+}
+
+/// A trunk that goes to another customer takes its numbers along, or leaves them: the file has to say which.
+fn moved(document: &Document, current: &Voice) -> Result<(), Error> {
+    let bans: HashMap<_, _> = current.customers.iter().map(|stored| (stored.id, &stored.ban)).collect();
+    let stored: HashMap<&str, _> = current.trunks.iter().map(|trunk| (trunk.name.as_str(), trunk)).collect();
+    let named: HashSet<&str> = document.dids.iter().map(|entry| entry.number.as_str()).collect();
+    for entry in &document.trunks {
+        let Some(stored) = stored.get(entry.name.as_str()) else { continue };
+        if bans.get(&stored.customer).is_none_or(|ban| **ban == entry.customer) {
+            continue;
+        }
+        let left = |did: &&Did| did.trunk == Some(stored.id) && !named.contains(did.number.as_str());
+        if let Some(did) = current.dids.iter().find(left) {
+            let at = Entry { kind: "trunk", key: &entry.name };
+            let text = format!("its number {} is another customer's; give it in the file too", did.number);
+            return Err(at.refused("customer", text));
+        }
+    }
+    Ok(())
 }
 
 /// No source may be two trunks': whose call would it be? A wider or narrower network may, the narrowest decides.
