@@ -59,7 +59,7 @@ pub struct Listener {
 
 /// What a node is to call itself is no `host` or `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no host or host:port that a SIP peer could send to")]
+#[error("{0:?} is no host or host:port that a SIP peer could send to; say one by advertise")]
 pub struct NoSentBy(String);
 
 impl Listener {
@@ -69,6 +69,10 @@ impl Listener {
     /// When the name is none.
     pub fn new(transport: Transport, address: SocketAddr, advertised: &str) -> Result<Self, NoSentBy> {
         let refused = || NoSentBy(advertised.to_owned());
+        // Nobody can answer to "any address".
+        if advertised.is_empty() && address.ip().is_unspecified() {
+            return Err(NoSentBy(address.to_string()));
+        }
         let named = if advertised.is_empty() { address.to_string() } else { advertised.to_owned() };
         let uri = format!("sip:{named}");
         let uri = Uri::parse(uri.as_bytes()).ok().and_then(Uri::sip).ok_or_else(refused)?;
@@ -151,6 +155,7 @@ mod tests {
 
     #[test]
     fn names_that_nobody_could_send_to() {
+        assert!(Listener::new(Transport::Udp, "0.0.0.0:5060".parse().unwrap(), "").is_err(), "any address");
         for name in ["a b", "user@host", "host;lr", "host:0", "host:70000", "2001:db8::1"] {
             assert!(Listener::new(Transport::Udp, "0.0.0.0:5060".parse().unwrap(), name).is_err(), "{name}");
         }
