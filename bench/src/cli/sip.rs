@@ -69,6 +69,10 @@ pub(super) struct Sip {
     /// The vendor's threads.
     #[arg(long, default_value_t = 1)]
     uas_threads: usize,
+    /// The generator rests so long after each round, in microseconds: for rates at which its own processor time
+    /// would be missed; latencies become as coarse.
+    #[arg(long, default_value_t = 0)]
+    coalesce_us: u64,
     /// The subject is watched so long beyond the last call.
     #[arg(long, default_value_t = 6.0)]
     settle: f64,
@@ -185,6 +189,7 @@ impl Sip {
             uas_sockets: self.uas_sockets,
             uac_threads: self.uac_threads,
             uas_threads: self.uas_threads,
+            coalesce: Duration::from_micros(self.coalesce_us),
             settle: seconds(self.settle)?,
             ..Load::default()
         };

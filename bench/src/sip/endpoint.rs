@@ -36,9 +36,14 @@ pub(crate) trait Endpoint {
     fn is_over(&self) -> bool;
 }
 
-/// Runs `endpoint` on `sockets` until it is over or `stop` is set; also returns the datagrams that the kernel
-/// refused or that found no room.
-pub(crate) fn drive<E: Endpoint>(mut endpoint: E, sockets: Vec<Bound>, stop: &AtomicBool) -> (E, u64) {
+/// Runs `endpoint` on `sockets` until it is over or `stop` is set, and rests for `coalesce` after each round so that
+/// datagrams gather; also returns the datagrams that the kernel refused or that found no room.
+pub(crate) fn drive<E: Endpoint>(
+    mut endpoint: E,
+    sockets: Vec<Bound>,
+    coalesce: Duration,
+    stop: &AtomicBool,
+) -> (E, u64) {
     let mut sockets: Vec<Socket> = sockets.into_iter().map(Socket::new).collect();
     // The default lets the kernel wake us 50 us late. Where it is refused, lateness is measured and shown.
     let _ = prctl::set_timerslack(1);
@@ -60,6 +65,9 @@ pub(crate) fn drive<E: Endpoint>(mut endpoint: E, sockets: Vec<Bound>, stop: &At
         for (socket, queue) in sockets.iter().zip(out.queues()) {
             refused += socket.flush(queue);
         }
+        if !coalesce.is_zero() {
+            rest(coalesce);
+        }
         wait(&sockets, endpoint.next_deadline(), &mut readable);
     }
     let dropped: u64 = out.queues().map(|queue| queue.dropped).sum();
@@ -69,6 +77,11 @@ pub(crate) fn drive<E: Endpoint>(mut endpoint: E, sockets: Vec<Bound>, stop: &At
 /// The clock of the generator.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// Sleeps whatever arrives.
+fn rest(duration: Duration) {
+    let _ = ppoll(&mut [], Some(TimeSpec::from_duration(duration)), None);
 }
 
 /// Sleeps until a socket can be read or the deadline; says which can.

@@ -45,6 +45,8 @@ pub struct Load {
     pub uac_threads: usize,
     /// Threads of the vendor.
     pub uas_threads: usize,
+    /// The generator's threads rest so long after each round: less of its processor time, coarser latencies.
+    pub coalesce: Duration,
     /// Processor time and memory of the subject are watched so long beyond the last call: what ends late counts.
     pub settle: Duration,
     /// Whether memory is wanted per call that is up.
@@ -64,6 +66,7 @@ impl Default for Load {
             uas_sockets: 2,
             uac_threads: 1,
             uas_threads: 1,
+            coalesce: Duration::ZERO,
             settle: Duration::from_secs(6),
             per_live_call: false,
         }
@@ -100,6 +103,7 @@ impl Load {
         outcome.set("uas_sockets", self.uas_sockets);
         outcome.set("uac_threads", self.uac_threads);
         outcome.set("uas_threads", self.uas_threads);
+        outcome.set("coalesce_us", self.coalesce.as_secs_f64() * 1e6);
         outcome.set("settle_s", self.settle.as_secs_f64());
     }
 }

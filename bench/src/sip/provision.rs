@@ -54,34 +54,46 @@ status = "ACTIVE"
 type = "POSTPAID"
 services = ["Voice"]
 
-[[sip_vendors]]
-name = "bench-vendor"
-status = "ACTIVE"
-gateways = [{gateways}]
-cps = 0
-channels = 0
-priority = 1
-weight = 1
-
 [[partitions]]
 name = "bench"
 
-[[voice_rates]]
-partition = "bench"
-vendor = "bench-vendor"
-prefix = "44"
-rate = "0.0100"
+[[sip_vendors]]
+name = "bench-vendor"
+gateways = [{gateways}]
+cps = 0
+channels = 0
+oversize = "fragment"
 
 [[trunks]]
 name = "bench"
 customer = "TB-000000001"
 auth_type = "IP_ACL"
-active = true
-partition = "bench"
+acl = ["127.0.0.1/32"]
 cps = 0
 channels = 0
-acl = ["127.0.0.1/32"]
+partition = "bench"
+
+[[voice_rates]]
+partition = "bench"
+prefix = "44"
+vendor = "bench-vendor"
+rate = "0.0100"
 "#
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_toml_of_the_expected_shape() {
+        let gateways = vec![SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([127, 0, 0, 1], 2))];
+        let provision = SipProvision { gateways };
+        let provisioning = provision.to_toml();
+        let line = "gateways = [\"sip:127.0.0.1:1;transport=udp\", \"sip:127.0.0.1:2;transport=udp\"]";
+        assert!(provisioning.lines().any(|found| found == line), "{provisioning}");
+        assert!(provision.node_toml(Path::new("/data"), "").contains("data_dir = \"/data\""));
     }
 }

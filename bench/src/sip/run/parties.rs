@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 
@@ -94,7 +94,7 @@ impl Parties {
                 trying: direct,
             };
             let uas = Uas::new(options, Arc::clone(&running.uas_counters));
-            running.uas.push(spawn("uas", uas, sockets, Arc::clone(&stop.uas))?);
+            running.uas.push(spawn("uas", uas, (sockets, load.coalesce), Arc::clone(&stop.uas))?);
         }
         let of = self.uac.len() as u64;
         for (index, sockets) in (0..).zip(self.uac) {
@@ -111,7 +111,7 @@ impl Parties {
                 patience: load.patience + load.ring,
             };
             let uac = Uac::new(options, Arc::clone(&running.uac_counters));
-            running.uac.push(spawn("uac", uac, sockets, Arc::clone(&stop.uac))?);
+            running.uac.push(spawn("uac", uac, (sockets, load.coalesce), Arc::clone(&stop.uac))?);
         }
         Ok(running)
     }
@@ -179,9 +179,9 @@ fn addrs(sockets: &[Bound]) -> Vec<SocketAddr> {
 fn spawn<E: Endpoint + Send + 'static>(
     name: &str,
     endpoint: E,
-    sockets: Vec<Bound>,
+    (sockets, coalesce): (Vec<Bound>, Duration),
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<JoinHandle<(E, u64)>> {
     let thread = Builder::new().name(name.to_owned());
-    thread.spawn(move || drive(endpoint, sockets, &stop)).context("cannot start a thread")
+    thread.spawn(move || drive(endpoint, sockets, coalesce, &stop)).context("cannot start a thread")
 }
