@@ -158,13 +158,12 @@ fn an_answer_that_is_never_acknowledged_ends() {
 proptest! {
     #[test]
     fn every_call_survives_a_loss_that_ends(
-        lost in proptest::collection::vec(any::<bool>(), 0..60),
+        // Fewer than a transaction has retransmissions, wherever they fall.
+        lost in proptest::collection::btree_set(0_usize..80, 0..=5),
         ring in prop_oneof![Just(0_u64), Just(100), Just(700)],
     ) {
         let mut world = World::new(5.0, Duration::from_millis(ring), Work::Calls);
-        // What is lost in a row may not be more than the retransmissions of one transaction.
-        let lost: Vec<bool> = lost.iter().enumerate().map(|(place, lost)| *lost && place % 5 != 0).collect();
-        world.run(|place| lost.get(place).copied().unwrap_or_default());
+        world.run(|place| lost.contains(&place));
         prop_assert_eq!(world.ends(), vec![End::Completed; 5]);
         prop_assert!(world.uac.is_over() && world.uas.is_empty());
         let tally = Tally::new(world.uac.ends(), Some(&[world.uas.seen.clone()]));
