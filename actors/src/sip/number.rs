@@ -1,5 +1,7 @@
 //! Numbers as they are dialled: the user part of a SIP URI, or a tel URI.
 
+use std::borrow::Cow;
+
 /// A number without visual separators, and what followed it in the user part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialled<'a> {
@@ -26,16 +28,28 @@ pub fn dialled(user: &[u8]) -> Option<Dialled<'_>> {
     if plus {
         number.push('+');
     }
-    for octet in written {
+    let mut rest = written;
+    while let [octet, after @ ..] = rest {
+        rest = after;
         match octet {
             b'0'..=b'9' | b'*' | b'#' => number.push(char::from(*octet)),
             // Visual separators (RFC 3966 5.1.1).
             b'-' | b'.' | b'(' | b')' => {}
+            // A number sign has to be escaped in a URI.
+            b'%' if after.starts_with(b"23") => {
+                number.push('#');
+                rest = after.get(2..)?;
+            }
             _ => return None,
         }
     }
     let digits = number.len() - usize::from(plus);
     (1..=NUMBER_MAX).contains(&digits).then_some(Dialled { number, params })
+}
+
+/// The number as the user part of a URI has it.
+pub fn escaped(number: &str) -> Cow<'_, str> {
+    if number.contains('#') { number.replace('#', "%23").into() } else { number.into() }
 }
 
 /// The number without its plus, as prefixes are looked up by.
@@ -49,12 +63,14 @@ mod tests {
 
     #[test]
     fn numbers() {
-        let cases: [(&str, Option<(&str, &str)>); 12] = [
+        let cases: [(&str, Option<(&str, &str)>); 14] = [
             ("+15551234", Some(("+15551234", ""))),
             ("15551234;npdi;rn=+1444", Some(("15551234", ";npdi;rn=+1444"))),
             ("+1-(555)-123.4", Some(("+15551234", ""))),
             ("%2B4420", Some(("+4420", ""))),
             ("1234#15551234", Some(("1234#15551234", ""))),
+            ("1234%2315551234", Some(("1234#15551234", ""))),
+            ("1234%24", None),
             ("*100", Some(("*100", ""))),
             ("", None),
             ("+", None),
@@ -70,5 +86,6 @@ mod tests {
         }
         assert!(dialled("1".repeat(41).as_bytes()).is_none());
         assert_eq!((digits("+44"), digits("44")), ("44", "44"));
+        assert_eq!((escaped("99#1"), escaped("+44")), ("99%231".into(), "+44".into()));
     }
 }

@@ -320,13 +320,13 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let kept = call.setup.as_mut().map(|setup| std::mem::take(&mut setup.kept)).unwrap_or_default();
         let others: SmallVec<[BranchId; 4]> = call.context.challenges().collect();
-        let server = call.server;
+        let (server, dialog) = (call.server, call.dialog);
         let Some((_, best)) = kept.iter().find(|(kept, _)| *kept == branch) else {
             self.respond_to_caller(id, status, turn);
             return;
         };
         let mut edits = sip::Edits::new(best);
-        let mut complete = edits.pop_via().is_ok();
+        let mut complete = self.towards_caller(&mut edits, dialog).is_some();
         for (_, other) in kept.iter().filter(|(kept, _)| others.contains(kept)) {
             for header in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
                 for value in other.values(header) {

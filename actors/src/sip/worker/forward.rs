@@ -16,6 +16,7 @@ use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::Side;
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
+use crate::sip::number::{dialled, escaped};
 use crate::sip::routing::{Direction, Plan};
 use crate::sip::snapshot::Target;
 use crate::sip::transactions::{CallId, Now};
@@ -172,10 +173,8 @@ impl Worker {
         let Some((message, flow)) = hand.message else { return };
         let Some(call) = self.calls.get(id) else { return };
         let (server, kind, dialog) = (call.server, call.kind, call.dialog);
-        let trusted = self.dialogs.get(&dialog).is_some_and(|dialog| dialog.trusted);
         let mut edits = Edits::new(message);
-        let stripped = trusted || strip(&mut edits).is_some();
-        if edits.pop_via().is_err() || !stripped {
+        if self.towards_caller(&mut edits, dialog).is_none() {
             return;
         }
         let Some(octets) = self.edited(&edits) else { return };
@@ -192,6 +191,27 @@ impl Worker {
             Kind::Refresh(_) => {}
         }
         self.respond(server, status, &octets, turn);
+    }
+
+    /// What every response to an INVITE loses and gets back on its way to the caller; `None` when it cannot.
+    pub(super) fn towards_caller(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
+        if !self.dialogs.get(&dialog).is_some_and(|dialog| dialog.trusted) {
+            strip(edits)?;
+        }
+        edits.pop_via().ok()?;
+        self.restore_from(edits, dialog)
+    }
+
+    /// The caller's From as it wrote it, where the callee was shown another.
+    fn restore_from(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
+        let Some(dialog) = self.dialogs.get(&dialog) else { return Some(()) };
+        let from = edits.message().value(HeaderId::From)?;
+        // The callee's own requests have the caller in To; what it wrote there is its matter.
+        let same_tag = NameAddr::parse(from).ok().and_then(|from| from.tag) == Some(dialog.caller.tag());
+        if dialog.caller.name.is_empty() || !same_tag || *from == *dialog.caller.name {
+            return Some(());
+        }
+        edits.set(HeaderId::From, &dialog.caller.name).ok()
     }
 
     /// What a response to the first INVITE tells of the callee.
@@ -280,6 +300,7 @@ fn invite(
     edits.remove(HeaderId::Route).ok()?;
     record_route(&mut edits, outgoing, settings, &mut memory.text)?;
     request_uri(&mut edits, (&callee, target), &mut memory.text)?;
+    caller(&mut edits, plan, *hop)?;
     header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
     memory.octets.clear();
     edits.write(&mut memory.octets);
@@ -372,6 +393,33 @@ fn record_route(
     Some(())
 }
 
+/// The number that calls, by the rules of the side it comes from and of the one it goes to. The caller gets its own
+/// From back with every response.
+fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<()> {
+    let (_, vendor, _) = plan.hop(hop)?;
+    let trunk = plan.trunk()?;
+    let rules = match plan.direction {
+        Direction::Outbound => [&trunk.config.caller_rules, &vendor.config.caller_rules],
+        Direction::Inbound => [&vendor.config.caller_rules, &trunk.config.caller_rules],
+    };
+    if rules.iter().all(|rules| rules.is_empty()) {
+        return Some(());
+    }
+    let from = NameAddr::parse(edits.message().value(HeaderId::From)?).ok()?;
+    let Some(user) = from.uri().ok().and_then(Uri::user) else { return Some(()) };
+    // A caller without a number has none to rewrite.
+    let Some(written) = dialled(user) else { return Some(()) };
+    let mut number = written.number.clone();
+    for rules in rules {
+        number = NumberRule::rewrite(rules, &number).unwrap_or(number);
+    }
+    if number == written.number {
+        return Some(());
+    }
+    let whole = [escaped(&number).as_bytes(), written.params].concat();
+    edits.replace(user, &whole).ok()
+}
+
 fn request_uri(edits: &mut Edits<'_>, (callee, target): (&str, &Target), text: &mut Vec<u8>) -> Option<()> {
     let message = edits.message();
     let dialled = admit::callee(message)?;
@@ -379,7 +427,7 @@ fn request_uri(edits: &mut Edits<'_>, (callee, target): (&str, &Target), text: &
     let phone = uri.and_then(|uri| uri.params.get(b"user")).and_then(|user| user.value);
     let phone = phone.is_some_and(|user| user.eq_ignore_ascii_case(b"phone"));
     text.clear();
-    write!(text, "sip:{callee}").ok()?;
+    write!(text, "sip:{}", escaped(callee)).ok()?;
     text.extend_from_slice(dialled.params);
     write!(text, "@{}{}", target.host_port, if phone { ";user=phone" } else { "" }).ok()?;
     edits.set_request_uri(text).ok()

@@ -7,6 +7,7 @@ use crate::sip::testing::{CUSTOMER, Node, STRANGER, Sent, VENDORS, Within, invit
 mod cancel;
 mod dialogs;
 mod failover;
+mod numbers;
 mod probes;
 mod sources;
 
