@@ -6,5 +6,6 @@
 
 pub mod hep;
 pub mod metrics;
+pub mod resolver;
 pub mod stream;
 pub mod udp;

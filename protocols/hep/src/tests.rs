@@ -22,7 +22,7 @@ fn packet(payload: &[u8]) -> Packet<'_> {
 #[test]
 fn the_wire_form_is_that_of_the_specification() {
     let wire = [
-        &b"HEP3\x00\x79"[..],
+        &b"HEP3\x00\x72"[..],
         b"\x00\x00\x00\x01\x00\x07\x02",
         b"\x00\x00\x00\x03\x00\x0a\xc0\x00\x02\x01",
         b"\x00\x00\x00\x04\x00\x0a\xc6\x33\x64\x02",
@@ -82,8 +82,7 @@ fn damaged_packets_are_told() {
 fn ends() -> impl Strategy<Value = (SocketAddr, SocketAddr)> {
     let ports = any::<(u16, u16)>();
     prop_oneof![
-        (any::<([u8; 4], [u8; 4])>(), ports.clone())
-            .prop_map(|((a, b), (p, q))| ((a, p).into(), (b, q).into())),
+        (any::<([u8; 4], [u8; 4])>(), ports).prop_map(|((a, b), (p, q))| ((a, p).into(), (b, q).into())),
         (any::<([u8; 16], [u8; 16])>(), ports).prop_map(|((a, b), (p, q))| ((a, p).into(), (b, q).into())),
     ]
 }

@@ -38,7 +38,8 @@ async fn copies_reach_the_collector_and_a_full_queue_drops() {
 
     let registry = Registry::new(Arc::new(SystemClock), Random::seeded(1));
     let name = ActorName::new("supervisor", "mirror");
-    let spec = SupervisorSpec::new(name, Strategy::OneForOne, Intensity::default()).child(child);
+    let spec = SupervisorSpec::new(name, Strategy::OneForOne, Intensity::new(1, Duration::from_secs(1)))
+        .child(child);
     let supervisor = Supervisor::spawn(spec, &registry).await.unwrap();
     for text in ["one", "two"] {
         let mut buffer = [0; 2_048];

@@ -263,8 +263,8 @@ impl Task {
         let write = poll_fn(|context| output.poll_write(stream, context, |octets| shared.wrote(octets)));
         // Full was counted when it was found; the rest ends because the node does.
         match timeout_at(until, write).await {
-            Ok(Ok(())) => End::Closed(Closed::Shutdown),
-            Ok(Err(_)) | Err(_) => End::Quiet,
+            Ok(Ok(())) if self.streams.0.table.lock().is_closed() => End::Closed(Closed::Shutdown),
+            Ok(_) | Err(_) => End::Quiet,
         }
     }
 }

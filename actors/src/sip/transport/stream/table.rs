@@ -129,6 +129,11 @@ impl Table {
         self.places
     }
 
+    /// Whether the node stops.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     pub(super) fn close_all(&mut self) {
         self.closed = true;
         for seat in self.seats.values() {

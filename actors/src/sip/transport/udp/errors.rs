@@ -44,11 +44,13 @@ pub(super) fn drain(socket: RawFd, undelivered: &mut Vec<Undelivered>) -> io::Re
 
 fn read(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Undelivered> {
     let peer: SocketAddr = address(message.address.as_ref()?)?;
-    let failed = message.cmsgs().ok()?.any(|control| match control {
-        ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
-            is_failure(error.ee_origin, error.ee_type, error.ee_code)
-        }
-        _ => false,
+    let failed = message.cmsgs().ok()?.any(|control| {
+        let (ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _)) =
+            control
+        else {
+            return false;
+        };
+        is_failure(error.ee_origin, error.ee_type, error.ee_code)
     });
     failed.then_some(Undelivered { sender: None, peer })
 }
