@@ -15,6 +15,7 @@ pub mod health;
 pub mod lcr;
 pub mod live_call;
 pub mod metrics;
+pub mod names;
 pub mod number;
 pub mod prefixes;
 pub mod routing;

@@ -20,10 +20,11 @@ use uuid::Uuid;
 use super::branch;
 use super::counters::Counters;
 use super::event::CallEvent;
-use super::flow::{Inbound, Undelivered};
+use super::flow::{Flow, Inbound, Undelivered};
 use super::live_call::LiveCall;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
+use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::Streams;
 use super::transactions::{Now, Probe};
 use super::worker::{Input, worker_of_sender};
@@ -56,6 +57,7 @@ pub struct Calls {
     unborn: tokio::sync::Mutex<mpsc::UnboundedReceiver<Birth>>,
     hasher: RandomState,
     streams: OnceLock<Streams>,
+    mirror: OnceLock<Mirror>,
 }
 
 /// What belongs to one worker and outlives its incarnations.
@@ -130,6 +132,7 @@ impl Calls {
             unborn: tokio::sync::Mutex::new(unborn),
             hasher: RandomState::new(),
             streams: OnceLock::new(),
+            mirror: OnceLock::new(),
         })
     }
 
@@ -137,6 +140,47 @@ impl Calls {
     pub fn carry_streams(&self, streams: Streams) {
         // Once, at the start.
         let _ = self.streams.set(streams);
+    }
+
+    /// Says who gets a copy of every message.
+    pub fn mirror_to(&self, mirror: Mirror) {
+        // Once, at the start.
+        let _ = self.mirror.set(mirror);
+    }
+
+    /// Copies a message that came in for the collector, where there is one.
+    pub fn mirror_received(&self, flow: &Flow, message: &Message) {
+        self.capture(flow, message.bytes(), (true, || message.value(HeaderId::CallId)));
+    }
+
+    /// Copies a message that goes out.
+    pub fn mirror_sent(&self, flow: &Flow, octets: &Bytes) {
+        let read = || Message::parse_datagram(octets.clone(), &self.settings.limits).ok();
+        if self.mirror.get().is_some()
+            && let Some(message) = read()
+        {
+            self.capture(flow, octets, (false, || message.value(HeaderId::CallId)));
+        }
+    }
+
+    fn capture<'m>(
+        &self,
+        flow: &Flow,
+        octets: &Bytes,
+        (received, call_id): (bool, impl FnOnce() -> Option<&'m [u8]>),
+    ) {
+        let Some(mirror) = self.mirror.get() else { return };
+        let Some(listener) = self.settings.listeners.get(usize::from(flow.listener)) else { return };
+        let (source, destination) =
+            if received { (flow.peer, listener.address) } else { (listener.address, flow.peer) };
+        mirror.capture(Captured {
+            source,
+            destination,
+            transport: flow.transport,
+            time: self.clock.now(),
+            call_id: Bytes::copy_from_slice(call_id().unwrap_or_default()),
+            octets: octets.clone(),
+        });
     }
 
     /// What carries messages over TCP and TLS.
@@ -193,6 +237,7 @@ impl Calls {
     /// What came over a stream goes to its worker; false when that has no room.
     pub fn deliver(&self, inbound: Inbound) -> bool {
         let Some(message) = self.read(inbound.octets) else { return true };
+        self.mirror_received(&inbound.flow, &message);
         let worker = self.worker_of(&message);
         let Some(lane) = self.workers.get(worker) else { return false };
         lane.ring.try_send(vec![Input::Message(inbound.flow, message)]).is_ok()

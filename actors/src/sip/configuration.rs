@@ -4,11 +4,12 @@
 //! its restart policy permanent. A crash loses nothing: the snapshot stays, and the next incarnation reads again.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use runtime::model::Voice;
+use runtime::model::{Gateway, Voice};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::store::{Db, Error, messaging, voice};
 use runtime::supervision::{
@@ -17,6 +18,7 @@ use runtime::supervision::{
 use tokio::time::{Instant, sleep};
 
 use super::calls::Calls;
+use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
 
@@ -51,15 +53,15 @@ struct Face {
 /// The actor as a child of the `sip` supervisor.
 ///
 /// It keeps an actor for each vendor, by `vendors`, their supervisor.
-pub fn child_spec(calls: Arc<Calls>, source: Source, vendors: SupervisorHandle) -> ChildSpec {
+pub fn child_spec(calls: Arc<Calls>, source: Source, names: Names, vendors: SupervisorHandle) -> ChildSpec {
     let face = Arc::new(Face::default());
     let start = Start::task(move |seat: Seat| {
         let (calls, source, face) = (Arc::clone(&calls), source.clone(), Arc::clone(&face));
-        let vendors = vendors.clone();
+        let (vendors, names) = (vendors.clone(), names.clone());
         async move {
             let _registration = seat.register(observe(&face));
             tokio::select! {
-                () = follow(&calls, &source, (&face, &vendors)) => {}
+                () = follow(&calls, &source, (&face, &vendors, &names)) => {}
                 () = seat.shutdown.requested() => {}
             }
             Ok::<(), BoxError>(())
@@ -68,11 +70,16 @@ pub fn child_spec(calls: Arc<Calls>, source: Source, vendors: SupervisorHandle) 
     ChildSpec::new(ActorName::new("sip_configuration", "main"), Restart::Permanent, start)
 }
 
-async fn follow(calls: &Arc<Calls>, source: &Source, (face, vendors): (&Face, &SupervisorHandle)) {
+async fn follow(
+    calls: &Arc<Calls>,
+    source: &Source,
+    (face, vendors, names): (&Face, &SupervisorHandle, &Names),
+) {
+    let mut gateways = Gateways::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
     loop {
-        match refresh(calls, source, face).await {
+        match refresh(calls, source, (face, names), &mut gateways).await {
             Ok(()) => {
                 if std::mem::take(&mut blind) {
                     tracing::info!("the configuration of voice can be read again");
@@ -112,21 +119,40 @@ async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running:
     *running = names;
 }
 
-async fn refresh(calls: &Calls, source: &Source, face: &Face) -> Result<(), Error> {
+/// Gateways with names, and what these led to when the snapshot was built.
+#[derive(Default)]
+struct Gateways {
+    version: Option<i64>,
+    named: Vec<Gateway>,
+    found: Vec<(String, SocketAddr)>,
+}
+
+async fn refresh(
+    calls: &Calls,
+    source: &Source,
+    (face, names): (&Face, &Names),
+    gateways: &mut Gateways,
+) -> Result<(), Error> {
     let in_force = calls.snapshot.load().version;
     face.version.store(in_force, Ordering::Relaxed);
-    if messaging::version(&source.db).await? == in_force {
+    let version = messaging::version(&source.db).await?;
+    let known = gateways.version == Some(version);
+    if version == in_force && known && names.all(&gateways.named) == gateways.found {
         return Ok(());
     }
     let voice = source.load().await?;
+    let named = names::named(&voice);
+    let found = names.all(&named);
+    let names = names.clone();
     let before = calls.snapshot.load_full();
     // A million entries take a third of a second to be sorted: no work for a thread that others wait for.
     let built = tokio::task::spawn_blocking(move || {
-        Snapshot::new(voice, Some(&before), &|_| Vec::new(), Instant::now().into_std())
+        Snapshot::new(voice, Some(&before), &|gateway| names.addresses(gateway), Instant::now().into_std())
     });
     let Ok(snapshot) = built.await else { return Ok(()) };
     let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
     calls.snapshot.store(Arc::new(snapshot));
+    *gateways = Gateways { version: Some(version), named, found };
     face.version.store(version, Ordering::Relaxed);
     face.swaps.fetch_add(1, Ordering::Relaxed);
     tracing::info!(version, trunks, vendors, "configuration of voice in force");

@@ -32,7 +32,11 @@ use super::cookie::{Keys, Secret};
 use super::live_call::LiveCall;
 use super::settings::{Listener, Settings};
 use super::snapshot::Snapshot;
+use super::names::Names;
+use super::transport::hep::{self, Mirror};
 use super::transport::metrics::Metrics;
+use super::transport::resolver::dns::Dns;
+use super::transport::resolver::{self, Resolver};
 use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
 use super::{dialog_actor, metrics, worker_thread};
@@ -43,6 +47,8 @@ const INTENSITY: Intensity = Intensity { restarts: 10, within: Duration::from_se
 const SHARDS_INTENSITY: Intensity = Intensity { restarts: 1000, within: Duration::from_secs(10) };
 const SUPERVISOR_SHUTDOWN: Duration = Duration::from_secs(10);
 const LISTEN_WITHIN: Duration = Duration::from_secs(5);
+/// Copies that may wait for the collector.
+const MIRROR_QUEUE: usize = 10_000;
 /// How often a draining node looks whether calls are left.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -115,7 +121,13 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     let streams = Streams::new(streams, tokio::runtime::Handle::current());
     calls.carry_streams(streams.clone());
     let (doors, bound) = doors(&options, &streams);
-    let spec = spec(&options, &calls, (&sockets, &transport_metrics), doors);
+    let names = names(&options, &transport_metrics)?;
+    let mirror = mirror(&options, &transport_metrics).await?;
+    let mirror = mirror.map(|(mirror, child)| {
+        calls.mirror_to(mirror);
+        child
+    });
+    let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror));
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
     let recovered = match recover(&calls).await {
         Ok(recovered) => recovered,
@@ -255,7 +267,7 @@ fn spec(
     options: &Options,
     calls: &Arc<Calls>,
     (sockets, metrics): (&[Sockets], &Metrics),
-    doors: Vec<stream::listener::Options>,
+    (doors, names, mirror): (Vec<stream::listener::Options>, Names, Option<ChildSpec>),
 ) -> SupervisorSpec {
     let vendors_name = ActorName::new("vendors", "sip");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
@@ -278,13 +290,36 @@ fn spec(
     }
     let listeners = SupervisorSpec::new(ActorName::new("listeners", "sip"), Strategy::OneForOne, INTENSITY);
     let listeners = doors.into_iter().fold(listeners, |spec, door| spec.child(stream::listener::child_spec(door)));
-    SupervisorSpec::new(ActorName::new("sip", "main"), Strategy::RestForOne, INTENSITY)
+    let sip = SupervisorSpec::new(ActorName::new("sip", "main"), Strategy::RestForOne, INTENSITY);
+    mirror.into_iter().fold(sip, SupervisorSpec::child)
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
-        .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), vendor_supervisor))
+        .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), names, vendor_supervisor))
         .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(births(Arc::clone(calls), handle))
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+}
+
+/// Who turns names of gateways into addresses.
+fn names(options: &Options, metrics: &Metrics) -> Result<Names, BoxError> {
+    let servers = &options.config.sip.dns_servers;
+    let dns = if servers.is_empty() { Dns::system()? } else { Dns::of_servers(servers)? };
+    let runtime = tokio::runtime::Handle::current();
+    let bounds = resolver::Options::default();
+    let resolver = Resolver::new(bounds, Box::new(dns), runtime, options.random.clone(), metrics.clone());
+    Ok(Names::new(resolver))
+}
+
+/// The copy of signalling for a collector, where there is one.
+async fn mirror(options: &Options, metrics: &Metrics) -> Result<Option<(Mirror, ChildSpec)>, BoxError> {
+    let sip = &options.config.sip;
+    if sip.hep_collector.is_empty() {
+        return Ok(None);
+    }
+    let mut found = tokio::net::lookup_host(sip.hep_collector.as_str()).await?;
+    let collector = found.next().ok_or("sip.hep_collector: the name has no address")?;
+    let options = hep::Options { collector, agent: sip.hep_id, auth_key: None, queue_max: MIRROR_QUEUE };
+    Ok(Some(hep::child_spec(options, metrics)))
 }
 
 /// Starts the actors of dialogs, which workers cannot wait for.

@@ -196,6 +196,7 @@ impl<'a> Shell<'a> {
                     connection: 0,
                 };
                 let Some(message) = calls.read(datagram.octets) else { continue };
+                calls.mirror_received(&flow, &message);
                 let worker = calls.worker_of(&message);
                 let input = Input::Message(flow, message);
                 if worker == usize::from(self.options.worker) {
@@ -223,6 +224,7 @@ impl<'a> Shell<'a> {
         let streams = self.options.calls.streams();
         let Self { out, sockets, undelivered, .. } = self;
         for outbound in out.messages.drain(..) {
+            self.options.calls.mirror_sent(&outbound.flow, &outbound.octets);
             let socket = sockets.iter_mut().find(|(listener, _)| *listener == outbound.flow.listener);
             let (sender, peer) = (outbound.sender, outbound.flow.peer);
             let queued = match socket {

@@ -1,12 +1,14 @@
 //! Questions to name servers, by hickory.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use super::order::{Naptr, Srv};
 use super::{Answer, Asked, Failure, Lookup};
@@ -14,7 +16,7 @@ use super::{Answer, Asked, Failure, Lookup};
 /// Time for one question to one server.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The name servers of the system's configuration.
+/// Name servers.
 pub struct Dns(TokioResolver);
 
 impl Dns {
@@ -23,7 +25,26 @@ impl Dns {
     /// # Errors
     /// It cannot be read.
     pub fn system() -> io::Result<Self> {
-        let mut builder = TokioResolver::builder_tokio().map_err(io::Error::other)?;
+        Self::build(TokioResolver::builder_tokio().map_err(io::Error::other)?)
+    }
+
+    /// Asks these servers, over UDP and where an answer is long over TCP.
+    ///
+    /// # Errors
+    /// A resolver cannot be made.
+    pub fn of_servers(servers: &[SocketAddr]) -> io::Result<Self> {
+        let server = |address: &SocketAddr| {
+            let mut server = NameServerConfig::udp_and_tcp(address.ip());
+            for connection in &mut server.connections {
+                connection.port = address.port();
+            }
+            server
+        };
+        let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+        Self::build(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
+    }
+
+    fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> io::Result<Self> {
         let options = builder.options_mut();
         // Answers are remembered here, where a stale one can be told from none.
         options.cache_size = 0;
