@@ -19,7 +19,8 @@ use uuid::Uuid;
 
 use super::branch;
 use super::counters::Counters;
-use super::event::CallEvent;
+use super::dialog::Dialog;
+use super::event::{CallEvent, What};
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_call::LiveCall;
 use super::settings::Settings;
@@ -65,6 +66,10 @@ struct Lane {
     ring: mpsc::Sender<Vec<Input>>,
     receiver: Arc<tokio::sync::Mutex<mpsc::Receiver<Vec<Input>>>>,
     dialogs: Mutex<HashMap<Uuid, mpsc::UnboundedSender<ToDialog>>>,
+    /// Calls that are up, as the next incarnation of the worker needs them.
+    up: Mutex<HashMap<Uuid, Arc<Dialog>>>,
+    /// What must not be lost, and found no room in the ring.
+    control: Mutex<Vec<Input>>,
 }
 
 /// What a dialog's actor is told.
@@ -72,7 +77,7 @@ struct Lane {
 pub enum ToDialog {
     /// What the worker saw.
     Events(Vec<CallEvent>),
-    /// The worker has begun anew and knows of no dialog.
+    /// The worker has begun anew, and the call was not up.
     WorkerRestarted,
 }
 
@@ -85,8 +90,6 @@ pub struct Birth {
     pub worker: usize,
     /// What it is told.
     pub receiver: mpsc::UnboundedReceiver<ToDialog>,
-    /// As the worker needs it, once the call is up.
-    pub dialog: Option<super::dialog::Dialog>,
 }
 
 /// What [`Calls`] is made of.
@@ -115,7 +118,7 @@ impl Calls {
         let lane = |_| {
             let (ring, receiver) = mpsc::channel(RING);
             let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-            Lane { ring, receiver, dialogs: Mutex::default() }
+            Lane { ring, receiver, dialogs: Mutex::default(), up: Mutex::default(), control: Mutex::default() }
         };
         Arc::new(Self {
             settings: Arc::new(parts.settings),
@@ -274,7 +277,7 @@ impl Calls {
     pub fn hang_up(&self, dialog: Uuid, reason: Reason) -> bool {
         let holds = |lane: &Lane| lane.dialogs.lock().contains_key(&dialog);
         let worker = self.workers.iter().position(holds);
-        worker.inspect(|worker| self.hand_over(*worker, vec![Input::HangUp(dialog, reason)])).is_some()
+        worker.inspect(|worker| self.command(*worker, Input::HangUp(dialog, reason))).is_some()
     }
 
     /// Gives a worker's events to the dialogs that they are of; a call that begins gets its actor.
@@ -292,33 +295,47 @@ impl Calls {
     }
 
     fn tell_one(&self, lane: &Lane, worker: usize, id: Uuid, mut events: Vec<CallEvent>) {
+        for event in &events {
+            match &event.what {
+                What::Answered(answered) => {
+                    lane.up.lock().insert(id, Arc::clone(&answered.dialog));
+                }
+                What::Refreshed(dialog) => {
+                    lane.up.lock().insert(id, Arc::clone(dialog));
+                }
+                What::Ended(_) => {
+                    lane.up.lock().remove(&id);
+                }
+                _ => {}
+            }
+        }
         let mut dialogs = lane.dialogs.lock();
         if let Some(dialog) = dialogs.get(&id) {
             // A dialog that is gone has written its record.
             let _ = dialog.send(ToDialog::Events(events));
             return;
         }
-        let Some(CallEvent { what: super::event::What::Started(_), .. }) = events.first() else { return };
+        let Some(CallEvent { what: What::Started(_), .. }) = events.first() else { return };
         let first = events.remove(0);
-        let super::event::What::Started(started) = first.what else { return };
-        let Some(call) = LiveCall::begin(id, self.settings.node, first.at, *started) else { return };
+        let What::Started(started) = first.what else { return };
+        let Some(call) = LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started) else { return };
         let (sender, receiver) = mpsc::unbounded_channel();
         if !events.is_empty() {
             let _ = sender.send(ToDialog::Events(events));
         }
         dialogs.insert(id, sender);
         drop(dialogs);
-        self.give_birth(Birth { call, worker, receiver, dialog: None });
+        self.give_birth(Birth { call, worker, receiver });
     }
 
-    /// A call of an earlier process goes on.
-    pub fn adopt(&self, call: LiveCall, dialog: super::dialog::Dialog) {
+    /// A call of an earlier process goes on. Before the workers begin: what they find here they serve.
+    pub fn adopt(&self, call: LiveCall, dialog: Arc<Dialog>) {
         let worker = self.worker_of_call(&dialog.call_id);
         let Some(lane) = self.workers.get(worker) else { return };
         let (sender, receiver) = mpsc::unbounded_channel();
         lane.dialogs.lock().insert(call.id(), sender);
-        self.hand_over(worker, vec![Input::Recovered(Box::new(dialog.clone()))]);
-        self.give_birth(Birth { call, worker, receiver, dialog: Some(dialog) });
+        lane.up.lock().insert(call.id(), dialog);
+        self.give_birth(Birth { call, worker, receiver });
     }
 
     fn give_birth(&self, birth: Birth) {
@@ -335,14 +352,33 @@ impl Calls {
     pub fn forget(&self, worker: usize, dialog: Uuid) {
         if let Some(lane) = self.workers.get(worker) {
             lane.dialogs.lock().remove(&dialog);
+            lane.up.lock().remove(&dialog);
         }
     }
 
-    /// A worker begins anew: its dialogs tell it of themselves.
-    pub fn worker_restarted(&self, worker: usize) {
-        let Some(lane) = self.workers.get(worker) else { return };
-        for dialog in lane.dialogs.lock().values() {
-            let _ = dialog.send(ToDialog::WorkerRestarted);
+    /// A worker begins, perhaps anew: the calls that are up, which it serves from now on. Those that were not up are
+    /// over with the worker that held their transactions, and are told so.
+    pub fn worker_begins(&self, worker: usize) -> Vec<Arc<Dialog>> {
+        let Some(lane) = self.workers.get(worker) else { return Vec::new() };
+        let up = lane.up.lock();
+        for (id, dialog) in &*lane.dialogs.lock() {
+            if !up.contains_key(id) {
+                let _ = dialog.send(ToDialog::WorkerRestarted);
+            }
         }
+        up.values().map(Arc::clone).collect()
+    }
+
+    /// What must reach a worker however much it has to do.
+    fn command(&self, worker: usize, input: Input) {
+        let Some(lane) = self.workers.get(worker) else { return };
+        if let Err(refused) = lane.ring.try_send(vec![input]) {
+            lane.control.lock().extend(refused.into_inner());
+        }
+    }
+
+    /// What found no room in a worker's ring and must not be lost.
+    pub fn commands(&self, worker: usize) -> Vec<Input> {
+        self.workers.get(worker).map(|lane| std::mem::take(&mut *lane.control.lock())).unwrap_or_default()
     }
 }

@@ -46,7 +46,7 @@ counters! {
     responses_stray: "Responses to nothing that is open.";
     retransmissions_received: "Requests that came again.";
     retransmissions_sent: "Requests and responses that we sent again.";
-    undelivered: "Messages that could not be sent.";
+    transport_errors: "Messages of ours that transports could not send.";
     invites: "New calls from known sources.";
     invites_refused: "Of those, the ones that no vendor was asked for.";
     over_cps: "Calls refused for too many per second.";

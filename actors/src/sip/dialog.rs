@@ -164,7 +164,11 @@ pub fn flow_to(uri: &[u8], known: Flow) -> Flow {
     };
     let Some(ip) = uri.host.ip() else { return known };
     let peer = SocketAddr::new(ip, uri.port.unwrap_or_else(|| default_port(transport)));
-    let hidden = is_private(ip) && !is_private(known.peer.ip());
+    let known_ip = known.peer.ip();
+    let nowhere = ip.is_unspecified() || ip.is_multicast() || peer.port() == 0;
+    let hidden = nowhere
+        || (is_private(ip) && !is_private(known_ip))
+        || (ip.is_loopback() && !known_ip.is_loopback());
     let family = ip.is_ipv4() == known.peer.is_ipv4();
     // A stream that is up leads there as well, and through what stands between.
     let connected = known.connection != 0 && ip == known.peer.ip();

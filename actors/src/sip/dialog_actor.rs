@@ -15,15 +15,11 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::calls::{Birth, Calls, ToDialog};
-use super::dialog::Dialog;
-use super::event::What;
 use super::live_call::{Effect, LiveCall};
-use super::worker::Input;
 
 /// What outlives an incarnation.
 struct Kept {
     call: LiveCall,
-    dialog: Option<Dialog>,
     receiver: mpsc::UnboundedReceiver<ToDialog>,
 }
 
@@ -35,10 +31,10 @@ struct Face {
 
 /// A dialog as a child of its supervisor.
 pub fn child_spec(calls: Arc<Calls>, birth: Birth) -> ChildSpec {
-    let Birth { call, worker, receiver, dialog } = birth;
-    let face = Arc::new(Face { id: call.id(), confirmed: AtomicBool::new(dialog.is_some()) });
+    let Birth { call, worker, receiver } = birth;
+    let face = Arc::new(Face { id: call.id(), confirmed: AtomicBool::new(call.is_up()) });
     let name = name(call.id());
-    let kept = Arc::new(Mutex::new(Kept { call, dialog, receiver }));
+    let kept = Arc::new(Mutex::new(Kept { call, receiver }));
     let start = Start::task(move |seat: Seat| {
         let (calls, kept, face) = (Arc::clone(&calls), Arc::clone(&kept), Arc::clone(&face));
         async move { run(&seat, &calls, worker, (&kept, &face)).await }
@@ -60,9 +56,11 @@ async fn run(
     let _registration = seat.register(observe(face));
     let mut kept = kept.lock().await;
     loop {
-        let Kept { call, receiver, .. } = &mut *kept;
+        let Kept { call, receiver } = &mut *kept;
         let deadline = call.deadline().map(Instant::from_std);
         let told = tokio::select! {
+            // What has happened is written down before anything else, the end of the node included.
+            biased;
             told = receiver.recv() => told,
             () = at(deadline) => {
                 calls.hang_up(call.id(), Reason::MaxDuration);
@@ -75,22 +73,15 @@ async fn run(
         match told {
             Some(ToDialog::Events(events)) => {
                 for event in events {
-                    if let What::Answered(answered) = &event.what {
-                        kept.dialog = Some(answered.dialog.clone());
-                        face.confirmed.store(true, Ordering::Relaxed);
-                    } else if let What::Refreshed(dialog) = &event.what {
-                        kept.dialog = Some(Dialog::clone(dialog));
-                    }
                     let effect = kept.call.apply(event);
+                    face.confirmed.store(kept.call.is_up(), Ordering::Relaxed);
                     if perform(calls, worker, kept.call.id(), effect) {
                         return Ok(());
                     }
                 }
             }
             Some(ToDialog::WorkerRestarted) => {
-                if let Some(dialog) = &kept.dialog {
-                    calls.hand_over(worker, vec![Input::Recovered(Box::new(dialog.clone()))]);
-                } else if lost(calls, worker, &mut kept.call) {
+                if !kept.call.is_up() && lost(calls, worker, &mut kept.call) {
                     return Ok(());
                 }
             }

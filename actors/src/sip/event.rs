@@ -37,7 +37,7 @@ pub enum What {
     /// The caller was given a 2xx.
     Answered(Box<Answered>),
     /// The dialog has new targets or routes.
-    Refreshed(Box<Dialog>),
+    Refreshed(Arc<Dialog>),
     /// It is over, or never began.
     Ended(Ended),
 }
@@ -96,7 +96,7 @@ pub struct Attempted {
 #[derive(Debug)]
 pub struct Answered {
     /// The dialog as it stands.
-    pub dialog: Dialog,
+    pub dialog: Arc<Dialog>,
     /// The vendor's channel.
     pub channel: Option<Channel>,
 }

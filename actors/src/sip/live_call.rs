@@ -5,13 +5,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use runtime::clock::Timestamp;
 use runtime::log::{Attempt, CallDirection, Cdr, Dialog as Record, EndedBy, Reason};
 use runtime::model::Money;
-use serde::{Deserialize, Serialize};
-use sip::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::dialog::{Dialog, End};
@@ -60,8 +59,24 @@ struct Kept {
     rate: i64,
     max_duration_ms: u64,
     attempts: Vec<Tried>,
-    dialog: Option<Dialog>,
+    dialog: Option<Shared>,
     recovered: bool,
+}
+
+/// A dialog that the worker's lane has too; written down as it is.
+#[derive(Debug, Clone)]
+struct Shared(Arc<Dialog>);
+
+impl Serialize for Shared {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shared {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Dialog::deserialize(deserializer).map(|dialog| Self(Arc::new(dialog)))
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -96,9 +111,12 @@ pub struct Unreadable {
 
 impl LiveCall {
     /// A call whose INVITE was admitted; `None` when its trunk is not in the snapshot it names.
-    pub fn begin(id: Uuid, node: u16, at: Now, started: Started) -> Option<Self> {
+    ///
+    /// `hard_max` is the longest call whatever its trunk says; zero is no limit.
+    pub fn begin(id: Uuid, (node, hard_max): (u16, Duration), at: Now, started: Started) -> Option<Self> {
         let trunk = started.snapshot.trunk(started.trunk)?;
-        let max_duration = trunk.config.max_duration;
+        let max_duration = [trunk.config.max_duration, hard_max].into_iter().filter(|max| !max.is_zero()).min();
+        let max_duration = max_duration.unwrap_or_default();
         let kept = Kept {
             id,
             node,
@@ -130,14 +148,14 @@ impl LiveCall {
     ///
     /// # Errors
     /// [`Unreadable`] when it was written in another form, or is damaged.
-    pub fn recover(record: &Record, now: Now) -> Result<(Self, Dialog), Unreadable> {
+    pub fn recover(record: &Record, now: Now) -> Result<(Self, Arc<Dialog>), Unreadable> {
         let unreadable = |error| Unreadable { id: record.id, error };
         let mut kept: Kept = postcard::from_bytes(&record.state).map_err(unreadable)?;
-        let dialog = kept.dialog.clone();
+        let dialog = kept.dialog.as_ref().map(|dialog| Arc::clone(&dialog.0));
         let dialog = dialog.ok_or_else(|| unreadable(postcard::Error::DeserializeUnexpectedEnd))?;
         kept.recovered = true;
         let up = now.wall.since(record.answered_at);
-        let max = std::time::Duration::from_millis(kept.max_duration_ms);
+        let max = Duration::from_millis(kept.max_duration_ms);
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
         let call =
             Self { kept, answered: None, deadline, ringing: None, started: now.instant, channels: Vec::new() };
@@ -149,9 +167,9 @@ impl LiveCall {
         self.kept.id
     }
 
-    /// `ringing`, `up`, in a word.
-    pub const fn state(&self) -> &'static str {
-        if self.kept.answered_at.is_some() { "confirmed" } else { "early" }
+    /// Whether it was answered.
+    pub const fn is_up(&self) -> bool {
+        self.kept.answered_at.is_some()
     }
 
     /// Who calls whom, for operators: numbers are cut by whoever shows them.
@@ -176,7 +194,7 @@ impl LiveCall {
     }
 
     /// Moves the deadline: the end was asked for, and is asked for again when nothing came of it.
-    pub fn postpone(&mut self, by: std::time::Duration) {
+    pub fn postpone(&mut self, by: Duration) {
         self.deadline = self.deadline.map(|deadline| deadline + by);
     }
 
@@ -201,11 +219,11 @@ impl LiveCall {
                 self.answered = (!self.kept.recovered).then_some(at.instant);
                 self.kept.answered_at = Some(at.wall.micros());
                 self.kept.pdd_us.get_or_insert(micros(at.instant.saturating_duration_since(self.started)));
-                let max = std::time::Duration::from_millis(self.kept.max_duration_ms);
+                let max = Duration::from_millis(self.kept.max_duration_ms);
                 self.deadline = (!max.is_zero()).then(|| at.instant + max);
                 Some(self.record(answered.dialog, at))
             }
-            What::Refreshed(dialog) => Some(self.record(*dialog, at)),
+            What::Refreshed(dialog) => Some(self.record(dialog, at)),
             What::Ended(ended) => Some(self.end(ended, at)),
         }
     }
@@ -231,8 +249,8 @@ impl LiveCall {
         self.kept.callee_sent = attempted.callee;
     }
 
-    fn record(&mut self, dialog: Dialog, at: Now) -> Effect {
-        self.kept.dialog = Some(dialog);
+    fn record(&mut self, dialog: Arc<Dialog>, at: Now) -> Effect {
+        self.kept.dialog = Some(Shared(dialog));
         let state = postcard::to_allocvec(&self.kept).unwrap_or_default();
         Effect::Record(Record {
             id: self.kept.id,
@@ -251,7 +269,7 @@ impl LiveCall {
         let up = match (self.answered, kept.answered_at) {
             (Some(answered), _) => at.instant.saturating_duration_since(answered),
             (None, Some(answered_at)) => at.wall.since(time(answered_at)),
-            (None, None) => std::time::Duration::ZERO,
+            (None, None) => Duration::ZERO,
         };
         let duration_ms = u64::try_from(up.as_millis()).unwrap_or(u64::MAX);
         let text = |text: &str| Arc::<str>::from(text);
@@ -312,10 +330,7 @@ pub fn outcome(status: u16, received: bool) -> Reason {
     }
 }
 
-/// The status of a call that came up.
-pub const UP: StatusCode = StatusCode::OK;
-
-fn micros(duration: std::time::Duration) -> u64 {
+fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -134,6 +134,10 @@ fn outbound(
     let partition = trunk.partition.ok_or(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the trunk has no partition and may not call out"))?;
     let number = NumberRule::rewrite(&trunk.config.callee_rules, dialled).unwrap_or_else(|| dialled.to_owned());
     let wanted = digits(&number);
+    // What is no digit ends the prefixes that are looked at: it could hide where the call really goes.
+    if wanted.is_empty() || !wanted.bytes().all(|octet| octet.is_ascii_digit()) {
+        return Err(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the number has more than digits after the trunk's rules"));
+    }
     if !trunk.destinations.contains(wanted) {
         return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the trunk may not call this destination"));
     }

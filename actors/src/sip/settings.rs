@@ -33,6 +33,8 @@ pub struct Settings {
     pub strangers_per_second: u32,
     /// Transactions that a worker holds at most; more new calls are refused with 503.
     pub transactions_max: usize,
+    /// The longest call, whatever its trunk says; zero is no limit.
+    pub call_max: Duration,
     /// Dialogs that a worker holds at most; more new calls are refused with 503.
     pub dialogs_max: usize,
     /// How long a worker may have more to do than it can before new calls are refused with 503.

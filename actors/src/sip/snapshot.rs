@@ -102,6 +102,9 @@ impl Peer {
     }
 }
 
+/// Attempts of one call: several addresses of a vendor that is away must not use up those of the next.
+const ATTEMPTS_MAX: u8 = 8;
+
 /// Finds the addresses of gateways that have names: what is known at the moment, without waiting.
 pub type Resolve<'a> = &'a dyn Fn(&Gateway) -> Vec<(SocketAddr, Transport)>;
 
@@ -197,7 +200,11 @@ impl Snapshot {
 impl Vendor {
     fn new(config: SipVendor, resolve: Resolve<'_>, used: &Used<'_>) -> Self {
         let mut failover =
-            FailoverOptions { after_early_media: config.failover_after_early_media, ..FailoverOptions::default() };
+            FailoverOptions {
+            after_early_media: config.failover_after_early_media,
+            attempts_max: ATTEMPTS_MAX,
+            ..FailoverOptions::default()
+        };
         for status in config.failover_statuses.iter().filter_map(|status| StatusCode::new(*status)) {
             failover.codes.insert(status);
         }

@@ -193,6 +193,7 @@ impl Node {
             answer_strangers: true,
             strangers_per_second: 10,
             transactions_max: 1000,
+            call_max: Duration::ZERO,
             dialogs_max: 100,
             queue_age_max: Duration::from_millis(100),
             flood_per_source: 0,

@@ -125,9 +125,15 @@ impl Transactions {
         self.all.is_empty() && self.by_key.is_empty() && self.wheel.is_empty()
     }
 
-    /// Whether there is room for a call: both its sides, an attempt more, and the CANCEL.
+    /// Whether there is room for a new call. A fifth of the room is kept for what calls that are up or on their way
+    /// still need.
     pub fn has_room(&self) -> bool {
-        self.all.len().saturating_add(4) <= self.transactions_max
+        self.all.len() < self.transactions_max - self.transactions_max / 5
+    }
+
+    /// Whether there is room for one more attempt of a call that was taken.
+    pub fn has_room_within(&self) -> bool {
+        self.all.len() < self.transactions_max
     }
 
     /// Adds a transaction; `None` when it is one too many.

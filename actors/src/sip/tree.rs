@@ -128,14 +128,9 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         child
     });
     let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror));
+    // Before anything can come in for them.
+    let recovered = recover(&calls).await?;
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
-    let recovered = match recover(&calls).await {
-        Ok(recovered) => recovered,
-        Err(error) => {
-            supervisor.stop().await;
-            return Err(error);
-        }
-    };
     let mut addresses: Vec<(usize, SocketAddr)> = sockets.iter().map(|group| (group.listener, group.address)).collect();
     for (listener, mut bound) in bound {
         let told = tokio::time::timeout(LISTEN_WITHIN, bound.wait_for(Option::is_some)).await;
@@ -225,6 +220,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         answer_strangers: sip.unknown_source == UnknownSource::Reply,
         strangers_per_second: u32::try_from(per_worker(sip.unknown_source_per_s)).unwrap_or(u32::MAX),
         transactions_max: per_worker(sip.transactions_max),
+        call_max: sip.call_hard_max_duration.get(),
         dialogs_max: per_worker(sip.dialogs_max),
         queue_age_max: sip.queue_age_max.get(),
         flood_per_source: sip.flood_per_source_per_s,
@@ -334,9 +330,10 @@ fn births(calls: Arc<Calls>, dialogs: ShardedSupervisor) -> ChildSpec {
                     () = seat.shutdown.requested() => None,
                 };
                 let Some(birth) = birth else { return Ok::<(), BoxError>(()) };
-                let id = birth.call.id();
+                let (id, worker) = (birth.call.id(), birth.worker);
                 if let Err(error) = dialogs.add(dialog_actor::child_spec(Arc::clone(&calls), birth)).await {
                     tracing::error!(dialog = %id, %error, "a call has no actor and will have no record");
+                    calls.forget(worker, id);
                 }
             }
         }

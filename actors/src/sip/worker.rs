@@ -32,7 +32,7 @@ use uuid::Uuid;
 use self::call::Call;
 use super::branch::Branches;
 use super::counters::Counters;
-use super::dialog::Dialog;
+use super::dialog::{Dialog, End};
 use super::event::CallEvent;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
@@ -52,8 +52,6 @@ pub enum Input {
     HangUp(Uuid, Reason),
     /// Ask a vendor's address whether it is there.
     Probe(Probe),
-    /// A dialog that was up before this process began.
-    Recovered(Box<Dialog>),
 }
 
 /// What a worker wants done, in this order.
@@ -156,14 +154,21 @@ impl Worker {
                 Input::Undelivered(undelivered) => self.undelivered(undelivered, &mut turn),
                 Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
                 Input::Probe(probe) => self.probe(probe, &mut turn),
-                Input::Recovered(dialog) => {
-                    self.dialogs.insert(dialog.id, *dialog);
-                }
             }
         }
         while let Some(wake) = self.transactions.pop_expired(now.instant) {
             self.wake(wake, &mut turn);
         }
+    }
+
+    /// Takes on a dialog that was up before this worker began. What has passed through since it was written down is not
+    /// known: a request of ours leaves room for it.
+    pub fn recover(&mut self, mut dialog: Dialog) {
+        for end in [End::Caller, End::Callee] {
+            let side = dialog.side_mut(end);
+            side.cseq = side.cseq.saturating_add(CSEQ_GAP);
+        }
+        self.dialogs.entry(dialog.id).or_insert(dialog);
     }
 
     /// Says whether new calls are taken from now on; while they are not, they get a 503 that costs nothing. Calls that
@@ -205,7 +210,7 @@ impl Worker {
     }
 
     fn undelivered(&mut self, undelivered: Undelivered, turn: &mut Turn<'_>) {
-        self.counters.undelivered.add(1);
+        self.counters.transport_errors.add(1);
         let concerned = match undelivered.sender {
             Some(sender) => vec![transaction_of(sender)],
             None => self.transactions.waiting_for(undelivered.peer),
@@ -228,6 +233,9 @@ impl Worker {
         tag
     }
 }
+
+/// Requests that may have passed since a dialog was written down.
+const CSEQ_GAP: u32 = 100;
 
 /// Octets of a tag of ours.
 const TAG_LEN: usize = 16;

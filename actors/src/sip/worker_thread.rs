@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::calls::Calls;
+use super::dialog::Dialog;
 use super::flood::Flood;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::transport::metrics::Metrics;
@@ -83,16 +84,20 @@ async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
     let place = usize::from(options.worker);
     let ring = calls.receiver(place).ok_or("no such worker")?;
     let mut ring = ring.lock().await;
-    calls.worker_restarted(place);
+    for dialog in calls.worker_begins(place) {
+        shell.worker.recover(Dialog::clone(&dialog));
+    }
     loop {
         tokio::select! {
             biased;
             () = seat.shutdown.requested() => return Ok(()),
             more = wait(&shell, &mut ring) => shell.inputs.extend(more.into_iter().flatten()),
         }
-        while let Ok(more) = ring.try_recv() {
-            shell.inputs.extend(more);
+        // What is in the ring now, and not what comes meanwhile.
+        for _ in 0..ring.len() {
+            shell.inputs.extend(ring.try_recv().into_iter().flatten());
         }
+        shell.inputs.extend(calls.commands(place));
         shell.turn()?;
         face.turns.fetch_add(1, Ordering::Relaxed);
         face.dialogs.store(shell.worker.dialogs() as u64, Ordering::Relaxed);

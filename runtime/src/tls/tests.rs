@@ -1,13 +1,8 @@
-use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{ClientTls, ServerTls};
-use crate::net::Stream;
+use super::*;
 
 struct Pki {
     dir: TempDir,
@@ -37,12 +32,12 @@ impl Pki {
         fs::write(self.path("key.pem"), key.serialize_pem()).unwrap();
     }
 
-    fn server(&self) -> Result<ServerTls, super::Error> {
+    fn server(&self) -> Result<ServerTls, Error> {
         ServerTls::load(&self.path("cert.pem"), &self.path("key.pem"))
     }
 }
 
-async fn shake(server: &ServerTls, client: &ClientTls, host: &str) -> std::io::Result<()> {
+async fn shake(server: &ServerTls, client: &ClientTls, host: &str) -> io::Result<()> {
     let (here, there) = tokio::io::duplex(64 * 1024);
     let acceptor = server.acceptor();
     let serving = async move {
@@ -71,6 +66,41 @@ async fn trust_and_name_decide() {
     assert!(shake(&server, &private, "not a name").await.is_err());
     let public = ClientTls::new(None).unwrap();
     assert!(shake(&server, &public, "smsc.example").await.is_err());
+}
+
+/// A client that shows the certificate that was issued last.
+fn showing(pki: &Pki) -> ClientTls {
+    let [cert, key] = ["cert.pem", "key.pem"].map(|file| pki.path(file));
+    let mut roots = RootCertStore::empty();
+    add_authorities(&mut roots, &cert, pki.ca.pem().as_bytes()).unwrap();
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(
+            certificates(&cert, &fs::read(&cert).unwrap()).unwrap(),
+            private_key(&key, &fs::read(&key).unwrap()).unwrap(),
+        )
+        .unwrap();
+    ClientTls(TlsConnector::from(Arc::new(config)))
+}
+
+#[tokio::test]
+async fn clients_are_asked_for_a_certificate() {
+    let (ours, theirs) = (Pki::new(), Pki::new());
+    ours.issue("sip.example");
+    let without = ClientTls::new(Some(&ours.path("ca.pem"))).unwrap();
+    let with = showing(&ours);
+    // (authority of clients, whether one is required, whether each client gets in)
+    let table = [(&ours, true, [false, true]), (&ours, false, [true, true]), (&theirs, false, [true, false])];
+    for (authority, required, expected) in table {
+        let clients = ClientAuthority { ca_pem: authority.path("ca.pem"), required };
+        let [cert, key] = ["cert.pem", "key.pem"].map(|file| ours.path(file));
+        let server = ServerTls::load_with_clients(&cert, &key, Some(clients)).unwrap();
+        for (client, expected) in [&without, &with].into_iter().zip(expected) {
+            assert_eq!(shake(&server, client, "sip.example").await.is_ok(), expected, "{required}");
+        }
+    }
 }
 
 #[tokio::test]

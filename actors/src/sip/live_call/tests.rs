@@ -14,7 +14,7 @@ fn call(node: &mut Node) -> (LiveCall, Record, String) {
     let mut events = std::mem::take(&mut node.events).into_iter();
     let first = events.next().unwrap();
     let What::Started(started) = first.what else { panic!("{first:?}") };
-    let mut call = LiveCall::begin(first.dialog, 7, first.at, *started).unwrap();
+    let mut call = LiveCall::begin(first.dialog, (7, Duration::ZERO), first.at, *started).unwrap();
     let mut record = None;
     for event in events {
         if let Some(Effect::Record(written)) = call.apply(event) {
@@ -36,7 +36,7 @@ fn what_the_record_says() {
     let mut node = Node::new();
     let (mut call, _, bye) = call(&mut node);
     let usage = node.snapshot().trunks[0].usage.clone();
-    assert_eq!((call.state(), usage.channels()), ("confirmed", 1));
+    assert_eq!((call.is_up(), usage.channels()), (true, 1));
     node.now = node.now.plus(Duration::from_millis(61_001));
     let sent = node.receive(CUSTOMER, bye);
     node.now = node.now.plus(Duration::from_millis(500));
@@ -61,7 +61,7 @@ fn another_process_ends_it_by_the_wall_clock() {
     let (mut call, dialog) = LiveCall::recover(&record, now).unwrap();
     assert_eq!(dialog.id, record.id);
     assert_eq!(dialog.callee.tag(), b"callee");
-    let ended = Ended { status: UP, reason: Reason::Recovered, by: None };
+    let ended = Ended { status: sip::StatusCode::OK, reason: Reason::Recovered, by: None };
     let (cdr, attempts) = cdr(call.end(ended, now));
     assert_eq!((cdr.duration_ms, cdr.recovered, cdr.ended_by), (600_000, true, EndedBy::System));
     assert_eq!((cdr.id, attempts.len()), (record.id, 1));

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use runtime::clock::Timestamp;
 use runtime::log::Reason;
-use sip::proxy;
 use sip::transaction::{Machine, ServerInvite};
 use sip::{HeaderId, Message, NameAddr, StatusCode, Uri, Via};
 use uuid::{Builder, Uuid};
@@ -164,7 +163,7 @@ impl Worker {
         let way = Way::Plan { plan, next: 0 };
         let setup = Setup::new(message.clone(), flow, admitted.tag, way);
         let of = (admitted.dialog, Kind::Initial);
-        self.start_call(of, admitted.server, proxy::Options::default(), setup, turn);
+        self.start_call(of, admitted.server, self.own_options(), setup, turn);
     }
 
     /// Begins the response context of an INVITE whose server transaction runs.
@@ -172,7 +171,7 @@ impl Worker {
         &mut self,
         of: (Uuid, Kind),
         server: TransactionId,
-        options: proxy::Options,
+        options: sip::proxy::Options,
         setup: Setup,
         turn: &mut Turn<'_>,
     ) {

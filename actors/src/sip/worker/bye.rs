@@ -14,6 +14,9 @@ use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::transactions::{CallId, Owner};
 
+/// Calls of one INVITE that a vendor is helped to end; it has to see to more of them itself.
+const FORKS_MAX: usize = 16;
+
 /// A request of ours within somebody's dialog.
 struct Own<'a> {
     uri: &'a [u8],
@@ -73,6 +76,9 @@ impl Worker {
         };
         let tag = super::receive::to_tag(message).unwrap_or_default();
         let again = attempt.ended.iter().any(|ended| ended == tag);
+        if !again && attempt.ended.len() >= FORKS_MAX {
+            return;
+        }
         if !again {
             attempt.ended.push(tag.to_vec());
         }

@@ -156,7 +156,7 @@ impl Worker {
             let mut steps = self.memory.steps.pop().unwrap_or_default();
             let before = call.context.is_done();
             call.context.handle(input, &call.options, &mut steps);
-            self.note(id, input, turn);
+            self.note(id, input, &steps, turn);
             self.steps(id, steps, hand, &mut inputs, turn);
             self.settle(id, before);
         }
@@ -221,7 +221,7 @@ impl Worker {
         let Some(call) = self.calls.get(id) else { return };
         let none = |call: &Call| call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left);
         let no_vendor = Input::NoVendor(none(call));
-        if call.context.is_done() || !self.transactions.has_room() {
+        if call.context.is_done() || !self.transactions.has_room_within() {
             inputs.push_back(no_vendor);
             return;
         }
@@ -263,10 +263,14 @@ impl Worker {
     }
 
     /// Keeps what records need of an input.
-    fn note(&mut self, id: CallId, input: Input, turn: &mut Turn<'_>) {
+    fn note(&mut self, id: CallId, input: Input, steps: &[Step], turn: &mut Turn<'_>) {
         let (branch, status, received) = match input {
             Input::Response { branch, status, .. } => (branch, status, true),
             Input::Failed { branch, failure } => (branch, failure.status(), false),
+            // Given up for want of an answer; what comes of it later is nobody's.
+            Input::Timer(_, branch) if steps.contains(&Step::Cancel(branch)) => {
+                (branch, StatusCode::REQUEST_TIMEOUT, false)
+            }
             _ => return,
         };
         let Some(call) = self.calls.get_mut(id) else { return };

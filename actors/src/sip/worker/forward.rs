@@ -1,13 +1,14 @@
 //! Messages that are passed on: what a proxy changes in them, and what it keeps to itself (RFC 3261 16.6, 16.7).
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use runtime::model::{HeaderAction, HeaderRule, NumberRule};
 use sip::proxy::{self, BranchId};
 use sip::transaction::Key;
-use sip::{Edits, HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via};
+use sip::{Edits, HeaderId, List, Message, Method, NameAddr, StatusCode, Uri, Via};
 use uuid::Uuid;
 
 use super::call::{Attempt, Kind, Setup, Way};
@@ -23,7 +24,7 @@ use crate::sip::transactions::{CallId, Now};
 use crate::sip::usage::Channel;
 
 /// Headers that say who somebody is: they pass between trusted parties only, as do all that begin with `X-`.
-const IDENTITY: [&[u8]; 8] = [
+const IDENTITY: [&[u8]; 11] = [
     b"P-Asserted-Identity",
     b"P-Preferred-Identity",
     b"P-Asserted-Service",
@@ -31,8 +32,14 @@ const IDENTITY: [&[u8]; 8] = [
     b"P-Charging-Vector",
     b"P-Charging-Function-Addresses",
     b"P-Access-Network-Info",
+    b"P-Charge-Info",
     b"Remote-Party-ID",
+    b"Diversion",
+    b"History-Info",
 ];
+
+/// What a peer proves to us who it is with is nobody else's to see.
+const CREDENTIALS: [&[u8]; 2] = [b"Authorization", b"Proxy-Authorization"];
 
 /// Hops of a request that does not say (16.6 step 3), and of one that says more than there are.
 const MAX_FORWARDS: u8 = 70;
@@ -99,7 +106,7 @@ impl Worker {
                 None
             };
             let Some(flow) = self.flow_out(target, setup.source) else { continue };
-            let options = if outbound { vendor.proxy } else { proxy::Options::default() };
+            let options = if outbound { vendor.proxy } else { self.own_options() };
             let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
             let branch = self.branches.make(self.way(&setup.request));
             let trusted = vendor.config.trusted && plan.trunk()?.config.trusted;
@@ -125,6 +132,11 @@ impl Worker {
         }
     }
 
+    /// How an INVITE is served that has no vendor's settings.
+    pub(super) fn own_options(&self) -> proxy::Options {
+        proxy::Options { timer_c: self.settings.timer_c, ..proxy::Options::default() }
+    }
+
     fn vendor_channel(&self, vendor: &crate::sip::snapshot::Vendor, now: Now) -> Option<Channel> {
         let channel = vendor.usage.take_channel(vendor.config.channels)?;
         vendor.usage.take_attempt(vendor.config.cps, now.instant).then_some(channel)
@@ -147,17 +159,34 @@ impl Worker {
     }
 
     /// A request within a dialog, as it goes to the other side.
-    pub(super) fn request_within(&mut self, message: &Message, leave: &Leave<'_>) -> Option<Bytes> {
+    ///
+    /// Its Request-URI and Route are what the dialog knows them to be, whatever the sender wrote: they decide where a
+    /// vendor sends it on to.
+    pub(super) fn request_within(&mut self, message: &Message, leave: &Leave<'_>, to: &Side) -> Option<Bytes> {
         let mut edits = Edits::new(message);
         pass_on(&mut edits, leave, &self.settings, &mut self.memory.text)?;
         // A strict router put us in the place of the target, and that at the end of the route (16.4).
         let strict = message.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(Uri::sip);
-        if strict.is_some_and(|uri| self.is_ours(&uri) && uri.params.get(b"w").is_some()) {
-            let last = message.list(HeaderId::Route).last()?;
-            edits.set_request_uri(NameAddr::parse(last).ok()?.uri).ok()?;
-            edits.remove_element(last).ok()?;
-        } else if leave.own_routes > 0 {
-            edits.pop_routes(leave.own_routes).ok()?;
+        let strict = strict.is_some_and(|uri| self.is_ours(&uri) && uri.params.get(b"w").is_some());
+        let last = message.list(HeaderId::Route).last();
+        let target = match last.filter(|_| strict) {
+            Some(last) => NameAddr::parse(last).ok()?.uri,
+            None => message.request_uri()?,
+        };
+        let target = if to.target.is_empty() { target } else { &to.target };
+        if strict || target != message.request_uri()? {
+            edits.set_request_uri(target).ok()?;
+        }
+        let rest = message.list(HeaderId::Route).skip(leave.own_routes);
+        if !strict && rest.eq(List::new(&to.routes)) {
+            if leave.own_routes > 0 {
+                edits.pop_routes(leave.own_routes).ok()?;
+            }
+        } else {
+            edits.remove(HeaderId::Route).ok()?;
+            if !to.routes.is_empty() {
+                edits.push_route(&to.routes).ok()?;
+            }
         }
         self.edited(&edits)
     }
@@ -199,7 +228,17 @@ impl Worker {
             strip(edits)?;
         }
         edits.pop_via().ok()?;
+        edits.ensure_content_length().ok()?;
         self.restore_from(edits, dialog)
+    }
+
+    /// What every response to another request within a dialog loses on its way back.
+    pub(super) fn towards_sender(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
+        if !self.dialogs.get(&dialog).is_some_and(|dialog| dialog.trusted) {
+            strip(edits)?;
+        }
+        edits.pop_via().ok()?;
+        edits.ensure_content_length().ok()
     }
 
     /// The caller's From as it wrote it, where the callee was shown another.
@@ -236,7 +275,7 @@ impl Worker {
         dialog.callee.learn_response(message, flow);
         if status.is_success() {
             dialog.confirmed = true;
-            let answered = Answered { dialog: dialog.clone(), channel };
+            let answered = Answered { dialog: Arc::new(dialog.clone()), channel };
             self.counters.answers.add(1);
             let what = What::Answered(Box::new(answered));
             turn.out.events.push(CallEvent { dialog: number, at: turn.now, what });
@@ -269,7 +308,10 @@ impl Worker {
     ) {
         let Some(found) = self.dialogs.get_mut(&dialog) else { return };
         found.side_mut(end).learn_target(message, flow);
-        let what = What::Refreshed(Box::new(found.clone()));
+        if !found.confirmed {
+            return;
+        }
+        let what = What::Refreshed(Arc::new(found.clone()));
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }
 
@@ -299,7 +341,7 @@ fn invite(
     // A caller does not choose the way to a vendor.
     edits.remove(HeaderId::Route).ok()?;
     record_route(&mut edits, outgoing, settings, &mut memory.text)?;
-    request_uri(&mut edits, (&callee, target), &mut memory.text)?;
+    request_uri(&mut edits, (&callee, target), plan.trunk()?.config.trusted, &mut memory.text)?;
     caller(&mut edits, plan, *hop)?;
     header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
     memory.octets.clear();
@@ -323,6 +365,11 @@ fn pass_on(
     text.extend_from_slice(leave.branch);
     edits.push_via(text).ok()?;
     edits.set_max_forwards(hops_left(message)).ok()?;
+    // A stream has no other end of a message: without it a body would be read as the next request.
+    edits.ensure_content_length().ok()?;
+    for name in CREDENTIALS {
+        edits.remove_named(name).ok()?;
+    }
     if !leave.trusted {
         strip(edits)?;
     }
@@ -420,7 +467,12 @@ fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<()> {
     edits.replace(user, &whole).ok()
 }
 
-fn request_uri(edits: &mut Edits<'_>, (callee, target): (&str, &Target), text: &mut Vec<u8>) -> Option<()> {
+fn request_uri(
+    edits: &mut Edits<'_>,
+    (callee, target): (&str, &Target),
+    trusted: bool,
+    text: &mut Vec<u8>,
+) -> Option<()> {
     let message = edits.message();
     let dialled = admit::callee(message)?;
     let uri = Uri::parse(message.request_uri()?).ok()?.sip();
@@ -428,7 +480,10 @@ fn request_uri(edits: &mut Edits<'_>, (callee, target): (&str, &Target), text: &
     let phone = phone.is_some_and(|user| user.eq_ignore_ascii_case(b"phone"));
     text.clear();
     write!(text, "sip:{}", escaped(callee)).ok()?;
-    text.extend_from_slice(dialled.params);
+    // They would tell the vendor another number than the one that was looked up and priced.
+    if trusted {
+        text.extend_from_slice(dialled.params);
+    }
     write!(text, "@{}{}", target.host_port, if phone { ";user=phone" } else { "" }).ok()?;
     edits.set_request_uri(text).ok()
 }

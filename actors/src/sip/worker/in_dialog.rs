@@ -1,5 +1,7 @@
 //! Requests within dialogs: whose they are by the sealed cookie, whether their sender may, and where they go.
 
+use std::sync::Arc;
+
 use runtime::clock::Timestamp;
 use runtime::model::Transport;
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
@@ -97,6 +99,10 @@ impl Worker {
             return Err(StatusCode::FORBIDDEN);
         }
         match known {
+            // A transfer is a new call that nobody was asked for.
+            Some(dialog) if request.method == Method::Refer && !dialog.trusted => {
+                return Err(StatusCode::FORBIDDEN);
+            }
             Some(dialog) if dialog.confirmed => {
                 let own = NameAddr::parse(message.value(HeaderId::From).ok_or(GONE)?).map_err(|_| GONE)?.tag;
                 let tags = (own.unwrap_or_default(), to_tag(message).unwrap_or_default());
@@ -113,6 +119,14 @@ impl Worker {
             None if admit::began_millis(cookie.dialog) >= self.settings.started_at.micros() / 1000 => {
                 return Err(GONE);
             }
+            // The record of the last process was lost with it. What ends the call passes; what could begin another, or
+            // move this one, does not.
+            None if request.method == Method::Ack => {
+                located.own_tags = false;
+                let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
+                self.dialogs.insert(dialog.id, dialog);
+            }
+            None if request.method != Method::Bye => return Err(StatusCode::SERVER_INTERNAL_ERROR),
             None => {
                 let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
                 self.tell_rebuilt(&dialog, request, turn);
@@ -190,7 +204,8 @@ impl Worker {
             String::from_utf8_lossy(user.unwrap_or_default()).into_owned()
         };
         let began = Timestamp::from_micros(admit::began_millis(dialog.id).saturating_mul(1000));
-        let at = Now { wall: began, ..turn.now };
+        // It was answered right before the last process ended: an earlier answer would have left its record.
+        let at = Now { wall: began.max(self.settings.started_at), ..turn.now };
         let started = Started {
             trunk,
             direction: dialog.direction,
@@ -202,7 +217,7 @@ impl Worker {
             recovered: true,
             snapshot,
         };
-        let answered = Answered { dialog: dialog.clone(), channel: None };
+        let answered = Answered { dialog: Arc::new(dialog.clone()), channel: None };
         let started = What::Started(Box::new(started));
         turn.out.events.push(CallEvent { dialog: dialog.id, at, what: started });
         let answered = What::Answered(Box::new(answered));
@@ -212,11 +227,12 @@ impl Worker {
     fn pass_within(&mut self, request: &Request<'_>, located: Located, turn: &mut Turn<'_>) {
         let Located { cookie, from, own_routes, own_tags } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
-        let (flow, trusted) = (dialog.side(from.other()).flow, dialog.trusted);
+        let (to, trusted) = (dialog.side(from.other()).clone(), dialog.trusted);
+        let flow = to.flow;
         let branch = self.branches.make(self.way(request.message));
         let leave =
             Leave { source: request.flow, listener: flow.listener, branch: &branch, own_routes, trusted };
-        let Some(octets) = self.request_within(request.message, &leave) else {
+        let Some(octets) = self.request_within(request.message, &leave, &to) else {
             self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);
             return;
         };
@@ -230,7 +246,7 @@ impl Worker {
                 let way = Way::Dialog { octets, flow, branch };
                 let setup = Setup::new(request.message.clone(), request.flow, tag, way);
                 let of = (cookie.dialog, Kind::Refresh(from));
-                self.start_call(of, server, sip::proxy::Options::default(), setup, turn);
+                self.start_call(of, server, self.own_options(), setup, turn);
             }
             method => {
                 let Some(server) = self.begin_server(request, turn) else {

@@ -8,7 +8,7 @@ use super::{Hand, Turn, Worker};
 use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::flow::Flow;
-use crate::sip::snapshot::Peer;
+use crate::sip::snapshot::{Peer, Snapshot};
 use crate::sip::transactions::{Owner, TransactionId};
 
 /// A request, with what everybody asks of it.
@@ -69,7 +69,21 @@ impl Worker {
             }
             return;
         }
-        let Some(parts) = parts(message, origin(peer, flow)) else { return };
+        let origin = origin(&self.snapshot.load(), peer, flow);
+        // Where the next message begins is anybody's guess then (18.3).
+        if flow.connection != 0 && !message.has(HeaderId::ContentLength) {
+            self.counters.malformed.add(1);
+            let why = Some("Missing Content-Length Header");
+            self.reply_statelessly(message, flow, (StatusCode::BAD_REQUEST, why), turn);
+            return;
+        }
+        let Some(parts) = parts(message, origin) else { return };
+        // A number that leaves none for a request of ours (8.1.1.5).
+        if parts.cseq > CSEQ_MAX {
+            self.counters.malformed.add(1);
+            self.reply_statelessly(message, flow, (StatusCode::BAD_REQUEST, Some("CSeq Too Large")), turn);
+            return;
+        }
         let method = parts.method;
         let Some(reply_to) = reply_to(message, flow) else { return };
         let request = Request { message, method, flow, reply_to, peer, parts };
@@ -184,9 +198,16 @@ impl Worker {
     }
 }
 
+/// The largest CSeq that is taken: RFC 3261 allows less than 2^31, and a BYE of ours has to come after it.
+const CSEQ_MAX: u32 = (1 << 31) - 10_000;
+
 /// Whom transactions are kept apart by.
-fn origin(peer: Peer, flow: Flow) -> u64 {
-    match (peer.trunk, peer.vendor) {
+///
+/// By numbers and not by places: a change of the configuration between a request and its retransmission changes nothing.
+fn origin(snapshot: &Snapshot, peer: Peer, flow: Flow) -> u64 {
+    let trunk = peer.trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
+    let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);
+    match (trunk, vendor) {
         (Some(trunk), _) => u64::from(trunk),
         (None, Some(vendor)) => 1 << 32 | u64::from(vendor),
         (None, None) => 1 << 33 | branch::digest_of((0, 0), [flow.peer.ip().to_string().as_bytes()]) >> 31,

@@ -14,7 +14,7 @@ impl Worker {
     pub(super) fn relay_response(&mut self, relay: Relay, status: StatusCode, hand: Hand<'_>, turn: &mut Turn<'_>) {
         let Some((message, flow)) = hand.message else { return };
         if status.is_final() {
-            self.relay_ended(relay, status, turn);
+            self.relay_ended(relay, (status, true), turn);
         }
         if status.is_success() && relay.method == Method::Update && relay.own {
             if let Some((source, request)) = self.stored_request(relay.server)
@@ -27,7 +27,7 @@ impl Worker {
         match forward::non_invite_response(status) {
             NonInvite::Forward => {
                 let mut edits = Edits::new(message);
-                if edits.pop_via().is_err() {
+                if self.towards_sender(&mut edits, relay.dialog).is_none() {
                     return;
                 }
                 let written = self.written(|out| {
@@ -44,7 +44,7 @@ impl Worker {
 
     /// No response will come.
     pub(super) fn relay_failure(&mut self, relay: Relay, failure: Failure, turn: &mut Turn<'_>) {
-        self.relay_ended(relay, failure.status(), turn);
+        self.relay_ended(relay, (failure.status(), false), turn);
         self.relay_outcome(relay.server, forward::non_invite_failure(failure), turn);
     }
 
@@ -64,16 +64,21 @@ impl Worker {
         self.respond(server, status, &octets, turn);
     }
 
-    /// A BYE ends the dialog whatever comes of it, unless the other side wants the sender to show who it is. The call
-    /// is over since the BYE came.
-    fn relay_ended(&mut self, relay: Relay, status: StatusCode, turn: &mut Turn<'_>) {
+    /// A BYE that the other side took, or to which nobody is there, ends the dialog; the call is over since it came. One
+    /// that is refused ends nothing: the call is up, and costs.
+    fn relay_ended(&mut self, relay: Relay, (status, received): (StatusCode, bool), turn: &mut Turn<'_>) {
         if relay.method != Method::Bye || !relay.own {
             return;
         }
-        let challenged = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        let gone = matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
+        );
+        let over = !received || gone || status.is_success();
         let Some(dialog) = self.dialogs.get_mut(&relay.dialog) else { return };
         let Some((by, at)) = dialog.ending.take() else { return };
-        if challenged {
+        // What ends an early dialog is the final response to its INVITE.
+        if !over || !dialog.confirmed {
             return;
         }
         self.dialogs.remove(&relay.dialog);
