@@ -27,7 +27,9 @@ fn a_reinvite_either_way() {
 fn other_requests_pass() {
     let mut node = Node::new();
     let (invite, ok) = answered(&mut node, "a");
-    for (at, method) in ["UPDATE", "INFO", "PRACK", "OPTIONS", "MESSAGE", "REFER", "NOTIFY"].iter().enumerate() {
+    let refer = Within { method: "REFER", cseq: 9, branch: "refer" }.caller(&ok);
+    assert_eq!(words(&node.receive(CUSTOMER, refer)), ["403>192.0.2.10:5060"], "a call that nobody was asked for");
+    for (at, method) in ["UPDATE", "INFO", "PRACK", "OPTIONS", "MESSAGE", "NOTIFY"].iter().enumerate() {
         let cseq = 10 + u32::try_from(at).unwrap();
         let request = Within { method, cseq, branch: &format!("c-{method}") }.caller(&ok);
         let sent = node.receive(CUSTOMER, request);
@@ -38,6 +40,70 @@ fn other_requests_pass() {
         assert_eq!(words(&sent), [format!("{method}>192.0.2.10:5060")]);
         assert_eq!(words(&node.receive(CUSTOMER, response(&sent[0], 501, "x"))), ["501>198.51.100.1:5060"]);
     }
+}
+
+/// Within a live dialog the number and the way are the dialog's, whatever a request says.
+#[test]
+fn a_live_cookie_places_no_other_call() {
+    let mut node = Node::new();
+    let (_, ok) = answered(&mut node, "a");
+    let again = Within { method: "INVITE", cseq: 2, branch: "re" }.caller(&ok);
+    let again = again.replace("callee@198.51.100.1:5060", "900900@203.0.113.99:5060");
+    let again = again.replacen("From: ", "Route: <sip:203.0.113.77;lr>\r\nFrom: ", 1);
+    let sent = node.receive(CUSTOMER, again);
+    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "INVITE>198.51.100.1:5060"]);
+    assert!(sent[1].text().starts_with("INVITE sip:callee@198.51.100.1:5060 SIP/2.0\r\n"), "{}", sent[1].text());
+    assert!(sent[1].message.value(HeaderId::Route).is_none(), "{}", sent[1].text());
+}
+
+/// A BYE that the other side refuses ends nothing: the call is up there, and costs.
+#[test]
+fn a_bye_that_is_refused() {
+    let mut node = Node::new();
+    let (_, ok) = answered(&mut node, "a");
+    node.happened();
+    for (at, code) in [420, 483, 500, 401].into_iter().enumerate() {
+        let cseq = 2 + u32::try_from(at).unwrap();
+        let bye = Within { method: "BYE", cseq, branch: &format!("bye-{code}") }.caller(&ok);
+        let sent = node.receive(CUSTOMER, bye);
+        node.receive(VENDORS[0], response(&sent[0], code, "x"));
+        assert!(node.happened().is_empty(), "{code}");
+        assert_eq!(node.worker.dialogs(), 1, "{code}");
+    }
+    let bye = Within { method: "BYE", cseq: 9, branch: "bye" }.caller(&ok);
+    let sent = node.receive(CUSTOMER, bye);
+    node.receive(VENDORS[0], response(&sent[0], 481, "x"));
+    assert_eq!(node.happened(), ["ended 200 answered Some(Caller)"]);
+    node.settle();
+}
+
+/// A BYE before the answer does not take the record of the call that is answered all the same.
+#[test]
+fn an_early_bye() {
+    let mut node = Node::new();
+    let invite = ringing(&mut node, "a");
+    let ringing = response(&invite, 180, "callee");
+    let shown = node.receive(VENDORS[0], ringing).remove(0);
+    let bye = Within { method: "BYE", cseq: 2, branch: "early" }.caller(&shown);
+    let sent = node.receive(CUSTOMER, bye);
+    node.receive(VENDORS[0], response(&sent[0], 481, "x"));
+    node.happened();
+    node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    assert_eq!(node.happened(), ["attempt 1 200", "answered"]);
+    assert_eq!(node.worker.dialogs(), 1);
+}
+
+/// On a stream a message ends where its Content-Length says, and nowhere without one.
+#[test]
+fn every_message_has_a_length() {
+    let mut node = Node::new();
+    let hidden = "INVITE sip:1900@203.0.113.5 SIP/2.0\r\n\r\n";
+    let without = invite("a", "+15551234").replace("Content-Length: 5\r\n\r\nv=0\r\n", &format!("\r\n{hidden}"));
+    let sent = node.receive(CUSTOMER, without);
+    assert_eq!(sent[1].value(HeaderId::ContentLength), hidden.len().to_string());
+    let ok = text(&response(&sent[1], 200, "t")).replace("Content-Length: 0\r\n", "");
+    let sent = node.receive(VENDORS[0], ok);
+    assert_eq!(sent[0].value(HeaderId::ContentLength), "0");
 }
 
 #[test]
@@ -109,11 +175,14 @@ fn after_a_restart() {
     assert_eq!(words(&sent), ["403>203.0.113.66:5060"], "a cookie is not permission");
     let again = Within { method: "INVITE", cseq: 3, branch: "re" }.callee(&invite, "callee");
     let sent = node.receive(VENDORS[0], again);
-    assert_eq!(words(&sent), ["100>198.51.100.1:5060", "INVITE>192.0.2.10:5060"]);
-    // Whatever number and host an old cookie comes with, the vendor is the one that it says.
+    assert_eq!(words(&sent), ["500>198.51.100.1:5060"], "what could move the call waits for its record");
+    // Whatever number and host an old cookie comes with, it places no call.
+    let anew = Within { method: "INVITE", cseq: 3, branch: "anew" }.caller(&ok);
+    let anew = anew.replace("callee@198.51.100.1:5060", "900900@203.0.113.99:5060");
+    assert_eq!(words(&node.receive(CUSTOMER, anew)), ["500>192.0.2.10:5060"]);
     let elsewhere = bye.replace("callee@198.51.100.1:5060", "900900@203.0.113.99:5060");
     let sent = node.receive(CUSTOMER, elsewhere.replace("bK-bye", "bK-other"));
-    assert!(sent.iter().all(|sent| sent.to == VENDORS[0].parse().unwrap()), "{:?}", words(&sent));
+    assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
     let mut node = Node::started(crate::sip::testing::voice(), later);
     let sent = node.receive(CUSTOMER, bye);
     assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
