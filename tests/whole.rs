@@ -23,6 +23,7 @@ mod whole {
     mod process;
     mod proxy;
     mod random;
+    mod sip;
     mod smsc;
     mod tidy;
     mod wait;

@@ -165,6 +165,8 @@ pub(crate) struct Ports {
     pub(crate) metrics: SocketAddr,
     pub(crate) smpp: Vec<SocketAddr>,
     pub(crate) smpp_tls: Vec<SocketAddr>,
+    /// In the order of the configuration.
+    pub(crate) sip: Vec<SocketAddr>,
 }
 
 impl Node {
@@ -302,6 +304,7 @@ impl Ports {
             metrics: address(&json["metrics"])?,
             smpp: addresses(&json["smpp"])?,
             smpp_tls: addresses(&json["smpp_tls"]).unwrap_or_default(),
+            sip: addresses(&json["sip"]).unwrap_or_default(),
         })
     }
 }

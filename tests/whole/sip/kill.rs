@@ -1,0 +1,135 @@
+//! kill -9 while calls are up: the next process serves them, ends them, and writes the one record of each.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::super::wait;
+use super::sipp::{Part, Sipp};
+use super::{
+    CUSTOMER, Route, Transport, customer_address, place, programs, provision, records, scenario,
+    vendor_address, wait_quiet,
+};
+
+/// Calls that the customer ends, and as many that the vendor ends.
+const CALLS: u32 = 100;
+/// Calls begin and are answered within this time; after it, and before the first BYE, the node dies and is back.
+const BEGIN: Duration = Duration::from_secs(8);
+/// Milliseconds that a call is up before anybody says anything in it.
+const SILENCE: &str = "pause 9000";
+
+/// A side of one kind of call.
+type Lines = &'static [&'static str];
+
+/// The customer's and the vendor's part, by who hangs up. Both sides still find each other before that.
+const KINDS: [(&str, Lines, Lines); 2] = [
+    (
+        "caller",
+        &[
+            "INVITE sdp",
+            "expect 180",
+            "expect 200 sdp",
+            "ACK",
+            SILENCE,
+            "re-INVITE sdp",
+            "expect 200 sdp",
+            "ACK",
+            "pause 200",
+            "BYE",
+            "expect 200",
+        ],
+        &[
+            "expect INVITE",
+            "answer 180",
+            "answer 200 sdp",
+            "expect ACK",
+            "expect INVITE sdp",
+            "reply 200 sdp",
+            "expect ACK",
+            "expect BYE",
+            "reply 200",
+        ],
+    ),
+    (
+        "callee",
+        &[
+            "INVITE sdp",
+            "expect 180",
+            "expect 200 sdp",
+            "ACK",
+            "expect INVITE sdp",
+            "reply 200 sdp",
+            "expect ACK",
+            "expect BYE",
+            "reply 200",
+        ],
+        &[
+            "expect INVITE",
+            "answer 180",
+            "answer 200 sdp",
+            "expect ACK",
+            SILENCE,
+            "re-INVITE sdp",
+            "expect 200 sdp",
+            "ACK",
+            "pause 200",
+            "BYE",
+            "expect 200",
+        ],
+    ),
+];
+
+#[test]
+fn calls_outlive_the_process() {
+    let Some((program, sqlite)) = programs() else { return };
+    let kinds: Vec<_> =
+        KINDS.iter().zip(["4401", "4402"]).map(|(kind, prefix)| (kind, prefix, vendor_address())).collect();
+    let route =
+        |prefix: &str, vendor| Route { prefix: prefix.to_owned(), gateways: vec![(vendor, Transport::Udp)] };
+    let routes: Vec<Route> = kinds.iter().map(|(_, prefix, vendor)| route(prefix, *vendor)).collect();
+    let place = place(&[Transport::Udp], "", provision(CUSTOMER, &routes));
+    let mut node = place.start();
+    let folder = tempfile::tempdir().unwrap();
+    let part = |name: &str, scenario: String, local| Part {
+        name: name.to_owned(),
+        scenario,
+        transport: Transport::Udp,
+        local,
+        calls: None,
+        count: (CALLS, CALLS),
+        folder: folder.path(),
+    };
+    let mut sipps = Vec::new();
+    for ((by, customer, vendor), prefix, address) in &kinds {
+        let called = scenario::vendor(Transport::Udp, vendor);
+        sipps.push(Sipp::start(&program, part(&format!("{by} vendor"), called, *address)));
+        let calling = scenario::customer(prefix, Transport::Udp, customer);
+        let calling = part(&format!("{by} customer"), calling, customer_address());
+        sipps.push(Sipp::start(&program, Part { calls: Some(node.ports().sip[0]), ..calling }));
+    }
+    wait::until("all calls are up and on the disk", BEGIN, || {
+        (records::dialogs(&sqlite, &node) == u64::from(2 * CALLS)).then_some(())
+    });
+    node.kill();
+    let node = place.start();
+    assert!(records::cdrs(&sqlite, &node, "44").is_empty(), "no call had ended when the node was back");
+    let failures: Vec<String> = sipps.into_iter().filter_map(|sipp| sipp.finish().err()).collect();
+    assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures.join("\n"));
+    wait_quiet(&node);
+
+    for ((by, ..), prefix, _) in &kinds {
+        let cdrs = records::wait_cdrs(&sqlite, &node, prefix, CALLS as usize);
+        let calls: HashSet<&str> = cdrs.iter().map(|cdr| cdr.call_id.as_str()).collect();
+        assert_eq!((cdrs.len(), calls.len()), (CALLS as usize, CALLS as usize), "one record a call");
+        for cdr in &cdrs {
+            assert!(cdr.recovered && cdr.answered && cdr.rang, "{cdr:?}");
+            assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "answered", *by), "{cdr:?}");
+            // Of the wall clock: what the customer talked, the node's death included.
+            assert!((9_000..20_000).contains(&cdr.duration_ms), "{cdr:?}");
+        }
+    }
+    assert_eq!(
+        records::dialogs(&sqlite, &node),
+        0,
+        "calls that are over have no record for the next process"
+    );
+}
