@@ -20,6 +20,9 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// What the node may grow by, KB.
 const GROWTH_KB: u64 = 100_000;
 
+/// What is sent, and the statuses, or the silence, that may come back.
+type Case<T> = (&'static str, T, &'static [Option<u16>]);
+
 #[test]
 fn datagrams_that_no_sip_peer_would_send() {
     let Some(scene) = Scene::new(CUSTOMER, Transport::Udp, "") else { return };
@@ -35,7 +38,7 @@ fn datagrams_that_no_sip_peer_would_send() {
             .into_bytes()
     };
     // What a datagram is answered with; nothing where nobody is known to have asked for anything.
-    let cases: Vec<(&str, Vec<u8>, &[Option<u16>])> = vec![
+    let cases: Vec<Case<Vec<u8>>> = vec![
         ("nothing", Vec::new(), &[None]),
         ("keep-alive", b"\r\n\r\n".to_vec(), &[None]),
         ("zeroes", vec![0; 65_507], &[None]),
@@ -80,7 +83,7 @@ fn streams_that_no_sip_peer_would_write() {
     let length = |id: &str, lines: &str| invite(id).replace("Content-Length: 0\r\n", lines);
     // The status that comes before the end, if one must; the stream ends, since where the next message begins is
     // anybody's guess.
-    let cases: Vec<(&str, String, &[Option<u16>])> = vec![
+    let cases: Vec<Case<String>> = vec![
         ("HTTP", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".to_owned(), &[None]),
         ("letters", "A".repeat(200_000), &[None]),
         (

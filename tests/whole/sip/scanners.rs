@@ -47,7 +47,7 @@ fn sipvicious_learns_nothing_but_403() {
         assert!(heard.telling.is_empty(), "{what}: answers that tell who we are: {:?}", heard.telling);
     }
     assert!(records::cdrs(&sqlite, &node, "").is_empty(), "strangers leave no records");
-    assert_eq!(node.metric("warp_sip_invites_total"), 0.0, "nor are their calls calls");
+    assert!(node.metric("warp_sip_invites_total") < 0.5, "nor are their calls calls");
 }
 
 /// What it said; its exit code says nothing of what it found.
