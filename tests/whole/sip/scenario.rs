@@ -56,13 +56,15 @@ struct Writer<'a> {
     /// Of our last request that was neither ACK nor CANCEL, and of our last INVITE.
     cseq: (u32, u32),
     media: bool,
+    /// What was expected last.
+    asked: String,
     xml: String,
 }
 
 impl<'a> Writer<'a> {
     fn new(role: Role, prefix: &'a str, transport: Transport) -> Self {
         let contact = format!("Contact: <sip:test@[local_ip]:[local_port];transport={}>\n", transport.name());
-        Self { role, prefix, contact, cseq: (0, 0), media: false, xml: String::new() }
+        Self { role, prefix, contact, cseq: (0, 0), media: false, asked: String::new(), xml: String::new() }
     }
 
     fn write(mut self, lines: &[&str]) -> String {
@@ -88,6 +90,7 @@ impl<'a> Writer<'a> {
     }
 
     fn expect(&mut self, what: &str, words: &[&str]) {
+        what.clone_into(&mut self.asked);
         let kind =
             if what.starts_with(|first: char| first.is_ascii_digit()) { "response" } else { "request" };
         let initial = what == "INVITE" && self.role == Role::Vendor && !self.xml.contains("<recv");
@@ -163,7 +166,7 @@ impl<'a> Writer<'a> {
         let reliable = if words.contains(&"reliable") { "Require: 100rel\nRSeq: 1\n" } else { "" };
         let head = format!("SIP/2.0 {status} Test\n{copied}{reliable}{}", self.contact);
         // Only responses to INVITE are sent again, until the ACK.
-        let again = !status.starts_with('1') && (to_invite || words.contains(&"sdp"));
+        let again = !status.starts_with('1') && (to_invite || self.asked == "INVITE");
         self.send(&head, again, words.contains(&"sdp"));
     }
 
