@@ -27,7 +27,6 @@ type Case<T> = (&'static str, T, &'static [Option<u16>]);
 fn datagrams_that_no_sip_peer_would_send() {
     let Some(scene) = Scene::new(CUSTOMER, Transport::Udp, "") else { return };
     let node = scene.node.ports().sip[0];
-    let socket = UdpSocket::bind((CUSTOMER, 0)).unwrap();
     let before = scene.rss_kb();
     let invite = |id: &str| request("INVITE", "+44201", "UDP 127.0.0.2:5060", id);
     let length = |id: &str, lines: &str| invite(id).replace("Content-Length: 0\r\n", lines).into_bytes();
@@ -56,10 +55,13 @@ fn datagrams_that_no_sip_peer_would_send() {
         ("cut in its head", invite("c1").into_bytes()[..200].to_vec(), &[None, Some(400)]),
     ];
     for (name, octets, wanted) in cases {
-        let status = exchange(&socket, node, &octets, MOMENT);
+        // A socket of its own, so that a late answer is not taken for that of the next.
+        let socket = UdpSocket::bind((CUSTOMER, 0)).unwrap();
+        let within = if wanted.contains(&None) { MOMENT } else { SOON };
+        let status = exchange(&socket, node, &octets, within);
         assert!(wanted.contains(&status), "{name}: {status:?}, {wanted:?} is wanted");
     }
-    let large = padded("p3", "X-Long");
+    let (large, socket) = (padded("p3", "X-Long"), UdpSocket::bind((CUSTOMER, 0)).unwrap());
     for _ in 0..2_000 {
         socket.send_to(&large, node).unwrap();
     }
@@ -169,9 +171,7 @@ fn one_address_has_its_share_of_connections_only() {
     let before = scene.rss_kb();
     let open: Vec<TcpStream> = (0..50).map(|_| connect(node)).collect();
     wait::until("those beyond are closed", SOON, || {
-        let closed =
-            |mut stream: &TcpStream| matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_)) && is_closed(stream);
-        (open.iter().filter(|stream| closed(stream)).count() == 40).then_some(())
+        (open.iter().filter(|stream| is_closed(stream)).count() == 40).then_some(())
     });
     // Those that stay are served.
     let first = open.into_iter().find(|stream| !is_closed(stream)).unwrap();

@@ -16,18 +16,19 @@ use super::super::process::run;
 use super::wire::Message;
 use super::{CUSTOMER, HERE, Transport, place, provision, records};
 
-/// Time for a scanner; each stops by itself before.
-const SCAN: Duration = Duration::from_secs(25);
+/// Seconds of a scan: svcrack, which is refused without a challenge, would ask for ever.
+const SCAN: &str = "4";
+/// Time for a scanner that is told to end.
+const ENDED: Duration = Duration::from_secs(10);
 
 #[test]
 fn sipvicious_learns_nothing_but_403() {
     let Some(sqlite) = peer::program("sqlite3") else { return };
-    let scans: [(&str, &[&str]); 5] = [
+    let scans: [(&str, &[&str]); 4] = [
         ("svmap", &["-m", "OPTIONS"]),
-        ("svmap", &["-m", "INVITE"]),
-        ("svwar", &["-e", "100-130", "-m", "REGISTER", "--maximumtime=5"]),
-        ("svwar", &["-e", "442079460000-442079460030", "-m", "INVITE", "--maximumtime=5"]),
-        ("svcrack", &["-u", "100", "-r", "1-30", "--maximumtime=5"]),
+        ("svwar", &["--force", "-e", "100-130", "-m", "REGISTER"]),
+        ("svwar", &["--force", "-e", "442079460000-442079460030", "-m", "INVITE"]),
+        ("svcrack", &["-u", "100", "-r", "1-30"]),
     ];
     let programs = scans.map(|(name, arguments)| peer::program(name).map(|program| (program, arguments)));
     let node = place(&[Transport::Udp], "", provision(CUSTOMER, &[])).start();
@@ -52,9 +53,14 @@ fn sipvicious_learns_nothing_but_403() {
 
 /// What it said; its exit code says nothing of what it found.
 fn scan(program: &Path, arguments: &[&str], port: u16, home: &Path) -> String {
-    let mut command = Command::new(program);
-    command.args(arguments).args(["-p", &port.to_string(), &HERE.to_string()]).env("HOME", home);
-    let finished = run(&mut command, SCAN);
+    let mut command = Command::new("timeout");
+    command
+        .arg(SCAN)
+        .arg(program)
+        .args(arguments)
+        .args(["-p", &port.to_string(), &HERE.to_string()])
+        .env("HOME", home);
+    let finished = run(&mut command, ENDED);
     format!("{}{}", finished.stdout, finished.stderr)
 }
 
