@@ -228,23 +228,35 @@ const CASES: &[Case] = &[
 
 #[test]
 fn over_udp() {
-    play(Transport::Udp);
+    play(Transport::Udp, Transport::Udp);
 }
 
 #[test]
 fn over_tcp() {
-    play(Transport::Tcp);
+    play(Transport::Tcp, Transport::Tcp);
+}
+
+#[test]
+fn from_udp_to_tcp() {
+    play(Transport::Udp, Transport::Tcp);
+}
+
+#[test]
+fn from_tcp_to_udp() {
+    play(Transport::Tcp, Transport::Udp);
 }
 
 /// Plays all cases at once through one node; each has its own numbers and vendors.
-fn play(transport: Transport) {
+fn play(customer: Transport, vendor: Transport) {
     let Some((sipp, sqlite)) = programs() else { return };
     let stages: Vec<Stage> =
-        (10..).zip(CASES).map(|(number, case)| Stage::new(number, case, transport)).collect();
+        (10..).zip(CASES).map(|(number, case)| Stage::new(number, case, vendor)).collect();
     let routes: Vec<Route> = stages.iter().map(Stage::route).collect();
-    let node = place(&[transport], "", provision(CUSTOMER, &routes)).start();
+    let both = [customer, vendor];
+    let listeners = if customer == vendor { &both[..1] } else { &both[..] };
+    let node = place(listeners, "", provision(CUSTOMER, &routes)).start();
     let folder = tempfile::tempdir().unwrap();
-    let run = Run { sipp, folder: folder.path().to_owned(), node: node.ports().sip[0], transport };
+    let run = Run { sipp, folder: folder.path().to_owned(), node: node.ports().sip[0], customer, vendor };
     let vendors: Vec<Sipp> = stages.iter().flat_map(|stage| stage.start_vendors(&run)).collect();
     let customers: Vec<Sipp> = stages.iter().map(|stage| stage.start_customer(&run)).collect();
     let failures: Vec<String> =
@@ -263,13 +275,15 @@ struct Run {
     sipp: PathBuf,
     folder: PathBuf,
     node: SocketAddr,
-    transport: Transport,
+    customer: Transport,
+    vendor: Transport,
 }
 
 /// A case with its numbers and sockets.
 struct Stage {
     case: &'static Case,
     number: u32,
+    /// Of its vendors.
     transport: Transport,
     gateways: Vec<SocketAddr>,
     /// Of vendors that say nothing; open as long as the stage is.
@@ -296,7 +310,7 @@ impl Stage {
 
     fn part<'a>(&self, side: &str, scenario: String, local: SocketAddr, run: &'a Run) -> Part<'a> {
         Part {
-            name: format!("{} {} {side}", self.transport.name(), self.case.name).replace(' ', "-"),
+            name: format!("{} {} {side}", run.customer.name(), self.case.name).replace(' ', "-"),
             scenario,
             transport: self.transport,
             local,
@@ -313,7 +327,7 @@ impl Stage {
         for (at, (vendor, gateway)) in self.case.vendors.iter().zip(&self.gateways).enumerate().take(expected)
         {
             if let Plays(lines) = vendor {
-                let scenario = scenario::vendor(run.transport, lines);
+                let scenario = scenario::vendor(run.vendor, lines);
                 started.push(Sipp::start(
                     &run.sipp,
                     self.part(&format!("vendor {at}"), scenario, *gateway, run),
@@ -324,13 +338,13 @@ impl Stage {
     }
 
     fn start_customer(&self, run: &Run) -> Sipp {
-        let scenario = scenario::customer(&self.prefix(), run.transport, self.case.customer);
+        let scenario = scenario::customer(&self.prefix(), run.customer, self.case.customer);
         let part = self.part("customer", scenario, customer_address(), run);
-        Sipp::start(&run.sipp, Part { calls: Some(run.node), ..part })
+        Sipp::start(&run.sipp, Part { calls: Some(run.node), transport: run.customer, ..part })
     }
 
     fn assert_records(&self, sqlite: &Path, node: &Node) {
-        let name = format!("{} over {}", self.case.name, self.transport.name());
+        let name = format!("{} to {}", self.case.name, self.transport.name());
         let cdrs = records::wait_cdrs(sqlite, node, &self.prefix(), CALLS as usize);
         let calls: HashSet<&str> = cdrs.iter().map(|cdr| cdr.call_id.as_str()).collect();
         assert_eq!((cdrs.len(), calls.len()), (CALLS as usize, CALLS as usize), "{name}: one record a call");

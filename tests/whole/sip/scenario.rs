@@ -157,11 +157,18 @@ impl<'a> Writer<'a> {
     }
 
     fn response(&mut self, to_invite: bool, status: &str, words: &[&str]) {
-        let copied = if to_invite {
-            "Via:[$via1]\nVia:[$via2]\nRecord-Route:[$route]\nFrom:[$from]\nTo:[$to];tag=[pid]v[call_number]\n\
-             Call-ID: [call_id]\nCSeq:[$cseq]\n"
-        } else {
-            "[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n"
+        let copied = match (to_invite, self.asked.as_str()) {
+            (true, "INVITE") => {
+                "[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:];tag=[pid]v[call_number]\n\
+                 [last_Call-ID:]\n[last_CSeq:]\n"
+            }
+            (true, _) => {
+                "Via:[$via1]\nVia:[$via2]\nRecord-Route:[$route]\nFrom:[$from]\n\
+                 To:[$to];tag=[pid]v[call_number]\nCall-ID: [call_id]\nCSeq:[$cseq]\n"
+            }
+            (false, _) => {
+                "[last_Via:]\n[last_Record-Route:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\n[last_CSeq:]\n"
+            }
         };
         let reliable = if words.contains(&"reliable") { "Require: 100rel\nRSeq: 1\n" } else { "" };
         let head = format!("SIP/2.0 {status} Test\n{copied}{reliable}{}", self.contact);
