@@ -29,6 +29,9 @@ use super::worker::{Input, Output, Parts, Worker};
 /// Datagrams that may wait for room in a socket.
 const QUEUE: usize = 16_384;
 
+/// What networks say of addresses that cannot be reached, in one turn: anybody can say it, and each costs a search.
+const UNREACHABLE_MAX: usize = 4;
+
 /// What a worker's thread is made of.
 #[derive(Clone)]
 pub struct Options {
@@ -209,6 +212,14 @@ impl<'a> Shell<'a> {
                 } else if let Some(other) = self.others.get_mut(worker) {
                     other.push(input);
                 }
+            }
+        }
+        // Of the sockets of one address the system tells any what became of a datagram that another one sent.
+        self.undelivered.dedup();
+        self.undelivered.truncate(UNREACHABLE_MAX);
+        for (worker, batch) in self.others.iter_mut().enumerate() {
+            if worker != usize::from(self.options.worker) {
+                batch.extend(self.undelivered.iter().map(|undelivered| Input::Undelivered(*undelivered)));
             }
         }
         self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));

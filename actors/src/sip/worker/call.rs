@@ -343,7 +343,7 @@ impl Worker {
             complete
         });
         if let Some(octets) = written {
-            self.failed(id, status, turn);
+            self.failed(id, (status, true), turn);
             self.respond(server, status, &octets, turn);
         } else {
             self.respond_to_caller(id, StatusCode::BAD_GATEWAY, turn);
@@ -355,23 +355,23 @@ impl Worker {
         let Some(call) = self.calls.get(id) else { return };
         let Some(setup) = call.setup.as_ref() else { return };
         let (request, source, tag, server) = (setup.request.clone(), setup.source, setup.tag, call.server);
-        self.failed(id, status, turn);
+        self.failed(id, (status, false), turn);
         if let Some(octets) = self.own_response(&request, source, (status, None), &tag) {
             self.respond(server, status, &octets, turn);
         }
     }
 
     /// A call that never came up is over.
-    fn failed(&mut self, id: CallId, status: StatusCode, turn: &mut Turn<'_>) {
+    fn failed(&mut self, id: CallId, (status, received): (StatusCode, bool), turn: &mut Turn<'_>) {
         let Some(call) = self.calls.get(id).filter(|call| call.kind == Kind::Initial) else { return };
         let dialog = call.dialog;
         let by = match status {
             StatusCode::REQUEST_TERMINATED => Some(End::Caller),
-            _ => call.attempts.last().map(|_| End::Callee),
+            _ => received.then_some(End::Callee),
         };
         self.dialogs.remove(&dialog);
         // The last word is the last vendor's, or nobody was asked for want of room.
-        let reason = if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), true) };
+        let reason = if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), received) };
         let ended = match call.hung_up {
             Some(reason) => Ended { status, reason, by: None },
             None => Ended { status, reason, by },

@@ -72,7 +72,7 @@ fn a_vendor_that_cannot_be_reached() {
     assert_eq!(words(&sent), ["500>192.0.2.10:5060"]);
     assert_eq!(
         node.happened(),
-        ["started", "attempt 1 503", "attempt 2 503", "attempt 3 503", "ended 500 vendor_failed Some(Callee)"]
+        ["started", "attempt 1 503", "attempt 2 503", "attempt 3 503", "ended 500 vendor_failed None"]
     );
     node.settle();
 }
