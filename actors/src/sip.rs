@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod branch;
+pub mod call_metrics;
 pub mod calls;
 pub mod configuration;
 pub mod cookie;
@@ -9,11 +10,13 @@ pub mod counters;
 pub mod dialog;
 pub mod dialog_actor;
 pub mod event;
+pub mod explain;
 pub mod flood;
 pub mod flow;
 pub mod health;
 pub mod lcr;
 pub mod live_call;
+pub mod live_list;
 pub mod metrics;
 pub mod names;
 pub mod number;

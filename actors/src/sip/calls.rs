@@ -18,11 +18,13 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::branch;
+use super::call_metrics::CallMetrics;
 use super::counters::Counters;
 use super::dialog::Dialog;
 use super::event::{CallEvent, What};
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_call::LiveCall;
+use super::live_list::LiveList;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::transport::hep::{Captured, Mirror};
@@ -41,6 +43,10 @@ pub struct Calls {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// What workers count.
     pub counters: Arc<Counters>,
+    /// What the actors of dialogs count.
+    pub metrics: CallMetrics,
+    /// Calls as operators see them.
+    pub list: LiveList,
     /// Where records of calls go.
     pub log: MessageLog,
     /// Names and the live tree.
@@ -98,6 +104,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The configuration at the start.
     pub snapshot: Snapshot,
+    /// What the actors of dialogs count.
+    pub metrics: CallMetrics,
     /// Where records of calls go.
     pub log: MessageLog,
     /// Names and the live tree.
@@ -124,6 +132,8 @@ impl Calls {
             settings: Arc::new(parts.settings),
             snapshot: Arc::new(ArcSwap::from_pointee(parts.snapshot)),
             counters: Arc::default(),
+            metrics: parts.metrics,
+            list: LiveList::default(),
             log: parts.log,
             registry: parts.registry,
             clock: parts.clock,
@@ -350,6 +360,7 @@ impl Calls {
 
     /// A dialog has written its record.
     pub fn forget(&self, worker: usize, dialog: Uuid) {
+        self.list.leave(dialog);
         if let Some(lane) = self.workers.get(worker) {
             lane.dialogs.lock().remove(&dialog);
             lane.up.lock().remove(&dialog);

@@ -5,7 +5,6 @@
 //! where it stopped. It ends with the call.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use runtime::log::Reason;
 use runtime::registry::{ActorName, Observation, Observe};
@@ -15,7 +14,9 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::calls::{Birth, Calls, ToDialog};
+use super::event::{CallEvent, What};
 use super::live_call::{Effect, LiveCall};
+use super::live_list::Face;
 
 /// What outlives an incarnation.
 struct Kept {
@@ -23,16 +24,14 @@ struct Kept {
     receiver: mpsc::UnboundedReceiver<ToDialog>,
 }
 
-/// What operators see.
-struct Face {
-    id: Uuid,
-    confirmed: AtomicBool,
-}
-
 /// A dialog as a child of its supervisor.
 pub fn child_spec(calls: Arc<Calls>, birth: Birth) -> ChildSpec {
     let Birth { call, worker, receiver } = birth;
-    let face = Arc::new(Face { id: call.id(), confirmed: AtomicBool::new(call.is_up()) });
+    let face = calls.list.enter(&call);
+    // A call of an earlier process was counted there.
+    if !call.is_up() {
+        calls.metrics.on_begun(&call, &calls.snapshot.load());
+    }
     let name = name(call.id());
     let kept = Arc::new(Mutex::new(Kept { call, receiver }));
     let start = Start::task(move |seat: Seat| {
@@ -73,8 +72,7 @@ async fn run(
         match told {
             Some(ToDialog::Events(events)) => {
                 for event in events {
-                    let effect = kept.call.apply(event);
-                    face.confirmed.store(kept.call.is_up(), Ordering::Relaxed);
+                    let effect = apply(calls, &mut kept.call, event, face);
                     if perform(calls, worker, kept.call.id(), effect) {
                         return Ok(());
                     }
@@ -88,6 +86,22 @@ async fn run(
             None => return Ok(()),
         }
     }
+}
+
+/// Takes in what the worker saw, for the record, for metrics and for those who look.
+fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent, face: &Face) -> Option<Effect> {
+    let snapshot = calls.snapshot.load();
+    calls.metrics.on_event(call, &event.what, &snapshot);
+    let seen = matches!(event.what, What::Attempted(_) | What::Answered(_));
+    let before = call.pdd();
+    let effect = call.apply(event);
+    if seen {
+        face.follow(call);
+    }
+    if let (None, Some(pdd)) = (before, call.pdd()) {
+        calls.metrics.on_pdd(call, pdd, &snapshot);
+    }
+    effect
 }
 
 /// Time between two demands to end a call that has lasted long enough.
@@ -115,6 +129,7 @@ fn perform(calls: &Calls, worker: usize, id: Uuid, effect: Option<Effect>) -> bo
             false
         }
         Some(Effect::Cdr(cdr, attempts)) => {
+            calls.metrics.on_ended(&cdr, &calls.snapshot.load());
             calls.log.put_cdr(*cdr, attempts);
             calls.forget(worker, id);
             true
@@ -132,9 +147,9 @@ async fn at(deadline: Option<Instant>) {
 fn observe(face: &Arc<Face>) -> Observe {
     let face = Arc::clone(face);
     Arc::new(move || Observation {
-        state: if face.confirmed.load(Ordering::Relaxed) { "confirmed" } else { "early" }.into(),
+        state: face.state().into(),
         queue_depth: 0,
         counters: Vec::new(),
-        note: Some(face.id.to_string()),
+        note: None,
     })
 }

@@ -38,8 +38,10 @@ pub struct Candidate {
     pub prefix_len: u8,
     /// Price of a minute.
     pub rate: Money,
-    priority: i32,
-    weight: u32,
+    /// Lower first among equal rates.
+    pub priority: i32,
+    /// Share among equal rates and priorities.
+    pub weight: u32,
     blocked: bool,
 }
 

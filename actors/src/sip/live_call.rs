@@ -182,6 +182,16 @@ impl LiveCall {
         (self.kept.trunk, self.kept.vendor)
     }
 
+    /// Whether it comes from a vendor.
+    pub const fn is_inbound(&self) -> bool {
+        self.kept.inbound
+    }
+
+    /// Post-dial delay: from the INVITE until it rang or was answered.
+    pub fn pdd(&self) -> Option<Duration> {
+        self.kept.pdd_us.map(Duration::from_micros)
+    }
+
     /// When it began, and when it was answered.
     pub fn times(&self) -> (Timestamp, Option<Timestamp>) {
         let time = Timestamp::from_micros;

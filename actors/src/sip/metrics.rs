@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntGauge, Opts};
+use runtime::log::CallTotals;
 use runtime::telemetry::metrics::Metrics;
 
 use super::calls::Calls;
@@ -16,7 +17,7 @@ struct Workers {
 
 /// Registers the counters of a node's calls.
 pub fn register(metrics: &Metrics, calls: &Arc<Calls>) {
-    let names = calls.counters.all().map(|(name, help, _)| (total(name), help));
+    let names = counted(calls).map(|(name, help, _)| (name, help));
     let live = ("warp_sip_active_dialogs".to_owned(), LIVE);
     let descriptions = names.chain([live]).filter_map(|(name, help)| {
         Desc::new(name, help.to_owned(), Vec::new(), std::collections::HashMap::new()).ok()
@@ -26,8 +27,21 @@ pub fn register(metrics: &Metrics, calls: &Arc<Calls>) {
 
 const LIVE: &str = "Calls that live, early ones too.";
 
-fn total(name: &str) -> String {
-    format!("warp_sip_{name}_total")
+/// Name, meaning and sum of every counter: the workers', and what became of records.
+fn counted(calls: &Calls) -> impl Iterator<Item = (String, &'static str, u64)> {
+    let workers = calls.counters.all();
+    let workers = workers.map(|(name, help, sum)| (format!("warp_sip_{name}_total"), help, sum));
+    let CallTotals { cdrs, cdrs_repeated, dialogs_dropped } = calls.log.call_totals();
+    let records = [
+        ("warp_log_cdrs_total", "Call records made durable.", cdrs),
+        ("warp_log_cdrs_repeated_total", "Call records of calls that had one, not written.", cdrs_repeated),
+        (
+            "warp_log_dialogs_dropped_total",
+            "Records of calls that are up, not kept for want of room.",
+            dialogs_dropped,
+        ),
+    ];
+    workers.chain(records.map(|(name, help, sum)| (name.to_owned(), help, sum)))
 }
 
 impl Collector for Workers {
@@ -36,8 +50,8 @@ impl Collector for Workers {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let counted = self.calls.counters.all().flat_map(|(name, help, sum)| {
-            let counter = IntCounter::with_opts(Opts::new(total(name), help)).ok();
+        let counted = counted(&self.calls).flat_map(|(name, help, sum)| {
+            let counter = IntCounter::with_opts(Opts::new(name, help)).ok();
             counter.into_iter().flat_map(move |counter| {
                 counter.inc_by(sum);
                 counter.collect()

@@ -26,6 +26,7 @@ use sip::Limits;
 use sip::transaction::TimerOptions;
 use tokio::sync::watch;
 
+use super::call_metrics::CallMetrics;
 use super::calls::{self, Calls};
 use super::configuration::{self, Source};
 use super::cookie::{Keys, Secret};
@@ -101,6 +102,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     let calls = Calls::new(calls::Parts {
         settings,
         snapshot,
+        metrics: CallMetrics::new(&options.metrics),
         log: options.log.clone(),
         registry: options.registry.clone(),
         clock: Arc::clone(&options.clock),

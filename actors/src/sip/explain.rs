@@ -1,0 +1,316 @@
+//! Why a call would go where: admission, routing and limits, told step by step, with nothing sent and nothing drawn.
+//!
+//! Pure: a snapshot, our listeners and a question give the same answer. The outcome is the router's own
+//! ([`routing::plan`]); the checks beside it say which of its conditions hold, those behind the first that does not too.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use runtime::model::{NumberRule, Transport};
+use serde::Serialize;
+use sip::StatusCode;
+
+use super::acl::Source;
+use super::lcr;
+use super::number::{dialled, digits};
+use super::routing::{self, Direction, Plan, Refusal};
+use super::settings::{Listener, default_port};
+use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
+use super::usage::Usage;
+
+mod checks;
+
+/// The call that might be placed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Question {
+    /// Who calls. It does not change the way of a call.
+    pub from: String,
+    /// Who is called: the user part of a SIP URI.
+    pub to: String,
+    /// Where the INVITE comes from.
+    pub source: SocketAddr,
+    /// How.
+    pub transport: Transport,
+}
+
+/// What would happen.
+#[derive(Debug, Serialize)]
+pub struct Explanation {
+    /// The question.
+    pub question: Question,
+    /// Name of the trunk that the source has.
+    pub trunk: Option<String>,
+    /// Name of the vendor that the source is.
+    pub vendor: Option<String>,
+    /// `outbound` or `inbound`; none of a call from nowhere.
+    pub direction: Option<&'static str>,
+    /// The number called, by the rules of the trunk.
+    pub number: Option<String>,
+    /// `route`, or the status of the refusal and why.
+    pub outcome: String,
+    /// In the order in which they are made.
+    pub checks: Vec<Check>,
+    /// Vendors with an offer, in the order in which they would be tried; of equal rate and priority any may be the
+    /// first, by weight.
+    pub candidates: Vec<Candidate>,
+    /// Where an inbound call goes, in this order.
+    pub gateways: Vec<String>,
+}
+
+/// A condition of the way.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub check: &'static str,
+    /// Whether it holds.
+    pub passed: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+/// A vendor with an offer for the number.
+#[derive(Debug, Serialize)]
+pub struct Candidate {
+    /// Name.
+    pub vendor: String,
+    /// Prefix of its offer.
+    pub prefix: String,
+    /// Price of a minute.
+    pub rate: String,
+    /// Lower first among equal rates.
+    pub priority: i32,
+    /// Share among equal rates and priorities.
+    pub weight: u32,
+    /// `ACTIVE`, `DRAINED` or `DISABLED`.
+    pub status: &'static str,
+    /// Calls at present.
+    pub channels_used: u32,
+    /// Calls at one time; 0 is no limit.
+    pub channels: u32,
+    /// New calls a second; 0 is no limit.
+    pub cps: u32,
+    /// The number called as it would be sent.
+    pub number: String,
+    /// The number that calls as it would be sent.
+    pub caller: String,
+    /// Where to, in this order.
+    pub gateways: Vec<String>,
+    /// Why it would be passed over; none of one that would be tried.
+    pub passed_over: Option<&'static str>,
+}
+
+/// Explains where a call would go now. Without a listener of the transport it is told as if it came to the first one.
+#[must_use]
+pub fn call(snapshot: &Arc<Snapshot>, listeners: &[Listener], question: &Question) -> Explanation {
+    let own = listeners.iter().find(|listener| listener.transport == question.transport);
+    let at =
+        own.or_else(|| listeners.first()).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |own| own.address.ip());
+    let Question { source, transport, .. } = question;
+    let source = Source { address: source.ip(), port: source.port(), transport: *transport };
+    let peer = snapshot.peer(&source, at);
+    let number = dialled(question.to.as_bytes()).map(|dialled| dialled.number);
+    let mut found = Vec::new();
+    let planned = match &number {
+        // Nothing is drawn: equals stay in the order of the configuration.
+        Some(number) => routing::plan(snapshot, peer, number, |_| 0, &mut found),
+        None => Err(NOT_A_NUMBER),
+    };
+    let way = Way::of(snapshot, peer, number.as_deref());
+    let mut checks = checks::admission(snapshot, &way, own.is_some(), *transport);
+    checks.extend(way.checks(snapshot));
+    let candidates = candidates(snapshot, &way, &question.from);
+    let open =
+        way.direction == Some(Direction::Inbound) || candidates.iter().any(|one| one.passed_over.is_none());
+    checks.extend(checks::limits(&way, &planned, open));
+    let name = |trunk: &Trunk| trunk.config.name.clone();
+    Explanation {
+        question: question.clone(),
+        trunk: peer.trunk.and_then(|place| snapshot.trunk(place)).map(name),
+        vendor: peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.name.clone()),
+        direction: way.direction.map(word),
+        number: way.number.clone(),
+        outcome: outcome(&planned, &checks),
+        gateways: if way.direction == Some(Direction::Inbound) { way.gateways() } else { Vec::new() },
+        checks,
+        candidates,
+    }
+}
+
+const NOT_A_NUMBER: Refusal =
+    Refusal { status: StatusCode::NOT_FOUND, reason: runtime::log::Reason::NoRoute, detail: "not a number" };
+
+/// Whose call it is, and what it is for.
+struct Way<'a> {
+    peer: Peer,
+    direction: Option<Direction>,
+    /// The caller's of an outbound call, the callee's of an inbound one.
+    trunk: Option<&'a Trunk>,
+    number: Option<String>,
+}
+
+impl<'a> Way<'a> {
+    fn of(snapshot: &'a Snapshot, peer: Peer, number: Option<&str>) -> Self {
+        let own = peer.vendor.and(number).and_then(|number| snapshot.did(digits(number)));
+        let trunk = own.or(peer.trunk).and_then(|place| snapshot.trunk(place));
+        let direction = match (own, peer.trunk, peer.vendor) {
+            (Some(_), ..) | (None, None, Some(_)) => Some(Direction::Inbound),
+            (None, Some(_), _) => Some(Direction::Outbound),
+            (None, None, None) => None,
+        };
+        let rules = trunk.filter(|_| direction == Some(Direction::Outbound));
+        let rules = rules.map_or(&[][..], |trunk| &trunk.config.callee_rules);
+        let number =
+            number.map(|number| NumberRule::rewrite(rules, number).unwrap_or_else(|| number.to_owned()));
+        Self { peer, direction, trunk, number }
+    }
+
+    fn checks(&self, snapshot: &Snapshot) -> Vec<Check> {
+        match (self.direction, &self.number) {
+            (Some(Direction::Outbound), Some(number)) => checks::outbound(snapshot, self.trunk, number),
+            (Some(Direction::Inbound), Some(_)) => checks::inbound(self.trunk),
+            (_, None) | (None, _) => Vec::new(),
+        }
+    }
+
+    fn gateways(&self) -> Vec<String> {
+        self.trunk.map(|trunk| trunk.targets.iter().map(gateway).collect()).unwrap_or_default()
+    }
+}
+
+const fn word(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Outbound => "outbound",
+        Direction::Inbound => "inbound",
+    }
+}
+
+/// Every offer for the number, those too that would not be taken.
+fn candidates(snapshot: &Snapshot, way: &Way<'_>, from: &str) -> Vec<Candidate> {
+    let (Some(Direction::Outbound), Some(trunk), Some(number)) = (way.direction, way.trunk, &way.number)
+    else {
+        return Vec::new();
+    };
+    let candidate = |offer: &lcr::Candidate| {
+        let vendor = snapshot.vendor(offer.vendor)?;
+        Some(Candidate {
+            vendor: vendor.config.name.clone(),
+            prefix: digits(number).get(..offer.prefix_len.into()).unwrap_or_default().to_owned(),
+            rate: offer.rate.to_string(),
+            priority: offer.priority,
+            weight: offer.weight,
+            status: vendor.config.status.as_str(),
+            channels_used: vendor.usage.channels(),
+            channels: vendor.config.channels,
+            cps: vendor.config.cps,
+            number: NumberRule::rewrite(&vendor.config.callee_rules, number)
+                .unwrap_or_else(|| number.clone()),
+            caller: caller(from, [&trunk.config.caller_rules, &vendor.config.caller_rules]),
+            gateways: vendor.targets.iter().map(gateway).collect(),
+            passed_over: passed_over(trunk, vendor, offer),
+        })
+    };
+    offers(snapshot, trunk, number).iter().filter_map(candidate).collect()
+}
+
+fn offers(snapshot: &Snapshot, trunk: &Trunk, number: &str) -> Vec<lcr::Candidate> {
+    let mut found = Vec::new();
+    if let Some(partition) = trunk.partition {
+        snapshot.offers.candidates(partition, digits(number), |_| 0, &mut found);
+    }
+    found
+}
+
+fn passed_over(trunk: &Trunk, vendor: &Vendor, offer: &lcr::Candidate) -> Option<&'static str> {
+    if trunk.config.rate_max.is_some_and(|rate_max| offer.rate > rate_max) {
+        Some("dearer than the trunk's highest rate")
+    } else if !vendor.is_open() {
+        Some("gets no new calls")
+    } else if vendor.targets.is_empty() {
+        Some("no gateway has a known address")
+    } else if !has_channel(&vendor.usage, vendor.config.channels) {
+        Some("all its channels are in use")
+    } else {
+        None
+    }
+}
+
+/// The number that calls, by the rules of the trunk and then of the vendor. What is no number stays as it is.
+fn caller(from: &str, rules: [&[NumberRule]; 2]) -> String {
+    let Some(number) = dialled(from.as_bytes()).map(|dialled| dialled.number) else { return from.to_owned() };
+    rules.into_iter().fold(number, |number, rules| NumberRule::rewrite(rules, &number).unwrap_or(number))
+}
+
+fn has_channel(usage: &Usage, channels_max: u32) -> bool {
+    channels_max == 0 || usage.channels() < channels_max
+}
+
+fn gateway(target: &Target) -> String {
+    // A call goes around it while another one is left.
+    let silent = if target.health.is_up() { "" } else { ", silent" };
+    format!("sip:{} at {}{silent}", target.host_port, target.address)
+}
+
+/// The router's word; what it does not look at is what an INVITE meets before it and after it.
+fn outcome(planned: &Result<Plan, Refusal>, checks: &[Check]) -> String {
+    if let Some(deaf) = checks.iter().find(|check| check.check == checks::LISTENER && !check.passed) {
+        return format!("nothing: {}", deaf.detail);
+    }
+    let refused = |status: StatusCode, detail: &str| {
+        format!("{} {}: {detail}", status.as_u16(), status.reason_phrase())
+    };
+    match planned {
+        Err(refusal) => refused(refusal.status, refusal.detail),
+        Ok(_) => match checks.iter().find(|check| !check.passed) {
+            Some(check) => refused(StatusCode::SERVICE_UNAVAILABLE, &check.detail),
+            None => "route".to_owned(),
+        },
+    }
+}
+
+/// Where an INVITE comes from, as a person writes it: an address, or an address with its port.
+pub fn source(text: &str, transport: Transport) -> Option<SocketAddr> {
+    let address = || Some(SocketAddr::new(text.parse().ok()?, default_port(transport)));
+    text.parse().ok().or_else(address)
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Question { from, to, source, transport } = &self.question;
+        let way = self.direction.unwrap_or("nowhere");
+        writeln!(f, "{from} to {to} from {source}/{}, {way}: {}", transport.as_str(), self.outcome)?;
+        if let Some(number) = &self.number {
+            writeln!(f, "  number {number}")?;
+        }
+        for Check { check, passed, detail } in &self.checks {
+            writeln!(f, "  {} {check}: {detail}", if *passed { "+" } else { "-" })?;
+        }
+        for (at, one) in (1..).zip(&self.candidates) {
+            let limit = |limit: u32| if limit == 0 { "any".to_owned() } else { limit.to_string() };
+            write!(
+                f,
+                "  {at}. {} (prefix {:?}, rate {}, priority {}, weight {}), {}, {} of {} calls, {} a second, as {} from {} to {}",
+                one.vendor,
+                one.prefix,
+                one.rate,
+                one.priority,
+                one.weight,
+                one.status,
+                one.channels_used,
+                limit(one.channels),
+                limit(one.cps),
+                one.number,
+                one.caller,
+                one.gateways.join(", "),
+            )?;
+            match one.passed_over {
+                Some(why) => writeln!(f, ": passed over, {why}")?,
+                None => writeln!(f)?,
+            }
+        }
+        (1..).zip(&self.gateways).try_for_each(|(at, gateway): (usize, _)| writeln!(f, "  {at}. {gateway}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

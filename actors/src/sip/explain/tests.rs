@@ -1,0 +1,209 @@
+use proptest::prelude::*;
+use runtime::model::{HighCost, Money, VendorStatus, Voice};
+
+use super::*;
+use crate::sip::testing::{CUSTOMER, STRANGER, VENDORS, voice};
+
+fn snapshot(voice: Voice) -> Arc<Snapshot> {
+    Arc::new(Snapshot::new(voice, None, &|_| Vec::new(), tokio::time::Instant::now().into_std()))
+}
+
+fn listeners() -> Vec<Listener> {
+    vec![Listener::new(Transport::Udp, "203.0.113.5:5060".parse().unwrap(), "").unwrap()]
+}
+
+fn question(source: &str, to: &str) -> Question {
+    let source = super::source(source, Transport::Udp).unwrap();
+    Question { from: "+15550001".to_owned(), to: to.to_owned(), source, transport: Transport::Udp }
+}
+
+fn told(voice: Voice, source: &str, to: &str) -> Explanation {
+    call(&snapshot(voice), &listeners(), &question(source, to))
+}
+
+fn failed(explanation: &Explanation) -> Vec<&'static str> {
+    explanation.checks.iter().filter(|check| !check.passed).map(|check| check.check).collect()
+}
+
+/// A change of the configuration, who calls whom, the outcome's beginning, the checks that fail.
+type Line = (fn(&mut Voice), &'static str, &'static str, &'static str, &'static [&'static str]);
+
+#[test]
+fn outcomes() {
+    let lines: [Line; 15] = [
+        (|_| {}, CUSTOMER, "+15551234", "route", &[]),
+        (|_| {}, STRANGER, "+15551234", "403 Forbidden: no trunk has this source", &["source"]),
+        (|_| {}, CUSTOMER, "alice", "404 Not Found: not a number", &["number"]),
+        (|_| {}, CUSTOMER, "19005551234", "403 Forbidden: the trunk may not call this", &["destination"]),
+        (
+            |v| v.customers[0].status = "SUSPENDED".to_owned(),
+            CUSTOMER,
+            "1",
+            "403 Forbidden: the customer",
+            &["customer"],
+        ),
+        (
+            |v| v.trunks[0].partition = None,
+            CUSTOMER,
+            "1",
+            "403",
+            &["partition", "offers", "rate_max", "vendors"],
+        ),
+        (
+            |v| v.high_cost = vec![HighCost { prefix: "881".to_owned() }],
+            CUSTOMER,
+            "8812",
+            "403",
+            &["high_cost"],
+        ),
+        (|v| v.offers.clear(), CUSTOMER, "1", "404 Not Found: no vendor", &["offers", "rate_max", "vendors"]),
+        (
+            |v| v.trunks[0].rate_max = Some(Money::from_nanos(1)),
+            CUSTOMER,
+            "1",
+            "403",
+            &["rate_max", "vendors"],
+        ),
+        (
+            |v| v.vendors.iter_mut().for_each(|vendor| vendor.status = VendorStatus::Drained),
+            CUSTOMER,
+            "1",
+            "503 Service Unavailable: every vendor",
+            &["vendors"],
+        ),
+        (|_| {}, VENDORS[0], "15550100", "route", &[]),
+        (|_| {}, VENDORS[0], "15550199", "404 Not Found: the number is none of ours", &["did"]),
+        (|v| v.trunks[0].active = false, VENDORS[0], "15550100", "404 Not Found: the trunk", &["trunk"]),
+        (|v| v.trunks[0].gateways.clear(), VENDORS[0], "15550100", "480", &["gateways"]),
+        (|v| v.trunks[0].active = false, CUSTOMER, "1", "403 Forbidden: no trunk", &["source"]),
+    ];
+    for (change, source, to, outcome, checks) in lines {
+        let mut voice = voice();
+        change(&mut voice);
+        let told = told(voice, source, to);
+        assert!(told.outcome.starts_with(outcome), "{source} {to}: {told}");
+        assert_eq!(failed(&told), checks, "{source} {to}: {told}");
+    }
+}
+
+#[test]
+fn candidates_in_their_order() {
+    let mut voice = voice();
+    voice.vendors[0].status = VendorStatus::Disabled;
+    voice.vendors[1].callee_rules = vec![adding("9001#")];
+    voice.trunks[0].caller_rules = vec![NumberRule { prefix: "+".to_owned(), strip: 1, add: String::new() }];
+    voice.vendors[1].caller_rules = vec![adding("00")];
+    voice.trunks[0].rate_max = Some(Money::from_nanos(2_000_000));
+    let told = told(voice, CUSTOMER, "15551234");
+    assert_eq!(told.outcome, "route");
+    let of = |one: &Candidate| (one.vendor.clone(), one.rate.clone(), one.number.clone(), one.passed_over);
+    let candidates: Vec<_> = told.candidates.iter().map(of).collect();
+    let line = |vendor: &str, rate: &str, number: &str, passed_over| {
+        (vendor.to_owned(), rate.to_owned(), number.to_owned(), passed_over)
+    };
+    assert_eq!(
+        candidates,
+        [
+            line("vendor-1", "0.001", "15551234", Some("gets no new calls")),
+            line("vendor-2", "0.002", "9001#15551234", None),
+            line("vendor-3", "0.003", "15551234", Some("dearer than the trunk's highest rate")),
+        ]
+    );
+    assert_eq!(told.candidates[2].gateways, ["sip:198.51.100.3:5070 at 198.51.100.3:5070"]);
+    let text = told.to_string();
+    assert!(text.starts_with("+15550001 to 15551234 from 192.0.2.10:5060/udp, outbound: route\n"), "{text}");
+    assert!(text.contains("  + source: of trunk acme-main\n"), "{text}");
+    let tried = "  2. vendor-2 (prefix \"\", rate 0.002, priority 0, weight 1), ACTIVE, 0 of any calls, any a second, \
+                 as 9001#15551234 from 0015550001 to sip:198.51.100.2:5060 at 198.51.100.2:5060\n";
+    assert!(text.contains(tried), "{text}");
+}
+
+fn adding(add: &str) -> NumberRule {
+    NumberRule { prefix: String::new(), strip: 0, add: add.to_owned() }
+}
+
+#[test]
+fn limits_that_are_reached() {
+    let mut voice = voice();
+    voice.trunks[0].channels = 1;
+    voice.vendors.truncate(1);
+    voice.vendors[0].channels = 1;
+    let snapshot = snapshot(voice);
+    let explain = || call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"));
+    let vendor = snapshot.vendors[0].usage.take_channel(1).unwrap();
+    let told = explain();
+    assert_eq!(
+        (told.outcome.as_str(), failed(&told)),
+        ("503 Service Unavailable: no vendor has room", vec!["capacity"])
+    );
+    drop(vendor);
+    (0..3).for_each(|_| snapshot.vendors[0].targets[0].health.silent(tokio::time::Instant::now().into_std()));
+    let told = explain();
+    assert_eq!(told.outcome, "route", "the last one is tried whatever is known of it");
+    assert_eq!(told.candidates[0].gateways, ["sip:198.51.100.1:5060 at 198.51.100.1:5060, silent"]);
+    let _trunk = snapshot.trunks[0].usage.take_channel(1).unwrap();
+    let told = explain();
+    assert_eq!(failed(&told), ["channels"], "{told}");
+    assert!(
+        told.outcome.starts_with("503 Service Unavailable: all channels of the trunk are in use: 1 of 1"),
+        "{told}"
+    );
+}
+
+#[test]
+fn sources_as_people_write_them() {
+    for (text, transport, source) in [
+        ("192.0.2.1", Transport::Udp, Some("192.0.2.1:5060")),
+        ("192.0.2.1", Transport::Tls, Some("192.0.2.1:5061")),
+        ("192.0.2.1:7", Transport::Tcp, Some("192.0.2.1:7")),
+        ("2001:db8::1", Transport::Udp, Some("[2001:db8::1]:5060")),
+        ("[2001:db8::1]:7", Transport::Udp, Some("[2001:db8::1]:7")),
+        ("host.example", Transport::Udp, None),
+        ("", Transport::Udp, None),
+    ] {
+        assert_eq!(super::source(text, transport), source.map(|source| source.parse().unwrap()), "{text}");
+    }
+}
+
+proptest! {
+    /// What is told is what the router does: a way is promised exactly where every condition holds.
+    #[test]
+    fn the_checks_are_the_routers(
+        bits in prop::collection::vec(any::<bool>(), 9),
+        statuses in prop::collection::vec(0_usize..3, 3),
+        rate_max in prop::option::of(0_i64..4),
+        source in prop::sample::select(vec![CUSTOMER, VENDORS[0], VENDORS[2], STRANGER]),
+        to in prop::sample::select(vec!["15551234", "+15550100", "1900555", "8815", "x"]),
+    ) {
+        let mut voice = voice();
+        let [served, active, partition, deny, high_cost, opened, offers, gateways, did] = bits[..] else { panic!() };
+        if !served { voice.customers[0].status = "SUSPENDED".to_owned(); }
+        let trunk = &mut voice.trunks[0];
+        trunk.active = active;
+        if !partition { trunk.partition = None; }
+        if !deny { trunk.deny.clear(); }
+        if opened { trunk.opened = vec!["881".to_owned()]; }
+        if !gateways { trunk.gateways.clear(); }
+        trunk.rate_max = rate_max.map(|rate| Money::from_nanos(rate * 1_000_000));
+        if high_cost { voice.high_cost = vec![HighCost { prefix: "88".to_owned() }]; }
+        if !offers { voice.offers.truncate(1); }
+        if !did { voice.dids.clear(); }
+        for (vendor, status) in voice.vendors.iter_mut().zip(statuses) {
+            vendor.status = [VendorStatus::Active, VendorStatus::Drained, VendorStatus::Disabled][status];
+        }
+        let snapshot = snapshot(voice);
+        let question = question(source, to);
+        let told = call(&snapshot, &listeners(), &question);
+        let at = Source { address: question.source.ip(), port: question.source.port(), transport: Transport::Udp };
+        let peer = snapshot.peer(&at, "203.0.113.5".parse().unwrap());
+        let number = dialled(to.as_bytes());
+        let planned = number.map(|to| routing::plan(&snapshot, peer, &to.number, |_| 0, &mut Vec::new()));
+        let routed = planned.is_some_and(|planned| planned.is_ok());
+        prop_assert_eq!(failed(&told).is_empty(), routed, "{}", told);
+        prop_assert_eq!(told.outcome == "route", routed, "{}", told);
+        let tried = told.candidates.iter().filter(|one| one.passed_over.is_none()).count();
+        if routed && told.direction == Some("outbound") {
+            prop_assert!(tried > 0, "{}", told);
+        }
+    }
+}
