@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::sip::calls::Calls;
 use actors::smpp::Smpp;
 use runtime::seal::RootKey;
 use runtime::store::Db;
@@ -9,12 +10,15 @@ use runtime::telemetry::metrics::Metrics as Registry;
 use tokio::sync::Mutex;
 
 use crate::metrics::Metrics;
+use crate::problem::{Code, Problem};
 use crate::token::TokenHash;
 
 /// Everything that [`Api::new`] needs of a node.
 pub struct Parts {
     /// The SMPP side.
     pub smpp: Arc<Smpp>,
+    /// The side of calls; none where no SIP is spoken.
+    pub calls: Option<Arc<Calls>>,
     /// The node's metrics.
     pub metrics: Registry,
     /// Customers, accounts, vendors, routes.
@@ -30,6 +34,7 @@ pub struct Parts {
 /// The node as handlers see it.
 pub struct Api {
     pub(crate) smpp: Arc<Smpp>,
+    pub(crate) calls: Option<Arc<Calls>>,
     pub(crate) registry: Registry,
     pub(crate) metrics: Metrics,
     pub(crate) store: Db,
@@ -47,6 +52,7 @@ impl Api {
         Arc::new(Self {
             metrics: Metrics::new(&parts.metrics),
             smpp: parts.smpp,
+            calls: parts.calls,
             registry: parts.metrics,
             store: parts.store,
             root_key: parts.root_key,
@@ -54,5 +60,11 @@ impl Api {
             fault_injection: parts.fault_injection,
             applying: Arc::default(),
         })
+    }
+
+    /// The side of calls, where there is one.
+    pub(crate) fn calls(&self) -> Result<&Arc<Calls>, Problem> {
+        let without = || Problem::new(Code::NoVoice, "this node speaks no SIP: [sip] listen is empty");
+        self.calls.as_ref().ok_or_else(without)
     }
 }

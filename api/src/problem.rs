@@ -14,6 +14,8 @@ pub(crate) enum Code {
     NotFound,
     UnknownVendor,
     UnknownActor,
+    UnknownCall,
+    NoVoice,
     MethodNotAllowed,
     RequestTimeout,
     NotRestartable,
@@ -54,6 +56,8 @@ impl Code {
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such resource"),
             Self::UnknownVendor => (StatusCode::NOT_FOUND, "unknown_vendor", "There is no such vendor"),
             Self::UnknownActor => (StatusCode::NOT_FOUND, "unknown_actor", "There is no such actor"),
+            Self::UnknownCall => (StatusCode::NOT_FOUND, "unknown_call", "There is no such call"),
+            Self::NoVoice => (StatusCode::NOT_FOUND, "no_voice", "This node carries no calls"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The resource has other methods")
             }

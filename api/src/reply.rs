@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use warp::http::Response;
 use warp::http::header::{CONTENT_TYPE, HeaderValue};
+use warp::http::{Response, StatusCode};
 
 use crate::problem::{Code, Problem};
 
@@ -16,6 +16,13 @@ pub(crate) fn json(value: &impl Serialize) -> Reply {
         Ok(body) => Ok(with_type(body, "application/json")),
         Err(error) => Err(Problem::new(Code::Internal, format!("the answer cannot be written: {error}"))),
     }
+}
+
+/// 202 with JSON: it is asked for, and happens without us.
+pub(crate) fn accepted(value: &impl Serialize) -> Reply {
+    let mut response = json(value)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
 }
 
 /// 200 with text for people.

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
 
@@ -80,6 +81,21 @@ impl Query {
         self.get(name)
             .filter(|value| !value.is_empty())
             .ok_or_else(|| Problem::new(Code::BadRequest, format!("query parameter {name:?} is needed")))
+    }
+
+    /// A whole number from 1 to `most`, or `otherwise` where there is none.
+    pub(crate) fn number(&self, name: &str, otherwise: u32, most: u32) -> Result<u32, Problem> {
+        let Some(value) = self.get(name) else { return Ok(otherwise) };
+        value.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
+            Problem::new(Code::BadRequest, format!("{name} is a number from 1 to {most}, not {value:?}"))
+        })
+    }
+
+    /// An id.
+    pub(crate) fn id(&self, name: &str) -> Result<Option<Uuid>, Problem> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let wrong = |_| Problem::new(Code::BadRequest, format!("{name} is an id of a call, not {value:?}"));
+        value.parse().map(Some).map_err(wrong)
     }
 
     /// A flag: absent is no, bare or `true` is yes.

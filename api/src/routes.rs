@@ -1,7 +1,10 @@
 //! One file per resource; this is the list of them.
 
 mod actors;
+mod calls;
+mod cdrs;
 mod control;
+mod explain_call;
 mod explain_sms;
 mod health;
 mod metrics;
@@ -13,7 +16,7 @@ use crate::table::Route;
 
 /// Every route of every surface.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 8] = [
+    let resources: [&'static [Route]; 11] = [
         health::ROUTES,
         ready::ROUTES,
         metrics::ROUTES,
@@ -21,6 +24,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         smpp_stats::ROUTES,
         actors::ROUTES,
         explain_sms::ROUTES,
+        calls::ROUTES,
+        cdrs::ROUTES,
+        explain_call::ROUTES,
         control::ROUTES,
     ];
     resources.into_iter().flatten()

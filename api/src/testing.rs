@@ -5,15 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use actors::sip::call_metrics::CallMetrics;
+use actors::sip::calls::{self, Calls};
+use actors::sip::cookie::{Keys, Secret};
+use actors::sip::settings::{Listener, Settings};
+use actors::sip::snapshot::Snapshot;
 use actors::smpp::metrics::Metrics as SmppMetrics;
 use actors::smpp::{self, Smpp};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use runtime::clock::SystemClock;
+use runtime::clock::{SystemClock, Timestamp};
 use runtime::config::SmppOptions;
 use runtime::log::{Disk, Limits as LogLimits, MessageLog, SimLog};
+use runtime::model::Transport;
 use runtime::net::OsNet;
 use runtime::random::Random;
 use runtime::registry::Registry;
@@ -37,6 +43,7 @@ pub(crate) const BODY_OCTETS_MAX: usize = 16_384;
 pub(crate) struct Lab {
     pub(crate) api: Arc<Api>,
     pub(crate) smpp: Arc<Smpp>,
+    pub(crate) calls: Arc<Calls>,
     _directory: TempDir,
 }
 
@@ -79,16 +86,18 @@ impl Lab {
             metrics: SmppMetrics::new(&metrics),
         });
         let root_key = Arc::new(RootKey::load_or_create(&directory.path().join("root.key")).unwrap());
+        let calls = calls(&smpp, &metrics);
         let token = TokenHash::of(TOKEN.as_bytes());
         let api = Api::new(Parts {
             smpp: Arc::clone(&smpp),
+            calls: Some(Arc::clone(&calls)),
             metrics,
             store,
             root_key,
             token,
             fault_injection: false,
         });
-        Self { api, smpp, _directory: directory }
+        Self { api, smpp, calls, _directory: directory }
     }
 
     pub(crate) fn dispatch(&self, surface: Surface) -> Arc<Dispatch> {
@@ -122,4 +131,36 @@ impl Lab {
         let request = Request::builder().method(method).uri(path).body(body).unwrap();
         self.send(Surface::Control, request).await
     }
+}
+
+/// The side of calls, without workers and without configuration.
+fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
+    let address = "127.0.0.1:5060".parse().unwrap();
+    let settings = Settings {
+        node: 0,
+        listeners: vec![Listener::new(Transport::Udp, address, "").unwrap()],
+        timers: Default::default(),
+        timer_c: Duration::from_secs(180),
+        seed: (1, 2),
+        cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
+        started_at: Timestamp::from_micros(0),
+        answer_strangers: true,
+        strangers_per_second: 10,
+        transactions_max: 10,
+        dialogs_max: 10,
+        queue_age_max: Duration::from_millis(100),
+        call_max: Duration::ZERO,
+        flood_per_source: 0,
+        limits: Default::default(),
+    };
+    Calls::new(calls::Parts {
+        settings,
+        snapshot: Snapshot::default(),
+        metrics: CallMetrics::new(metrics),
+        log: smpp.log.clone(),
+        registry: smpp.registry.clone(),
+        clock: Arc::clone(&smpp.clock),
+        random: smpp.random.clone(),
+        workers: 1,
+    })
 }

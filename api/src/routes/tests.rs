@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actors::smpp::message_router;
@@ -10,6 +11,8 @@ use warp::http::Request;
 
 use crate::table::Surface::{self, Api, Control, Metrics};
 use crate::testing::{BODY_OCTETS_MAX, Lab, TOKEN};
+
+mod calls;
 
 /// Surface, method, path, authorization, expected status, expected code of the problem.
 type Line<'a> = (Surface, &'a str, &'a str, Option<&'a str>, u16, &'a str);
@@ -28,7 +31,7 @@ async fn every_route_answers_as_documented() {
     lab.smpp.recovered.send_replace(true);
     let valid = format!("Bearer {TOKEN}");
     let (none, valid) = (None, Some(valid.as_str()));
-    let table: [Line<'_>; 39] = [
+    let table: [Line<'_>; 48] = [
         (Api, "GET", "/health", none, 200, ""),
         (Api, "HEAD", "/health", none, 200, ""),
         (Api, "GET", "/ready", none, 200, ""),
@@ -61,6 +64,15 @@ async fn every_route_answers_as_documented() {
         (Api, "GET", "/v1/explain/sms", valid, 400, "bad_request"),
         (Api, "GET", "/v1/explain/sms?system_id=acme&to=1", none, 401, "unauthorized"),
         (Api, "GET", "/v1/explain/sms?system_id=acme&to=1", valid, 422, "explain_refused"),
+        (Api, "GET", "/v1/calls", valid, 200, ""),
+        (Api, "GET", "/v1/calls", none, 401, "unauthorized"),
+        (Api, "DELETE", "/v1/calls/01890a5d-ac96-774b-bcce-b302099a8057", valid, 404, "unknown_call"),
+        (Api, "DELETE", "/v1/calls/nonsense", valid, 404, "unknown_call"),
+        (Api, "POST", "/v1/calls", valid, 405, "method_not_allowed"),
+        (Api, "GET", "/v1/cdrs/recent", valid, 200, ""),
+        (Api, "GET", "/v1/cdrs/recent", none, 401, "unauthorized"),
+        (Api, "GET", "/v1/explain/call?to=1&source=192.0.2.1", valid, 200, ""),
+        (Api, "GET", "/v1/explain/call?to=1&source=192.0.2.1", none, 401, "unauthorized"),
         (Api, "POST", "/v1/control/apply", valid, 404, "not_found"),
         (Control, "GET", "/v1/control/apply", none, 405, "method_not_allowed"),
         (Control, "POST", "/v1/control/apply?dry_run=perhaps", none, 400, "bad_request"),
@@ -172,8 +184,8 @@ async fn actors_are_shown_as_list_as_text_and_by_name() {
     let top = ActorName::new("router_of_test", "main");
     let below = ActorName::nth("bind_of_test", "sinch/atlanta 1", 2);
     let observe = || Observation { state: "bound".into(), queue_depth: 7, ..Observation::default() };
-    let _top = registry.register(top.clone(), None, std::sync::Arc::new(observe)).unwrap();
-    let _below = registry.register(below.clone(), Some(top), std::sync::Arc::new(observe)).unwrap();
+    let _top = registry.register(top.clone(), None, Arc::new(observe)).unwrap();
+    let _below = registry.register(below.clone(), Some(top), Arc::new(observe)).unwrap();
     let list = lab.control("GET", "/v1/actors", "").await.json();
     let names: Vec<&str> = list.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["router_of_test:main:0", "bind_of_test:sinch/atlanta 1:2"]);

@@ -78,6 +78,7 @@ impl Node {
         }
         let api = Api::new(api::Parts {
             smpp: Arc::clone(&started.smpp),
+            calls: calls.as_ref().map(|started| Arc::clone(&started.calls)),
             metrics,
             store: databases.store.clone(),
             root_key,
@@ -98,6 +99,11 @@ impl Node {
         let node = Self { ports, data_dir, smpp, started, calls, api, databases, drain, _lock: lock };
         node.ready().await?;
         Ok(node)
+    }
+
+    /// What the actors of calls share, where SIP is spoken.
+    pub(crate) fn calls(&self) -> Option<&Arc<sip::calls::Calls>> {
+        self.calls.as_ref().map(|started| &started.calls)
     }
 
     /// How the node ends by itself: a supervisor at the top of its tree gave up.

@@ -1,0 +1,184 @@
+//! `GET /v1/cdrs/recent`: records of calls that ended, with the vendors that were tried.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actors::sip::live_list::Names;
+use actors::sip::snapshot::Snapshot;
+use futures_util::future::BoxFuture;
+use runtime::clock::Timestamp;
+use runtime::log::{Attempt, Cdr, MessageLog};
+use runtime::store::Error;
+use runtime::telemetry::redact;
+use serde::Serialize;
+use uuid::Uuid;
+use warp::http::Method;
+
+use crate::context::Api;
+use crate::problem::{Code, Problem};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::table::{Access, Route};
+
+pub(super) const ROUTES: &[Route] = &[Route {
+    method: Method::GET,
+    path: "/v1/cdrs/recent",
+    access: Access::Token,
+    query: &["limit", "before", "format"],
+    handler: recent,
+}];
+
+const LIMIT: u32 = 50;
+/// The attempts of each are read by themselves.
+const LIMIT_MAX: u32 = 500;
+
+/// Body of the answer.
+#[derive(Serialize)]
+struct Page {
+    /// The newest first.
+    cdrs: Vec<Record>,
+    /// Where the next page goes on; none on the last.
+    next: Option<Uuid>,
+}
+
+/// A call that ended.
+#[derive(Serialize)]
+struct Record {
+    id: Uuid,
+    node: u16,
+    customer_id: Uuid,
+    trunk: String,
+    vendor: Option<String>,
+    direction: &'static str,
+    source: SocketAddr,
+    call_id: Arc<str>,
+    caller: Arc<str>,
+    callee: Arc<str>,
+    callee_sent: Arc<str>,
+    started_at: Timestamp,
+    ringing_at: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    ended_at: Timestamp,
+    pdd_us: Option<u64>,
+    duration_ms: u64,
+    billed_seconds: u32,
+    status: u16,
+    reason: &'static str,
+    ended_by: &'static str,
+    prefix: Arc<str>,
+    rate: String,
+    recovered: bool,
+    attempts: Vec<Tried>,
+}
+
+/// A vendor that was tried.
+#[derive(Serialize)]
+struct Tried {
+    number: u16,
+    vendor: String,
+    gateway: Arc<str>,
+    started_at: Timestamp,
+    ended_at: Timestamp,
+    pdd_us: Option<u64>,
+    status: Option<u16>,
+    reason: &'static str,
+}
+
+/// Those that began before the call `before`.
+fn recent(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let limit = request.query.number("limit", LIMIT, LIMIT_MAX)?;
+        let before = request.query.id("before")?;
+        let as_text = request.wants_text()?;
+        let rows = rows(&api.smpp.log, limit, before).await;
+        let rows = rows.map_err(|error| Problem::new(Code::StoreUnavailable, error.to_string()))?;
+        let next = rows.last().filter(|_| u32::try_from(rows.len()) == Ok(limit)).map(|(cdr, _)| cdr.id);
+        // A node without voice knows nobody's name.
+        let snapshot =
+            api.calls.as_ref().map_or_else(Arc::<Snapshot>::default, |calls| calls.snapshot.load_full());
+        let names = Names::of(&snapshot);
+        let page = Page { cdrs: rows.into_iter().map(|row| record(row, &names)).collect(), next };
+        if as_text { reply::text(page.to_string()) } else { reply::json(&page) }
+    })
+}
+
+async fn rows(log: &MessageLog, limit: u32, before: Option<Uuid>) -> Result<Vec<(Cdr, Vec<Attempt>)>, Error> {
+    let mut rows = Vec::new();
+    for cdr in log.recent_cdrs(limit, before).await? {
+        let attempts = if cdr.attempts == 0 { Vec::new() } else { log.attempts(cdr.id).await? };
+        rows.push((cdr, attempts));
+    }
+    Ok(rows)
+}
+
+fn record((cdr, attempts): (Cdr, Vec<Attempt>), names: &Names<'_>) -> Record {
+    let tried = |attempt: Attempt| Tried {
+        number: attempt.number,
+        vendor: names.vendor(attempt.vendor),
+        gateway: attempt.gateway,
+        started_at: attempt.started_at,
+        ended_at: attempt.ended_at,
+        pdd_us: attempt.pdd_us,
+        status: attempt.status,
+        reason: attempt.reason.as_str(),
+    };
+    Record {
+        id: cdr.id,
+        node: cdr.node,
+        customer_id: cdr.customer,
+        trunk: names.trunk(cdr.trunk),
+        vendor: cdr.vendor.map(|vendor| names.vendor(vendor)),
+        direction: cdr.direction.as_str(),
+        source: cdr.source,
+        call_id: cdr.call_id,
+        caller: cdr.caller,
+        callee: cdr.callee,
+        callee_sent: cdr.callee_sent,
+        started_at: cdr.started_at,
+        ringing_at: cdr.ringing_at,
+        answered_at: cdr.answered_at,
+        ended_at: cdr.ended_at,
+        pdd_us: cdr.pdd_us,
+        duration_ms: cdr.duration_ms,
+        billed_seconds: cdr.billed_seconds,
+        status: cdr.status,
+        reason: cdr.reason.as_str(),
+        ended_by: cdr.ended_by.as_str(),
+        prefix: cdr.prefix,
+        rate: cdr.rate.to_string(),
+        recovered: cdr.recovered,
+        attempts: attempts.into_iter().map(tried).collect(),
+    }
+}
+
+/// For a terminal, over whose owner's shoulder somebody may look: numbers are masked, the JSON has them whole.
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for one in &self.cdrs {
+            let (caller, callee) = (redact::Number(&one.caller), redact::Number(&one.callee));
+            writeln!(
+                f,
+                "{} {} {} {caller} -> {callee}: {} {}, ended by {}, {} s billed, rate {}",
+                one.id,
+                one.started_at,
+                one.trunk,
+                one.status,
+                one.reason,
+                one.ended_by,
+                one.billed_seconds,
+                one.rate,
+            )?;
+            for tried in &one.attempts {
+                let status = tried.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+                let pdd = tried.pdd_us.map_or_else(|| "-".to_owned(), |us| format!("{} ms", us / 1000));
+                let Tried { number, vendor, gateway, reason, .. } = tried;
+                writeln!(f, "  {number}. {vendor} at {gateway}: {status} {reason}, pdd {pdd}")?;
+            }
+        }
+        match self.next {
+            Some(next) => writeln!(f, "more before {next}"),
+            None => writeln!(f, "no more"),
+        }
+    }
+}
