@@ -19,13 +19,17 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Runs a node until SIGTERM or SIGINT.
     Serve(Place),
-    /// Sends messages through a node in a temporary directory, from a simulated customer to two simulated
-    /// vendors, and tells what became of each.
+    /// Sends messages and places calls through a node in a temporary directory, between simulated customers and
+    /// simulated vendors and carriers, and tells what became of each.
     Demo(Demo),
     /// Makes customers, accounts, vendors, routes and numbers what a file says.
     Apply(Apply),
     /// Shows the live actor tree of a running node.
     Actors(Actors),
+    /// Shows the calls that live, or ends one.
+    Calls(Calls),
+    /// Shows the records of calls that ended last.
+    Cdrs(Cdrs),
     /// Explains a decision of a running node without making it.
     Explain {
         #[command(subcommand)]
@@ -44,6 +48,8 @@ pub(crate) enum Command {
 pub(crate) enum ExplainCommand {
     /// Which way a message would go.
     Sms(ExplainSms),
+    /// Which way a call would go.
+    Call(ExplainCall),
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,6 +96,9 @@ pub(crate) struct Demo {
     /// Messages to send.
     #[arg(long, default_value_t = 2000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) messages: u32,
+    /// Calls to place.
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) calls: u32,
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +117,54 @@ pub(crate) struct Actors {
     /// Keep the tree on the screen, live, until Ctrl-C.
     #[arg(long)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Calls {
+    /// Keep the list on the screen, live, until Ctrl-C.
+    #[arg(long, conflicts_with = "hang_up")]
+    pub(crate) watch: bool,
+    /// Calls to show.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Show the calls that began after this one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<String>,
+    /// End this call instead.
+    #[arg(long, value_name = "ID")]
+    pub(crate) hang_up: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cdrs {
+    /// Records to show, the newest first.
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Show the calls that began before this one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) before: Option<String>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainCall {
+    /// Calling number.
+    #[arg(long, default_value = "")]
+    pub(crate) from: String,
+    /// Called number.
+    #[arg(long)]
+    pub(crate) to: String,
+    /// Where the INVITE would come from: ADDRESS or ADDRESS:PORT.
+    #[arg(long)]
+    pub(crate) source: String,
+    /// How: udp, tcp or tls.
+    #[arg(long, default_value = "udp")]
+    pub(crate) transport: String,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }
@@ -156,6 +213,17 @@ mod tests {
             ("warp serve", true),
             ("warp demo --exit --json --messages 100", true),
             ("warp demo --messages 0", false),
+            ("warp demo --calls 0", false),
+            ("warp calls", true),
+            ("warp calls --limit 5 --after x --watch", true),
+            ("warp calls --limit 0", false),
+            ("warp calls --hang-up x", true),
+            ("warp calls --hang-up x --watch", false),
+            ("warp cdrs --limit 500 --before x", true),
+            ("warp cdrs --limit 501", false),
+            ("warp explain call --from 1 --to 2 --source 192.0.2.1", true),
+            ("warp explain call --to 2 --source 192.0.2.1 --transport tls", true),
+            ("warp explain call --to 2", false),
             ("warp apply f.toml --dry-run --config c.toml", true),
             ("warp apply", false),
             ("warp actors --watch --url http://x --token t", true),

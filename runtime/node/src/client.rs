@@ -79,6 +79,14 @@ impl Endpoint {
         }
     }
 
+    /// DELETE; the body of a 2xx.
+    pub(crate) async fn delete(&self, target: &str) -> Result<String, Failure> {
+        match timeout(QUESTION, self.request(Method::DELETE, target, Bytes::new())).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::run(format!("{self} does not answer within {QUESTION:?}"))),
+        }
+    }
+
     /// POST; the body of a 200, however long the node works for it.
     pub(crate) async fn post(&self, target: &str, body: String) -> Result<String, Failure> {
         self.request(Method::POST, target, Bytes::from(body)).await

@@ -2,6 +2,7 @@
 
 pub(crate) mod actors;
 pub(crate) mod apply;
+pub(crate) mod calls;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod explain;

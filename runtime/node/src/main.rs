@@ -64,8 +64,13 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => Box::pin(commands::demo::run(arguments)).await,
         Command::Apply(arguments) => commands::apply::run(arguments).await,
         Command::Actors(arguments) => commands::actors::run(arguments).await,
+        Command::Calls(arguments) => commands::calls::live(arguments).await,
+        Command::Cdrs(arguments) => commands::calls::ended(arguments).await,
         Command::Explain { command: ExplainCommand::Sms(arguments) } => {
             commands::explain::sms(arguments).await
+        }
+        Command::Explain { command: ExplainCommand::Call(arguments) } => {
+            commands::explain::call(arguments).await
         }
         Command::Config { command: ConfigCommand::Check(arguments) } => commands::config::check(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(arguments).await,

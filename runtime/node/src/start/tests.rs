@@ -2,7 +2,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use runtime::config::Config;
+use runtime::config::{Config, SipListener};
+use runtime::model::Transport;
 
 use super::Node;
 use crate::cli::{Apply, Place, Reach};
@@ -15,6 +16,8 @@ fn config(data_dir: &Path) -> Config {
     data_dir.clone_into(&mut config.node.data_dir);
     (config.api.listen, config.api.metrics_listen) = (free, free);
     config.smpp.listen = vec![free];
+    config.sip.listen =
+        vec![SipListener { transport: Transport::Udp, address: free, advertise: String::new() }];
     config
 }
 
@@ -50,6 +53,14 @@ async fn a_node_starts_is_provisioned_and_stops() {
         }
     };
     assert!(told.contains("vendor sinch-atlanta, 0 of 2 binds up"), "{told}");
+
+    let explained =
+        control.get("/v1/explain/call?format=text&to=15550001111&source=192.0.2.1").await.unwrap();
+    assert!(explained.contains("nowhere: 403 Forbidden: no trunk has this source"), "{explained}");
+    assert!(control.get("/v1/calls?format=text").await.unwrap().ends_with("0 calls live\n"));
+    assert_eq!(control.get("/v1/cdrs/recent?format=text").await.unwrap(), "no more\n");
+    let refused = control.delete("/v1/calls/none").await.unwrap_err().to_string();
+    assert_eq!(refused, "no call that lives has the id \"none\"");
 
     let tree = control.get("/v1/actors?format=text").await.unwrap();
     for name in
