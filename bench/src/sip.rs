@@ -1,5 +1,6 @@
 //! SIP load: a simulated customer (UAC) and vendor (UAS), and the measurements that are made with them.
 
+pub mod carriers;
 pub mod load;
 pub mod overload;
 pub mod run;

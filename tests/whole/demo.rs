@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::process::{binary, run};
 
-/// For 2,000 messages, a flaky vendor included, on two busy cores.
+/// For 2,000 messages and 500 calls, a flaky vendor and two useless carriers included, on two busy cores.
 const DEMO: Duration = Duration::from_secs(120);
 
 #[test]
-fn every_message_of_the_demo_ends_well() {
+fn every_message_and_call_of_the_demo_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let mut demo = Command::new(binary());
     let ended = run(demo.args(["demo", "--exit", "--json"]).current_dir(folder.path()), DEMO);
@@ -30,6 +30,10 @@ fn every_message_of_the_demo_ends_well() {
     assert_eq!(count("delivered") + count("failed"), count("accepted"), "{json}");
     assert!(count("accepted") > 0 && count("receipts") >= count("accepted"), "{json}");
     assert!(count("uncertain") <= count("accepted"), "{json}");
+    let calls = |key: &str| json["calls"][key].as_u64().unwrap_or_else(|| panic!("calls.{key} in {json}"));
+    assert_eq!((calls("offered"), calls("answered"), calls("failed"), calls("cdrs")), (500, 500, 0, 500), "{json}");
+    assert!((50..450).contains(&calls("failed_over")), "{json}");
+    assert!(0 < calls("pdd_p50_us") && calls("pdd_p50_us") <= calls("pdd_p99_us"), "{json}");
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(left.is_empty(), "the demo leaves nothing behind: {left:?}");

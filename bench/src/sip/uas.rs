@@ -27,6 +27,17 @@ const PORT: u16 = 5060;
 /// Calls of one thread at once.
 const LEGS_MAX: usize = 400_000;
 
+/// What becomes of calls at a vendor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// It rings and answers.
+    Answers,
+    /// It refuses with 503.
+    Refuses,
+    /// It hears everything and says nothing.
+    Vanishes,
+}
+
 /// What a vendor does.
 #[derive(Clone, Debug)]
 pub(crate) struct UasOptions {
@@ -38,6 +49,7 @@ pub(crate) struct UasOptions {
     pub(crate) ring: Duration,
     /// Sends 100 too: for calls that come without a proxy between.
     pub(crate) trying: bool,
+    pub(crate) conduct: Conduct,
 }
 
 /// A vendor and its calls.
@@ -130,12 +142,26 @@ impl Uas {
         if self.options.trying {
             self.respond(StatusCode::TRYING, id, &leg, out);
         }
+        if self.options.conduct == Conduct::Refuses {
+            self.legs.insert(id, leg);
+            self.finish(id, StatusCode::SERVICE_UNAVAILABLE, arrival.at, out);
+            return;
+        }
         self.respond(StatusCode::RINGING, id, &leg, out);
         self.legs.insert(id, leg);
         if self.options.ring.is_zero() {
             self.finish(id, StatusCode::OK, arrival.at, out);
         } else {
             self.ringing.push_back((arrival.at + self.options.ring, id));
+        }
+    }
+
+    /// A request that gets no answer.
+    fn on_unheard(&mut self, method: Method, request: &Message) {
+        let id = request.value(HeaderId::CallId).and_then(|value| self.options.run.call(value));
+        if let Some(id) = id.filter(|id| method == Method::Invite && self.flags(*id) & SAW_INVITE == 0) {
+            bump(&self.counters.calls);
+            self.see(id, SAW_INVITE);
         }
     }
 
@@ -283,6 +309,10 @@ impl Endpoint for Uas {
             bump(&self.counters.stray);
             return;
         };
+        if self.options.conduct == Conduct::Vanishes {
+            self.on_unheard(method, &message);
+            return;
+        }
         if method == Method::Options {
             bump(&self.counters.options);
             self.reply(StatusCode::OK, &message, &arrival, out);

@@ -19,7 +19,7 @@ use super::super::subject::Target;
 use super::super::tally::{Second, Tally};
 use super::super::templates::RunMark;
 use super::super::uac::{Uac, UacOptions};
-use super::super::uas::{Uas, UasOptions};
+use super::super::uas::{Conduct, Uas, UasOptions};
 use super::Stop;
 
 /// Sockets of both parties, by thread.
@@ -92,6 +92,7 @@ impl Parties {
                 sockets: addrs(&sockets),
                 ring: load.ring,
                 trying: direct,
+                conduct: Conduct::Answers,
             };
             let uas = Uas::new(options, Arc::clone(&running.uas_counters));
             running.uas.push(spawn("uas", uas, (sockets, load.coalesce), Arc::clone(&stop.uas))?);

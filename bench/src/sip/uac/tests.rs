@@ -7,7 +7,7 @@ use super::super::counters::UasCounters;
 use super::super::endpoint::now;
 use super::super::load::Stage;
 use super::super::tally::{SAW_ACK, SAW_BYE, SAW_INVITE, Tally};
-use super::super::uas::{Uas, UasOptions};
+use super::super::uas::{Conduct, Uas, UasOptions};
 use super::*;
 
 const ALL: u8 = SAW_INVITE | SAW_ACK | SAW_BYE;
@@ -47,7 +47,14 @@ impl World {
             hold: Duration::from_secs(1),
             patience: Duration::from_secs(32),
         };
-        let uas = UasOptions { run, start, sockets: vec![address(2)], ring, trying: true };
+        let uas = UasOptions {
+            run,
+            start,
+            sockets: vec![address(2)],
+            ring,
+            trying: true,
+            conduct: Conduct::Answers,
+        };
         Self {
             uac: Uac::new(uac, Arc::clone(&uac_counters)),
             uas: Uas::new(uas, Arc::clone(&uas_counters)),

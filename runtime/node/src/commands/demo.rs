@@ -1,6 +1,7 @@
-//! `warp demo`: a node, a customer and two vendors in one process, over real sockets. Every message is
-//! accounted for by the simulators, never by the node's word.
+//! `warp demo`: a node, customers, vendors and carriers in one process, over real sockets. Every message and every call
+//! is accounted for by the simulators; the node's word is taken for what is uncertain and for its call records.
 
+mod calls;
 mod cast;
 mod figures;
 mod show;
@@ -12,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bench::ledger::Ledger;
+use bench::sip::carriers::Account;
 use bench::smpp::esme::Esme;
 use runtime::telemetry::logs::{self, LogFormat};
 use tempfile::TempDir;
@@ -39,6 +41,7 @@ struct Stage {
     node: Node,
     esme: Esme,
     figures: Figures,
+    account: Account,
 }
 
 pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
@@ -49,12 +52,17 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
     logs::init_file(LogFormat::Human, "info", file).map_err(Failure::run)?;
     let data_dir = DataDir::new(&directory.path().join("data"));
     let stage = tokio::select! {
-        played = Box::pin(play(&data_dir, arguments.messages)) => played?,
+        played = Box::pin(play(&data_dir, &arguments)) => played?,
         signal = signals.next() => return Err(Failure::run(format!("ended by {signal}"))),
     };
     let figures = &stage.figures;
-    terminal::out(&if arguments.json { figures.json() } else { figures.table(&stage.vendors) });
-    let lost = figures.messages.lost;
+    terminal::out(&if arguments.json {
+        figures.json()
+    } else {
+        figures.table(&stage.vendors, &stage.account)
+    });
+    let calls = &figures.calls;
+    let well = figures.messages.lost == 0 && calls.failed == 0 && calls.cdrs == calls.offered;
     if !arguments.exit {
         let invitation = show::invitation(&stage.node, &log);
         if arguments.json {
@@ -69,28 +77,34 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
     }
     stage.esme.stop().await;
     stage.node.stop().await;
-    Ok(if lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Starts everybody, sends the messages, waits for their ends.
-async fn play(data_dir: &DataDir, messages: u32) -> Result<Stage, Failure> {
+/// Starts everybody, sends the messages and places the calls, waits for their ends.
+async fn play(data_dir: &DataDir, arguments: &Demo) -> Result<Stage, Failure> {
     let ledger = Arc::new(Ledger::new(RUN, true));
-    let vendors = Vendors::start(&ledger).await?;
+    let (vendors, carriers) = (Vendors::start(&ledger).await?, calls::carriers()?);
     let node = Box::pin(Node::start(cast::config(data_dir))).await?;
     // The same way that `warp apply` goes.
     let control = Endpoint::Control(data_dir.control_socket());
-    control.post("/v1/control/apply", cast::provisioning(&vendors)).await?;
+    let provisioning = cast::provisioning(&vendors) + &calls::provisioning(&carriers);
+    control.post("/v1/control/apply", provisioning).await?;
     vendors_bound(&vendors).await?;
 
-    let options = cast::esme(&node, messages)?;
+    let options = cast::esme(&node, arguments.messages)?;
+    let placing = calls::place(&node, carriers, arguments.calls).await?;
+    let started = Instant::now();
     let esme = Esme::start(options, Arc::clone(&ledger)).await.map_err(Failure::run)?;
-    let watching = tokio::spawn(show::progress(Arc::clone(&ledger)));
-    let report = esme.finish().await;
+    let watching = tokio::spawn(show::progress(Arc::clone(&ledger), placing.watch()));
+    let (report, settled) = tokio::join!(esme.finish(), calls::settle(placing, node.calls()));
+    let elapsed = started.elapsed();
     watching.abort();
     terminal::progress_over();
     let uncertain = node.smpp.metrics.uncertain.get();
-    let figures = Figures::new(&ledger.tally(), &esme.counters, uncertain, &report);
-    Ok(Stage { vendors, node, esme, figures })
+    let (account, cdrs) = settled?;
+    let sent = (&ledger.tally(), &*esme.counters, &report);
+    let figures = Figures::new(sent, uncertain, (&account, cdrs), elapsed);
+    Ok(Stage { vendors, node, esme, figures, account })
 }
 
 fn directory() -> Result<TempDir, Failure> {

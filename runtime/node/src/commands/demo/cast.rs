@@ -10,6 +10,7 @@ use bench::smpp::esme::EsmeOptions;
 use bench::smpp::smsc::{IdFormat, Smsc, SmscOptions};
 use runtime::config::{Config, HumanDuration};
 
+use super::calls;
 use crate::data_dir::DataDir;
 use crate::failure::Failure;
 use crate::start::Node;
@@ -70,6 +71,7 @@ pub(super) fn config(data_dir: &DataDir) -> Config {
     config.api.metrics_listen = free;
     config.smpp.listen = vec![free];
     config.smpp.uncertain_hold = UNCERTAIN_HOLD;
+    calls::listen(&mut config);
     config
 }
 

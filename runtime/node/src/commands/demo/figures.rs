@@ -2,20 +2,43 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bench::ledger::Tally;
+use bench::sip::carriers::{Account, Conduct};
 use bench::smpp::esme::{Counters, Report};
 use bench::smpp::smsc::Smsc;
 use serde::Serialize;
 
+use super::calls::CARRIERS;
 use super::cast::Vendors;
 
 /// The account of one run; its JSON is what `--json` prints.
 #[derive(Debug, Serialize)]
 pub(super) struct Figures {
     pub(super) messages: Messages,
+    pub(super) calls: Calls,
     /// From the first submission until everything was settled.
     pub(super) seconds: f64,
+}
+
+/// Calls by their fate, as both ends saw it.
+#[derive(Debug, Serialize)]
+pub(super) struct Calls {
+    /// INVITEs written to the node, each once.
+    pub(super) offered: u64,
+    /// Answered with a 2xx.
+    pub(super) answered: u64,
+    /// Ended well after more than one carrier was tried.
+    pub(super) failed_over: u64,
+    /// Did not end well.
+    pub(super) failed: u64,
+    /// Records that the node made durable.
+    pub(super) cdrs: u64,
+    /// From INVITE to the first response of a carrier other than 100.
+    pub(super) pdd_p50_us: Option<u64>,
+    /// See `pdd_p50_us`.
+    pub(super) pdd_p99_us: Option<u64>,
 }
 
 /// Messages by their fate, as both ends saw it.
@@ -46,7 +69,12 @@ pub(super) struct Messages {
 }
 
 impl Figures {
-    pub(super) fn new(tally: &Tally, esme: &Counters, uncertain: u64, report: &Report) -> Self {
+    pub(super) fn new(
+        (tally, esme, report): (&Tally, &Counters, &Report),
+        uncertain: u64,
+        (account, cdrs): (&Account, u64),
+        elapsed: Duration,
+    ) -> Self {
         let submitting = report.submitting.as_secs_f64();
         let messages = Messages {
             submitted: tally.submitted,
@@ -61,7 +89,9 @@ impl Figures {
             p99_us: esme.resp.quantile_us(990),
             per_s: if submitting > 0.0 { (tally.accepted as f64 / submitting).round() } else { 0.0 },
         };
-        Self { messages, seconds: (report.elapsed.as_secs_f64() * 1000.0).round() / 1000.0 }
+        let Account { offered, answered, failed_over, failed, pdd_p50_us, pdd_p99_us, .. } = *account;
+        let calls = Calls { offered, answered, failed_over, failed, cdrs, pdd_p50_us, pdd_p99_us };
+        Self { messages, calls, seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0 }
     }
 
     /// One object on one line.
@@ -71,9 +101,8 @@ impl Figures {
     }
 
     /// For people.
-    pub(super) fn table(&self, vendors: &Vendors) -> String {
+    pub(super) fn table(&self, vendors: &Vendors, account: &Account) -> String {
         let m = &self.messages;
-        let micros = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), |us| format!("{us} us"));
         let rows = [
             ("submitted", m.submitted.to_string(), "submit_sm written to the node"),
             ("accepted", m.accepted.to_string(), "acknowledged, which means on disk"),
@@ -86,20 +115,58 @@ impl Figures {
             ("p50", micros(m.p50_us), "submit_sm to submit_sm_resp"),
             ("p99", micros(m.p99_us), ""),
             ("rate", format!("{:.0}/s", m.per_s), "while submitting"),
-            ("time", format!("{:.1} s", self.seconds), "until everything was settled"),
         ];
-        let mut table = String::from("MESSAGES\n");
-        for (name, value, meaning) in rows {
-            let line = format!("  {name:<12}{value:>10}   {meaning}");
-            // Writing to a String cannot fail.
-            let _ = writeln!(table, "{}", line.trim_end());
-        }
+        let mut table = section("MESSAGES", &rows);
         table.push_str("VENDORS\n");
         for (name, smsc) in [("steady", &vendors.steady), ("flaky", &vendors.flaky)] {
+            // Writing to a String cannot fail.
             let _ = writeln!(table, "  {name:<12}{}", vendor(smsc));
         }
+        table.push_str(&self.calls.table());
+        table.push_str("CARRIERS\n");
+        for ((name, conduct, _), seen) in CARRIERS.into_iter().zip(&account.seen) {
+            let said = match conduct {
+                Conduct::Answers => "answered",
+                Conduct::Refuses => "refused with 503",
+                Conduct::Vanishes => "left without any answer",
+            };
+            let _ = writeln!(table, "  {name:<12}{seen} INVITE, {said}");
+        }
+        let _ =
+            writeln!(table, "TIME\n  {:<12}{:>8.1} s   until everything was settled", "all", self.seconds);
         table
     }
+}
+
+impl Calls {
+    fn table(&self) -> String {
+        section(
+            "CALLS",
+            &[
+                ("offered", self.offered.to_string(), "INVITE written to the node"),
+                ("answered", self.answered.to_string(), "200, ACK; each ended by a BYE"),
+                ("failed over", self.failed_over.to_string(), "ended well after another carrier had failed"),
+                ("failed", self.failed.to_string(), "did not end well at both ends"),
+                ("cdrs", self.cdrs.to_string(), "call records on disk"),
+                ("pdd p50", micros(self.pdd_p50_us), "INVITE to the first 180 of a carrier"),
+                ("pdd p99", micros(self.pdd_p99_us), ""),
+            ],
+        )
+    }
+}
+
+fn section(title: &str, rows: &[(&str, String, &str)]) -> String {
+    let mut section = format!("{title}\n");
+    for (name, value, meaning) in rows {
+        let line = format!("  {name:<12}{value:>10}   {meaning}");
+        // Writing to a String cannot fail.
+        let _ = writeln!(section, "{}", line.trim_end());
+    }
+    section
+}
+
+fn micros(value: Option<u64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |us| format!("{us} us"))
 }
 
 fn vendor(smsc: &Smsc) -> String {
@@ -117,8 +184,6 @@ fn vendor(smsc: &Smsc) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::json;
 
     use super::*;
@@ -141,11 +206,20 @@ mod tests {
         esme.resp.record_us(100);
         let report = Report {
             submitting: Duration::from_secs(3),
-            elapsed: Duration::from_millis(4500),
+            elapsed: Duration::from_millis(4000),
             settled_in_time: 8,
             settled: true,
         };
-        let figures = Figures::new(&tally, &esme, 3, &report);
+        let account = Account {
+            offered: 7,
+            answered: 6,
+            failed_over: 2,
+            failed: 1,
+            pdd_p50_us: Some(1500),
+            pdd_p99_us: Some(500_000),
+            seen: vec![2, 1, 6],
+        };
+        let figures = Figures::new((&tally, &esme, &report), 3, (&account, 7), Duration::from_millis(4500));
         let json: serde_json::Value = serde_json::from_str(&figures.json()).unwrap();
         assert_eq!(
             json,
@@ -153,6 +227,10 @@ mod tests {
                 "messages": {
                     "submitted": 10, "accepted": 9, "delivered": 6, "failed": 3, "receipts": 8,
                     "uncertain": 3, "lost": 1, "duplicates": 1, "p50_us": 100, "p99_us": 100, "per_s": 3.0
+                },
+                "calls": {
+                    "offered": 7, "answered": 6, "failed_over": 2, "failed": 1, "cdrs": 7, "pdd_p50_us": 1500,
+                    "pdd_p99_us": 500_000
                 },
                 "seconds": 4.5
             })

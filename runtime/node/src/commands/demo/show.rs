@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bench::ledger::Ledger;
 use bench::progress;
+use bench::sip::carriers::Watch;
 use tokio::time::{Instant, interval};
 
 use super::cast::GUEST;
@@ -17,7 +18,7 @@ const LIVE_EVERY: Duration = Duration::from_millis(100);
 const PLAIN_EVERY: Duration = Duration::from_secs(1);
 
 /// Keeps the progress line current; never ends.
-pub(super) async fn progress(ledger: Arc<Ledger>) {
+pub(super) async fn progress(ledger: Arc<Ledger>, calls: Watch) {
     let started = Instant::now();
     let mut ticks = interval(if terminal::is_live() { LIVE_EVERY } else { PLAIN_EVERY });
     // The first tick is at once, when there is nothing to tell.
@@ -25,7 +26,7 @@ pub(super) async fn progress(ledger: Arc<Ledger>) {
     loop {
         ticks.tick().await;
         let seconds = started.elapsed().as_secs_f64();
-        terminal::progress(&format!("{seconds:5.1} s  {}", progress::line(ledger.live())));
+        terminal::progress(&format!("{seconds:5.1} s  {}; {}", progress::line(ledger.live()), calls.line()));
     }
 }
 
@@ -41,6 +42,7 @@ pub(super) fn invitation(node: &Node, log: &Path) -> String {
          \x20 API        http://{}   token in {}\n\
          \x20 metrics    http://{}/metrics\n\
          \x20 live tree  warp actors --watch --data-dir {data_dir}\n\
+         \x20 records    warp cdrs --data-dir {data_dir}\n\
          \x20 log        {}",
         ports.api,
         node.data_dir.token().display(),
