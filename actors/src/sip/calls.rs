@@ -316,7 +316,7 @@ impl Calls {
                 What::Ended(_) => {
                     lane.up.lock().remove(&id);
                 }
-                _ => {}
+                What::Started(_) | What::Ringing | What::Attempted(_) => {}
             }
         }
         let mut dialogs = lane.dialogs.lock();

@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn each_source_has_its_own_second() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let mut flood = Flood::new(3, now);
         let source = |last: u8| IpAddr::from([192, 0, 2, last]);
         let admitted = |flood: &mut Flood, last, now| (0..10).filter(|_| flood.admits(source(last), now)).count();
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn sources_without_end_are_bounded() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let mut flood = Flood::new(1, now);
         let sources = (0..40_000_u32).map(|number| IpAddr::from(number.to_be_bytes()));
         let admitted = sources.filter(|source| flood.admits(*source, now)).count();

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn three_silences_and_one_answer() {
-        let now = Instant::now();
+        let now = tokio::time::Instant::now().into_std();
         let health = Health::new(now);
         health.silent(now);
         health.silent(now);

@@ -228,7 +228,8 @@ impl LiveCall {
                 // Of a call that was up before this process only the wall clock knows when it was answered.
                 self.answered = (!self.kept.recovered).then_some(at.instant);
                 self.kept.answered_at = Some(at.wall.micros());
-                self.kept.pdd_us.get_or_insert(micros(at.instant.saturating_duration_since(self.started)));
+                let started = self.started;
+                self.kept.pdd_us.get_or_insert_with(|| micros(at.instant.saturating_duration_since(started)));
                 let max = Duration::from_millis(self.kept.max_duration_ms);
                 self.deadline = (!max.is_zero()).then(|| at.instant + max);
                 Some(self.record(answered.dialog, at))

@@ -16,13 +16,16 @@ struct Workers {
 }
 
 /// Registers the counters of a node's calls.
-pub fn register(metrics: &Metrics, calls: &Arc<Calls>) {
+///
+/// # Errors
+/// When a name of them is registered already.
+pub fn register(metrics: &Metrics, calls: &Arc<Calls>) -> Result<(), prometheus::Error> {
     let names = counted(calls).map(|(name, help, _)| (name, help));
     let live = ("warp_sip_active_dialogs".to_owned(), LIVE);
     let descriptions = names.chain([live]).filter_map(|(name, help)| {
         Desc::new(name, help.to_owned(), Vec::new(), std::collections::HashMap::new()).ok()
     });
-    metrics.register(Workers { calls: Arc::clone(calls), descriptions: descriptions.collect() });
+    metrics.register(Workers { calls: Arc::clone(calls), descriptions: descriptions.collect() })
 }
 
 const LIVE: &str = "Calls that live, early ones too.";

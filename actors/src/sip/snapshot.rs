@@ -261,7 +261,7 @@ fn targets(gateways: &[Gateway], resolve: Resolve<'_>, used: &Used<'_>) -> Vec<T
         let found = match gateway.address() {
             Some(ip) => {
                 let transport = gateway.transport.unwrap_or(Transport::Udp);
-                vec![(SocketAddr::new(ip, gateway.port.unwrap_or(default_port(transport))), transport)]
+                vec![(SocketAddr::new(ip, gateway.port.unwrap_or_else(|| default_port(transport))), transport)]
             }
             None => resolve(gateway),
         };

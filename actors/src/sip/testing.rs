@@ -177,7 +177,7 @@ impl Node {
 
     /// A node that started at this time, microseconds; its keys are those of every other one.
     pub(crate) fn started(voice: Voice, started: i64) -> Self {
-        let instant = Instant::now();
+        let instant = tokio::time::Instant::now().into_std();
         let now = Now { instant, wall: Timestamp::from_micros(started) };
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), instant);
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runtime::clock::SharedClock;
 use runtime::config::{Config, SipOptions, UnknownSource};
@@ -25,6 +25,7 @@ use runtime::tls::ServerTls;
 use sip::Limits;
 use sip::transaction::TimerOptions;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::call_metrics::CallMetrics;
 use super::calls::{self, Calls};
@@ -97,7 +98,7 @@ pub struct Started {
 pub async fn start(options: Options) -> Result<Started, BoxError> {
     let workers = workers(&options.config.sip);
     let sockets = sockets(&options.config.sip, workers)?;
-    let snapshot = Snapshot::new(options.source.load().await?, None, &|_| Vec::new(), Instant::now());
+    let snapshot = Snapshot::new(options.source.load().await?, None, &|_| Vec::new(), Instant::now().into_std());
     let settings = settings(&options, &sockets)?;
     let calls = Calls::new(calls::Parts {
         settings,
@@ -109,7 +110,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         random: options.random.clone(),
         workers,
     });
-    metrics::register(&options.metrics, &calls);
+    metrics::register(&options.metrics, &calls)?;
     let transport_metrics = Metrics::new(&options.metrics);
     let (deliver, fail) = (Arc::clone(&calls), Arc::clone(&calls));
     let streams = stream::Options {

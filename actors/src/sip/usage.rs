@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn channels_end_with_their_lease() {
-        let usage = Usage::new(Instant::now());
+        let usage = Usage::new(tokio::time::Instant::now().into_std());
         let held: Vec<_> = (0..3).map(|_| usage.take_channel(3).unwrap()).collect();
         assert!(usage.take_channel(3).is_none(), "a fourth of three");
         assert!(usage.take_channel(0).is_some(), "no limit");
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn attempts_come_back_with_time() {
-        let start = Instant::now();
+        let start = tokio::time::Instant::now().into_std();
         let usage = Usage::new(start);
         let granted = |at: Duration, tries: u32| {
             (0..tries).filter(|_| usage.take_attempt(10, start + at)).count()

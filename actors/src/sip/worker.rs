@@ -43,6 +43,7 @@ use super::usage::Usage;
 
 /// What a worker is given.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every input is a message")]
 pub enum Input {
     /// A message, and where it came from.
     Message(Flow, Message),

@@ -38,10 +38,11 @@ impl Metrics {
     }
 
     /// Whatever tells its numbers when it is asked. Its names must be its own.
-    pub fn register(&self, collector: impl Collector + 'static) {
-        if let Err(error) = self.0.registry.register(Box::new(collector)) {
-            panic!("{error}");
-        }
+    ///
+    /// # Errors
+    /// When a name of it is registered already.
+    pub fn register(&self, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
+        self.0.registry.register(Box::new(collector))
     }
 
     /// A counter.

@@ -95,7 +95,10 @@ impl Worker {
         let dialog = new_dialog(turn.now.wall, &self.random);
         let admitted = Admitted { request: *request, server, dialog, tag: self.tag(request.message) };
         let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
-        let outbound = planned.as_ref().map_or(request.peer.trunk.is_some(), |plan| plan.direction == Direction::Outbound);
+        let outbound = match &planned {
+            Ok(plan) => plan.direction == Direction::Outbound,
+            Err(_) => request.peer.trunk.is_some(),
+        };
         let channel = planned.and_then(|plan| Ok((self.channel(&plan)?, plan)));
         let (channel, planned) = match channel {
             Ok((channel, plan)) => (Some(channel), Ok(plan)),
@@ -163,7 +166,7 @@ impl Worker {
         let way = Way::Plan { plan, next: 0 };
         let setup = Setup::new(message.clone(), flow, admitted.tag, way);
         let of = (admitted.dialog, Kind::Initial);
-        self.start_call(of, admitted.server, self.own_options(), setup, turn);
+        self.start_call(of, admitted.server, setup, turn);
     }
 
     /// Begins the response context of an INVITE whose server transaction runs.
@@ -171,10 +174,10 @@ impl Worker {
         &mut self,
         of: (Uuid, Kind),
         server: TransactionId,
-        options: sip::proxy::Options,
         setup: Setup,
         turn: &mut Turn<'_>,
     ) {
+        let options = self.own_options();
         let mut steps = self.memory.steps.pop().unwrap_or_default();
         let call = Call::new(of, server, options, setup, &mut steps);
         let id = self.calls.insert(call);

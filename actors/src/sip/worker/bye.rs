@@ -104,7 +104,7 @@ impl Worker {
         let branch = self.branches.make(0);
         let Some(octets) = self.own_request(own, Method::Bye, &branch) else { return };
         let key = self.keys.client(&branch, Method::Bye);
-        self.begin_client(key, own.flow, octets, Owner::Nobody, turn);
+        self.begin_client(key, (own.flow, octets), Owner::Nobody, turn);
     }
 
     fn own_request(&mut self, own: &Own<'_>, method: Method, branch: &[u8; branch::LEN]) -> Option<Bytes> {

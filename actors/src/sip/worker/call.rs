@@ -101,9 +101,17 @@ impl Call {
         Self { context, options, server, dialog, kind, setup, attempts: SmallVec::new(), hung_up: None, timers: [None, None] }
     }
 
+    fn timer_mut(&mut self, timer: ProxyTimer) -> &mut Option<TimerId> {
+        let [c, pdd] = &mut self.timers;
+        match timer {
+            ProxyTimer::C => c,
+            ProxyTimer::Pdd => pdd,
+        }
+    }
+
     /// A timer of the call is no longer armed.
     pub(super) fn fired(&mut self, timer: ProxyTimer) {
-        self.timers[slot(timer)] = None;
+        *self.timer_mut(timer) = None;
     }
 }
 
@@ -130,13 +138,6 @@ impl Attempt {
     }
 }
 
-const fn slot(timer: ProxyTimer) -> usize {
-    match timer {
-        ProxyTimer::C => 0,
-        ProxyTimer::Pdd => 1,
-    }
-}
-
 impl Worker {
     /// Gives an input to a call, and what comes of it, until nothing more comes.
     pub(super) fn call_input(&mut self, id: CallId, input: Input, hand: Hand<'_>, turn: &mut Turn<'_>) {
@@ -146,7 +147,7 @@ impl Worker {
     /// Does a new call's first steps, and what comes of them.
     pub(super) fn begin_steps(&mut self, id: CallId, steps: Vec<Step>, turn: &mut Turn<'_>) {
         let mut inputs = VecDeque::new();
-        self.steps(id, steps, Hand::default(), &mut inputs, turn);
+        self.steps(id, (steps, &mut inputs), Hand::default(), turn);
         self.call_inputs(id, inputs, Hand::default(), turn);
     }
 
@@ -157,7 +158,7 @@ impl Worker {
             let before = call.context.is_done();
             call.context.handle(input, &call.options, &mut steps);
             self.note(id, input, &steps, turn);
-            self.steps(id, steps, hand, &mut inputs, turn);
+            self.steps(id, (steps, &mut inputs), hand, turn);
             self.settle(id, before);
         }
     }
@@ -166,9 +167,8 @@ impl Worker {
     fn steps(
         &mut self,
         id: CallId,
-        mut steps: Vec<Step>,
+        (mut steps, inputs): (Vec<Step>, &mut VecDeque<Input>),
         hand: Hand<'_>,
-        inputs: &mut VecDeque<Input>,
         turn: &mut Turn<'_>,
     ) {
         for step in steps.drain(..) {
@@ -203,7 +203,7 @@ impl Worker {
 
     fn set_timer(&mut self, id: CallId, timer: ProxyTimer, armed: Option<TimerId>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        if let Some(before) = std::mem::replace(&mut call.timers[slot(timer)], armed) {
+        if let Some(before) = std::mem::replace(call.timer_mut(timer), armed) {
             self.transactions.disarm_call(before);
         }
     }
@@ -271,7 +271,11 @@ impl Worker {
             Input::Timer(_, branch) if steps.contains(&Step::Cancel(branch)) => {
                 (branch, StatusCode::REQUEST_TIMEOUT, false)
             }
-            _ => return,
+            Input::Started { .. }
+            | Input::NoVendor(_)
+            | Input::Terminated(_)
+            | Input::Timer(..)
+            | Input::Cancel => return,
         };
         let Some(call) = self.calls.get_mut(id) else { return };
         let dialog = call.dialog;

@@ -236,7 +236,8 @@ impl Worker {
             self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);
             return;
         };
-        match request.method {
+        let method = request.method;
+        match method {
             Method::Ack => {
                 turn.out.messages.push(Outbound { flow, octets, sender: Outbound::NOBODY });
             }
@@ -246,9 +247,21 @@ impl Worker {
                 let way = Way::Dialog { octets, flow, branch };
                 let setup = Setup::new(request.message.clone(), request.flow, tag, way);
                 let of = (cookie.dialog, Kind::Refresh(from));
-                self.start_call(of, server, self.own_options(), setup, turn);
+                self.start_call(of, server, setup, turn);
             }
-            method => {
+            Method::Bye
+            | Method::Cancel
+            | Method::Options
+            | Method::Register
+            | Method::Prack
+            | Method::Update
+            | Method::Info
+            | Method::Subscribe
+            | Method::Notify
+            | Method::Refer
+            | Method::Message
+            | Method::Publish
+            | Method::Other => {
                 let Some(server) = self.begin_server(request, turn) else {
                     self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
                     return;
@@ -274,7 +287,7 @@ impl Worker {
         }
         // The key of an unknown method is by the name that our response's CSeq will have.
         let key = self.keys.client(&branch, request.method);
-        if self.begin_client(key, flow, octets, Owner::Relay(relay), turn).is_none() {
+        if self.begin_client(key, (flow, octets), Owner::Relay(relay), turn).is_none() {
             self.relay_failure(relay, sip::transaction::Failure::Transport, turn);
         }
     }

@@ -134,15 +134,14 @@ impl Worker {
         let via = invite.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
         let Some(branch) = via.and_then(|via| via.branch) else { return };
         let key = self.keys.client(branch, Method::Cancel);
-        self.begin_client(key, flow, octets, Owner::Nobody, turn);
+        self.begin_client(key, (flow, octets), Owner::Nobody, turn);
     }
 
     /// Begins a client transaction of another request than INVITE; `None` when there is no room.
     pub(super) fn begin_client(
         &mut self,
         key: sip::transaction::Key,
-        flow: crate::sip::flow::Flow,
-        octets: Bytes,
+        (flow, octets): (crate::sip::flow::Flow, Bytes),
         owner: Owner,
         turn: &mut Turn<'_>,
     ) -> Option<TransactionId> {

@@ -39,7 +39,7 @@ impl Worker {
         };
         let Some(octets) = self.written(|out| request.write(out).is_ok()) else { return };
         let key = self.keys.client(&branch, Method::Options);
-        self.begin_client(key, flow, octets, Owner::Probe(probe), turn);
+        self.begin_client(key, (flow, octets), Owner::Probe(probe), turn);
     }
 
     /// Any answer shows that somebody is there; a 503 and silence show that calls are not welcome.

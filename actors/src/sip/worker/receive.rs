@@ -109,7 +109,19 @@ impl Worker {
                 Method::Ack => self.counters.acks_dropped.add(1),
                 Method::Invite => self.invite(request, turn),
                 Method::Options if self.is_for_us(message) => self.answer(request, StatusCode::OK, turn),
-                _ => self.answer(request, StatusCode::METHOD_NOT_ALLOWED, turn),
+                Method::Bye
+                | Method::Cancel
+                | Method::Options
+                | Method::Register
+                | Method::Prack
+                | Method::Update
+                | Method::Info
+                | Method::Subscribe
+                | Method::Notify
+                | Method::Refer
+                | Method::Message
+                | Method::Publish
+                | Method::Other => self.answer(request, StatusCode::METHOD_NOT_ALLOWED, turn),
             }
         }
     }
@@ -121,7 +133,7 @@ impl Worker {
             Machine::ServerInvite(machine) => {
                 machine.state() == sip::transaction::server_invite::State::Accepted
             }
-            _ => false,
+            Machine::ClientInvite(_) | Machine::Client(_) | Machine::Server(_) => false,
         });
         if accepted {
             self.in_dialog(request, turn);

@@ -38,7 +38,9 @@ impl Worker {
                     self.respond(relay.server, status, &octets, turn);
                 }
             }
-            other => self.relay_outcome(relay.server, other, turn),
+            other @ (NonInvite::Absorb | NonInvite::Respond(_) | NonInvite::Abandon) => {
+                self.relay_outcome(relay.server, other, turn);
+            }
         }
     }
 
