@@ -31,7 +31,11 @@ fn every_message_and_call_of_the_demo_ends_well() {
     assert!(count("accepted") > 0 && count("receipts") >= count("accepted"), "{json}");
     assert!(count("uncertain") <= count("accepted"), "{json}");
     let calls = |key: &str| json["calls"][key].as_u64().unwrap_or_else(|| panic!("calls.{key} in {json}"));
-    assert_eq!((calls("offered"), calls("answered"), calls("failed"), calls("cdrs")), (500, 500, 0, 500), "{json}");
+    assert_eq!(
+        (calls("offered"), calls("answered"), calls("failed"), calls("cdrs")),
+        (500, 500, 0, 500),
+        "{json}"
+    );
     assert!((50..450).contains(&calls("failed_over")), "{json}");
     assert!(0 < calls("pdd_p50_us") && calls("pdd_p50_us") <= calls("pdd_p99_us"), "{json}");
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
