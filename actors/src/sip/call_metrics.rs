@@ -100,10 +100,10 @@ impl CallMetrics {
         };
         let (vendors, trunks) = (Arc::new(vendors), Arc::new(trunks));
         for (kind, parties) in [("vendor", &vendors), ("trunk", &trunks)] {
-            if let Some(ratios) = Ratios::new(kind, parties) {
-                if let Err(error) = registry.register(ratios) {
-                    tracing::error!(%error, kind, "ratios of calls are not shown");
-                }
+            if let Some(ratios) = Ratios::new(kind, parties)
+                && let Err(error) = registry.register(ratios)
+            {
+                tracing::error!(%error, kind, "ratios of calls are not shown");
             }
         }
         Self { vendors, trunks }

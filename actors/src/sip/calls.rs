@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -27,9 +27,9 @@ use super::live_call::LiveCall;
 use super::live_list::LiveList;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
+use super::transactions::{Now, Probe};
 use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::Streams;
-use super::transactions::{Now, Probe};
 use super::worker::{Input, worker_of_sender};
 
 /// Batches that wait for a worker. What finds no room is dropped, as a network drops it: it comes again.
@@ -126,7 +126,13 @@ impl Calls {
         let lane = |_| {
             let (ring, receiver) = mpsc::channel(RING);
             let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-            Lane { ring, receiver, dialogs: Mutex::default(), up: Mutex::default(), control: Mutex::default() }
+            Lane {
+                ring,
+                receiver,
+                dialogs: Mutex::default(),
+                up: Mutex::default(),
+                control: Mutex::default(),
+            }
         };
         Arc::new(Self {
             settings: Arc::new(parts.settings),
@@ -328,7 +334,11 @@ impl Calls {
         let Some(CallEvent { what: What::Started(_), .. }) = events.first() else { return };
         let first = events.remove(0);
         let What::Started(started) = first.what else { return };
-        let Some(call) = LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started) else { return };
+        let Some(call) =
+            LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started)
+        else {
+            return;
+        };
         let (sender, receiver) = mpsc::unbounded_channel();
         if !events.is_empty() {
             let _ = sender.send(ToDialog::Events(events));

@@ -166,9 +166,8 @@ pub fn flow_to(uri: &[u8], known: Flow) -> Flow {
     let peer = SocketAddr::new(ip, uri.port.unwrap_or_else(|| default_port(transport)));
     let known_ip = known.peer.ip();
     let nowhere = ip.is_unspecified() || ip.is_multicast() || peer.port() == 0;
-    let hidden = nowhere
-        || (is_private(ip) && !is_private(known_ip))
-        || (ip.is_loopback() && !known_ip.is_loopback());
+    let hidden =
+        nowhere || (is_private(ip) && !is_private(known_ip)) || (ip.is_loopback() && !known_ip.is_loopback());
     let family = ip.is_ipv4() == known.peer.is_ipv4();
     // A stream that is up leads there as well, and through what stands between.
     let connected = known.connection != 0 && ip == known.peer.ip();

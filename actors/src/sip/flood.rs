@@ -52,7 +52,8 @@ mod tests {
         let now = tokio::time::Instant::now().into_std();
         let mut flood = Flood::new(3, now);
         let source = |last: u8| IpAddr::from([192, 0, 2, last]);
-        let admitted = |flood: &mut Flood, last, now| (0..10).filter(|_| flood.admits(source(last), now)).count();
+        let admitted =
+            |flood: &mut Flood, last, now| (0..10).filter(|_| flood.admits(source(last), now)).count();
         assert_eq!(admitted(&mut flood, 1, now), 3);
         assert_eq!(admitted(&mut flood, 2, now), 3);
         assert_eq!(admitted(&mut flood, 1, now + WINDOW), 3);

@@ -115,7 +115,8 @@ impl LiveCall {
     /// `hard_max` is the longest call whatever its trunk says; zero is no limit.
     pub fn begin(id: Uuid, (node, hard_max): (u16, Duration), at: Now, started: Started) -> Option<Self> {
         let trunk = started.snapshot.trunk(started.trunk)?;
-        let max_duration = [trunk.config.max_duration, hard_max].into_iter().filter(|max| !max.is_zero()).min();
+        let max_duration =
+            [trunk.config.max_duration, hard_max].into_iter().filter(|max| !max.is_zero()).min();
         let max_duration = max_duration.unwrap_or_default();
         let kept = Kept {
             id,
@@ -157,8 +158,14 @@ impl LiveCall {
         let up = now.wall.since(record.answered_at);
         let max = Duration::from_millis(kept.max_duration_ms);
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
-        let call =
-            Self { kept, answered: None, deadline, ringing: None, started: now.instant, channels: Vec::new() };
+        let call = Self {
+            kept,
+            answered: None,
+            deadline,
+            ringing: None,
+            started: now.instant,
+            channels: Vec::new(),
+        };
         Ok((call, dialog))
     }
 
@@ -241,9 +248,9 @@ impl LiveCall {
 
     fn attempted(&mut self, attempted: Attempted, at: Now) {
         let Some(vendor) = attempted.vendor_id else { return };
-        let pdd = attempted.ringing.map(|ringing| {
-            micros(ringing.instant.saturating_duration_since(attempted.started.instant))
-        });
+        let pdd = attempted
+            .ringing
+            .map(|ringing| micros(ringing.instant.saturating_duration_since(attempted.started.instant)));
         self.kept.attempts.push(Tried {
             vendor,
             gateway: attempted.address.to_string(),

@@ -20,8 +20,12 @@ impl Names {
 
     /// Where a gateway is, best first.
     pub fn addresses(&self, gateway: &Gateway) -> Vec<(SocketAddr, Transport)> {
-        let target =
-            Target { host: gateway.host.clone(), port: gateway.port, transport: gateway.transport, sips: false };
+        let target = Target {
+            host: gateway.host.clone(),
+            port: gateway.port,
+            transport: gateway.transport,
+            sips: false,
+        };
         match self.0.get(&target) {
             Found::Destinations(found) => {
                 found.into_iter().map(|destination| (destination.address, destination.transport)).collect()

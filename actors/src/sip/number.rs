@@ -81,7 +81,8 @@ mod tests {
         ];
         for (user, expected) in cases {
             let found = dialled(user.as_bytes());
-            let found = found.as_ref().map(|found| (found.number.as_str(), str::from_utf8(found.params).unwrap()));
+            let found =
+                found.as_ref().map(|found| (found.number.as_str(), str::from_utf8(found.params).unwrap()));
             assert_eq!(found, expected, "{user}");
         }
         assert!(dialled("1".repeat(41).as_bytes()).is_none());

@@ -100,21 +100,31 @@ pub fn plan(
     match (own, peer.trunk) {
         (Some((vendor, trunk)), _) => inbound(snapshot, vendor, trunk, dialled),
         (None, Some(trunk)) => outbound(snapshot, trunk, dialled, draw, found),
-        (None, None) if peer.vendor.is_some() => Err(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the number is none of ours")),
+        (None, None) if peer.vendor.is_some() => {
+            Err(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the number is none of ours"))
+        }
         (None, None) => Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "no trunk has this source")),
     }
 }
 
 fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> Result<Plan, Refusal> {
     let trunk = snapshot.trunk(place).filter(|trunk| trunk.config.active);
-    let trunk = trunk.ok_or(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the trunk of the number is not active"))?;
+    let trunk = trunk.ok_or(refused(
+        StatusCode::NOT_FOUND,
+        Reason::NoRoute,
+        "the trunk of the number is not active",
+    ))?;
     if !trunk.served {
         return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the customer is suspended"));
     }
     let hop = |target| Hop { vendor, target, rate: Money::default(), prefix_len: 0 };
     let hops: SmallVec<_> = (0..).take(trunk.targets.len()).map(hop).collect();
     if hops.is_empty() {
-        return Err(refused(StatusCode::TEMPORARILY_UNAVAILABLE, Reason::NoRoute, "the trunk of the number has no gateway whose address is known"));
+        return Err(refused(
+            StatusCode::TEMPORARILY_UNAVAILABLE,
+            Reason::NoRoute,
+            "the trunk of the number has no gateway whose address is known",
+        ));
     }
     let number = dialled.to_owned();
     Ok(Plan { snapshot: Arc::clone(snapshot), direction: Direction::Inbound, trunk: place, number, hops })
@@ -127,22 +137,43 @@ fn outbound(
     draw: impl FnMut(u64) -> u64,
     found: &mut Vec<Candidate>,
 ) -> Result<Plan, Refusal> {
-    let trunk = snapshot.trunk(place).ok_or(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "no trunk has this source"))?;
+    let trunk = snapshot.trunk(place).ok_or(refused(
+        StatusCode::FORBIDDEN,
+        Reason::NotAllowed,
+        "no trunk has this source",
+    ))?;
     if !trunk.served {
         return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the customer is suspended"));
     }
-    let partition = trunk.partition.ok_or(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the trunk has no partition and may not call out"))?;
-    let number = NumberRule::rewrite(&trunk.config.callee_rules, dialled).unwrap_or_else(|| dialled.to_owned());
+    let partition = trunk.partition.ok_or(refused(
+        StatusCode::FORBIDDEN,
+        Reason::NotAllowed,
+        "the trunk has no partition and may not call out",
+    ))?;
+    let number =
+        NumberRule::rewrite(&trunk.config.callee_rules, dialled).unwrap_or_else(|| dialled.to_owned());
     let wanted = digits(&number);
     // What is no digit ends the prefixes that are looked at: it could hide where the call really goes.
     if wanted.is_empty() || !wanted.bytes().all(|octet| octet.is_ascii_digit()) {
-        return Err(refused(StatusCode::NOT_FOUND, Reason::NoRoute, "the number has more than digits after the trunk's rules"));
+        return Err(refused(
+            StatusCode::NOT_FOUND,
+            Reason::NoRoute,
+            "the number has more than digits after the trunk's rules",
+        ));
     }
     if !trunk.destinations.contains(wanted) {
-        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the trunk may not call this destination"));
+        return Err(refused(
+            StatusCode::FORBIDDEN,
+            Reason::NotAllowed,
+            "the trunk may not call this destination",
+        ));
     }
     if snapshot.high_cost.contains(wanted) && !trunk.opened.contains(wanted) {
-        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the destination is of high cost and not opened for the trunk"));
+        return Err(refused(
+            StatusCode::FORBIDDEN,
+            Reason::NotAllowed,
+            "the destination is of high cost and not opened for the trunk",
+        ));
     }
     snapshot.offers.candidates(partition, wanted, draw, found);
     if found.is_empty() {
@@ -151,7 +182,11 @@ fn outbound(
     let dear = |rate: Money| trunk.config.rate_max.is_some_and(|rate_max| rate > rate_max);
     found.retain(|offer| !dear(offer.rate));
     if found.is_empty() {
-        return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "every offer is dearer than the trunk's highest rate"));
+        return Err(refused(
+            StatusCode::FORBIDDEN,
+            Reason::NotAllowed,
+            "every offer is dearer than the trunk's highest rate",
+        ));
     }
     let mut hops = SmallVec::new();
     for offer in found.iter() {
@@ -164,7 +199,11 @@ fn outbound(
         }));
     }
     if hops.is_empty() {
-        return Err(refused(StatusCode::SERVICE_UNAVAILABLE, Reason::Capacity, "every vendor with an offer is disabled, drained or without a known address"));
+        return Err(refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Reason::Capacity,
+            "every vendor with an offer is disabled, drained or without a known address",
+        ));
     }
     let direction = Direction::Outbound;
     Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops })

@@ -8,15 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use runtime::model::{
-    self, AuthType, Cidr, Gateway, SipVendor, Transport, VendorStatus, Voice,
-};
+use runtime::model::{self, AuthType, Cidr, Gateway, SipVendor, Transport, VendorStatus, Voice};
 use sip::StatusCode;
 use sip::proxy::{self, FailoverOptions};
 use uuid::Uuid;
 
-use super::health::Health;
 use super::acl::{self, Acl, Source};
+use super::health::Health;
 use super::lcr;
 use super::prefixes::Prefixes;
 use super::settings::{default_port, transport_param};
@@ -112,7 +110,8 @@ impl Snapshot {
     /// Builds a snapshot. What is in use carries over from the one `before`.
     #[must_use]
     pub fn new(voice: Voice, before: Option<&Self>, resolve: Resolve<'_>, now: Instant) -> Self {
-        let customers: HashMap<_, _> = voice.customers.iter().map(|customer| (customer.id, customer)).collect();
+        let customers: HashMap<_, _> =
+            voice.customers.iter().map(|customer| (customer.id, customer)).collect();
         let partitions = places(voice.partitions.iter().map(|partition| partition.id));
         let vendor_places = places(voice.vendors.iter().map(|vendor| vendor.id));
         let trunk_places = places(voice.trunks.iter().map(|trunk| trunk.id));
@@ -134,7 +133,8 @@ impl Snapshot {
         });
         let trunk_acl = Acl::new(trunk_acl.collect());
         let dids = voice.dids.iter();
-        let dids = dids.filter_map(|did| Some((did.number.clone(), *trunk_places.get(&did.trunk?)?))).collect();
+        let dids =
+            dids.filter_map(|did| Some((did.number.clone(), *trunk_places.get(&did.trunk?)?))).collect();
         let used = Used::of(before, now);
         let trunks = voice.trunks.into_iter().map(|config| Trunk {
             served: customers.get(&config.customer).is_some_and(|customer| customer.is_served()),
@@ -146,7 +146,8 @@ impl Snapshot {
             config,
         });
         let trunks = trunks.collect();
-        let vendors: Vec<_> = voice.vendors.into_iter().map(|config| Vendor::new(config, resolve, &used)).collect();
+        let vendors: Vec<_> =
+            voice.vendors.into_iter().map(|config| Vendor::new(config, resolve, &used)).collect();
         Self {
             version: voice.version,
             vendor_acl: vendor_acl(&vendors),
@@ -155,7 +156,11 @@ impl Snapshot {
             offers,
             high_cost: Prefixes::listed(voice.high_cost.iter().map(|high_cost| &high_cost.prefix)),
             trunk_acl,
-            dedicated: voice.dedicated.into_iter().map(|own| (own.address.to_canonical(), own.customer)).collect(),
+            dedicated: voice
+                .dedicated
+                .into_iter()
+                .map(|own| (own.address.to_canonical(), own.customer))
+                .collect(),
             dids,
         }
     }
@@ -199,8 +204,7 @@ impl Snapshot {
 
 impl Vendor {
     fn new(config: SipVendor, resolve: Resolve<'_>, used: &Used<'_>) -> Self {
-        let mut failover =
-            FailoverOptions {
+        let mut failover = FailoverOptions {
             after_early_media: config.failover_after_early_media,
             attempts_max: ATTEMPTS_MAX,
             ..FailoverOptions::default()
@@ -209,7 +213,12 @@ impl Vendor {
             failover.codes.insert(status);
         }
         let proxy = proxy::Options { timer_c: config.ring_timeout, pass_503: false, failover };
-        Self { targets: targets(&config.gateways, resolve, used), proxy, usage: used.vendor(config.id), config }
+        Self {
+            targets: targets(&config.gateways, resolve, used),
+            proxy,
+            usage: used.vendor(config.id),
+            config,
+        }
     }
 
     /// Whether new calls go to it.
@@ -261,11 +270,15 @@ fn targets(gateways: &[Gateway], resolve: Resolve<'_>, used: &Used<'_>) -> Vec<T
         let found = match gateway.address() {
             Some(ip) => {
                 let transport = gateway.transport.unwrap_or(Transport::Udp);
-                vec![(SocketAddr::new(ip, gateway.port.unwrap_or_else(|| default_port(transport))), transport)]
+                vec![(
+                    SocketAddr::new(ip, gateway.port.unwrap_or_else(|| default_port(transport))),
+                    transport,
+                )]
             }
             None => resolve(gateway),
         };
-        let host = if gateway.host.contains(':') { format!("[{}]", gateway.host) } else { gateway.host.clone() };
+        let host =
+            if gateway.host.contains(':') { format!("[{}]", gateway.host) } else { gateway.host.clone() };
         let port = gateway.port.map(|port| format!(":{port}")).unwrap_or_default();
         found.into_iter().map(move |(address, transport)| {
             let host_port = format!("{host}{port}{}", transport_param(transport));

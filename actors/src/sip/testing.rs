@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
 use runtime::model::{
-    AclEntry, AuthType, Customer, Did, Gateway, Money, Offer, Oversize, Partition, SipVendor, Transport, Trunk,
-    VendorStatus, Voice,
+    AclEntry, AuthType, Customer, Did, Gateway, Money, Offer, Oversize, Partition, SipVendor, Transport,
+    Trunk, VendorStatus, Voice,
 };
 use runtime::random::Random;
 use sip::transaction::TimerOptions;
@@ -57,7 +57,13 @@ pub(crate) fn voice() -> Voice {
         header_rules: Vec::new(),
         gateways: vec!["sip:192.0.2.10".parse().unwrap()],
     };
-    let acl = AclEntry { id: id(11), trunk: id(10), network: "192.0.2.10".parse().unwrap(), port: None, transport: None };
+    let acl = AclEntry {
+        id: id(11),
+        trunk: id(10),
+        network: "192.0.2.10".parse().unwrap(),
+        port: None,
+        transport: None,
+    };
     let offer = |vendor: u128| Offer {
         id: id(40 + vendor),
         partition: id(20),
@@ -256,10 +262,14 @@ impl Node {
         let word = |event: &CallEvent| match &event.what {
             What::Started(_) => "started".to_owned(),
             What::Ringing => "ringing".to_owned(),
-            What::Attempted(attempted) => format!("attempt {} {}", attempted.vendor + 1, attempted.status.as_u16()),
+            What::Attempted(attempted) => {
+                format!("attempt {} {}", attempted.vendor + 1, attempted.status.as_u16())
+            }
             What::Answered(_) => "answered".to_owned(),
             What::Refreshed(_) => "refreshed".to_owned(),
-            What::Ended(ended) => format!("ended {} {} {:?}", ended.status.as_u16(), ended.reason.as_str(), ended.by),
+            What::Ended(ended) => {
+                format!("ended {} {} {:?}", ended.status.as_u16(), ended.reason.as_str(), ended.by)
+            }
         };
         std::mem::take(&mut self.events).iter().map(word).collect()
     }

@@ -21,7 +21,7 @@ use runtime::supervision::{
     SupervisorHandle, SupervisorSpec,
 };
 use runtime::telemetry::metrics::Metrics as Registered;
-use runtime::tls::ServerTls;
+use runtime::tls::{ClientTls, ServerTls};
 use sip::Limits;
 use sip::transaction::TimerOptions;
 use tokio::sync::watch;
@@ -32,9 +32,9 @@ use super::calls::{self, Calls};
 use super::configuration::{self, Source};
 use super::cookie::{Keys, Secret};
 use super::live_call::LiveCall;
+use super::names::Names;
 use super::settings::{Listener, Settings};
 use super::snapshot::Snapshot;
-use super::names::Names;
 use super::transport::hep::{self, Mirror};
 use super::transport::metrics::Metrics;
 use super::transport::resolver::dns::Dns;
@@ -98,7 +98,8 @@ pub struct Started {
 pub async fn start(options: Options) -> Result<Started, BoxError> {
     let workers = workers(&options.config.sip);
     let sockets = sockets(&options.config.sip, workers)?;
-    let snapshot = Snapshot::new(options.source.load().await?, None, &|_| Vec::new(), Instant::now().into_std());
+    let snapshot =
+        Snapshot::new(options.source.load().await?, None, &|_| Vec::new(), Instant::now().into_std());
     let settings = settings(&options, &sockets)?;
     let calls = Calls::new(calls::Parts {
         settings,
@@ -115,7 +116,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     let (deliver, fail) = (Arc::clone(&calls), Arc::clone(&calls));
     let streams = stream::Options {
         net: Arc::clone(&options.net),
-        client_tls: None,
+        client_tls: Some(client_tls(&options.config.sip)?),
         limits: stream_limits(&options.config.sip),
         deliver: Arc::new(move |inbound| deliver.deliver(inbound)),
         fail: Arc::new(move |undelivered| fail.undelivered(undelivered)),
@@ -134,7 +135,8 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     // Before anything can come in for them.
     let recovered = recover(&calls).await?;
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
-    let mut addresses: Vec<(usize, SocketAddr)> = sockets.iter().map(|group| (group.listener, group.address)).collect();
+    let mut addresses: Vec<(usize, SocketAddr)> =
+        sockets.iter().map(|group| (group.listener, group.address)).collect();
     for (listener, mut bound) in bound {
         let told = tokio::time::timeout(LISTEN_WITHIN, bound.wait_for(Option::is_some)).await;
         let Some(address) = told.ok().and_then(Result::ok).and_then(|address| *address) else {
@@ -241,6 +243,12 @@ fn stream_limits(options: &SipOptions) -> stream::Limits {
     }
 }
 
+/// Whom we trust when we call by TLS: the public authorities, and those whose certificates peers must show to us.
+fn client_tls(options: &SipOptions) -> Result<ClientTls, runtime::tls::Error> {
+    let own = &options.tls_client_ca;
+    ClientTls::new((!own.as_os_str().is_empty()).then_some(own))
+}
+
 type BoundTo = (usize, watch::Receiver<Option<SocketAddr>>);
 
 fn doors(options: &Options, streams: &Streams) -> (Vec<stream::listener::Options>, Vec<BoundTo>) {
@@ -272,7 +280,8 @@ fn spec(
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
     let vendor_supervisor = options.registry.supervisor(vendors_name);
     let dialogs_name = ActorName::new("dialogs", "sip");
-    let dialogs = ShardedSupervisor::spec(dialogs_name.clone(), DIALOG_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
+    let dialogs =
+        ShardedSupervisor::spec(dialogs_name.clone(), DIALOG_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
     let handle = ShardedSupervisor::handle(&options.registry, dialogs_name, DIALOG_SHARDS);
     let mut workers = SupervisorSpec::new(ActorName::new("workers", "sip"), Strategy::OneForOne, INTENSITY);
     for worker in 0..calls.workers() {
@@ -288,9 +297,12 @@ fn spec(
         }));
     }
     let listeners = SupervisorSpec::new(ActorName::new("listeners", "sip"), Strategy::OneForOne, INTENSITY);
-    let listeners = doors.into_iter().fold(listeners, |spec, door| spec.child(stream::listener::child_spec(door)));
+    let listeners =
+        doors.into_iter().fold(listeners, |spec, door| spec.child(stream::listener::child_spec(door)));
     let sip = SupervisorSpec::new(ActorName::new("sip", "main"), Strategy::RestForOne, INTENSITY);
-    mirror.into_iter().fold(sip, SupervisorSpec::child)
+    mirror
+        .into_iter()
+        .fold(sip, SupervisorSpec::child)
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), names, vendor_supervisor))
         .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))

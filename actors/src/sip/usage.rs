@@ -86,9 +86,8 @@ mod tests {
     fn attempts_come_back_with_time() {
         let start = tokio::time::Instant::now().into_std();
         let usage = Usage::new(start);
-        let granted = |at: Duration, tries: u32| {
-            (0..tries).filter(|_| usage.take_attempt(10, start + at)).count()
-        };
+        let granted =
+            |at: Duration, tries: u32| (0..tries).filter(|_| usage.take_attempt(10, start + at)).count();
         assert_eq!(granted(Duration::ZERO, 100), 10, "a second's worth at once");
         assert_eq!(granted(Duration::from_millis(99), 100), 0);
         assert_eq!(granted(Duration::from_millis(100), 100), 1);

@@ -45,7 +45,8 @@ async fn probe(calls: &Calls, name: &str) {
     loop {
         let interval = {
             let snapshot = calls.snapshot.load();
-            let vendor = find(&snapshot, name).filter(|vendor| vendor.config.status != VendorStatus::Disabled);
+            let vendor =
+                find(&snapshot, name).filter(|vendor| vendor.config.status != VendorStatus::Disabled);
             let interval = vendor.map(|vendor| vendor.config.probe_interval).unwrap_or_default();
             if let Some(vendor) = vendor.filter(|_| !interval.is_zero()) {
                 for target in 0..vendor.targets.len() {

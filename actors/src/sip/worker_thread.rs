@@ -175,9 +175,9 @@ impl<'a> Shell<'a> {
         self.hand_over();
         let calls = &self.options.calls;
         let now = calls.now();
-        let late = self.behind_since.is_some_and(|since| {
-            now.instant.saturating_duration_since(since) > calls.settings.queue_age_max
-        });
+        let late = self
+            .behind_since
+            .is_some_and(|since| now.instant.saturating_duration_since(since) > calls.settings.queue_age_max);
         self.worker.take_calls(!late && calls.is_taking_calls());
         self.worker.handle(&mut self.inputs, now, &mut self.out);
         self.send()?;

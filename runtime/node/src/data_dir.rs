@@ -193,8 +193,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let data = DataDir::new(directory.path());
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let ports =
-            Ports { api: address(1), metrics: address(2), smpp: vec![address(3)], smpp_tls: Vec::new(), sip: Vec::new() };
+        let ports = Ports {
+            api: address(1),
+            metrics: address(2),
+            smpp: vec![address(3)],
+            smpp_tls: Vec::new(),
+            sip: Vec::new(),
+        };
         data.write_ports(&ports).unwrap();
         assert_eq!(
             std::fs::read_to_string(data.ports()).unwrap(),

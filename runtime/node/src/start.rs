@@ -209,7 +209,8 @@ async fn call_options(
         return Ok(None);
     }
     let now = smpp.clock.now();
-    let cookie_keys = cookie_key::load_or_create(&databases.store, root_key, now).await.map_err(Failure::run)?;
+    let cookie_keys =
+        cookie_key::load_or_create(&databases.store, root_key, now).await.map_err(Failure::run)?;
     Ok(Some(sip::tree::Options {
         config: smpp.config.clone(),
         clock: Arc::clone(&smpp.clock),
@@ -217,7 +218,10 @@ async fn call_options(
         net: Arc::clone(&smpp.net),
         registry: smpp.registry.clone(),
         metrics: smpp.metrics.clone(),
-        source: sip::configuration::Source { db: databases.store.clone(), poll: smpp.config.store.poll.get() },
+        source: sip::configuration::Source {
+            db: databases.store.clone(),
+            poll: smpp.config.store.poll.get(),
+        },
         log: smpp.log.clone(),
         cookie_keys,
         tls: load_sip_tls(options)?,

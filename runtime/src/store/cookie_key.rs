@@ -55,7 +55,8 @@ async fn load(db: &Db, root_key: &RootKey) -> Result<Vec<CookieKey>, Error> {
     let rows: Vec<(Uuid, i64, Vec<u8>)> = fetch_all!(db, (Uuid, i64, Vec<u8>), KEYS)?;
     let key = |(id, number, sealed): (Uuid, i64, Vec<u8>)| {
         let secret = root_key.open(id, &sealed).map_err(unusable)?;
-        let key = from_hex(secret.expose()).ok_or_else(|| unusable("a cookie key is not 32 hexadecimal digits"))?;
+        let key =
+            from_hex(secret.expose()).ok_or_else(|| unusable("a cookie key is not 32 hexadecimal digits"))?;
         Ok(CookieKey { number: u8::try_from(number).map_err(unusable)?, key })
     };
     rows.into_iter().map(key).collect()

@@ -7,7 +7,9 @@ use super::*;
 #[tokio::test]
 async fn every_statement_prepares_on_both_engines() {
     each_engine(async |engine: Engine| {
-        for statements in [messaging::ALL, voice::ALL, cookie_key::ALL].into_iter().chain(provisioning::statements()) {
+        for statements in
+            [messaging::ALL, voice::ALL, cookie_key::ALL].into_iter().chain(provisioning::statements())
+        {
             prepare(&engine.store, statements).await;
         }
         for bulk in provisioning::bulk_statements() {

@@ -7,7 +7,14 @@ const CALL: Call<'static> =
     Call { call_id: b"3848276298220188511@atlanta.example.com", caller_tag: b"9fxced76sl" };
 
 fn cookie() -> Cookie {
-    Cookie { dialog: Uuid::from_u128(0x1234_5678), trunk: 70_000, vendor: 3, media: 2, owner: 513, inbound: true }
+    Cookie {
+        dialog: Uuid::from_u128(0x1234_5678),
+        trunk: 70_000,
+        vendor: 3,
+        media: 2,
+        owner: 513,
+        inbound: true,
+    }
 }
 
 fn secret(number: u8, octet: u8) -> Secret {

@@ -47,7 +47,10 @@ fn what_the_record_says() {
     assert_eq!((cdr.pdd_us, cdr.attempts, cdr.recovered), (Some(30_000), 1, false));
     assert_eq!((&*cdr.caller, &*cdr.callee, &*cdr.call_id), ("+15550001", "+15551234", "a@192.0.2.10"));
     assert_eq!(cdr.rate, Money::from_nanos(1_000_000));
-    assert_eq!((attempts[0].status, attempts[0].reason, attempts[0].number), (Some(200), Reason::Answered, 1));
+    assert_eq!(
+        (attempts[0].status, attempts[0].reason, attempts[0].number),
+        (Some(200), Reason::Answered, 1)
+    );
     assert_eq!(usage.channels(), 0);
 }
 

@@ -48,9 +48,8 @@ impl Worker {
     pub(super) fn invite(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         self.counters.invites.add(1);
         let message = request.message;
-        let room = self.open
-            && self.transactions.has_room()
-            && self.dialogs.len() < self.settings.dialogs_max;
+        let room =
+            self.open && self.transactions.has_room() && self.dialogs.len() < self.settings.dialogs_max;
         if !room {
             self.counters.overload.add(1);
             self.reply_statelessly(message, request.flow, (super::FULL, None), turn);
@@ -66,19 +65,29 @@ impl Worker {
         let planned = match &dialled {
             Some(number) => {
                 let mut found = std::mem::take(&mut self.memory.candidates);
-                let plan = routing::plan(&snapshot, request.peer, number, |n| self.random.below(n), &mut found);
+                let plan =
+                    routing::plan(&snapshot, request.peer, number, |n| self.random.below(n), &mut found);
                 self.memory.candidates = found;
                 plan
             }
-            None => Err(Refusal { status: StatusCode::NOT_FOUND, reason: Reason::NoRoute, detail: "not a number" }),
+            None => Err(Refusal {
+                status: StatusCode::NOT_FOUND,
+                reason: Reason::NoRoute,
+                detail: "not a number",
+            }),
         };
         let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
-        let within = trunk.and_then(|trunk| snapshot.trunk(trunk)).is_none_or(|trunk| {
-            trunk.usage.take_attempt(trunk.config.cps, turn.now.instant)
-        });
+        let within = trunk
+            .and_then(|trunk| snapshot.trunk(trunk))
+            .is_none_or(|trunk| trunk.usage.take_attempt(trunk.config.cps, turn.now.instant));
         if !within {
             self.counters.over_cps.add(1);
-            self.reply_statelessly(message, request.flow, (super::FULL, Some("Too Many Calls Per Second")), turn);
+            self.reply_statelessly(
+                message,
+                request.flow,
+                (super::FULL, Some("Too Many Calls Per Second")),
+                turn,
+            );
             return;
         }
         self.admit(request, &snapshot, (dialled, planned), turn);
@@ -129,7 +138,11 @@ impl Worker {
         let channel = plan.trunk().and_then(|trunk| trunk.usage.take_channel(trunk.config.channels));
         channel.ok_or_else(|| {
             self.counters.over_channels.add(1);
-            Refusal { status: super::FULL, reason: Reason::Capacity, detail: "all channels of the trunk are in use" }
+            Refusal {
+                status: super::FULL,
+                reason: Reason::Capacity,
+                detail: "all channels of the trunk are in use",
+            }
         })
     }
 

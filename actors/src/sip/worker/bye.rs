@@ -69,9 +69,16 @@ impl Worker {
 
     /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for
     /// each To tag.
-    pub(super) fn end_at_vendor(&mut self, id: CallId, branch: BranchId, hand: Hand<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn end_at_vendor(
+        &mut self,
+        id: CallId,
+        branch: BranchId,
+        hand: Hand<'_>,
+        turn: &mut Turn<'_>,
+    ) {
         let Some((message, flow)) = hand.message else { return };
-        let Some(attempt) = self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index())) else {
+        let Some(attempt) = self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index()))
+        else {
             return;
         };
         let tag = super::receive::to_tag(message).unwrap_or_default();
@@ -109,7 +116,8 @@ impl Worker {
 
     fn own_request(&mut self, own: &Own<'_>, method: Method, branch: &[u8; branch::LEN]) -> Option<Bytes> {
         let listener = self.settings.listeners.get(usize::from(own.flow.listener))?;
-        let mut via = format!("SIP/2.0/{} {};branch=", listener.via_transport(), listener.sent_by).into_bytes();
+        let mut via =
+            format!("SIP/2.0/{} {};branch=", listener.via_transport(), listener.sent_by).into_bytes();
         via.extend_from_slice(branch);
         let request = Request {
             method,

@@ -98,7 +98,17 @@ impl Call {
     ) -> Self {
         let context = ResponseContext::start(steps);
         let setup = Some(Box::new(setup));
-        Self { context, options, server, dialog, kind, setup, attempts: SmallVec::new(), hung_up: None, timers: [None, None] }
+        Self {
+            context,
+            options,
+            server,
+            dialog,
+            kind,
+            setup,
+            attempts: SmallVec::new(),
+            hung_up: None,
+            timers: [None, None],
+        }
     }
 
     fn timer_mut(&mut self, timer: ProxyTimer) -> &mut Option<TimerId> {
@@ -186,7 +196,8 @@ impl Worker {
                 }
                 Step::EndAtVendor(branch) => self.end_at_vendor(id, branch, hand, turn),
                 Step::Arm(timer, branch, after) => {
-                    let armed = self.transactions.arm_call(Wake::Call(id, timer, branch), turn.now.instant + after);
+                    let armed =
+                        self.transactions.arm_call(Wake::Call(id, timer, branch), turn.now.instant + after);
                     if armed.is_none() {
                         inputs.push_back(Input::Timer(timer, branch));
                     }
@@ -217,7 +228,13 @@ impl Worker {
     }
 
     /// The next vendor that takes calls, and the client transaction of its INVITE.
-    fn next_vendor(&mut self, id: CallId, branch: BranchId, inputs: &mut VecDeque<Input>, turn: &mut Turn<'_>) {
+    fn next_vendor(
+        &mut self,
+        id: CallId,
+        branch: BranchId,
+        inputs: &mut VecDeque<Input>,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(call) = self.calls.get(id) else { return };
         let none = |call: &Call| call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left);
         let no_vendor = Input::NoVendor(none(call));
@@ -375,7 +392,8 @@ impl Worker {
         };
         self.dialogs.remove(&dialog);
         // The last word is the last vendor's, or nobody was asked for want of room.
-        let reason = if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), received) };
+        let reason =
+            if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), received) };
         let ended = match call.hung_up {
             Some(reason) => Ended { status, reason, by: None },
             None => Ended { status, reason, by },

@@ -149,7 +149,11 @@ impl Worker {
         let snapshot = self.snapshot.load();
         let trunk = peer.trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
         let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);
-        if (end == End::Caller) == cookie.inbound { vendor == Some(cookie.vendor) } else { trunk == Some(cookie.trunk) }
+        if (end == End::Caller) == cookie.inbound {
+            vendor == Some(cookie.vendor)
+        } else {
+            trunk == Some(cookie.trunk)
+        }
     }
 
     /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where
@@ -164,9 +168,11 @@ impl Worker {
         let to_vendor = (from == End::Callee) == cookie.inbound;
         let mut other = flow_to(next, Flow { connection: 0, ..request.flow });
         if to_vendor {
-            let place = |number: u32| snapshot.vendors.iter().position(|vendor| vendor.config.number == number);
+            let place =
+                |number: u32| snapshot.vendors.iter().position(|vendor| vendor.config.number == number);
             let vendor = snapshot.vendors.get(place(cookie.vendor)?)?;
-            let source = Source { address: other.peer.ip(), port: other.peer.port(), transport: other.transport };
+            let source =
+                Source { address: other.peer.ip(), port: other.peer.port(), transport: other.transport };
             let own = snapshot.peer(&source, source.address).vendor.and_then(|place| snapshot.vendor(place));
             if own.is_none_or(|own| own.config.number != cookie.vendor) {
                 other.peer = vendor.targets.iter().find(|target| target.transport == Transport::Udp)?.address;
@@ -266,7 +272,12 @@ impl Worker {
                     self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
                     return;
                 };
-                self.relay(request, Relay { server, dialog: cookie.dialog, from, method, own: own_tags }, (flow, octets, branch), turn);
+                self.relay(
+                    request,
+                    Relay { server, dialog: cookie.dialog, from, method, own: own_tags },
+                    (flow, octets, branch),
+                    turn,
+                );
             }
         }
     }

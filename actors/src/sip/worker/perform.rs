@@ -19,7 +19,13 @@ impl Worker {
     }
 
     /// Gives a response to a server transaction to send. The machine may refuse: then it is dropped.
-    pub(super) fn respond(&mut self, id: TransactionId, status: StatusCode, octets: &Bytes, turn: &mut Turn<'_>) {
+    pub(super) fn respond(
+        &mut self,
+        id: TransactionId,
+        status: StatusCode,
+        octets: &Bytes,
+        turn: &mut Turn<'_>,
+    ) {
         self.advance(id, Event::Respond(status), Hand { message: None, response: Some(octets) }, turn);
     }
 
@@ -108,7 +114,8 @@ impl Worker {
         let (request, source) = match hand.message {
             Some((request, flow)) => (request, flow.peer),
             None => {
-                let Ok(parsed) = Message::parse_datagram(transaction.message.clone(), &Limits::default()) else {
+                let Ok(parsed) = Message::parse_datagram(transaction.message.clone(), &Limits::default())
+                else {
                     return;
                 };
                 stored = parsed;
@@ -197,7 +204,8 @@ impl Worker {
 }
 
 fn has_sdp(message: &Message) -> bool {
-    let sdp = |value: &[u8]| value.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"application/sdp"));
+    let sdp =
+        |value: &[u8]| value.get(..15).is_some_and(|start| start.eq_ignore_ascii_case(b"application/sdp"));
     !message.body().is_empty() && message.value(HeaderId::ContentType).is_some_and(sdp)
 }
 

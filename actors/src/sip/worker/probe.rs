@@ -21,7 +21,8 @@ impl Worker {
         branch::hex(self.random.u64(), &mut id);
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         let uri = format!("sip:{}", target.host_port);
-        let via = format!("SIP/2.0/{} {};branch={}", listener.via_transport(), listener.sent_by, text(&branch));
+        let via =
+            format!("SIP/2.0/{} {};branch={}", listener.via_transport(), listener.sent_by, text(&branch));
         let from = format!("<sip:{}>;tag={}", listener.sent_by, text(&tag));
         let to = format!("<{uri}>");
         let call_id = text(&id);

@@ -45,7 +45,9 @@ impl Worker {
             self.counters.responses_foreign.add(1);
             return;
         }
-        let Some(cseq) = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()) else { return };
+        let Some(cseq) = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()) else {
+            return;
+        };
         let Some(status) = message.status_code().and_then(StatusCode::new) else { return };
         let method = Method::from_bytes(cseq.method);
         let Some(id) = self.transactions.find(&self.keys.client(branch, method)) else {
@@ -145,7 +147,8 @@ impl Worker {
     /// A CANCEL has a transaction of its own, answered at once; the INVITE is answered in its own (9.2).
     fn cancel(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         let invite = self.transactions.find(&self.keys.cancelled(&request.parts));
-        let status = if invite.is_some() { StatusCode::OK } else { StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST };
+        let status =
+            if invite.is_some() { StatusCode::OK } else { StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST };
         self.answer(request, status, turn);
         let owner = invite.and_then(|id| self.transactions.get(id)).map(|transaction| transaction.owner);
         if let Some(Owner::Caller(call)) = owner {
@@ -163,7 +166,11 @@ impl Worker {
     }
 
     /// Begins the server transaction of a request other than INVITE; `None` when there is no room.
-    pub(super) fn begin_server(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) -> Option<TransactionId> {
+    pub(super) fn begin_server(
+        &mut self,
+        request: &Request<'_>,
+        turn: &mut Turn<'_>,
+    ) -> Option<TransactionId> {
         let mut actions = self.memory.actions.pop().unwrap_or_default();
         let machine = Server::start(transport(request.flow), &self.settings.timers, &mut actions);
         let key = self.keys.server(&request.parts);

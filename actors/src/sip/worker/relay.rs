@@ -11,7 +11,13 @@ use crate::sip::transactions::{Relay, TransactionId};
 
 impl Worker {
     /// A response from the other side.
-    pub(super) fn relay_response(&mut self, relay: Relay, status: StatusCode, hand: Hand<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn relay_response(
+        &mut self,
+        relay: Relay,
+        status: StatusCode,
+        hand: Hand<'_>,
+        turn: &mut Turn<'_>,
+    ) {
         let Some((message, flow)) = hand.message else { return };
         if status.is_final() {
             self.relay_ended(relay, (status, true), turn);
@@ -72,10 +78,8 @@ impl Worker {
         if relay.method != Method::Bye || !relay.own {
             return;
         }
-        let gone = matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST
-        );
+        let gone =
+            matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
         let over = !received || gone || status.is_success();
         let Some(dialog) = self.dialogs.get_mut(&relay.dialog) else { return };
         let Some((by, at)) = dialog.ending.take() else { return };

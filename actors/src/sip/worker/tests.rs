@@ -113,7 +113,8 @@ fn a_call_that_we_end() {
     let (_, ok) = answered(&mut node, "a");
     let dialog = node.events[0].dialog;
     node.happened();
-    let sent = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, runtime::log::Reason::MaxDuration)]);
+    let sent =
+        node.handle(vec![crate::sip::worker::Input::HangUp(dialog, runtime::log::Reason::MaxDuration)]);
     assert_eq!(words(&sent), ["BYE>192.0.2.10:5060", "BYE>198.51.100.1:5060"]);
     assert_eq!(node.happened(), ["ended 200 max_duration None"]);
     let to_caller = sent[0].text();

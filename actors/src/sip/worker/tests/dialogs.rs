@@ -28,7 +28,11 @@ fn other_requests_pass() {
     let mut node = Node::new();
     let (invite, ok) = answered(&mut node, "a");
     let refer = Within { method: "REFER", cseq: 9, branch: "refer" }.caller(&ok);
-    assert_eq!(words(&node.receive(CUSTOMER, refer)), ["403>192.0.2.10:5060"], "a call that nobody was asked for");
+    assert_eq!(
+        words(&node.receive(CUSTOMER, refer)),
+        ["403>192.0.2.10:5060"],
+        "a call that nobody was asked for"
+    );
     for (at, method) in ["UPDATE", "INFO", "PRACK", "OPTIONS", "MESSAGE", "NOTIFY"].iter().enumerate() {
         let cseq = 10 + u32::try_from(at).unwrap();
         let request = Within { method, cseq, branch: &format!("c-{method}") }.caller(&ok);
@@ -52,7 +56,11 @@ fn a_live_cookie_places_no_other_call() {
     let again = again.replacen("From: ", "Route: <sip:203.0.113.77;lr>\r\nFrom: ", 1);
     let sent = node.receive(CUSTOMER, again);
     assert_eq!(words(&sent), ["100>192.0.2.10:5060", "INVITE>198.51.100.1:5060"]);
-    assert!(sent[1].text().starts_with("INVITE sip:callee@198.51.100.1:5060 SIP/2.0\r\n"), "{}", sent[1].text());
+    assert!(
+        sent[1].text().starts_with("INVITE sip:callee@198.51.100.1:5060 SIP/2.0\r\n"),
+        "{}",
+        sent[1].text()
+    );
     assert!(sent[1].message.value(HeaderId::Route).is_none(), "{}", sent[1].text());
 }
 
@@ -98,7 +106,8 @@ fn an_early_bye() {
 fn every_message_has_a_length() {
     let mut node = Node::new();
     let hidden = "INVITE sip:1900@203.0.113.5 SIP/2.0\r\n\r\n";
-    let without = invite("a", "+15551234").replace("Content-Length: 5\r\n\r\nv=0\r\n", &format!("\r\n{hidden}"));
+    let without =
+        invite("a", "+15551234").replace("Content-Length: 5\r\n\r\nv=0\r\n", &format!("\r\n{hidden}"));
     let sent = node.receive(CUSTOMER, without);
     assert_eq!(sent[1].value(HeaderId::ContentLength), hidden.len().to_string());
     let ok = text(&response(&sent[1], 200, "t")).replace("Content-Length: 0\r\n", "");
@@ -114,7 +123,8 @@ fn a_new_target_is_used() {
     let update = Within { method: "UPDATE", cseq: 2, branch: "u" }.caller(&ok);
     let update = update.replace("<sip:me@192.0.2.10:5060>", "<sip:moved@192.0.2.10:5099>");
     let sent = node.receive(CUSTOMER, update);
-    let moved = text(&response(&sent[0], 200, "x")).replace("callee@198.51.100.1:5060", "moved@198.51.100.1:5098");
+    let moved =
+        text(&response(&sent[0], 200, "x")).replace("callee@198.51.100.1:5060", "moved@198.51.100.1:5098");
     node.receive(VENDORS[0], moved);
     let sent = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, runtime::log::Reason::Operator)]);
     assert_eq!(words(&sent), ["BYE>192.0.2.10:5099", "BYE>198.51.100.1:5098"]);

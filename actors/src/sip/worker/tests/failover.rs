@@ -33,7 +33,8 @@ fn the_next_vendor_has_the_call() {
         }
         let again = node.pass(SECOND);
         assert!(again.iter().all(|sent| sent.word() == expected) && !again.is_empty(), "timer G");
-        let ack = invite("a", "+15551234").replace("CSeq: 1 INVITE", "CSeq: 1 ACK").replacen("INVITE", "ACK", 1);
+        let ack =
+            invite("a", "+15551234").replace("CSeq: 1 INVITE", "CSeq: 1 ACK").replacen("INVITE", "ACK", 1);
         assert!(node.receive(CUSTOMER, ack).is_empty());
         assert!(node.pass(SECOND).is_empty(), "acknowledged");
         assert!(node.happened().last().unwrap().starts_with(&format!("ended {expected} ")), "{answers:?}");

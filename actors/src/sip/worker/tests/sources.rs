@@ -26,8 +26,8 @@ fn what_known_sources_may_ask() {
     for (line, expected) in cases {
         let mut node = Node::new();
         let method = line.split(' ').next().unwrap();
-        let first = format!("INVITE sip:100@203.0.113.5 SIP/2.0");
-        let request = invite("a", "100").replace(&first, line).replace("1 INVITE", &format!("1 {method}"));
+        let first = "INVITE sip:100@203.0.113.5 SIP/2.0";
+        let request = invite("a", "100").replace(first, line).replace("1 INVITE", &format!("1 {method}"));
         let sent = node.receive(CUSTOMER, request);
         assert_eq!(words(&sent), [format!("{expected}>192.0.2.10:5060")], "{line}");
         assert!(sent[0].value(HeaderId::Allow).contains("INVITE"), "{}", sent[0].text());
@@ -37,11 +37,8 @@ fn what_known_sources_may_ask() {
 
 #[test]
 fn refusals() {
-    let cases = [
-        ("19001234", "403", "not_allowed"),
-        ("alice", "404", "no_route"),
-        ("8821234", "403", "not_allowed"),
-    ];
+    let cases =
+        [("19001234", "403", "not_allowed"), ("alice", "404", "no_route"), ("8821234", "403", "not_allowed")];
     for (number, expected, reason) in cases {
         let mut voice = crate::sip::testing::voice();
         voice.high_cost = vec![runtime::model::HighCost { prefix: "882".to_owned() }];
@@ -83,7 +80,11 @@ fn a_loop_is_refused_and_a_spiral_is_not() {
     let sent = node.receive(CUSTOMER, invite("a", "+15551234"));
     // A vendor that is a customer too sends the call back: with our own Request-URI, and with another number.
     let via = sent[1].message.list(HeaderId::Via).next().map(text).unwrap();
-    let again = invite("a", "+15551234").replacen("Via: ", &format!("Via: SIP/2.0/UDP x;branch=z9hG4bKx\r\nVia: {via}\r\nVia: "), 1);
+    let again = invite("a", "+15551234").replacen(
+        "Via: ",
+        &format!("Via: SIP/2.0/UDP x;branch=z9hG4bKx\r\nVia: {via}\r\nVia: "),
+        1,
+    );
     assert_eq!(words(&node.receive(CUSTOMER, again.clone())), ["482>192.0.2.10:5060"]);
     let changed = again.replacen("sip:+15551234@203", "sip:+15559999@203", 1);
     assert_eq!(node.receive(CUSTOMER, changed).len(), 2);

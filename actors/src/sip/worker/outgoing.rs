@@ -1,0 +1,151 @@
+//! The INVITE as a vendor or gateway gets it: Record-Route, Request-URI, numbers and headers by rules.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use runtime::model::{HeaderAction, HeaderRule, NumberRule};
+use sip::{Edits, HeaderId, NameAddr, Uri};
+use uuid::Uuid;
+
+use super::admit;
+use super::call::Setup;
+use super::forward::{Leave, pass_on};
+use crate::sip::cookie::{self, Cookie};
+use crate::sip::number::{dialled, escaped};
+use crate::sip::routing::{Direction, Plan};
+use crate::sip::snapshot::Target;
+
+/// An INVITE that goes to a target of a plan.
+pub(super) struct Outgoing<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) plan: &'a Plan,
+    pub(super) hop: usize,
+    pub(super) dialog: Uuid,
+    pub(super) leave: Leave<'a>,
+}
+
+/// The INVITE as it goes to a vendor or gateway, and the number that it calls there.
+pub(super) fn invite(
+    outgoing: &Outgoing<'_>,
+    settings: &crate::sip::settings::Settings,
+    memory: &mut super::Memory,
+) -> Option<(Bytes, String)> {
+    let Outgoing { setup, plan, hop, leave, .. } = outgoing;
+    let (_, vendor, target) = plan.hop(*hop)?;
+    let (callee_rules, header_rules) = match plan.direction {
+        Direction::Outbound => (&vendor.config.callee_rules[..], &vendor.config.header_rules[..]),
+        Direction::Inbound => (&[][..], &plan.trunk()?.config.header_rules[..]),
+    };
+    let callee = NumberRule::rewrite(callee_rules, &plan.number).unwrap_or_else(|| plan.number.clone());
+    let mut edits = Edits::new(&setup.request);
+    pass_on(&mut edits, leave, settings, &mut memory.text)?;
+    // A caller does not choose the way to a vendor.
+    edits.remove(HeaderId::Route).ok()?;
+    record_route(&mut edits, outgoing, settings, &mut memory.text)?;
+    request_uri(&mut edits, (&callee, target), plan.trunk()?.config.trusted, &mut memory.text)?;
+    caller(&mut edits, plan, *hop)?;
+    header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
+    memory.octets.clear();
+    edits.write(&mut memory.octets);
+    Some((Bytes::copy_from_slice(&memory.octets), callee))
+}
+
+/// One Record-Route with the cookie; a second one where the call leaves by another listener than it came by (16.6
+/// step 4): each side then sends to the one that it can reach.
+fn record_route(
+    edits: &mut Edits<'_>,
+    outgoing: &Outgoing<'_>,
+    settings: &crate::sip::settings::Settings,
+    text: &mut Vec<u8>,
+) -> Option<()> {
+    let Outgoing { setup, plan, hop, dialog, leave } = outgoing;
+    let (_, vendor, _) = plan.hop(*hop)?;
+    let request = &setup.request;
+    let from = NameAddr::parse(request.value(HeaderId::From)?).ok()?;
+    let cookie = Cookie {
+        dialog: *dialog,
+        trunk: plan.trunk()?.config.number,
+        vendor: vendor.config.number,
+        media: 0,
+        owner: settings.node,
+        inbound: plan.direction == Direction::Inbound,
+    };
+    let bound =
+        cookie::Call { call_id: request.value(HeaderId::CallId)?, caller_tag: from.tag.unwrap_or_default() };
+    let sealed = settings.cookies.seal(&cookie, &bound);
+    let out = settings.listeners.get(usize::from(leave.listener))?;
+    text.clear();
+    write!(text, "<sip:{}{};lr;w=", out.sent_by, out.uri_transport()).ok()?;
+    text.extend_from_slice(&sealed);
+    text.push(b'>');
+    edits.push_record_route(text).ok()?;
+    if leave.source.listener != leave.listener {
+        let inward = settings.listeners.get(usize::from(leave.source.listener))?;
+        text.clear();
+        write!(text, "<sip:{}{};lr>", inward.sent_by, inward.uri_transport()).ok()?;
+        edits.push_record_route(text).ok()?;
+    }
+    Some(())
+}
+
+/// The number that calls, by the rules of the side it comes from and of the one it goes to. The caller gets its own
+/// From back with every response.
+fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<()> {
+    let (_, vendor, _) = plan.hop(hop)?;
+    let trunk = plan.trunk()?;
+    let rules = match plan.direction {
+        Direction::Outbound => [&trunk.config.caller_rules, &vendor.config.caller_rules],
+        Direction::Inbound => [&vendor.config.caller_rules, &trunk.config.caller_rules],
+    };
+    if rules.iter().all(|rules| rules.is_empty()) {
+        return Some(());
+    }
+    let from = NameAddr::parse(edits.message().value(HeaderId::From)?).ok()?;
+    let Some(user) = from.uri().ok().and_then(Uri::user) else { return Some(()) };
+    // A caller without a number has none to rewrite.
+    let Some(written) = dialled(user) else { return Some(()) };
+    let mut number = written.number.clone();
+    for rules in rules {
+        number = NumberRule::rewrite(rules, &number).unwrap_or(number);
+    }
+    if number == written.number {
+        return Some(());
+    }
+    let whole = [escaped(&number).as_bytes(), written.params].concat();
+    edits.replace(user, &whole).ok()
+}
+
+fn request_uri(
+    edits: &mut Edits<'_>,
+    (callee, target): (&str, &Target),
+    trusted: bool,
+    text: &mut Vec<u8>,
+) -> Option<()> {
+    let message = edits.message();
+    let dialled = admit::callee(message)?;
+    let uri = Uri::parse(message.request_uri()?).ok()?.sip();
+    let phone = uri.and_then(|uri| uri.params.get(b"user")).and_then(|user| user.value);
+    let phone = phone.is_some_and(|user| user.eq_ignore_ascii_case(b"phone"));
+    text.clear();
+    write!(text, "sip:{}", escaped(callee)).ok()?;
+    // They would tell the vendor another number than the one that was looked up and priced.
+    if trusted {
+        text.extend_from_slice(dialled.params);
+    }
+    write!(text, "@{}{}", target.host_port, if phone { ";user=phone" } else { "" }).ok()?;
+    edits.set_request_uri(text).ok()
+}
+
+fn change(edits: &mut Edits<'_>, rule: &HeaderRule) -> Option<()> {
+    if matches!(rule.action, HeaderAction::Set | HeaderAction::Remove) {
+        match edits.remove_named(rule.name.as_bytes()) {
+            // It was an identity, and is taken off already.
+            Ok(_) | Err(sip::EditError::Overlap) => {}
+            Err(_) => return None,
+        }
+    }
+    if rule.action != HeaderAction::Remove {
+        edits.append(&rule.name, rule.value.as_bytes()).ok()?;
+    }
+    Some(())
+}
