@@ -15,9 +15,10 @@ use runtime::log::{CallDirection, Cdr};
 use runtime::telemetry::metrics::Metrics;
 use uuid::Uuid;
 
-use super::event::{Attempted, What};
+use super::event::{Attempted, CallEvent, What};
 use super::live_call::LiveCall;
 use super::snapshot::Snapshot;
+use super::transactions::Now;
 
 /// Names of one kind that are told apart.
 pub const PARTIES_MAX: usize = 1000;
@@ -69,7 +70,7 @@ impl CallMetrics {
             answers: r.counter_vec("warp_sip_vendor_answers_total", "attempts answered", &["vendor"]),
             pdd: r.histogram_vec(
                 "warp_sip_vendor_pdd_seconds",
-                "from the INVITE to the vendor's first answer other than 100, seconds",
+                "from the INVITE to the vendor's first 180, 183 or 200, seconds",
                 &PDD_SECONDS,
                 &["vendor"],
             ),
@@ -115,10 +116,12 @@ impl CallMetrics {
     }
 
     /// What happened to a call, before it is applied to it.
-    pub fn on_event(&self, call: &LiveCall, what: &What, snapshot: &Snapshot) {
-        match what {
+    pub fn on_event(&self, call: &LiveCall, event: &CallEvent, snapshot: &Snapshot) {
+        match &event.what {
             // The attempts of an inbound call are at the customer's gateways.
-            What::Attempted(attempted) if !call.is_inbound() => self.on_attempted(attempted, snapshot),
+            What::Attempted(attempted) if !call.is_inbound() => {
+                self.on_attempted(attempted, event.at, snapshot)
+            }
             What::Answered(_) => self.trunk(call, snapshot).answers.inc(),
             What::Attempted(_) | What::Started(_) | What::Ringing | What::Refreshed(_) | What::Ended(_) => {}
         }
@@ -141,14 +144,16 @@ impl CallMetrics {
         }
     }
 
-    fn on_attempted(&self, attempted: &Attempted, snapshot: &Snapshot) {
+    fn on_attempted(&self, attempted: &Attempted, ended: Now, snapshot: &Snapshot) {
         let Some(id) = attempted.vendor_id else { return };
         let vendor = self.vendors.of(id, || vendor_name(snapshot, id));
         vendor.attempts.inc();
         if attempted.status.is_success() {
             vendor.answers.inc();
         }
-        if let Some(ringing) = attempted.ringing {
+        // A refusal is no ringing.
+        let rang = |ringing: &Now| attempted.status.is_success() || ringing.instant < ended.instant;
+        if let Some(ringing) = attempted.ringing.filter(rang) {
             let pdd = ringing.instant.saturating_duration_since(attempted.started.instant);
             vendor.pdd.observe(pdd.as_secs_f64());
         }

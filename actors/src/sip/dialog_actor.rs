@@ -91,7 +91,7 @@ async fn run(
 /// Takes in what the worker saw, for the record, for metrics and for those who look.
 fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent, face: &Face) -> Option<Effect> {
     let snapshot = calls.snapshot.load();
-    calls.metrics.on_event(call, &event.what, &snapshot);
+    calls.metrics.on_event(call, &event, &snapshot);
     let seen = matches!(event.what, What::Attempted(_) | What::Answered(_));
     let before = call.pdd();
     let effect = call.apply(event);

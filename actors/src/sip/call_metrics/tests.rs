@@ -31,7 +31,7 @@ fn count(metrics: &CallMetrics, node: &mut Node) {
             continue;
         }
         let call = live.as_mut().unwrap();
-        metrics.on_event(call, &event.what, &snapshot);
+        metrics.on_event(call, &event, &snapshot);
         let before = call.pdd();
         if let Some(Effect::Cdr(cdr, _)) = call.apply(event) {
             metrics.on_ended(&cdr, &snapshot);
@@ -58,6 +58,7 @@ fn a_call_that_failed_over() {
         "warp_sip_vendor_asr_ratio{vendor=\"vendor-2\"} 1",
         "warp_sip_vendor_acd_seconds{vendor=\"vendor-2\"} 30",
         "warp_sip_vendor_pdd_seconds_sum{vendor=\"vendor-2\"} 0.1",
+        "warp_sip_vendor_pdd_seconds_count{vendor=\"vendor-1\"} 0",
         "warp_sip_trunk_attempts_total{trunk=\"acme-main\"} 1",
         "warp_sip_trunk_answers_total{trunk=\"acme-main\"} 1",
         "warp_sip_trunk_asr_ratio{trunk=\"acme-main\"} 1",
