@@ -10,6 +10,12 @@
 //! | [`smpp::vendor_bind`] | `vendor_bind:<instance>:<n>` | permanent | one session towards a vendor |
 //! | [`smpp::listener`] | `listener:<address>` | permanent | one listening socket |
 //! | [`smpp::esme_session`] | `esme_session:<system_id>:<n>` | temporary | one customer session |
+//! | [`sip::configuration`] | `sip_configuration:main` | permanent | the snapshot that calls are routed by |
+//! | [`sip::vendor_actor`] | `sip_vendor:<name>` | permanent | when a vendor's addresses are probed |
+//! | [`sip::dialog_actor`] | `dialog:<id>` | transient | time and money of one call |
+//! | [`sip::worker_thread`] | `sip_worker:<n>` | permanent | sockets and transactions of its calls |
+//! | [`sip::transport::stream::listener`] | `sip_listener:<address>` | permanent | one listening socket |
+//! | [`sip::transport::hep`] | `hep_mirror:<collector>` | permanent | the socket towards a collector |
 //!
 //! This crate knows no web framework, no SQL and no Redis command.
 

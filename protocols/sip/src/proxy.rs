@@ -25,7 +25,7 @@ pub const TIMER_C_MIN: Duration = Duration::from_secs(181);
 /// Attempts that one call may have, whatever [`FailoverOptions::attempts_max`] says.
 pub const ATTEMPTS_MAX: usize = 16;
 
-/// Settings of the call's trunk.
+/// Settings of the attempt that is under way: its vendor's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How long a vendor may ring without a new provisional response; [`TIMER_C_MIN`] to

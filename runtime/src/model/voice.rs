@@ -122,7 +122,7 @@ pub struct SipVendor {
     pub failover_after_early_media: bool,
     /// Time between OPTIONS to each gateway; zero is never.
     pub probe_interval: Duration,
-    /// How its large requests go.
+    /// How its large requests go. Kept, and not followed yet: they go the way of its gateway.
     pub oversize: Oversize,
     /// How called numbers are rewritten for it.
     pub callee_rules: Vec<NumberRule>,

@@ -11,7 +11,8 @@ use super::{ATTEMPTS_MAX, BranchId, Input, Options, ProxyTimer, Step, TIMER_C_MI
 use crate::status::StatusCode;
 use crate::transaction::TIME_MAX;
 
-/// One INVITE's attempts. Settings come with every input and must be those of its beginning.
+/// One INVITE's attempts. Settings come with every input: those of the attempt that is under way, which may differ from
+/// one vendor to the next.
 #[derive(Clone, Debug)]
 pub struct ResponseContext {
     phase: Phase,
