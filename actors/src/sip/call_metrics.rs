@@ -18,7 +18,6 @@ use uuid::Uuid;
 use super::event::{Attempted, CallEvent, What};
 use super::live_call::LiveCall;
 use super::snapshot::Snapshot;
-use super::transactions::Now;
 
 /// Names of one kind that are told apart.
 pub const PARTIES_MAX: usize = 1000;
@@ -120,10 +119,10 @@ impl CallMetrics {
         match &event.what {
             // The attempts of an inbound call are at the customer's gateways.
             What::Attempted(attempted) if !call.is_inbound() => {
-                self.on_attempted(attempted, event.at, snapshot)
+                self.on_attempted(attempted, snapshot);
             }
             What::Answered(_) => self.trunk(call, snapshot).answers.inc(),
-            What::Attempted(_) | What::Started(_) | What::Ringing | What::Refreshed(_) | What::Ended(_) => {}
+            What::Attempted(_) | What::Started(_) | What::Refreshed(_) | What::Ended(_) => {}
         }
     }
 
@@ -144,16 +143,14 @@ impl CallMetrics {
         }
     }
 
-    fn on_attempted(&self, attempted: &Attempted, ended: Now, snapshot: &Snapshot) {
+    fn on_attempted(&self, attempted: &Attempted, snapshot: &Snapshot) {
         let Some(id) = attempted.vendor_id else { return };
         let vendor = self.vendors.of(id, || vendor_name(snapshot, id));
         vendor.attempts.inc();
         if attempted.status.is_success() {
             vendor.answers.inc();
         }
-        // A refusal is no ringing.
-        let rang = |ringing: &Now| attempted.status.is_success() || ringing.instant < ended.instant;
-        if let Some(ringing) = attempted.ringing.filter(rang) {
+        if let Some(ringing) = attempted.ringing {
             let pdd = ringing.instant.saturating_duration_since(attempted.started.instant);
             vendor.pdd.observe(pdd.as_secs_f64());
         }

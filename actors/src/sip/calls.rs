@@ -322,7 +322,7 @@ impl Calls {
                 What::Ended(_) => {
                     lane.up.lock().remove(&id);
                 }
-                What::Started(_) | What::Ringing | What::Attempted(_) => {}
+                What::Started(_) | What::Attempted(_) => {}
             }
         }
         let mut dialogs = lane.dialogs.lock();
@@ -396,6 +396,11 @@ impl Calls {
         if let Err(refused) = lane.ring.try_send(vec![input]) {
             lane.control.lock().extend(refused.into_inner());
         }
+    }
+
+    /// Asks both sides of a call whether it is up.
+    pub fn check(&self, worker: usize, dialog: Uuid) {
+        self.hand_over(worker, vec![Input::Check(dialog)]);
     }
 
     /// What found no room in a worker's ring and must not be lost.

@@ -54,6 +54,8 @@ counters! {
     flooded: "Messages of sources that sent too many.";
     overload: "Calls refused because the worker was full.";
     attempts: "Attempts at vendors.";
+    oversize_tcp: "Calls that went by TCP because they were large for UDP.";
+    oversize_fragmented: "Calls that went by UDP in fragments.";
     failovers: "Attempts after another one had failed.";
     answers: "Calls answered.";
     ended_at_vendor: "Answers that came too late, ended at the vendor.";

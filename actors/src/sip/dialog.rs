@@ -36,9 +36,37 @@ pub struct Dialog {
     pub trusted: bool,
     /// Whether a 2xx came.
     pub confirmed: bool,
+    /// When anything was last heard of both sides.
+    #[serde(skip)]
+    pub seen: Seen,
     /// A BYE that was passed on and not answered yet: who sent it, and when.
     #[serde(skip)]
     pub ending: Option<(End, Now)>,
+}
+
+/// When anything was last heard of each side; nothing of a dialog that this process has only read of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    caller: Option<Now>,
+    callee: Option<Now>,
+}
+
+impl Seen {
+    /// One side was heard.
+    pub const fn hear(&mut self, end: End, now: Now) {
+        match end {
+            End::Caller => self.caller = Some(now),
+            End::Callee => self.callee = Some(now),
+        }
+    }
+
+    /// When this side was last heard.
+    pub const fn last(&self, end: End) -> Option<Now> {
+        match end {
+            End::Caller => self.caller,
+            End::Callee => self.callee,
+        }
+    }
 }
 
 /// One end of a dialog, as we see it.

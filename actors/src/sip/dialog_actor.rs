@@ -54,6 +54,8 @@ async fn run(
 ) -> Result<(), BoxError> {
     let _registration = seat.register(observe(face));
     let mut kept = kept.lock().await;
+    let every = calls.settings.dead_call_probe;
+    let mut check = after(every);
     loop {
         let Kept { call, receiver } = &mut *kept;
         let deadline = call.deadline().map(Instant::from_std);
@@ -65,6 +67,13 @@ async fn run(
                 calls.hang_up(call.id(), Reason::MaxDuration);
                 // It has that much time to be heard of; then it is asked again.
                 kept.call.postpone(PATIENCE);
+                continue;
+            }
+            () = at(check) => {
+                if kept.call.is_up() {
+                    calls.check(worker, kept.call.id());
+                }
+                check = after(every);
                 continue;
             }
             () = seat.shutdown.requested() => return Ok(()),
@@ -135,6 +144,10 @@ fn perform(calls: &Calls, worker: usize, id: Uuid, effect: Option<Effect>) -> bo
             true
         }
     }
+}
+
+fn after(time: std::time::Duration) -> Option<Instant> {
+    (!time.is_zero()).then(|| Instant::now() + time)
 }
 
 async fn at(deadline: Option<Instant>) {

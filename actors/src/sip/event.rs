@@ -30,8 +30,6 @@ pub struct CallEvent {
 pub enum What {
     /// An INVITE was admitted.
     Started(Box<Started>),
-    /// A vendor's first answer other than 100.
-    Ringing,
     /// An attempt at a vendor came to its end, or was answered.
     Attempted(Box<Attempted>),
     /// The caller was given a 2xx.

@@ -31,7 +31,6 @@ pub struct LiveCall {
     answered: Option<Instant>,
     /// When it has lasted long enough.
     deadline: Option<Instant>,
-    ringing: Option<Now>,
     started: Instant,
     /// The trunk's and the vendor's.
     channels: Vec<Channel>,
@@ -142,7 +141,7 @@ impl LiveCall {
             recovered: started.recovered,
         };
         let channels = started.channel.into_iter().collect();
-        Some(Self { kept, answered: None, deadline: None, ringing: None, started: at.instant, channels })
+        Some(Self { kept, answered: None, deadline: None, started: at.instant, channels })
     }
 
     /// A call of an earlier process, from what that wrote down.
@@ -158,14 +157,7 @@ impl LiveCall {
         let up = now.wall.since(record.answered_at);
         let max = Duration::from_millis(kept.max_duration_ms);
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
-        let call = Self {
-            kept,
-            answered: None,
-            deadline,
-            ringing: None,
-            started: now.instant,
-            channels: Vec::new(),
-        };
+        let call = Self { kept, answered: None, deadline, started: now.instant, channels: Vec::new() };
         Ok((call, dialog))
     }
 
@@ -220,12 +212,6 @@ impl LiveCall {
         let at = event.at;
         match event.what {
             What::Started(_) => None,
-            What::Ringing => {
-                self.ringing = Some(at);
-                self.kept.ringing_at = Some(at.wall.micros());
-                self.kept.pdd_us = Some(micros(at.instant.saturating_duration_since(self.started)));
-                None
-            }
             What::Attempted(attempted) => {
                 self.attempted(*attempted, at);
                 None
@@ -247,6 +233,11 @@ impl LiveCall {
     }
 
     fn attempted(&mut self, attempted: Attempted, at: Now) {
+        if let Some(ringing) = attempted.ringing {
+            let pdd = micros(ringing.instant.saturating_duration_since(self.started));
+            self.kept.pdd_us.get_or_insert(pdd);
+            self.kept.ringing_at.get_or_insert(ringing.wall.micros());
+        }
         let Some(vendor) = attempted.vendor_id else { return };
         let pdd = attempted
             .ringing

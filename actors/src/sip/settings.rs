@@ -35,6 +35,8 @@ pub struct Settings {
     pub transactions_max: usize,
     /// The longest call, whatever its trunk says; zero is no limit.
     pub call_max: Duration,
+    /// How often both sides of a call are asked whether it is up; zero is never.
+    pub dead_call_probe: Duration,
     /// Dialogs that a worker holds at most; more new calls are refused with 503.
     pub dialogs_max: usize,
     /// How long a worker may have more to do than it can before new calls are refused with 503.

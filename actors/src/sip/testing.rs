@@ -23,7 +23,7 @@ use super::flow::{Flow, Undelivered};
 use super::settings::{Listener, Settings};
 use super::snapshot::Snapshot;
 use super::transactions::Now;
-use super::worker::{Input, Output, Parts, Worker};
+use super::worker::{Connected, Input, Output, Parts, Worker};
 
 /// Where the customer of trunk 1 calls from.
 pub(crate) const CUSTOMER: &str = "192.0.2.10:5060";
@@ -132,6 +132,7 @@ fn vendor(number: u32) -> SipVendor {
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) to: SocketAddr,
+    pub(crate) transport: Transport,
     pub(crate) message: Message,
     pub(crate) sender: u64,
 }
@@ -181,8 +182,17 @@ impl Node {
         Self::started(voice, START)
     }
 
+    /// A node that listens on UDP, or on UDP and TCP.
+    pub(crate) fn with_listeners(voice: Voice, listeners: usize) -> Self {
+        Self::built(voice, START, listeners)
+    }
+
     /// A node that started at this time, microseconds; its keys are those of every other one.
     pub(crate) fn started(voice: Voice, started: i64) -> Self {
+        Self::built(voice, started, 1)
+    }
+
+    fn built(voice: Voice, started: i64, listeners: usize) -> Self {
         let instant = tokio::time::Instant::now().into_std();
         let now = Now { instant, wall: Timestamp::from_micros(started) };
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), instant);
@@ -190,7 +200,11 @@ impl Node {
         let address = "203.0.113.5:5060".parse().unwrap();
         let settings = Settings {
             node: 7,
-            listeners: vec![Listener::new(Transport::Udp, address, "").unwrap()],
+            listeners: [Transport::Udp, Transport::Tcp]
+                .into_iter()
+                .take(listeners)
+                .map(|transport| Listener::new(transport, address, "").unwrap())
+                .collect(),
             timers: TimerOptions { trying: Duration::ZERO, ..TimerOptions::default() },
             timer_c: Duration::from_secs(185),
             seed: (3, 4),
@@ -200,6 +214,7 @@ impl Node {
             strangers_per_second: 10,
             transactions_max: 1000,
             call_max: Duration::ZERO,
+            dead_call_probe: Duration::ZERO,
             dialogs_max: 100,
             queue_age_max: Duration::from_millis(100),
             flood_per_source: 0,
@@ -212,6 +227,7 @@ impl Node {
             worker: 1,
             random: Random::seeded(5),
             counters: Arc::clone(&counters),
+            is_connected: Connected(Arc::new(|_| true)),
         };
         Self { worker: Worker::new(parts, now), now, events: Vec::new(), counters, snapshot }
     }
@@ -238,6 +254,7 @@ impl Node {
         self.events.append(&mut out.events);
         let sent = |outbound: super::flow::Outbound| Sent {
             to: outbound.flow.peer,
+            transport: outbound.flow.transport,
             message: Message::parse_datagram(outbound.octets, &Limits::default()).unwrap(),
             sender: outbound.sender,
         };
@@ -261,7 +278,6 @@ impl Node {
     pub(crate) fn happened(&mut self) -> Vec<String> {
         let word = |event: &CallEvent| match &event.what {
             What::Started(_) => "started".to_owned(),
-            What::Ringing => "ringing".to_owned(),
             What::Attempted(attempted) => {
                 format!("attempt {} {}", attempted.vendor + 1, attempted.status.as_u16())
             }

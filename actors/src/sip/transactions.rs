@@ -33,8 +33,10 @@ pub enum Owner {
     Branch(CallId, BranchId),
     /// A request within a dialog that was passed on.
     Relay(Relay),
-    /// An OPTIONS of ours.
+    /// An OPTIONS of ours to a vendor.
     Probe(Probe),
+    /// An OPTIONS of ours within a dialog, to this side.
+    Alive(Uuid, End),
 }
 
 /// A vendor's address that is asked whether it is there.

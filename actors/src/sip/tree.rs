@@ -226,6 +226,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         strangers_per_second: u32::try_from(per_worker(sip.unknown_source_per_s)).unwrap_or(u32::MAX),
         transactions_max: per_worker(sip.transactions_max),
         call_max: sip.call_hard_max_duration.get(),
+        dead_call_probe: sip.dead_call_probe.get(),
         dialogs_max: per_worker(sip.dialogs_max),
         queue_age_max: sip.queue_age_max.get(),
         flood_per_source: sip.flood_per_source_per_s,

@@ -16,7 +16,7 @@ mod receive;
 mod relay;
 mod reply;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -52,6 +52,8 @@ pub enum Input {
     Undelivered(Undelivered),
     /// End a call, for this reason.
     HangUp(Uuid, Reason),
+    /// Ask both sides of a call whether it is up.
+    Check(Uuid),
     /// Ask a vendor's address whether it is there.
     Probe(Probe),
 }
@@ -78,6 +80,18 @@ pub struct Parts {
     pub random: Random,
     /// What it counts.
     pub counters: Arc<Counters>,
+    /// Whether a connection is up.
+    pub is_connected: Connected,
+}
+
+/// Tells whether a stream connection is up.
+#[derive(Clone)]
+pub struct Connected(pub Arc<dyn Fn(u64) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connected")
+    }
 }
 
 /// A worker.
@@ -87,6 +101,7 @@ pub struct Worker {
     snapshot: Arc<ArcSwap<Snapshot>>,
     random: Random,
     counters: Arc<Counters>,
+    is_connected: Connected,
     keys: Keys,
     branches: Branches,
     number: u8,
@@ -105,6 +120,7 @@ pub struct Worker {
 struct Memory {
     actions: Vec<Vec<Action>>,
     steps: Vec<Vec<Step>>,
+    inputs: Vec<VecDeque<CallInput>>,
     candidates: Vec<Candidate>,
     octets: BytesMut,
     text: Vec<u8>,
@@ -129,7 +145,7 @@ impl Worker {
     /// A worker without calls.
     #[must_use]
     pub fn new(parts: Parts, now: Now) -> Self {
-        let Parts { settings, snapshot, worker, random, counters } = parts;
+        let Parts { settings, snapshot, worker, random, counters, is_connected } = parts;
         Self {
             keys: Keys::new(settings.seed),
             branches: Branches::new(settings.seed, worker, random.u64()),
@@ -144,6 +160,7 @@ impl Worker {
             snapshot,
             random,
             counters,
+            is_connected,
         }
     }
 
@@ -155,6 +172,7 @@ impl Worker {
                 Input::Message(flow, message) => self.receive(&message, flow, &mut turn),
                 Input::Undelivered(undelivered) => self.undelivered(undelivered, &mut turn),
                 Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
+                Input::Check(dialog) => self.check(dialog, &mut turn),
                 Input::Probe(probe) => self.probe(probe, &mut turn),
             }
         }

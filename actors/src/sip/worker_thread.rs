@@ -24,7 +24,7 @@ use super::flood::Flood;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
-use super::worker::{Input, Output, Parts, Worker};
+use super::worker::{Connected, Input, Output, Parts, Worker};
 
 /// Datagrams that may wait for room in a socket.
 const QUEUE: usize = 16_384;
@@ -154,6 +154,10 @@ impl<'a> Shell<'a> {
             worker: options.worker,
             random: Random::seeded(calls.random.u64()),
             counters: Arc::clone(&calls.counters),
+            is_connected: Connected(Arc::new({
+                let calls = Arc::clone(calls);
+                move |connection| calls.streams().is_some_and(|streams| streams.has(connection))
+            })),
         };
         Ok(Self {
             options,

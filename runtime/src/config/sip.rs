@@ -61,6 +61,8 @@ pub struct SipOptions {
     pub hep_id: u32,
     /// Longest call, whatever trunks say; zero is no limit.
     pub call_hard_max_duration: HumanDuration,
+    /// How often both sides of a call are asked by OPTIONS whether it is up; zero is never.
+    pub dead_call_probe: HumanDuration,
     /// DNS servers; empty takes the system's.
     pub dns_servers: Vec<SocketAddr>,
 }
@@ -116,6 +118,7 @@ impl Default for SipOptions {
             hep_collector: String::new(),
             hep_id: 1,
             call_hard_max_duration: secs(0),
+            dead_call_probe: secs(900),
             dns_servers: Vec::new(),
         }
     }

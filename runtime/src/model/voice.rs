@@ -122,7 +122,7 @@ pub struct SipVendor {
     pub failover_after_early_media: bool,
     /// Time between OPTIONS to each gateway; zero is never.
     pub probe_interval: Duration,
-    /// How its large requests go. Kept, and not followed yet: they go the way of its gateway.
+    /// How requests over UDP go that are larger than 1,300 octets (RFC 3261 18.1.1).
     pub oversize: Oversize,
     /// How called numbers are rewritten for it.
     pub callee_rules: Vec<NumberRule>,

@@ -214,6 +214,12 @@ impl Streams {
         Ok(Flow { listener, transport, peer: address, connection })
     }
 
+    /// Whether a connection can be sent to.
+    #[must_use]
+    pub fn has(&self, connection: u64) -> bool {
+        self.0.table.lock().get(connection).is_some()
+    }
+
     /// Connections now.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -12,7 +12,7 @@ use super::call::{Call, Kind, Setup, Way};
 use super::receive::Request;
 use super::{Hand, TAG_LEN, Turn, Worker, receive};
 use crate::sip::branch;
-use crate::sip::dialog::{Dialog, Side};
+use crate::sip::dialog::{Dialog, End, Seen, Side};
 use crate::sip::event::{CallEvent, Ended, Started, What};
 use crate::sip::number::{Dialled, dialled};
 use crate::sip::routing::{self, Direction, Plan, Refusal};
@@ -163,6 +163,8 @@ impl Worker {
         caller.learn_request(message, reply_to);
         let number = |trunk: &crate::sip::snapshot::Trunk| trunk.config.number;
         let trusted = plan.trunk().is_some_and(|trunk| trunk.config.trusted);
+        let mut seen = Seen::default();
+        seen.hear(End::Caller, turn.now);
         let dialog = Dialog {
             id: admitted.dialog,
             direction: plan.direction,
@@ -173,6 +175,7 @@ impl Worker {
             caller,
             confirmed: false,
             trusted,
+            seen,
             ending: None,
         };
         self.dialogs.insert(admitted.dialog, dialog);

@@ -12,7 +12,7 @@ use crate::sip::branch;
 use crate::sip::dialog::{Dialog, End, flow_to};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
-use crate::sip::transactions::{CallId, Owner};
+use crate::sip::transactions::{CallId, Now, Owner};
 
 /// Calls of one INVITE that a vendor is helped to end; it has to see to more of them itself.
 const FORKS_MAX: usize = 16;
@@ -43,28 +43,54 @@ impl Worker {
             }
             return;
         }
-        let Some(dialog) = self.dialogs.remove(&id) else { return };
-        for end in [End::Caller, End::Callee] {
-            self.bye_to(&dialog, end, turn);
-        }
-        let ended = Ended { status: StatusCode::OK, reason, by: None };
-        turn.out.events.push(CallEvent { dialog: id, at: turn.now, what: What::Ended(ended) });
+        self.end_call(id, (reason, turn.now), turn);
     }
 
-    /// A BYE to one side, as if the other had sent it.
-    fn bye_to(&mut self, dialog: &Dialog, end: End, turn: &mut Turn<'_>) {
-        let (side, other) = (dialog.side(end), dialog.side(end.other()));
-        let routes: Vec<&[u8]> = List::new(&side.routes).collect();
-        let own = Own {
-            uri: &side.target,
-            from: &other.name,
-            to: &side.name,
-            call_id: &dialog.call_id,
-            cseq: other.cseq.saturating_add(1),
-            routes: &routes,
-            flow: side.flow,
-        };
-        self.send_bye(&own, turn);
+    /// Asks both sides of a call whether it is up there, by an OPTIONS in its dialog. It has the number of the last
+    /// request: one of its own would be in the way of the next (12.2.2).
+    pub(super) fn check(&mut self, id: Uuid, turn: &mut Turn<'_>) {
+        let Some(dialog) = self.dialogs.get(&id).filter(|dialog| dialog.confirmed).cloned() else { return };
+        for end in [End::Caller, End::Callee] {
+            let cseq = dialog.side(end.other()).cseq.max(1);
+            let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
+            let own = between(&dialog, end, cseq, &routes);
+            let branch = self.branches.make(0);
+            let Some(octets) = self.own_request(&own, Method::Options, &branch) else { continue };
+            let key = self.keys.client(&branch, Method::Options);
+            self.begin_client(key, (own.flow, octets), Owner::Alive(id, end), turn);
+        }
+    }
+
+    /// A side that knows of no such call, or that says nothing, has none: what is left of the call is ended. It was up
+    /// for as long as that side was heard.
+    pub(super) fn checked(
+        &mut self,
+        id: Uuid,
+        end: End,
+        (status, received): (StatusCode, bool),
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        let gone =
+            matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
+        if received && !gone {
+            dialog.seen.hear(end, turn.now);
+            return;
+        }
+        let at = dialog.seen.last(end).unwrap_or(turn.now);
+        self.end_call(id, (Reason::DeadCall, at), turn);
+    }
+
+    /// A BYE to both sides of a call that is up; it was up until then.
+    fn end_call(&mut self, id: Uuid, (reason, at): (Reason, Now), turn: &mut Turn<'_>) {
+        let Some(dialog) = self.dialogs.remove(&id) else { return };
+        for end in [End::Caller, End::Callee] {
+            let cseq = dialog.side(end.other()).cseq.saturating_add(1);
+            let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
+            self.send_bye(&between(&dialog, end, cseq, &routes), turn);
+        }
+        let ended = Ended { status: StatusCode::OK, reason, by: None };
+        turn.out.events.push(CallEvent { dialog: id, at, what: What::Ended(ended) });
     }
 
     /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for
@@ -132,6 +158,20 @@ impl Worker {
             body: None,
         };
         self.written(|out| request.write(out).is_ok())
+    }
+}
+
+/// What goes to one side of a dialog as if the other had sent it.
+fn between<'a>(dialog: &'a Dialog, end: End, cseq: u32, routes: &'a [&'a [u8]]) -> Own<'a> {
+    let (side, other) = (dialog.side(end), dialog.side(end.other()));
+    Own {
+        uri: &side.target,
+        from: &other.name,
+        to: &side.name,
+        call_id: &dialog.call_id,
+        cseq,
+        routes,
+        flow: side.flow,
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use runtime::log::Reason;
 use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
 use sip::timer_wheel::TimerId;
-use sip::transaction::{ClientInvite, Event, Machine};
+use sip::transaction::{ClientInvite, Event, Failure, Machine};
 use sip::{HeaderId, Message, Method, StatusCode};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -54,9 +54,10 @@ pub(super) struct Setup {
     /// Responses that may yet be forwarded, and challenges beside them.
     kept: Vec<(BranchId, Message)>,
     pub(super) way: Way,
-    pub(super) ringing: bool,
     /// Whether any attempt was made.
     pub(super) tried: bool,
+    /// Whether TCP was tried for a request that is large for UDP, and was not there.
+    pub(super) tcp_failed: bool,
     /// What the caller is told when the plan has no attempt left and none was made.
     pub(super) none_left: StatusCode,
 }
@@ -81,6 +82,8 @@ pub(super) struct Attempt {
     pub(super) started: Now,
     pub(super) ringing: Option<Now>,
     pub(super) channel: Option<Channel>,
+    /// Whether it went by TCP because it was large for UDP.
+    pub(super) moved_to_tcp: bool,
     /// Whether the record of it was given.
     told: bool,
     /// To tags of 2xx that were ended at the vendor.
@@ -128,7 +131,7 @@ impl Call {
 impl Setup {
     pub(super) fn new(request: Message, source: Flow, tag: [u8; TAG_LEN], way: Way) -> Self {
         let none_left = StatusCode::SERVICE_UNAVAILABLE;
-        Self { request, source, tag, kept: Vec::new(), way, ringing: false, tried: false, none_left }
+        Self { request, source, tag, kept: Vec::new(), way, tried: false, tcp_failed: false, none_left }
     }
 }
 
@@ -142,6 +145,7 @@ impl Attempt {
             started,
             ringing: None,
             channel: None,
+            moved_to_tcp: false,
             told: false,
             ended: Vec::new(),
         }
@@ -151,19 +155,21 @@ impl Attempt {
 impl Worker {
     /// Gives an input to a call, and what comes of it, until nothing more comes.
     pub(super) fn call_input(&mut self, id: CallId, input: Input, hand: Hand<'_>, turn: &mut Turn<'_>) {
-        self.call_inputs(id, VecDeque::from([input]), hand, turn);
+        let mut inputs = self.memory.inputs.pop().unwrap_or_default();
+        inputs.push_back(input);
+        self.call_inputs(id, inputs, hand, turn);
     }
 
     /// Does a new call's first steps, and what comes of them.
     pub(super) fn begin_steps(&mut self, id: CallId, steps: Vec<Step>, turn: &mut Turn<'_>) {
-        let mut inputs = VecDeque::new();
+        let mut inputs = self.memory.inputs.pop().unwrap_or_default();
         self.steps(id, (steps, &mut inputs), Hand::default(), turn);
         self.call_inputs(id, inputs, Hand::default(), turn);
     }
 
     fn call_inputs(&mut self, id: CallId, mut inputs: VecDeque<Input>, hand: Hand<'_>, turn: &mut Turn<'_>) {
         while let Some(input) = inputs.pop_front() {
-            let Some(call) = self.calls.get_mut(id) else { return };
+            let Some(call) = self.calls.get_mut(id) else { break };
             let mut steps = self.memory.steps.pop().unwrap_or_default();
             let before = call.context.is_done();
             call.context.handle(input, &call.options, &mut steps);
@@ -171,6 +177,8 @@ impl Worker {
             self.steps(id, (steps, &mut inputs), hand, turn);
             self.settle(id, before);
         }
+        inputs.clear();
+        self.memory.inputs.push(inputs);
     }
 
     /// Does what a call's context wants, in its order.
@@ -297,13 +305,27 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let dialog = call.dialog;
         let Some(attempt) = call.attempts.get_mut(branch.index()) else { return };
-        if status != StatusCode::TRYING && received && attempt.ringing.is_none() {
+        // A refusal is no ringing.
+        let rings =
+            received && (status.is_success() || (status.is_provisional() && status != StatusCode::TRYING));
+        if rings && attempt.ringing.is_none() {
             attempt.ringing = Some(turn.now);
         }
         if !status.is_final() || attempt.told || call.kind != Kind::Initial {
             return;
         }
         attempt.told = true;
+        // Where nobody listens on TCP, the same vendor gets it by UDP (18.1.1).
+        if attempt.moved_to_tcp && matches!(input, Input::Failed { failure: Failure::Transport, .. }) {
+            attempt.channel = None;
+            if let Some(setup) = &mut call.setup
+                && let Way::Plan { next, .. } = &mut setup.way
+            {
+                *next = attempt.hop;
+                setup.tcp_failed = true;
+            }
+            return;
+        }
         // A vendor that refused has no channel any more.
         if !status.is_success() {
             attempt.channel = None;

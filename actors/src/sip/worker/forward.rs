@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use runtime::model::{Oversize, Transport};
 use sip::proxy::{self, BranchId};
 use sip::transaction::Key;
 use sip::{Edits, HeaderId, List, Message, Method, NameAddr, StatusCode, Uri, Via};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::call::{Attempt, Kind, Setup, Way};
 use super::{Hand, Turn, Worker, outgoing};
-use crate::sip::dialog::Side;
+use crate::sip::dialog::{End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
 use crate::sip::routing::Direction;
@@ -37,6 +38,9 @@ const IDENTITY: [&[u8]; 11] = [
 
 /// What a peer proves to us who it is with is nobody else's to see.
 const CREDENTIALS: [&[u8]; 2] = [b"Authorization", b"Proxy-Authorization"];
+
+/// The largest request that goes by UDP, where the next hop has TCP (18.1.1).
+const UDP_MAX: usize = 1300;
 
 /// Hops of a request that does not say (16.6 step 3), and of one that says more than there are.
 const MAX_FORWARDS: u8 = 70;
@@ -93,7 +97,7 @@ impl Worker {
             } else {
                 None
             };
-            let Some(flow) = self.flow_out(target, setup.source) else { continue };
+            let Some(mut flow) = self.flow_out(target, setup.source) else { continue };
             let options = if outbound { vendor.proxy } else { self.own_options() };
             let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
             let branch = self.branches.make(self.way(&setup.request));
@@ -105,10 +109,21 @@ impl Worker {
                 own_routes: 0,
                 trusted,
             };
-            let outgoing = outgoing::Outgoing { setup, plan, hop, dialog, leave };
-            let Some((octets, callee)) = outgoing::invite(&outgoing, &self.settings, &mut self.memory) else {
-                continue;
-            };
+            let mut outgoing = outgoing::Outgoing { setup, plan, hop, dialog, leave };
+            let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
+            let Some((mut octets, callee)) = invite else { continue };
+            let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
+            let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
+            let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
+            if let Some(tcp) = tcp {
+                outgoing.leave.listener = tcp.listener;
+                let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
+                let Some((larger, _)) = invite else { continue };
+                (flow, octets) = (tcp, larger);
+                self.counters.oversize_tcp.add(1);
+            } else if large {
+                self.counters.oversize_fragmented.add(1);
+            }
             if let Some(dialog) = self.dialogs.get_mut(&dialog) {
                 dialog.vendor = vendor.config.number;
                 dialog.trusted = trusted;
@@ -117,6 +132,7 @@ impl Worker {
             let mut attempt = Attempt::new(hop, flow, now);
             attempt.channel = channel;
             attempt.callee = callee;
+            attempt.moved_to_tcp = tcp.is_some();
             setup.tried = true;
             return Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options));
         }
@@ -135,17 +151,20 @@ impl Worker {
     /// The way to a target: by the listener that the call came on where that can send there, else by the first that
     /// can.
     pub(super) fn flow_out(&self, target: &Target, source: Flow) -> Option<Flow> {
+        self.flow_over(target.transport, target, source)
+    }
+
+    fn flow_over(&self, transport: Transport, target: &Target, source: Flow) -> Option<Flow> {
         let fits = |place: usize| {
             self.settings.listeners.get(place).is_some_and(|listener| {
-                listener.transport == target.transport
-                    && listener.address.is_ipv4() == target.address.is_ipv4()
+                listener.transport == transport && listener.address.is_ipv4() == target.address.is_ipv4()
             })
         };
         let own = usize::from(source.listener);
         let place = Some(own).filter(|own| fits(*own));
         let place = place.or_else(|| (0..self.settings.listeners.len()).find(|place| fits(*place)))?;
         let listener = u16::try_from(place).ok()?;
-        Some(Flow { listener, transport: target.transport, peer: target.address, connection: 0 })
+        Some(Flow { listener, transport, peer: target.address, connection: 0 })
     }
 
     /// A request within a dialog, as it goes to the other side.
@@ -258,8 +277,8 @@ impl Worker {
     ) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let number = call.dialog;
-        let ringing = call.setup.as_mut().is_some_and(|setup| !std::mem::replace(&mut setup.ringing, true));
-        let channel = call.attempts.get_mut(branch.index()).and_then(|attempt| attempt.channel.take());
+        let attempt = call.attempts.get_mut(branch.index()).filter(|_| status.is_success());
+        let channel = attempt.and_then(|attempt| attempt.channel.take());
         let routes = self.routes_to_callee(message);
         let Some(dialog) = self.dialogs.get_mut(&number) else { return };
         if dialog.confirmed {
@@ -270,19 +289,11 @@ impl Worker {
         dialog.callee.learn_response(message, flow);
         if status.is_success() {
             dialog.confirmed = true;
+            dialog.seen.hear(End::Callee, turn.now);
             let answered = Answered { dialog: Arc::new(dialog.clone()), channel };
             self.counters.answers.add(1);
             let what = What::Answered(Box::new(answered));
             turn.out.events.push(CallEvent { dialog: number, at: turn.now, what });
-        } else {
-            if let Some(attempt) =
-                self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index()))
-            {
-                attempt.channel = channel;
-            }
-            if ringing {
-                turn.out.events.push(CallEvent { dialog: number, at: turn.now, what: What::Ringing });
-            }
         }
     }
 
@@ -299,7 +310,7 @@ impl Worker {
     pub(super) fn refresh(
         &mut self,
         dialog: Uuid,
-        end: crate::sip::dialog::End,
+        end: End,
         (message, flow): (&Message, Flow),
         turn: &mut Turn<'_>,
     ) {

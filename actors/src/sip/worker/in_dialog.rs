@@ -13,7 +13,7 @@ use super::{Turn, Worker, admit, perform};
 use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, End, Side, flow_to};
+use crate::sip::dialog::{Dialog, End, Seen, Side, flow_to};
 use crate::sip::event::{Answered, CallEvent, Started, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
@@ -137,6 +137,7 @@ impl Worker {
             && located.own_tags
             && let Some(number) = perform::cseq(message)
         {
+            dialog.seen.hear(from, turn.now);
             let side = dialog.side_mut(from);
             side.cseq = side.cseq.max(number);
             side.source = request.flow.peer;
@@ -196,6 +197,7 @@ impl Worker {
             callee,
             confirmed: true,
             trusted: false,
+            seen: Seen::default(),
             ending: None,
         })
     }
@@ -234,7 +236,11 @@ impl Worker {
         let Located { cookie, from, own_routes, own_tags } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let (to, trusted) = (dialog.side(from.other()).clone(), dialog.trusted);
-        let flow = to.flow;
+        let mut flow = to.flow;
+        // The connection that it came by is gone: its Contact says where to make another.
+        if flow.connection != 0 && !(self.is_connected.0)(flow.connection) {
+            flow = flow_to(&to.target, Flow { connection: 0, ..flow });
+        }
         let branch = self.branches.make(self.way(request.message));
         let leave =
             Leave { source: request.flow, listener: flow.listener, branch: &branch, own_routes, trusted };

@@ -173,6 +173,9 @@ impl Worker {
                 self.call_input(call, CallInput::Response { branch, status, sdp }, hand, turn);
             }
             Some(Owner::Relay(relay)) => self.relay_response(relay, status, hand, turn),
+            Some(Owner::Alive(dialog, end)) if status.is_final() => {
+                self.checked(dialog, end, (status, true), turn);
+            }
             Some(Owner::Probe(probe)) if status.is_final() => self.probed(probe, status, true, turn),
             _ => {}
         }
@@ -184,6 +187,7 @@ impl Worker {
                 self.call_input(call, CallInput::Failed { branch, failure }, Hand::default(), turn);
             }
             Some(Owner::Relay(relay)) => self.relay_failure(relay, failure, turn),
+            Some(Owner::Alive(dialog, end)) => self.checked(dialog, end, (failure.status(), false), turn),
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),
             _ => {}
         }

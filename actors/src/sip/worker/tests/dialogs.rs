@@ -200,3 +200,43 @@ fn after_a_restart() {
     assert_eq!(node.happened(), ["started", "answered", "ended 200 answered Some(Caller)"]);
     node.settle();
 }
+
+/// Both sides are asked whether the call is up; one that does not know it, or is silent, ends it, and the other is told.
+#[test]
+fn dead_calls_are_found() {
+    let cases: [(&str, Option<u16>, bool); 4] = [
+        ("alive", Some(200), false),
+        ("unwilling", Some(405), false),
+        ("gone", Some(481), true),
+        ("silent", None, true),
+    ];
+    for (what, answer, ends) in cases {
+        let mut node = Node::new();
+        let (_, ok) = answered(&mut node, "a");
+        let dialog = node.events[0].dialog;
+        node.pass(60 * SECOND);
+        let update = Within { method: "UPDATE", cseq: 2, branch: "u" }.caller(&ok);
+        let sent = node.receive(CUSTOMER, update);
+        node.receive(VENDORS[0], response(&sent[0], 200, "x"));
+        node.happened();
+        node.pass(600 * SECOND);
+        let asked = node.handle(vec![crate::sip::worker::Input::Check(dialog)]);
+        assert_eq!(words(&asked), ["OPTIONS>192.0.2.10:5060", "OPTIONS>198.51.100.1:5060"]);
+        assert!(asked[1].text().contains("CSeq: 2 OPTIONS\r\n"), "in nobody's way: {}", asked[1].text());
+        node.receive(VENDORS[0], response(&asked[1], 200, "x"));
+        let mut sent =
+            answer.map(|code| node.receive(CUSTOMER, response(&asked[0], code, "x"))).unwrap_or_default();
+        sent.append(&mut node.pass(33 * SECOND));
+        let byes = words(&sent).iter().filter(|word| word.starts_with("BYE>198")).count();
+        assert_eq!(byes > 0, ends, "{what}: {:?}", words(&sent));
+        assert_eq!(node.worker.dialogs(), usize::from(!ends), "{what}");
+        if ends {
+            let ended = node.events.last().unwrap();
+            assert!(
+                node.now.instant.duration_since(ended.at.instant) > 600 * SECOND,
+                "{what}: billed while it was heard"
+            );
+            assert_eq!(node.happened(), ["ended 200 dead_call None"], "{what}");
+        }
+    }
+}

@@ -1,3 +1,5 @@
+use runtime::model::{Oversize, Transport};
+
 use super::*;
 
 /// The vendor's answers, in turn, and what the customer gets in the end.
@@ -108,4 +110,30 @@ fn calls_per_second() {
     assert_eq!(words(&sent), ["503>192.0.2.10:5060"]);
     node.pass(SECOND);
     assert_eq!(node.receive(CUSTOMER, invite("d", "+15551234")).len(), 2);
+}
+
+/// A large request goes by TCP where we have a listener for it and the vendor is set so, else in fragments.
+#[test]
+fn large_requests() {
+    for (oversize, listeners, expected) in [
+        (Oversize::Tcp, 2, Transport::Tcp),
+        (Oversize::Tcp, 1, Transport::Udp),
+        (Oversize::Fragment, 2, Transport::Udp),
+    ] {
+        let mut voice = crate::sip::testing::voice();
+        voice.vendors[0].oversize = oversize;
+        let mut node = Node::with_listeners(voice, listeners);
+        let large = invite("a", "+15551234")
+            .replace("Content-Type", &format!("Subject: {}\r\nContent-Type", "x".repeat(900)));
+        let sent = node.receive(CUSTOMER, large);
+        assert_eq!(sent[1].transport, expected, "{oversize:?} {listeners}");
+        let via = sent[1].message.list(HeaderId::Via).next().map(text).unwrap();
+        assert!(via.starts_with(&format!("SIP/2.0/{} ", expected.as_str().to_ascii_uppercase())), "{via}");
+        if expected == Transport::Tcp {
+            let sent = node.undelivered(&sent[1]);
+            assert_eq!(words(&sent), ["INVITE>198.51.100.1:5060"], "the same vendor");
+            assert_eq!(sent[0].transport, Transport::Udp);
+            assert!(node.snapshot().vendors[0].targets[0].health.is_up());
+        }
+    }
 }
