@@ -22,7 +22,7 @@ use crate::syntax::{offset_in, trim};
 pub use defect::{Defect, NotSip};
 
 /// Headers that a message has room for before its index allocates.
-const USUAL: usize = 64;
+const USUAL: usize = 32;
 
 /// A SIP message. A clone shares the octets.
 #[derive(Clone)]

@@ -78,6 +78,8 @@ impl<'a> NameAddr<'a> {
             return Err(SyntaxError::Octet);
         }
         let mut tagged = false;
+        // Another value could begin there for whoever reads a list.
+        let listed = memchr3(b',', b'<', b'>', self.params.as_octets()).is_some();
         for param in self.params {
             let param = param?;
             if param.is(b"tag") {
@@ -89,8 +91,7 @@ impl<'a> NameAddr<'a> {
                     return Err(SyntaxError::Parameter);
                 }
             }
-            // Another value could begin there for whoever reads a list.
-            if has_list_octet(param.name) || param.value.is_some_and(has_list_octet) {
+            if listed && (has_list_octet(param.name) || param.value.is_some_and(has_list_octet)) {
                 return Err(SyntaxError::Parameter);
             }
         }

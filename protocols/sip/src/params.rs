@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-use crate::syntax::{SyntaxError, is_one_word, quoted_len, split, trim, trim_start};
+use crate::syntax::{SyntaxError, is_one_word, is_param_mark, quoted_len, split, trim, trim_start};
 
 /// One parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,10 @@ impl<'a> Iterator for ParamIter<'a> {
         if *semicolon != b';' {
             return Some(Err(SyntaxError::Parameter));
         }
+        if let Some((param, rest)) = plain(after) {
+            self.rest = rest;
+            return Some(Ok(param));
+        }
         let len = match param_len(after) {
             Ok(len) => len,
             Err(error) => return Some(Err(error)),
@@ -96,6 +100,23 @@ impl<'a> Iterator for ParamIter<'a> {
         }
         Some(param)
     }
+}
+
+/// A parameter without white space and quotes, as nearly all are, and what follows it; `None` says nothing of it.
+fn plain(octets: &[u8]) -> Option<(Param<'_>, &[u8])> {
+    let is_mark = |octet: &u8| is_param_mark(*octet);
+    let name_end = octets.iter().position(is_mark).unwrap_or(octets.len());
+    let (name, rest) = octets.split_at_checked(name_end).filter(|(name, _)| !name.is_empty())?;
+    let (value, rest) = match rest {
+        [] | [b';', ..] => (None, rest),
+        [b'=', rest @ ..] => {
+            let ends = |octet: &u8| is_param_mark(*octet) && *octet != b'=';
+            let (value, rest) = rest.split_at_checked(rest.iter().position(ends).unwrap_or(rest.len()))?;
+            (Some(value), rest)
+        }
+        _ => return None,
+    };
+    matches!(rest, [] | [b';', ..]).then_some((Param { name, value }, rest))
 }
 
 /// Octets up to the semicolon that ends the first parameter, or all of them.
@@ -133,7 +154,22 @@ fn param_of(octets: &[u8]) -> Result<Param<'_>, SyntaxError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// What is read at a glance is read the same by the grammar.
+        #[test]
+        fn plain_parameters(text in "[a-z=;\" \\t%\u{1}\u{7F}]{0,12}") {
+            let octets = text.as_bytes();
+            if let Some((param, rest)) = plain(octets) {
+                let len = param_len(octets).unwrap();
+                prop_assert_eq!(param_of(&octets[..len]), Ok(param));
+                prop_assert_eq!(&octets[len..], rest);
+            }
+        }
+    }
 
     type Parsed<'a> = Vec<Result<(&'a str, Option<&'a str>), SyntaxError>>;
 

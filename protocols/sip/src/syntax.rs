@@ -41,6 +41,7 @@ pub enum SyntaxError {
 const TOKEN: u8 = 1;
 const LWS: u8 = 2;
 const HOST: u8 = 4;
+const MARK: u8 = 8;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -62,6 +63,9 @@ const fn classes() -> [u8; 256] {
         if matches!(octet, b' ' | b'\t' | b'\r' | b'\n') {
             class |= LWS;
         }
+        if octet <= b' ' || matches!(octet, 0x7F | b'"' | b';' | b'=') {
+            class |= MARK;
+        }
         #[expect(clippy::indexing_slicing, reason = "an octet is below 256; evaluated by the compiler")]
         {
             table[octet as usize] = class;
@@ -73,6 +77,7 @@ const fn classes() -> [u8; 256] {
     }
 }
 
+#[inline]
 fn has(octet: u8, class: u8) -> bool {
     CLASSES.get(usize::from(octet)).is_some_and(|of| of & class != 0)
 }
@@ -118,6 +123,12 @@ pub(crate) fn has_white_space(octets: &[u8]) -> bool {
 /// Whether some octet is one that no header value of ours has.
 pub(crate) fn has_control(octets: &[u8]) -> bool {
     octets.iter().fold(false, |found, &octet| found | is_control(octet))
+}
+
+/// Whether `octet` means something in a run of parameters: an end, an equals sign, a quote; or may stand in no word.
+#[inline]
+pub(crate) fn is_param_mark(octet: u8) -> bool {
+    has(octet, MARK)
 }
 
 /// Without white space and folds before.

@@ -46,6 +46,8 @@ pub struct Via<'a> {
     pub received: Option<Param<'a>>,
     /// The `rport` parameter, with or without value.
     pub rport: Option<Param<'a>>,
+    maddr: Option<&'a [u8]>,
+    ttl: Option<&'a [u8]>,
 }
 
 impl<'a> Via<'a> {
@@ -63,13 +65,27 @@ impl<'a> Via<'a> {
         let (sent_by, params) = split(rest, memchr(b';', rest).unwrap_or(rest.len()));
         let (host, port) = Host::parse_with_port(trim(sent_by))?;
         let params = Params::new(params);
-        let [branch, received, rport, ..] = known_params(params)?;
-        let branch = branch.and_then(|branch| branch.value);
+        let [branch, received, rport, maddr, ttl] = known_params(params)?;
+        let [branch, maddr, ttl] = [branch, maddr, ttl].map(|param| param.and_then(|param| param.value));
         // An old element may leave it empty; what hides in it otherwise is not for us to guess.
         if branch.is_some_and(|branch| !branch.is_empty() && !is_token(branch)) {
             return Err(SyntaxError::Parameter);
         }
-        Ok(Self { octets, protocol, version, transport, host, port, params, branch, received, rport })
+        let read = Self {
+            octets,
+            protocol,
+            version,
+            transport,
+            host,
+            port,
+            params,
+            branch,
+            received,
+            rport,
+            maddr,
+            ttl,
+        };
+        Ok(read)
     }
 
     /// The branch, where it is unique as RFC 3261 asks: the magic cookie with something behind it.
@@ -91,14 +107,12 @@ impl<'a> Via<'a> {
 
     /// The `maddr` parameter.
     pub fn maddr(&self) -> Option<Host<'a>> {
-        let value = self.params.get(b"maddr").and_then(|param| param.value)?;
-        Host::parse_bare(value).ok()
+        Host::parse_bare(self.maddr?).ok()
     }
 
     /// The `ttl` parameter.
     pub fn ttl(&self) -> Option<u8> {
-        let value = self.params.get(b"ttl").and_then(|param| param.value)?;
-        number(value).ok().and_then(|ttl| u8::try_from(ttl).ok())
+        number(self.ttl?).ok().and_then(|ttl| u8::try_from(ttl).ok())
     }
 
     /// Writes the value with `received` and `rport` as a server adds them for a request from `source`:

@@ -26,6 +26,9 @@ impl<'a> Host<'a> {
         if let [b'[', inner @ .., b']'] = octets {
             return v6(inner).map(Self::V6);
         }
+        if let Some(address) = v4(octets) {
+            return Ok(Self::V4(address));
+        }
         if !is_host_name(octets) {
             return Err(SyntaxError::Host);
         }
@@ -33,8 +36,7 @@ impl<'a> Host<'a> {
         let digits = |octet: Option<&u8>| octet.is_some_and(u8::is_ascii_digit);
         let last = octets.rsplit(|&octet| octet == b'.').next().unwrap_or_default();
         if digits(octets.first()) && !last.is_empty() && last.iter().all(u8::is_ascii_digit) {
-            let text = std::str::from_utf8(octets).map_err(|_| SyntaxError::Host)?;
-            return text.parse().map(Self::V4).map_err(|_| SyntaxError::Host);
+            return Err(SyntaxError::Host);
         }
         Ok(Self::Name(octets))
     }
@@ -84,16 +86,40 @@ impl<'a> Host<'a> {
     }
 }
 
+/// Reads an IPv4 address as the standard library does: four numbers of one to three digits below 256, without leading
+/// zeros.
+fn v4(octets: &[u8]) -> Option<Ipv4Addr> {
+    let (mut address, mut place) = ([0_u8; 4], 0);
+    let (mut value, mut digits) = (0_u16, 0_u8);
+    for &octet in octets {
+        let digit = octet.wrapping_sub(b'0');
+        if digit < 10 && digits < 3 && (digits == 0 || value > 0) {
+            value = value * 10 + u16::from(digit);
+            digits += 1;
+        } else if octet == b'.' && digits > 0 && place < 3 {
+            *address.get_mut(place)? = u8::try_from(value).ok()?;
+            (place, value, digits) = (place + 1, 0, 0);
+        } else {
+            return None;
+        }
+    }
+    if place != 3 || digits == 0 {
+        return None;
+    }
+    *address.last_mut()? = u8::try_from(value).ok()?;
+    Some(address.into())
+}
+
 /// Reads an IPv6 address. Three colons before an IPv4 address at its end mean two: the grammar of RFC 3261 makes
 /// them, and they must be tolerated (RFC 5118, 4.10).
 fn v6(octets: &[u8]) -> Result<Ipv6Addr, SyntaxError> {
     let Some(at) = octets.windows(3).position(|three| three == b":::") else { return v6_address(octets) };
     let (before, after) = split(octets, at);
-    let v4 = after.get(3..).unwrap_or_default();
-    let is_v4 = std::str::from_utf8(v4).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok());
+    let end = after.get(3..).unwrap_or_default();
+    let is_v4 = v4(end).is_some();
     let mut address = [0; V6_MAX];
     let whole = address.get_mut(..octets.len() - 1).filter(|_| is_v4).ok_or(SyntaxError::Host)?;
-    for (to, from) in whole.iter_mut().zip(before.iter().chain(b"::").chain(v4)) {
+    for (to, from) in whole.iter_mut().zip(before.iter().chain(b"::").chain(end)) {
         *to = *from;
     }
     v6_address(whole)
@@ -102,4 +128,32 @@ fn v6(octets: &[u8]) -> Result<Ipv6Addr, SyntaxError> {
 fn v6_address(octets: &[u8]) -> Result<Ipv6Addr, SyntaxError> {
     let text = std::str::from_utf8(octets).map_err(|_| SyntaxError::Host)?;
     text.parse().map_err(|_| SyntaxError::Host)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn addresses_and_their_neighbours() {
+        for text in ["0.0.0.0", "1.2.3.4", "255.255.255.255", "10.0.0.10"] {
+            assert_eq!(v4(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        let neighbours =
+            ["", "1", "1.2.3", "1.2.3.", ".1.2.3", "1..2.3", "1.2.3.4.", "1.2.3.4.5", "1.2.3.256"];
+        for text in
+            neighbours.into_iter().chain(["01.2.3.4", "1.2.3.00", "1.2.3.0004", "1.2.3.4a", " 1.2.3.4"])
+        {
+            assert_eq!(v4(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_those_of_the_standard_library(text in "[0-9]{1,4}(\\.[0-9]{1,4}){2,4}|[0-9.]{0,16}") {
+            prop_assert_eq!(v4(text.as_bytes()), text.parse::<Ipv4Addr>().ok());
+        }
+    }
 }
