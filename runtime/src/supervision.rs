@@ -209,7 +209,15 @@ impl SupervisorHandle {
     /// [`Error::NameTaken`], [`Error::Start`], [`Error::NotRunning`].
     pub async fn add(&self, child: ChildSpec) -> Result<(), Error> {
         let child = Box::new(child);
-        self.ask(|reply| Message::Add { child, reply }).await?
+        self.ask(|reply| Message::Add { child, reply: Some(reply) }).await?
+    }
+
+    /// [`add`](Self::add) without waiting for it: a child that is refused is logged.
+    ///
+    /// # Errors
+    /// [`Error::NotRunning`].
+    pub fn add_unwatched(&self, child: ChildSpec) -> Result<(), Error> {
+        self.send(Message::Add { child: Box::new(child), reply: None })
     }
 
     /// Stops a child for good; returns when it is gone and its name free.
@@ -261,12 +269,16 @@ impl SupervisorHandle {
     }
 
     async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.send(message(reply))?;
+        answer.await.map_err(|_| Error::NotRunning(self.name.clone()))
+    }
+
+    /// The mailbox has no bound; it is filled at the rate at which sessions and calls come, which is bounded.
+    fn send(&self, message: Message) -> Result<(), Error> {
         let not_running = || Error::NotRunning(self.name.clone());
         let cell = self.registry.actor(&self.name).ok_or_else(not_running)?;
-        let (reply, answer) = oneshot::channel();
-        // Asked at the rate at which sessions come and go, each asker waiting for its answer.
-        ActorRef::<Message>::from(cell).send_message(message(reply)).map_err(|_| not_running())?;
-        answer.await.map_err(|_| not_running())
+        ActorRef::<Message>::from(cell).send_message(message).map_err(|_| not_running())
     }
 }
 

@@ -21,6 +21,7 @@ use super::branch;
 use super::call_metrics::CallMetrics;
 use super::counters::Counters;
 use super::dialog::Dialog;
+use super::dialog_actor;
 use super::event::{CallEvent, What};
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_call::LiveCall;
@@ -60,8 +61,8 @@ pub struct Calls {
     /// Messages that found a worker's ring full.
     pub ring_full: AtomicU64,
     workers: Vec<Lane>,
-    births: mpsc::UnboundedSender<Birth>,
-    unborn: tokio::sync::Mutex<mpsc::UnboundedReceiver<Birth>>,
+    births: mpsc::UnboundedSender<Vec<Birth>>,
+    unborn: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Birth>>>,
     hasher: RandomState,
     streams: OnceLock<Streams>,
     mirror: OnceLock<Mirror>,
@@ -76,6 +77,8 @@ struct Lane {
     up: Mutex<HashMap<Uuid, Arc<Dialog>>>,
     /// What must not be lost, and found no room in the ring.
     control: Mutex<Vec<Input>>,
+    /// What the dialogs are to be told soon. It is here for a worker that panics.
+    untold: Mutex<Vec<CallEvent>>,
 }
 
 /// What a dialog's actor is told.
@@ -132,6 +135,7 @@ impl Calls {
                 dialogs: Mutex::default(),
                 up: Mutex::default(),
                 control: Mutex::default(),
+                untold: Mutex::default(),
             }
         };
         Arc::new(Self {
@@ -296,21 +300,34 @@ impl Calls {
         worker.inspect(|worker| self.command(*worker, Input::HangUp(dialog, reason))).is_some()
     }
 
-    /// Gives a worker's events to the dialogs that they are of; a call that begins gets its actor.
-    pub fn tell(&self, worker: usize, events: &mut Vec<CallEvent>) {
+    /// Keeps what a worker saw until [`tell`](Self::tell); returns how much there is.
+    pub fn note(&self, worker: usize, events: &mut Vec<CallEvent>) -> usize {
+        let Some(lane) = self.workers.get(worker) else { return 0 };
+        let mut untold = lane.untold.lock();
+        untold.append(events);
+        untold.len()
+    }
+
+    /// Gives what was noted to the dialogs that it is of; calls that begin get their actors.
+    pub fn tell(&self, worker: usize) {
         let Some(lane) = self.workers.get(worker) else { return };
-        let mut events = events.drain(..).peekable();
+        let mut untold = lane.untold.lock();
+        let mut events = untold.drain(..).peekable();
+        let mut births = Vec::new();
         while let Some(first) = events.next() {
             let id = first.dialog;
             let mut of_one = vec![first];
             while let Some(next) = events.next_if(|next| next.dialog == id) {
                 of_one.push(next);
             }
-            self.tell_one(lane, worker, id, of_one);
+            births.extend(self.tell_one(lane, worker, id, of_one));
+        }
+        if !births.is_empty() {
+            self.give_birth(births);
         }
     }
 
-    fn tell_one(&self, lane: &Lane, worker: usize, id: Uuid, mut events: Vec<CallEvent>) {
+    fn tell_one(&self, lane: &Lane, worker: usize, id: Uuid, mut events: Vec<CallEvent>) -> Option<Birth> {
         for event in &events {
             match &event.what {
                 What::Answered(answered) => {
@@ -329,23 +346,23 @@ impl Calls {
         if let Some(dialog) = dialogs.get(&id) {
             // A dialog that is gone has written its record.
             let _ = dialog.send(ToDialog::Events(events));
-            return;
+            return None;
         }
-        let Some(CallEvent { what: What::Started(_), .. }) = events.first() else { return };
+        let CallEvent { what: What::Started(_), .. } = events.first()? else { return None };
         let first = events.remove(0);
-        let What::Started(started) = first.what else { return };
-        let Some(call) =
-            LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started)
-        else {
-            return;
-        };
+        let What::Started(started) = first.what else { return None };
+        let call = LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started)?;
+        if matches!(events.last(), Some(CallEvent { what: What::Ended(_), .. })) {
+            drop(dialogs);
+            dialog_actor::at_once(self, call, events);
+            return None;
+        }
         let (sender, receiver) = mpsc::unbounded_channel();
         if !events.is_empty() {
             let _ = sender.send(ToDialog::Events(events));
         }
         dialogs.insert(id, sender);
-        drop(dialogs);
-        self.give_birth(Birth { call, worker, receiver });
+        Some(Birth { call, worker, receiver })
     }
 
     /// A call of an earlier process goes on. Before the workers begin: what they find here they serve.
@@ -355,16 +372,16 @@ impl Calls {
         let (sender, receiver) = mpsc::unbounded_channel();
         lane.dialogs.lock().insert(call.id(), sender);
         lane.up.lock().insert(call.id(), dialog);
-        self.give_birth(Birth { call, worker, receiver });
+        self.give_birth(vec![Birth { call, worker, receiver }]);
     }
 
-    fn give_birth(&self, birth: Birth) {
+    fn give_birth(&self, births: Vec<Birth>) {
         // The receiver is in this struct.
-        let _ = self.births.send(birth);
+        let _ = self.births.send(births);
     }
 
-    /// The next dialog whose actor is to be started.
-    pub async fn next_birth(&self) -> Option<Birth> {
+    /// The next dialogs whose actors are to be started.
+    pub async fn next_births(&self) -> Option<Vec<Birth>> {
         self.unborn.lock().await.recv().await
     }
 
@@ -381,6 +398,7 @@ impl Calls {
     /// over with the worker that held their transactions, and are told so.
     pub fn worker_begins(&self, worker: usize) -> Vec<Arc<Dialog>> {
         let Some(lane) = self.workers.get(worker) else { return Vec::new() };
+        self.tell(worker);
         let up = lane.up.lock();
         for (id, dialog) in &*lane.dialogs.lock() {
             if !up.contains_key(id) {

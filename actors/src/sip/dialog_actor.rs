@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use runtime::log::Reason;
+use runtime::log::{Attempt, Cdr, Reason};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::sync::{Mutex, mpsc};
@@ -63,17 +63,16 @@ async fn run(
             // What has happened is written down before anything else, the end of the node included.
             biased;
             told = receiver.recv() => told,
-            () = at(deadline) => {
-                calls.hang_up(call.id(), Reason::MaxDuration);
-                // It has that much time to be heard of; then it is asked again.
-                kept.call.postpone(PATIENCE);
-                continue;
-            }
-            () = at(check) => {
-                if kept.call.is_up() {
-                    calls.check(worker, kept.call.id());
+            () = at([deadline, check].into_iter().flatten().min()) => {
+                let now = Instant::now();
+                if deadline.is_some_and(|deadline| deadline <= now) {
+                    calls.hang_up(call.id(), Reason::MaxDuration);
+                    // It has that much time to be heard of; then it is asked again.
+                    call.postpone(PATIENCE);
+                } else if call.is_up() {
+                    calls.check(worker, call.id());
                 }
-                check = after(every);
+                check = check.filter(|check| *check > now).or_else(|| after(every));
                 continue;
             }
             () = seat.shutdown.requested() => return Ok(()),
@@ -97,20 +96,37 @@ async fn run(
     }
 }
 
+/// Writes the record of a call that was over before it had an actor: one that was refused.
+pub fn at_once(calls: &Calls, mut call: LiveCall, events: Vec<CallEvent>) {
+    calls.metrics.on_begun(&call, &calls.snapshot.load());
+    for event in events {
+        let (effect, _) = take_in(calls, &mut call, event);
+        if let Some(Effect::Cdr(cdr, attempts)) = effect {
+            write(calls, *cdr, attempts);
+        }
+    }
+}
+
 /// Takes in what the worker saw, for the record, for metrics and for those who look.
 fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent, face: &Face) -> Option<Effect> {
+    let (effect, seen) = take_in(calls, call, event);
+    if seen {
+        face.follow(call);
+    }
+    effect
+}
+
+/// The same for the record and for metrics; whether those who look see a change.
+fn take_in(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect>, bool) {
     let snapshot = calls.snapshot.load();
     calls.metrics.on_event(call, &event, &snapshot);
     let seen = matches!(event.what, What::Attempted(_) | What::Answered(_));
     let before = call.pdd();
     let effect = call.apply(event);
-    if seen {
-        face.follow(call);
-    }
     if let (None, Some(pdd)) = (before, call.pdd()) {
         calls.metrics.on_pdd(call, pdd, &snapshot);
     }
-    effect
+    (effect, seen)
 }
 
 /// Time between two demands to end a call that has lasted long enough.
@@ -138,12 +154,16 @@ fn perform(calls: &Calls, worker: usize, id: Uuid, effect: Option<Effect>) -> bo
             false
         }
         Some(Effect::Cdr(cdr, attempts)) => {
-            calls.metrics.on_ended(&cdr, &calls.snapshot.load());
-            calls.log.put_cdr(*cdr, attempts);
+            write(calls, *cdr, attempts);
             calls.forget(worker, id);
             true
         }
     }
+}
+
+fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
+    calls.metrics.on_ended(&cdr, &calls.snapshot.load());
+    calls.log.put_cdr(cdr, attempts);
 }
 
 fn after(time: std::time::Duration) -> Option<Instant> {

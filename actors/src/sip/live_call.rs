@@ -236,7 +236,7 @@ impl LiveCall {
         if let Some(ringing) = attempted.ringing {
             let pdd = micros(ringing.instant.saturating_duration_since(self.started));
             self.kept.pdd_us.get_or_insert(pdd);
-            self.kept.ringing_at.get_or_insert(ringing.wall.micros());
+            self.kept.ringing_at.get_or_insert_with(|| ringing.wall.micros());
         }
         let Some(vendor) = attempted.vendor_id else { return };
         let pdd = attempted

@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::call_metrics::CallMetrics;
-use super::calls::{self, Calls};
+use super::calls::{self, Birth, Calls};
 use super::configuration::{self, Source};
 use super::cookie::{Keys, Secret};
 use super::live_call::LiveCall;
@@ -169,7 +169,7 @@ impl Started {
 
 fn workers(options: &SipOptions) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let workers = if options.workers == 0 { cores() } else { options.workers.into() };
+    let workers = if options.workers == 0 { cores().div_ceil(2) } else { options.workers.into() };
     workers.min(usize::from(u8::MAX))
 }
 
@@ -341,20 +341,26 @@ fn births(calls: Arc<Calls>, dialogs: ShardedSupervisor) -> ChildSpec {
         async move {
             let _registration = seat.register(Arc::new(Observation::default));
             loop {
-                let birth = tokio::select! {
-                    birth = calls.next_birth() => birth,
+                let births = tokio::select! {
+                    births = calls.next_births() => births,
                     () = seat.shutdown.requested() => None,
                 };
-                let Some(birth) = birth else { return Ok::<(), BoxError>(()) };
-                let (id, worker) = (birth.call.id(), birth.worker);
-                if let Err(error) = dialogs.add(dialog_actor::child_spec(Arc::clone(&calls), birth)).await {
-                    tracing::error!(dialog = %id, %error, "a call has no actor and will have no record");
-                    calls.forget(worker, id);
+                let Some(births) = births else { return Ok::<(), BoxError>(()) };
+                for birth in births {
+                    give_birth(&calls, &dialogs, birth);
                 }
             }
         }
     });
     ChildSpec::new(ActorName::new("dialog_births", "main"), Restart::Permanent, start)
+}
+
+fn give_birth(calls: &Arc<Calls>, dialogs: &ShardedSupervisor, birth: Birth) {
+    let (id, worker) = (birth.call.id(), birth.worker);
+    if let Err(error) = dialogs.add_unwatched(dialog_actor::child_spec(Arc::clone(calls), birth)) {
+        tracing::error!(dialog = %id, %error, "a call has no actor and will have no record");
+        calls.forget(worker, id);
+    }
 }
 
 /// Calls of the last run, whose records are in the log, go on.

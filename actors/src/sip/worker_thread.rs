@@ -9,6 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use futures_util::future::select_all;
 use runtime::model::Transport;
@@ -28,6 +29,11 @@ use super::worker::{Connected, Input, Output, Parts, Worker};
 
 /// Datagrams that may wait for room in a socket.
 const QUEUE: usize = 16_384;
+
+/// What dialogs are told of may wait so long: the waking of an actor costs more than all that it does with one event.
+const TELL_WITHIN: Duration = Duration::from_millis(2);
+/// Events that wait for that.
+const TELL_MAX: usize = 256;
 
 /// What networks say of addresses that cannot be reached, in one turn: anybody can say it, and each costs a search.
 const UNREACHABLE_MAX: usize = 4;
@@ -77,6 +83,8 @@ struct Shell<'a> {
     flood: Flood,
     /// Since when more came in every turn than one turn takes.
     behind_since: Option<std::time::Instant>,
+    /// When the dialogs are told what happened.
+    tell_at: Option<std::time::Instant>,
 }
 
 async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
@@ -93,7 +101,10 @@ async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
     loop {
         tokio::select! {
             biased;
-            () = seat.shutdown.requested() => return Ok(()),
+            () = seat.shutdown.requested() => {
+                calls.tell(place);
+                return Ok(());
+            }
             more = wait(&shell, &mut ring) => shell.inputs.extend(more.into_iter().flatten()),
         }
         // What is in the ring now, and not what comes meanwhile.
@@ -113,7 +124,8 @@ async fn wait(shell: &Shell<'_>, ring: &mut mpsc::Receiver<Vec<Input>>) -> Optio
     if !shell.inputs.is_empty() {
         return None;
     }
-    let deadline = shell.worker.next_deadline().map(Instant::from_std);
+    let deadline = [shell.worker.next_deadline(), shell.tell_at].into_iter().flatten().min();
+    let deadline = deadline.map(Instant::from_std);
     let timer = async {
         match deadline {
             Some(deadline) => sleep_until(deadline).await,
@@ -170,6 +182,7 @@ impl<'a> Shell<'a> {
             others: (0..calls.workers()).map(|_| Vec::new()).collect(),
             flood: Flood::new(calls.settings.flood_per_source, calls.now().instant),
             behind_since: None,
+            tell_at: None,
         })
     }
 
@@ -185,8 +198,22 @@ impl<'a> Shell<'a> {
         self.worker.take_calls(!late && calls.is_taking_calls());
         self.worker.handle(&mut self.inputs, now, &mut self.out);
         self.send()?;
-        calls.tell(usize::from(self.options.worker), &mut self.out.events);
+        self.tell(now.instant);
         Ok(())
+    }
+
+    /// Tells the dialogs what happened, some of it at one time.
+    fn tell(&mut self, now: std::time::Instant) {
+        let (calls, place) = (&self.options.calls, usize::from(self.options.worker));
+        if !self.out.events.is_empty() {
+            let noted = calls.note(place, &mut self.out.events);
+            let at = self.tell_at.unwrap_or(now + TELL_WITHIN);
+            self.tell_at = Some(if noted < TELL_MAX { at } else { now });
+        }
+        if self.tell_at.is_some_and(|at| at <= now) {
+            self.tell_at = None;
+            calls.tell(place);
+        }
     }
 
     fn receive(&mut self) -> Result<(), BoxError> {
@@ -194,7 +221,7 @@ impl<'a> Shell<'a> {
         let now = calls.now().instant;
         let mut behind = false;
         for (listener, socket) in &mut self.sockets {
-            behind |= socket.recv_batch(&mut self.datagrams)? == BATCH;
+            behind |= socket.recv_batch(&mut self.datagrams)?;
             socket.errors(&mut self.undelivered);
             for datagram in self.datagrams.drain(..) {
                 if !self.flood.admits(datagram.peer.ip(), now) {

@@ -84,8 +84,8 @@ pub(super) struct Child {
 }
 
 pub(super) enum Message {
-    /// From a handle.
-    Add { child: Box<ChildSpec>, reply: oneshot::Sender<Result<(), Error>> },
+    /// From a handle; without a reply nobody waits.
+    Add { child: Box<ChildSpec>, reply: Option<oneshot::Sender<Result<(), Error>>> },
     /// From a handle.
     Remove { child: Box<ActorName>, reply: oneshot::Sender<Result<(), Error>> },
     /// From a handle.
@@ -340,14 +340,19 @@ async fn start_initial(state: &mut State) -> Result<(), Error> {
 async fn on_add(
     state: &mut State,
     spec: ChildSpec,
-    reply: oneshot::Sender<Result<(), Error>>,
+    reply: Option<oneshot::Sender<Result<(), Error>>>,
 ) -> Result<(), Error> {
+    let tell = |answer: Result<(), Error>| match (reply, answer) {
+        // The asker may have gone; nothing else to tell.
+        (Some(reply), answer) => drop(reply.send(answer)),
+        (None, Err(error)) => tracing::error!(%error, "a child was not started"),
+        (None, Ok(())) => {}
+    };
     let (name, temporary) = (spec.name.clone(), spec.restart == Restart::Temporary);
     let seq = match state.keep(spec, true) {
         Ok(seq) => seq,
         Err(error) => {
-            // The asker may have gone; nothing else to tell.
-            let _ = reply.send(Err(error));
+            tell(Err(error));
             return Ok(());
         }
     };
@@ -360,7 +365,7 @@ async fn on_add(
             if temporary { Err(Error::Start { name, exit }) } else { Ok(()) }
         }
     };
-    let _ = reply.send(answer);
+    tell(answer);
     outcome
 }
 

@@ -47,6 +47,14 @@ impl ShardedSupervisor {
         self.shard(&child.name)?.add(child).await
     }
 
+    /// Starts a child in its shard and does not wait; see [`SupervisorHandle::add_unwatched`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_unwatched(&self, child: ChildSpec) -> Result<(), Error> {
+        self.shard(&child.name)?.add_unwatched(child)
+    }
+
     /// Stops a child for good; see [`SupervisorHandle::remove`].
     ///
     /// # Errors

@@ -154,15 +154,21 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Takes up to [`BATCH`] datagrams; returns how many were appended, 0 when none waits.
+    /// Takes up to [`BATCH`] datagrams, which it appends; tells whether more may wait.
     ///
     /// # Errors
     /// The socket is of no use any more.
-    pub fn recv_batch(&mut self, into: &mut Vec<Datagram>) -> io::Result<usize> {
+    pub fn recv_batch(&mut self, into: &mut Vec<Datagram>) -> io::Result<bool> {
         let Self { socket, receiver, .. } = self;
-        match attempt(socket, Interest::READABLE, || receiver.receive(socket.as_raw_fd(), into)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            received => received,
+        let outcome = attempt(socket, Interest::READABLE, || {
+            let more = receiver.receive(socket.as_raw_fd(), into)?;
+            // All that there was: the runtime is to wait for the next.
+            if more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        });
+        match outcome {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -195,17 +201,28 @@ impl UdpSocket {
         Ok(())
     }
 
-    /// Takes what the network said of datagrams that were sent: ports, hosts and networks that cannot be
-    /// reached. Only where they were sent to is known.
+    /// Takes what the network said of datagrams that were sent, when the runtime knows of something: ports, hosts
+    /// and networks that cannot be reached. Only where they were sent to is known.
     pub fn errors(&mut self, undelivered: &mut Vec<Undelivered>) {
-        let before = undelivered.len();
         // It ends with "would block": all was taken, and the runtime is to wait for the next.
-        let _ =
-            attempt(&self.socket, Interest::ERROR, || errors::drain(self.socket.as_raw_fd(), undelivered));
-        let told = undelivered.len() - before;
-        self.metrics.undelivered.with_label_values(&["icmp"]).inc_by(told as u64);
+        let before = undelivered.len();
+        let _ = self.socket.try_io(Interest::ERROR, || errors::drain(self.socket.as_raw_fd(), undelivered));
+        self.count_errors(undelivered.len() - before);
     }
 
+    /// The same, whether or not the runtime knows of something.
+    fn take_errors(&self, undelivered: &mut Vec<Undelivered>) {
+        let before = undelivered.len();
+        let _ =
+            attempt(&self.socket, Interest::ERROR, || errors::drain(self.socket.as_raw_fd(), undelivered));
+        self.count_errors(undelivered.len() - before);
+    }
+
+    fn count_errors(&self, told: usize) {
+        if told > 0 {
+            self.metrics.undelivered.with_label_values(&["icmp"]).inc_by(told as u64);
+        }
+    }
     /// A send reports what the network said of an earlier datagram as if it were of this one. Once that is
     /// taken, the datagram is tried again, and an error is its own.
     fn on_send_error(&mut self, error: &io::Error, undelivered: &mut Vec<Undelivered>) -> io::Result<()> {
@@ -213,7 +230,7 @@ impl UdpSocket {
             return Err(io::Error::new(error.kind(), error.to_string()));
         }
         if self.sending.is_first_try() {
-            self.errors(undelivered);
+            self.take_errors(undelivered);
             return Ok(());
         }
         let refused = self.sending.give_up();

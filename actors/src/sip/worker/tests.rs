@@ -5,6 +5,7 @@ use sip::HeaderId;
 use crate::sip::testing::{CUSTOMER, Node, STRANGER, Sent, VENDORS, Within, invite, response, text, words};
 
 mod cancel;
+mod cost;
 mod dialogs;
 mod failover;
 mod numbers;

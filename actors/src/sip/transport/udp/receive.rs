@@ -36,12 +36,12 @@ impl Receiver {
         }
     }
 
-    /// Appends what waits, a batch at most. Errors that belong to datagrams sent earlier are passed over: they
-    /// stand in the error queue too.
-    pub(super) fn receive(&mut self, socket: RawFd, into: &mut Vec<Datagram>) -> io::Result<usize> {
+    /// Appends what waits, a batch at most; tells whether more may wait. Errors that belong to datagrams sent earlier
+    /// are passed over: they stand in the error queue too.
+    pub(super) fn receive(&mut self, socket: RawFd, into: &mut Vec<Datagram>) -> io::Result<bool> {
         for _ in 0..ERRORS_MAX {
             match self.receive_once(socket, into) {
-                Ok(received) => return Ok(received),
+                Ok(received) => return Ok(received == BATCH),
                 Err(Errno::EAGAIN) => return Err(io::ErrorKind::WouldBlock.into()),
                 Err(error @ (Errno::EBADF | Errno::ENOTSOCK | Errno::EFAULT | Errno::EINVAL)) => {
                     return Err(error.into());
@@ -49,18 +49,20 @@ impl Receiver {
                 Err(_) => {}
             }
         }
-        Ok(0)
+        Ok(true)
     }
 
+    /// Returns how many were taken off the socket, those among them that are no datagrams of ours too.
     fn receive_once(&mut self, socket: RawFd, into: &mut Vec<Datagram>) -> Result<usize, Errno> {
         let Self { headers, slots, bound } = self;
         let mut free = slots.chunks_exact_mut(SLOT);
         let mut slices: [[IoSliceMut<'_>; 1]; BATCH] =
             array::from_fn(|_| [IoSliceMut::new(free.next().unwrap_or_default())]);
         let received = recvmmsg(socket, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        let before = into.len();
+        let mut taken = 0;
+        let received = received.inspect(|_| taken += 1);
         into.extend(received.filter_map(|message| read(&message, *bound)));
-        Ok(into.len() - before)
+        Ok(taken)
     }
 }
 
