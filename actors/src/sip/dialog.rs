@@ -15,6 +15,9 @@ use super::routing::Direction;
 use super::settings::default_port;
 use super::transactions::Now;
 
+/// Forks of one vendor that are told apart beside the first; requests of and to others are refused.
+pub const FORKS_MAX: usize = 8;
+
 /// One dialog.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Dialog {
@@ -30,8 +33,12 @@ pub struct Dialog {
     pub call_id: Box<[u8]>,
     /// Who called.
     pub caller: Side,
-    /// Who was called; of an early dialog the last that answered.
+    /// Who was called; of an early dialog the first that was heard.
     pub callee: Side,
+    /// Others of the same vendor that were heard as well, at most [`FORKS_MAX`]: while the call is early, and, of one
+    /// that is up, those that answered too.
+    #[serde(skip)]
+    pub forks: Vec<Side>,
     /// Whether both sides are trusted with identities.
     pub trusted: bool,
     /// Whether a 2xx came.
@@ -121,6 +128,56 @@ impl Dialog {
             End::Caller => &mut self.caller,
             End::Callee => &mut self.callee,
         }
+    }
+
+    /// Who stands at one end of the dialog with this callee's tag; `None` when there is no such fork.
+    pub fn party(&self, end: End, callee_tag: &[u8]) -> Option<&Side> {
+        match end {
+            End::Caller => Some(&self.caller),
+            End::Callee => {
+                std::iter::once(&self.callee).chain(&self.forks).find(|side| side.tag() == callee_tag)
+            }
+        }
+    }
+
+    /// As [`Dialog::party`].
+    pub fn party_mut(&mut self, end: End, callee_tag: &[u8]) -> Option<&mut Side> {
+        match end {
+            End::Caller => Some(&mut self.caller),
+            End::Callee => {
+                let all = std::iter::once(&mut self.callee).chain(&mut self.forks);
+                all.into_iter().find(|side| side.tag() == callee_tag)
+            }
+        }
+    }
+
+    /// A callee that answers the INVITE with this tag, perhaps for the first time; `None` when it is one too many.
+    pub fn callee_heard(&mut self, tag: &[u8], flow: Flow) -> Option<&mut Side> {
+        let own = self.callee.tag();
+        if own == tag || (own.is_empty() && !self.confirmed) {
+            return Some(&mut self.callee);
+        }
+        let known = self.forks.iter().position(|fork| fork.tag() == tag);
+        if known.is_none() && (tag.is_empty() || self.forks.len() >= FORKS_MAX) {
+            return None;
+        }
+        let place = known.unwrap_or_else(|| {
+            self.forks.push(Side::unknown(flow));
+            self.forks.len() - 1
+        });
+        self.forks.get_mut(place)
+    }
+
+    /// The callee with this tag answers: the dialog is with it, and the early dialogs of all others are over.
+    pub fn callee_answers(&mut self, tag: &[u8], flow: Flow) -> &mut Side {
+        let own = self.callee.tag();
+        if !own.is_empty() && own != tag {
+            let known = self.forks.iter().position(|fork| fork.tag() == tag);
+            self.callee = known.map_or_else(|| Side::unknown(flow), |place| self.forks.swap_remove(place));
+        }
+        self.forks = Vec::new();
+        self.confirmed = true;
+        &mut self.callee
     }
 }
 

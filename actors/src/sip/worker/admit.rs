@@ -172,6 +172,7 @@ impl Worker {
             vendor: 0,
             call_id: Box::from(admitted.request.parts.call_id),
             callee: Side::unknown(reply_to),
+            forks: Vec::new(),
             caller,
             confirmed: false,
             trusted,

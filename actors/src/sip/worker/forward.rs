@@ -12,6 +12,7 @@ use sip::{Edits, HeaderId, List, Message, Method, NameAddr, StatusCode, Uri, Via
 use uuid::Uuid;
 
 use super::call::{Attempt, Kind, Setup, Way};
+use super::receive::{from_tag, to_tag};
 use super::{Hand, Turn, Worker, outgoing};
 use crate::sip::dialog::{End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
@@ -128,6 +129,7 @@ impl Worker {
                 dialog.vendor = vendor.config.number;
                 dialog.trusted = trusted;
                 dialog.callee = Side::unknown(flow);
+                dialog.forks.clear();
             }
             let mut attempt = Attempt::new(hop, flow, now);
             attempt.channel = channel;
@@ -226,10 +228,7 @@ impl Worker {
             Kind::Refresh(from) if status.is_success() => {
                 let request = self.calls.get(id).and_then(|call| call.setup.as_ref());
                 let request = request.map(|setup| (setup.request.clone(), setup.source));
-                if let (Some((request, source)), Some(dialog)) = (request, self.dialogs.get_mut(&dialog)) {
-                    dialog.side_mut(from).learn_target(&request, source);
-                }
-                self.refresh(dialog, from.other(), (message, flow), turn);
+                self.refresh((dialog, from), request, (message, flow), turn);
             }
             Kind::Refresh(_) => {}
         }
@@ -281,14 +280,20 @@ impl Worker {
         let channel = attempt.and_then(|attempt| attempt.channel.take());
         let routes = self.routes_to_callee(message);
         let Some(dialog) = self.dialogs.get_mut(&number) else { return };
-        if dialog.confirmed {
-            // A further 2xx of a vendor that forks: the caller acknowledges and ends what it does not want.
+        let tag = to_tag(message).unwrap_or_default();
+        // A further 2xx of a vendor that forks: the caller acknowledges and ends what it does not want.
+        let further = dialog.confirmed;
+        if further && (!status.is_success() || dialog.callee.tag() == tag) {
             return;
         }
-        dialog.callee.learn_routes(routes.iter().rev().copied());
-        dialog.callee.learn_response(message, flow);
-        if status.is_success() {
-            dialog.confirmed = true;
+        let answers = status.is_success() && !further;
+        let side =
+            if answers { Some(dialog.callee_answers(tag, flow)) } else { dialog.callee_heard(tag, flow) };
+        if let Some(side) = side {
+            side.learn_routes(routes.iter().rev().copied());
+            side.learn_response(message, flow);
+        }
+        if answers {
             dialog.seen.hear(End::Callee, turn.now);
             let answered = Answered { dialog: Arc::new(dialog.clone()), channel };
             self.counters.answers.add(1);
@@ -306,17 +311,23 @@ impl Worker {
         response.list(HeaderId::RecordRoute).take_while(|element| !ours(element)).collect()
     }
 
-    /// A 2xx to a target refresh: this side may have a new target.
+    /// A 2xx to a target refresh of one side: both may have a new target.
     pub(super) fn refresh(
         &mut self,
-        dialog: Uuid,
-        end: End,
-        (message, flow): (&Message, Flow),
+        (dialog, from): (Uuid, End),
+        request: Option<(Message, Flow)>,
+        (response, flow): (&Message, Flow),
         turn: &mut Turn<'_>,
     ) {
         let Some(found) = self.dialogs.get_mut(&dialog) else { return };
-        found.side_mut(end).learn_target(message, flow);
-        if !found.confirmed {
+        let tag = callee_tag(response, from);
+        if let (Some((request, source)), Some(side)) = (request, found.party_mut(from, tag)) {
+            side.learn_target(&request, source);
+        }
+        if let Some(side) = found.party_mut(from.other(), tag) {
+            side.learn_target(response, flow);
+        }
+        if !found.confirmed || found.callee.tag() != tag {
             return;
         }
         let what = What::Refreshed(Arc::new(found.clone()));
@@ -329,6 +340,15 @@ impl Worker {
             true
         })
     }
+}
+
+/// The callee's tag in a request of one side, or in a response to it.
+fn callee_tag(message: &Message, from: End) -> &[u8] {
+    let tag = match from {
+        End::Caller => to_tag(message),
+        End::Callee => from_tag(message),
+    };
+    tag.unwrap_or_default()
 }
 
 /// What every request that is passed on gets: Via stamped and one more, Max-Forwards, identities taken off.

@@ -22,10 +22,12 @@ use crate::sip::transactions::{Now, Owner, Relay};
 
 /// What the Route of a request says of its dialog.
 #[derive(Clone, Copy)]
-struct Located {
+struct Located<'m> {
     cookie: Cookie,
     /// Who sends.
     from: End,
+    /// The callee's tag: which of a vendor's forks it is about.
+    callee_tag: &'m [u8],
     /// Route elements that name us.
     own_routes: usize,
     /// Whether the tags are the dialog's own.
@@ -57,11 +59,12 @@ impl Worker {
     pub(super) fn is_in_dialog_of(&self, message: &Message, flow: Flow) -> bool {
         let Some(located) = self.locate(message) else { return false };
         let dialog = self.dialogs.get(&located.cookie.dialog);
-        dialog.is_some_and(|dialog| dialog.side(located.from).is_at(flow.peer.ip()))
+        let side = dialog.and_then(|dialog| dialog.party(located.from, located.callee_tag));
+        side.is_some_and(|side| side.is_at(flow.peer.ip()))
     }
 
     /// Opens the cookie that our Record-Route gave to both sides.
-    fn locate(&self, message: &Message) -> Option<Located> {
+    fn locate<'m>(&self, message: &'m Message) -> Option<Located<'m>> {
         let own = message.list(HeaderId::Route).map_while(|element| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
             self.is_ours(&uri).then(|| uri.params.get(b"w").and_then(|param| param.value))
@@ -81,20 +84,21 @@ impl Worker {
         let from = NameAddr::parse(message.value(HeaderId::From)?).ok()?.tag.unwrap_or_default();
         let to = to_tag(message).unwrap_or_default();
         let open = |caller_tag| self.settings.cookies.open(sealed, &cookie::Call { call_id, caller_tag });
-        let (cookie, from) = match open(from) {
-            Ok(cookie) => (cookie, End::Caller),
-            Err(_) => (open(to).ok()?, End::Callee),
+        let (cookie, from, callee_tag) = match open(from) {
+            Ok(cookie) => (cookie, End::Caller, to),
+            Err(_) => (open(to).ok()?, End::Callee, from),
         };
-        Some(Located { cookie, from, own_routes, own_tags: true })
+        Some(Located { cookie, from, callee_tag, own_routes, own_tags: true })
     }
 
-    fn admitted(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) -> Result<Located, Refused> {
+    fn admitted<'m>(&mut self, request: &Request<'m>, turn: &mut Turn<'_>) -> Result<Located<'m>, Refused> {
         let message = request.message;
         let mut located = self.locate(message).ok_or(GONE)?;
-        let Located { cookie, from, .. } = located;
+        let Located { cookie, from, callee_tag, .. } = located;
         let known = self.dialogs.get(&cookie.dialog);
         let party = self.is_party(request.peer, &cookie, from);
-        let seen = known.is_some_and(|dialog| dialog.side(from).is_at(request.flow.peer.ip()));
+        let side = known.and_then(|dialog| dialog.party(from, callee_tag));
+        let seen = side.is_some_and(|side| side.is_at(request.flow.peer.ip()));
         if !party && !seen {
             return Err(StatusCode::FORBIDDEN);
         }
@@ -103,18 +107,19 @@ impl Worker {
             Some(dialog) if request.method == Method::Refer && !dialog.trusted => {
                 return Err(StatusCode::FORBIDDEN);
             }
-            Some(dialog) if dialog.confirmed => {
-                let own = NameAddr::parse(message.value(HeaderId::From).ok_or(GONE)?).map_err(|_| GONE)?.tag;
-                let tags = (own.unwrap_or_default(), to_tag(message).unwrap_or_default());
-                located.own_tags = tags == (dialog.side(from).tag(), dialog.side(from.other()).tag());
+            // An attempt that failed, or was given up, took its early dialogs with it.
+            Some(dialog) if dialog.vendor != cookie.vendor => return Err(GONE),
+            // The caller's tag is bound by the cookie.
+            Some(dialog) => {
+                dialog.party(End::Callee, callee_tag).ok_or(GONE)?;
+                located.own_tags = dialog.callee.tag() == callee_tag;
                 // A vendor that forks may have answered more than once. The caller acknowledges what it does not want,
                 // and ends it; nothing else is done there.
-                if !located.own_tags && !matches!(request.method, Method::Ack | Method::Bye) {
+                let ends = matches!(request.method, Method::Ack | Method::Bye);
+                if dialog.confirmed && !located.own_tags && !ends {
                     return Err(GONE);
                 }
             }
-            // An early dialog has as many tags as the vendor has forks.
-            Some(_) => {}
             // It began in this process, so it has ended in it.
             None if admit::began_millis(cookie.dialog) >= self.settings.started_at.micros() / 1000 => {
                 return Err(GONE);
@@ -134,13 +139,14 @@ impl Worker {
             }
         }
         if let Some(dialog) = self.dialogs.get_mut(&cookie.dialog)
-            && located.own_tags
+            && (located.own_tags || !dialog.confirmed)
             && let Some(number) = perform::cseq(message)
         {
             dialog.seen.hear(from, turn.now);
-            let side = dialog.side_mut(from);
-            side.cseq = side.cseq.max(number);
-            side.source = request.flow.peer;
+            if let Some(side) = dialog.party_mut(from, callee_tag) {
+                side.cseq = side.cseq.max(number);
+                side.source = request.flow.peer;
+            }
         }
         Ok(located)
     }
@@ -159,7 +165,7 @@ impl Worker {
 
     /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where
     /// both are. A request to a vendor goes only to that vendor, whatever it says.
-    fn rebuilt(&self, request: &Request<'_>, located: &Located) -> Option<Dialog> {
+    fn rebuilt(&self, request: &Request<'_>, located: &Located<'_>) -> Option<Dialog> {
         let Located { cookie, from, own_routes, .. } = *located;
         let message = request.message;
         let snapshot = self.snapshot.load();
@@ -195,6 +201,7 @@ impl Worker {
             call_id: Box::from(request.parts.call_id),
             caller,
             callee,
+            forks: Vec::new(),
             confirmed: true,
             trusted: false,
             seen: Seen::default(),
@@ -232,10 +239,11 @@ impl Worker {
         turn.out.events.push(CallEvent { dialog: dialog.id, at, what: answered });
     }
 
-    fn pass_within(&mut self, request: &Request<'_>, located: Located, turn: &mut Turn<'_>) {
-        let Located { cookie, from, own_routes, own_tags } = located;
+    fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {
+        let Located { cookie, from, callee_tag, own_routes, own_tags } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
-        let (to, trusted) = (dialog.side(from.other()).clone(), dialog.trusted);
+        let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
+        let trusted = dialog.trusted;
         let mut flow = to.flow;
         // The connection that it came by is gone: its Contact says where to make another.
         if flow.connection != 0 && !(self.is_connected.0)(flow.connection) {

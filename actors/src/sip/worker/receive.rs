@@ -273,6 +273,10 @@ fn sent_by(via: &[u8]) -> &[u8] {
     before.trim_ascii().rsplit(u8::is_ascii_whitespace).next().unwrap_or_default()
 }
 
+pub(super) fn from_tag(message: &Message) -> Option<&[u8]> {
+    NameAddr::parse(message.value(HeaderId::From)?).ok()?.tag
+}
+
 pub(super) fn to_tag(message: &Message) -> Option<&[u8]> {
     NameAddr::parse(message.value(HeaderId::To)?).ok()?.tag
 }

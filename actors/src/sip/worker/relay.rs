@@ -22,13 +22,9 @@ impl Worker {
         if status.is_final() {
             self.relay_ended(relay, (status, true), turn);
         }
-        if status.is_success() && relay.method == Method::Update && relay.own {
-            if let Some((source, request)) = self.stored_request(relay.server)
-                && let Some(dialog) = self.dialogs.get_mut(&relay.dialog)
-            {
-                dialog.side_mut(relay.from).learn_target(&request, source);
-            }
-            self.refresh(relay.dialog, relay.from.other(), (message, flow), turn);
+        if status.is_success() && relay.method == Method::Update {
+            let request = self.stored_request(relay.server).map(|(source, request)| (request, source));
+            self.refresh((relay.dialog, relay.from), request, (message, flow), turn);
         }
         match forward::non_invite_response(status) {
             NonInvite::Forward => {

@@ -8,6 +8,7 @@ mod cancel;
 mod cost;
 mod dialogs;
 mod failover;
+mod forks;
 mod numbers;
 mod probes;
 mod sources;
