@@ -142,6 +142,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         timers: Default::default(),
         timer_c: Duration::from_secs(180),
         seed: (1, 2),
+        workers: 1,
         cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
         started_at: Timestamp::from_micros(0),
         answer_strangers: true,
@@ -150,6 +151,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         dialogs_max: 10,
         queue_age_max: Duration::from_millis(100),
         call_max: Duration::ZERO,
+        dead_call_probe: Duration::ZERO,
         flood_per_source: 0,
         limits: Default::default(),
     };
@@ -161,6 +163,5 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         registry: smpp.registry.clone(),
         clock: Arc::clone(&smpp.clock),
         random: smpp.random.clone(),
-        workers: 1,
     })
 }

@@ -22,6 +22,7 @@ pub const LEN: usize = PREFIX.len() + WORKER + NUMBER + 2 * DIGEST;
 pub struct Branches {
     seed: (u64, u64),
     worker: u8,
+    first: u64,
     next: u64,
 }
 
@@ -30,6 +31,8 @@ pub struct Branches {
 pub struct Ours {
     /// The worker that made it.
     pub worker: u8,
+    /// Its number among those of that worker.
+    pub number: u64,
     /// The digest of what decided the request's way.
     pub way: u32,
 }
@@ -37,7 +40,13 @@ pub struct Ours {
 impl Branches {
     /// Branches under the node's secret `seed`; `first` is drawn anew for every start, so that no branch comes again.
     pub const fn new(seed: (u64, u64), worker: u8, first: u64) -> Self {
-        Self { seed, worker, next: first }
+        Self { seed, worker, first, next: first }
+    }
+
+    /// Whether this one made a branch, and not another worker, or one of an earlier process.
+    pub const fn made(&self, ours: Ours) -> bool {
+        let place = ours.number.wrapping_sub(self.first);
+        ours.worker == self.worker && place > 0 && place <= self.next.wrapping_sub(self.first)
     }
 
     /// A branch that was never made before.
@@ -68,7 +77,11 @@ pub fn read(seed: (u64, u64), branch: &[u8]) -> Option<Ours> {
     }
     let (worker, number, way, mac) = (unhex(worker)?, unhex(number)?, unhex(way)?, unhex(mac)?);
     let made = u64::from(digest(seed, &[worker, number, way]));
-    (made == mac).then_some(Ours { worker: u8::try_from(worker).ok()?, way: u32::try_from(way).ok()? })
+    (made == mac).then_some(Ours {
+        worker: u8::try_from(worker).ok()?,
+        number,
+        way: u32::try_from(way).ok()?,
+    })
 }
 
 /// A digest of parts under the node's secret.
@@ -120,10 +133,28 @@ mod tests {
         let first = branches.make(0xDEAD_BEEF);
         let second = branches.make(7);
         assert!(first.starts_with(b"z9hG4bKw03"), "{}", first.escape_ascii());
-        assert_eq!(read(SEED, &first), Some(Ours { worker: 3, way: 0xDEAD_BEEF }));
-        assert_eq!(read(SEED, &second), Some(Ours { worker: 3, way: 7 }));
+        assert_eq!(read(SEED, &first), Some(Ours { worker: 3, number: 0, way: 0xDEAD_BEEF }));
+        assert_eq!(read(SEED, &second), Some(Ours { worker: 3, number: 1, way: 7 }));
         assert_ne!(first, second);
         assert_eq!(read((1, 3), &first), None, "another node's");
+    }
+
+    #[test]
+    fn whose_a_branch_is() {
+        let mut before = Branches::new(SEED, 3, 100);
+        let old = read(SEED, &before.make(0)).unwrap();
+        let mut after = Branches::new(SEED, 3, u64::MAX - 1);
+        let none: Vec<bool> = [100, 101, u64::MAX - 1, u64::MAX]
+            .map(|number| Ours { number, ..old })
+            .map(|ours| after.made(ours))
+            .into();
+        assert_eq!(none, [false; 4], "none was made yet");
+        for _ in 0..3 {
+            let own = read(SEED, &after.make(0)).unwrap();
+            assert!(after.made(own) && !before.made(own), "{own:?}");
+        }
+        assert!(before.made(old) && !after.made(old));
+        assert!(!Branches::new(SEED, 4, 100).made(old), "another worker's");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What the actors of calls share: configuration, the log, and the ways to workers and dialogs.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -63,7 +62,6 @@ pub struct Calls {
     workers: Vec<Lane>,
     births: mpsc::UnboundedSender<Vec<Birth>>,
     unborn: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Birth>>>,
-    hasher: RandomState,
     streams: OnceLock<Streams>,
     mirror: OnceLock<Mirror>,
 }
@@ -117,8 +115,6 @@ pub struct Parts {
     pub clock: SharedClock,
     /// Randomness.
     pub random: Random,
-    /// Workers.
-    pub workers: usize,
 }
 
 impl Calls {
@@ -126,6 +122,7 @@ impl Calls {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let (births, unborn) = mpsc::unbounded_channel();
+        let workers = parts.settings.workers.max(1);
         let lane = |_| {
             let (ring, receiver) = mpsc::channel(RING);
             let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
@@ -150,10 +147,9 @@ impl Calls {
             random: parts.random,
             draining: AtomicBool::new(false),
             ring_full: AtomicU64::new(0),
-            workers: (0..parts.workers.max(1)).map(lane).collect(),
+            workers: (0..workers).map(lane).collect(),
             births,
             unborn: tokio::sync::Mutex::new(unborn),
-            hasher: RandomState::new(),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
         })
@@ -237,8 +233,7 @@ impl Calls {
     }
 
     fn worker_of_call(&self, call_id: &[u8]) -> usize {
-        let hash = usize::try_from(self.hasher.hash_one(call_id) >> 32).unwrap_or_default();
-        hash % self.workers.len()
+        self.settings.worker_of_call(call_id)
     }
 
     /// Gives a batch to a worker; what finds no room is lost and counted.

@@ -84,6 +84,21 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl Secret {
+    /// What a node's branches and tags are made with: the next process of the node knows those of the last by it.
+    #[must_use]
+    pub fn seed(&self, node: u16) -> (u64, u64) {
+        let mut context = Context::new(&SHA256);
+        context.update(b"branches");
+        context.update(&node.to_be_bytes());
+        context.update(&self.key);
+        let mut octets = context.finish().as_ref().to_vec().into_iter();
+        let mut number =
+            || (0..8).fold(0_u64, |number, _| number << 8 | u64::from(octets.next().unwrap_or(0)));
+        (number(), number())
+    }
+}
+
 /// The live keys: one seals, both open.
 pub struct Keys {
     sealing: (u8, Aes128GcmSiv),

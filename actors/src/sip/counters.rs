@@ -44,6 +44,7 @@ counters! {
     strangers_dropped: "Of those, the ones that heard nothing.";
     responses_foreign: "Responses with a branch that we did not make.";
     responses_stray: "Responses to nothing that is open.";
+    responses_stateless: "Responses to what an earlier process passed on, passed on without state.";
     retransmissions_received: "Requests that came again.";
     retransmissions_sent: "Requests and responses that we sent again.";
     transport_errors: "Messages of ours that transports could not send.";

@@ -8,7 +8,7 @@ use runtime::model::Transport;
 use sip::transaction::TimerOptions;
 use sip::{Host, Limits, Uri};
 
-use super::cookie;
+use super::{branch, cookie};
 
 /// The settings of a node's calls.
 #[derive(Debug)]
@@ -21,8 +21,10 @@ pub struct Settings {
     pub timers: TimerOptions,
     /// How long a vendor may ring.
     pub timer_c: Duration,
-    /// Secret of transaction keys, branches and tags. Shared by the workers, drawn at every start.
+    /// Secret of transaction keys, branches and tags. Shared by the workers, and by every process of the node.
     pub seed: (u64, u64),
+    /// Workers.
+    pub workers: usize,
     /// Seal and open the routing truth.
     pub cookies: cookie::Keys,
     /// When this process began: a dialog that is younger and not known has ended.
@@ -45,6 +47,14 @@ pub struct Settings {
     pub flood_per_source: u32,
     /// What a message may be at most.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// Which worker has a call, always: that of its Call-ID.
+    pub fn worker_of_call(&self, call_id: &[u8]) -> usize {
+        let hash = usize::try_from(branch::digest_of(self.seed, [call_id]) >> 32).unwrap_or_default();
+        hash % self.workers.max(1)
+    }
 }
 
 /// An address that we listen on.

@@ -208,6 +208,7 @@ impl Node {
             timers: TimerOptions { trying: Duration::ZERO, ..TimerOptions::default() },
             timer_c: Duration::from_secs(185),
             seed: (3, 4),
+            workers: 2,
             cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
             started_at: now.wall,
             answer_strangers: true,
@@ -225,7 +226,7 @@ impl Node {
             settings: Arc::new(settings),
             snapshot: Arc::clone(&snapshot),
             worker: 1,
-            random: Random::seeded(5),
+            random: Random::seeded(started.cast_unsigned()),
             counters: Arc::clone(&counters),
             is_connected: Connected(Arc::new(|_| true)),
         };

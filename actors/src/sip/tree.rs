@@ -13,7 +13,7 @@ use runtime::config::{Config, SipOptions, UnknownSource};
 use runtime::log::MessageLog;
 use runtime::model::Transport;
 use runtime::net::Net;
-use runtime::random::{Random, secret_bytes};
+use runtime::random::Random;
 use runtime::registry::{ActorName, Observation, Registry};
 use runtime::store::cookie_key::CookieKey;
 use runtime::supervision::{
@@ -109,7 +109,6 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         registry: options.registry.clone(),
         clock: Arc::clone(&options.clock),
         random: options.random.clone(),
-        workers,
     });
     metrics::register(&options.metrics, &calls)?;
     let transport_metrics = Metrics::new(&options.metrics);
@@ -210,16 +209,14 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         trying: Duration::ZERO,
         ..TimerOptions::default()
     };
-    let seed = secret_bytes::<16>();
-    let (high, low) = seed.split_at(8);
-    let number = |octets: &[u8]| octets.iter().fold(0_u64, |number, octet| number << 8 | u64::from(*octet));
     let per_worker = |all: u32| usize::try_from(all).unwrap_or(usize::MAX).div_ceil(workers(sip));
     Ok(Settings {
         node: options.config.node.id,
         listeners,
         timers,
         timer_c: sip.timer_c.get(),
-        seed: (number(high), number(low)),
+        seed: sealing.seed(options.config.node.id),
+        workers: workers(sip),
         cookies: Keys::new(sealing, keys.next()),
         started_at: options.clock.now(),
         answer_strangers: sip.unknown_source == UnknownSource::Reply,

@@ -9,6 +9,7 @@ mod bye;
 mod call;
 mod forward;
 mod in_dialog;
+mod orphan;
 mod outgoing;
 mod perform;
 mod probe;

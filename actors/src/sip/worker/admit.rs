@@ -65,8 +65,7 @@ impl Worker {
         let planned = match &dialled {
             Some(number) => {
                 let mut found = std::mem::take(&mut self.memory.candidates);
-                let plan =
-                    routing::plan(&snapshot, request.peer, number, |n| self.random.below(n), &mut found);
+                let plan = routing::plan(&snapshot, request.peer, number, self.draws(message), &mut found);
                 self.memory.candidates = found;
                 plan
             }
@@ -91,6 +90,19 @@ impl Worker {
             return;
         }
         self.admit(request, &snapshot, (dialled, planned), turn);
+    }
+
+    /// Draws that are the same for the same INVITE: where it comes again after a restart, it goes to the vendor that
+    /// has it already and knows it by its Call-ID, and rings nowhere else.
+    fn draws(&self, message: &Message) -> impl FnMut(u64) -> u64 + use<> {
+        let parts = [HeaderId::CallId, HeaderId::From, HeaderId::CSeq];
+        let parts = parts.map(|id| message.value(id).unwrap_or_default());
+        let mut state = branch::digest_of(self.settings.seed, parts);
+        move |n| {
+            // Knuth's MMIX generator; its high bits are the good ones.
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            u64::try_from((u128::from(state) * u128::from(n)) >> 64).unwrap_or_default()
+        }
     }
 
     fn admit(

@@ -115,10 +115,19 @@ impl Worker {
         if !again {
             attempt.ended.push(tag.to_vec());
         }
-        let to = attempt.flow;
+        let sent = attempt.flow;
+        self.end_answer(message, (flow, sent), again, turn);
+    }
+
+    /// A 2xx to an INVITE whose call has failed long ago.
+    pub(super) fn end_orphan(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        self.end_answer(message, (flow, flow), false, turn);
+    }
+
+    fn end_answer(&mut self, message: &Message, flows: (Flow, Flow), again: bool, turn: &mut Turn<'_>) {
         let mut routes = self.routes_to_callee(message);
         routes.reverse();
-        let Some(own) = own(message, &routes, flow_of(message, &routes, flow, to)) else { return };
+        let Some(own) = own(message, &routes, flow_of(message, &routes, flows)) else { return };
         self.send_ack_of_2xx(&own, turn);
         if !again {
             self.counters.ended_at_vendor.add(1);
@@ -164,8 +173,10 @@ impl Worker {
 /// What goes to one side of a dialog as if the other had sent it.
 fn between<'a>(dialog: &'a Dialog, end: End, cseq: u32, routes: &'a [&'a [u8]]) -> Own<'a> {
     let (side, other) = (dialog.side(end), dialog.side(end.other()));
+    // Of a side whose Contact an earlier process knew, its name has to do.
+    let name = NameAddr::parse(&side.name).map_or(&[][..], |name| name.uri);
     Own {
-        uri: &side.target,
+        uri: if side.target.is_empty() { name } else { &side.target },
         from: &other.name,
         to: &side.name,
         call_id: &dialog.call_id,
@@ -191,7 +202,7 @@ fn own<'a>(response: &'a Message, routes: &'a [&'a [u8]], flow: Flow) -> Option<
 }
 
 /// Where what follows a 2xx goes: to its first Record-Route or its Contact, else where the INVITE went.
-fn flow_of(response: &Message, routes: &[&[u8]], flow: Flow, sent: Flow) -> Flow {
+fn flow_of(response: &Message, routes: &[&[u8]], (flow, sent): (Flow, Flow)) -> Flow {
     let contact = response.list(HeaderId::Contact).next();
     let next = routes.first().copied().or(contact).and_then(|value| NameAddr::parse(value).ok());
     next.map_or(sent, |next| flow_to(next.uri, Flow { listener: sent.listener, ..flow }))

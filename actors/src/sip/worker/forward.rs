@@ -254,6 +254,13 @@ impl Worker {
         edits.ensure_content_length().ok()
     }
 
+    /// What a response loses on its way to somebody of whose call nothing is known.
+    pub(super) fn towards_unknown(edits: &mut Edits<'_>) -> Option<()> {
+        strip(edits)?;
+        edits.pop_via().ok()?;
+        edits.ensure_content_length().ok()
+    }
+
     /// The caller's From as it wrote it, where the callee was shown another.
     fn restore_from(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
         let Some(dialog) = self.dialogs.get(&dialog) else { return Some(()) };

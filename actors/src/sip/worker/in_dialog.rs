@@ -1,5 +1,6 @@
 //! Requests within dialogs: whose they are by the sealed cookie, whether their sender may, and where they go.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use runtime::clock::Timestamp;
@@ -32,6 +33,8 @@ struct Located<'m> {
     own_routes: usize,
     /// Whether the tags are the dialog's own.
     own_tags: bool,
+    /// Whether the dialog is known for this request alone.
+    passing: bool,
 }
 
 /// Why a request within a dialog is refused.
@@ -43,7 +46,12 @@ impl Worker {
     pub(super) fn in_dialog(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         self.counters.in_dialog.add(1);
         match self.admitted(request, turn) {
-            Ok(located) => self.pass_within(request, located, turn),
+            Ok(located) => {
+                self.pass_within(request, located, turn);
+                if located.passing {
+                    self.dialogs.remove(&located.cookie.dialog);
+                }
+            }
             Err(_) if request.method == Method::Ack => {
                 self.counters.in_dialog_refused.add(1);
                 self.counters.acks_dropped.add(1);
@@ -88,7 +96,7 @@ impl Worker {
             Ok(cookie) => (cookie, End::Caller, to),
             Err(_) => (open(to).ok()?, End::Callee, from),
         };
-        Some(Located { cookie, from, callee_tag, own_routes, own_tags: true })
+        Some(Located { cookie, from, callee_tag, own_routes, own_tags: true, passing: false })
     }
 
     fn admitted<'m>(&mut self, request: &Request<'m>, turn: &mut Turn<'_>) -> Result<Located<'m>, Refused> {
@@ -128,13 +136,17 @@ impl Worker {
             // move this one, does not.
             None if request.method == Method::Ack => {
                 located.own_tags = false;
+                // Its call may have ended long ago: nothing stays of it.
+                located.passing = true;
                 let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
                 self.dialogs.insert(dialog.id, dialog);
             }
             None if request.method != Method::Bye => return Err(StatusCode::SERVER_INTERNAL_ERROR),
             None => {
                 let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
-                self.tell_rebuilt(&dialog, request, turn);
+                // It was answered right before the last process ended: an earlier answer would have left its record.
+                let began = began(&dialog).max(self.settings.started_at);
+                self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
                 self.dialogs.insert(dialog.id, dialog);
             }
         }
@@ -209,8 +221,14 @@ impl Worker {
         })
     }
 
-    /// The record of the last process was lost with it: the call gets another one, from when it was called.
-    fn tell_rebuilt(&self, dialog: &Dialog, request: &Request<'_>, turn: &mut Turn<'_>) {
+    /// The record of the last process was lost with it: the call gets another one, by when it began and was answered.
+    pub(super) fn tell_rebuilt(
+        &self,
+        dialog: &Dialog,
+        source: SocketAddr,
+        (began, answered_at): (Timestamp, Timestamp),
+        turn: &mut Turn<'_>,
+    ) {
         let snapshot = self.snapshot.load_full();
         let place = snapshot.trunks.iter().position(|trunk| trunk.config.number == dialog.trunk);
         let Some(trunk) = place.and_then(|place| u32::try_from(place).ok()) else { return };
@@ -218,13 +236,11 @@ impl Worker {
             let user = NameAddr::parse(&side.name).ok().and_then(|name| name.uri().ok()).and_then(Uri::user);
             String::from_utf8_lossy(user.unwrap_or_default()).into_owned()
         };
-        let began = Timestamp::from_micros(admit::began_millis(dialog.id).saturating_mul(1000));
-        // It was answered right before the last process ended: an earlier answer would have left its record.
-        let at = Now { wall: began.max(self.settings.started_at), ..turn.now };
+        let at = |wall| Now { wall, ..turn.now };
         let started = Started {
             trunk,
             direction: dialog.direction,
-            source: request.flow.peer,
+            source,
             call_id: String::from_utf8_lossy(&dialog.call_id).into_owned(),
             caller: number(&dialog.caller),
             callee: number(&dialog.callee),
@@ -234,13 +250,13 @@ impl Worker {
         };
         let answered = Answered { dialog: Arc::new(dialog.clone()), channel: None };
         let started = What::Started(Box::new(started));
-        turn.out.events.push(CallEvent { dialog: dialog.id, at, what: started });
+        turn.out.events.push(CallEvent { dialog: dialog.id, at: at(began), what: started });
         let answered = What::Answered(Box::new(answered));
-        turn.out.events.push(CallEvent { dialog: dialog.id, at, what: answered });
+        turn.out.events.push(CallEvent { dialog: dialog.id, at: at(answered_at), what: answered });
     }
 
     fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {
-        let Located { cookie, from, callee_tag, own_routes, own_tags } = located;
+        let Located { cookie, from, callee_tag, own_routes, own_tags, .. } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let trusted = dialog.trusted;
@@ -316,4 +332,9 @@ impl Worker {
             self.relay_failure(relay, sip::transaction::Failure::Transport, turn);
         }
     }
+}
+
+/// When a dialog began.
+pub(super) fn began(dialog: &Dialog) -> Timestamp {
+    Timestamp::from_micros(admit::began_millis(dialog.id).saturating_mul(1000))
 }

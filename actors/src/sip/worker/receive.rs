@@ -41,17 +41,21 @@ impl Worker {
         }
         let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
         let branch = via.and_then(|via| via.branch).unwrap_or_default();
-        if branch::read(self.settings.seed, branch).is_none() {
+        let Some(ours) = branch::read(self.settings.seed, branch) else {
             self.counters.responses_foreign.add(1);
             return;
-        }
+        };
         let Some(cseq) = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()) else {
             return;
         };
         let Some(status) = message.status_code().and_then(StatusCode::new) else { return };
         let method = Method::from_bytes(cseq.method);
         let Some(id) = self.transactions.find(&self.keys.client(branch, method)) else {
-            self.counters.responses_stray.add(1);
+            if self.branches.made(ours) {
+                self.counters.responses_stray.add(1);
+            } else {
+                self.orphan(message, flow, (status, method), turn);
+            }
             return;
         };
         let hand = Hand { message: Some((message, flow)), response: None };
@@ -186,7 +190,7 @@ impl Worker {
         id
     }
 
-    fn peer(&self, flow: Flow) -> Peer {
+    pub(super) fn peer(&self, flow: Flow) -> Peer {
         let source = Source { address: flow.peer.ip(), port: flow.peer.port(), transport: flow.transport };
         let listener = self.settings.listeners.get(usize::from(flow.listener));
         let Some(listener) = listener else { return Peer::default() };

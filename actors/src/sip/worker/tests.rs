@@ -10,6 +10,7 @@ mod dialogs;
 mod failover;
 mod forks;
 mod numbers;
+mod orphans;
 mod probes;
 mod sources;
 

@@ -1,0 +1,187 @@
+//! Responses whose INVITE or other request an earlier process passed on, and that found its end before they came.
+//!
+//! Their branch is ours, so that they are no forgery; what is left is a proxy without state (RFC 3261 16.11): one Via
+//! less, to the address that the next one names, if that is of somebody we know. A call that is answered so gets its
+//! dialog and its record by the cookie in the answer.
+
+use std::net::SocketAddr;
+
+use runtime::model::Transport;
+use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
+
+use super::in_dialog::began;
+use super::receive::{from_tag, to_tag};
+use super::{Turn, Worker, admit};
+use crate::sip::cookie::{self, Cookie};
+use crate::sip::dialog::{Dialog, Seen, Side};
+use crate::sip::flow::{Flow, Outbound};
+use crate::sip::routing::Direction;
+use crate::sip::settings::default_port;
+
+impl Worker {
+    /// A response to a request of an earlier process, or of an earlier incarnation of the worker.
+    pub(super) fn orphan(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        (status, method): (StatusCode, Method),
+        turn: &mut Turn<'_>,
+    ) {
+        let to = self.next_via(message, flow);
+        let (Some(to), false) = (to, self.peer(flow).is_stranger()) else {
+            self.counters.responses_stray.add(1);
+            return;
+        };
+        // A 100 is for one hop.
+        if status == StatusCode::TRYING {
+            return;
+        }
+        let answer = method == Method::Invite && status.is_success();
+        let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
+        // The worker began anew, and not the process: the record of the call says already that it failed.
+        let age = cookie.map(|cookie| admit::began_millis(cookie.dialog));
+        if age.is_some_and(|began| began >= self.settings.started_at.micros() / 1000)
+            && cookie.is_none_or(|cookie| !self.dialogs.contains_key(&cookie.dialog))
+        {
+            self.end_orphan(message, flow, turn);
+            return;
+        }
+        let mut edits = Edits::new(message);
+        if Self::towards_unknown(&mut edits).is_none() {
+            return;
+        }
+        let octets = self.written(|out| {
+            edits.write(out);
+            true
+        });
+        let Some(octets) = octets else { return };
+        self.counters.responses_stateless.add(1);
+        turn.out.messages.push(Outbound { flow: to, octets, sender: Outbound::NOBODY });
+        match cookie {
+            Some(cookie) => self.adopt_answered(message, flow, (&cookie, to), turn),
+            None if method == Method::Invite && status.is_final() && !answer => {
+                self.acknowledge_refusal(message, flow, turn);
+            }
+            None => {}
+        }
+    }
+
+    /// Where the next Via says, when that is the address of a trunk or vendor: nobody else is sent anything.
+    fn next_via(&self, message: &Message, flow: Flow) -> Option<Flow> {
+        let via = Via::parse(message.list(HeaderId::Via).nth(1)?).ok()?;
+        let transport = match via.transport {
+            name if name.eq_ignore_ascii_case(b"UDP") => Transport::Udp,
+            name if name.eq_ignore_ascii_case(b"TCP") => Transport::Tcp,
+            name if name.eq_ignore_ascii_case(b"TLS") => Transport::Tls,
+            _ => return None,
+        };
+        let ip = via.received_host().unwrap_or(via.host).ip()?;
+        let sent_by = via.port.unwrap_or_else(|| default_port(transport));
+        // What connection there was is gone with the process: a new one goes to where the peer listens (18.2.2).
+        let port = via.rport_number().filter(|_| transport == Transport::Udp).unwrap_or(sent_by);
+        let peer = SocketAddr::new(ip, port);
+        let fits = |place: usize| {
+            self.settings.listeners.get(place).is_some_and(|listener| {
+                listener.transport == transport && listener.address.is_ipv4() == peer.is_ipv4()
+            })
+        };
+        let own = Some(usize::from(flow.listener)).filter(|place| fits(*place));
+        let place = own.or_else(|| (0..self.settings.listeners.len()).find(|place| fits(*place)))?;
+        let to = Flow { listener: u16::try_from(place).ok()?, transport, peer, connection: 0 };
+        (port != 0 && !self.peer(to).is_stranger()).then_some(to)
+    }
+
+    /// The cookie that we gave with the INVITE, in its 2xx.
+    fn cookie_of_answer(&self, message: &Message) -> Option<Cookie> {
+        let sealed = |element: &[u8]| {
+            let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
+            let param = self.is_ours(&uri).then(|| uri.params.get(b"w"))??;
+            let call =
+                cookie::Call { call_id: message.value(HeaderId::CallId)?, caller_tag: from_tag(message)? };
+            self.settings.cookies.open(param.value?, &call).ok()
+        };
+        message.list(HeaderId::RecordRoute).find_map(sealed)
+    }
+
+    /// A call that was answered while nobody was here to see it, or by one fork more.
+    fn adopt_answered(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        (cookie, to): (&Cookie, Flow),
+        turn: &mut Turn<'_>,
+    ) {
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        let tag = to_tag(message).unwrap_or_default();
+        let known = self.dialogs.contains_key(&cookie.dialog);
+        // As many workers as before find the same call; else its ACK and BYE go by their cookie, at another worker.
+        let own = self.settings.worker_of_call(call_id) == usize::from(self.number);
+        if !known && (!own || self.dialogs.len() >= self.settings.dialogs_max) {
+            return;
+        }
+        let routes = self.routes_to_callee(message);
+        let ours = |element: &&[u8]| {
+            let uri = NameAddr::parse(element).ok().and_then(|route| route.uri().ok()).and_then(Uri::sip);
+            uri.is_some_and(|uri| self.is_ours(&uri))
+        };
+        let to_caller = message.list(HeaderId::RecordRoute).skip(routes.len()).skip_while(ours);
+        if !known {
+            let mut caller = Side::unknown(to);
+            caller.learn_routes(to_caller);
+            caller.name = message.value(HeaderId::From).map(Box::from).unwrap_or_default();
+            caller.cseq = super::perform::cseq(message).unwrap_or_default();
+            let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
+            let dialog = Dialog {
+                id: cookie.dialog,
+                direction,
+                trunk: cookie.trunk,
+                vendor: cookie.vendor,
+                call_id: Box::from(call_id),
+                caller,
+                callee: Side::unknown(flow),
+                forks: Vec::new(),
+                trusted: false,
+                confirmed: false,
+                seen: Seen::default(),
+                ending: None,
+            };
+            self.dialogs.insert(dialog.id, dialog);
+        }
+        let Some(dialog) = self.dialogs.get_mut(&cookie.dialog) else { return };
+        let side =
+            if known { dialog.callee_heard(tag, flow) } else { Some(dialog.callee_answers(tag, flow)) };
+        // What the dialog knows of who answered first stands: this may be the same answer again.
+        if let Some(side) = side.filter(|side| side.target.is_empty()) {
+            side.learn_routes(routes.iter().rev().copied());
+            side.learn_response(message, flow);
+        }
+        if !known {
+            let dialog = dialog.clone();
+            self.tell_rebuilt(&dialog, to.peer, (began(&dialog), turn.now.wall), turn);
+        }
+    }
+
+    /// The refusal is acknowledged for the process that is gone; else it would be sent again for half a minute.
+    fn acknowledge_refusal(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        let Some(octets) = self.ack_of_refusal(message, flow) else { return };
+        turn.out.messages.push(Outbound { flow, octets, sender: Outbound::NOBODY });
+    }
+
+    /// Its Request-URI is not known any more; its transaction is found by the Via (17.2.3).
+    fn ack_of_refusal(&mut self, message: &Message, flow: Flow) -> Option<bytes::Bytes> {
+        let uri = format!("sip:{}", flow.peer);
+        let request = Request {
+            method: Method::Ack,
+            uri: uri.as_bytes(),
+            via: message.list(HeaderId::Via).next()?,
+            from: message.value(HeaderId::From)?,
+            to: message.value(HeaderId::To)?,
+            call_id: message.value(HeaderId::CallId)?,
+            cseq: CSeq::parse(message.value(HeaderId::CSeq)?).ok()?.number,
+            routes: &[],
+            headers: &[],
+            body: None,
+        };
+        self.written(|out| request.write(out).is_ok())
+    }
+}

@@ -1,0 +1,166 @@
+//! A process ends while calls ring; the next one gets what was meant for it.
+
+use super::*;
+use crate::sip::testing::voice;
+use crate::sip::worker::Input;
+
+/// A call that the worker of the tests has in every process of its node.
+fn name(node: &Node) -> String {
+    let own =
+        |name: &String| node.worker.settings.worker_of_call(format!("{name}@192.0.2.10").as_bytes()) == 1;
+    (0..).map(|at| format!("call-{at}")).find(own).unwrap()
+}
+
+/// A call rings, and the process ends: the INVITE at the vendor, and the next process.
+fn restarted() -> (Sent, Node) {
+    let mut before = Node::new();
+    let call = name(&before);
+    let invite = ringing(&mut before, &call);
+    let node = Node::started(voice(), before.now.wall.micros() + 5_000_000);
+    (invite, node)
+}
+
+#[test]
+fn a_call_is_answered_after_a_restart() {
+    let (invite, mut node) = restarted();
+    assert_eq!(words(&node.receive(VENDORS[0], response(&invite, 183, "callee"))), ["183>192.0.2.10:5060"]);
+    assert!(node.happened().is_empty());
+    let ok = node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    assert_eq!(words(&ok), ["200>192.0.2.10:5060"]);
+    assert_eq!(ok[0].message.via_count(), 1, "{}", ok[0].text());
+    assert_eq!(node.happened(), ["started", "answered"]);
+    let again = node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    assert_eq!(words(&again), ["200>192.0.2.10:5060"]);
+    assert!(node.happened().is_empty(), "one call, one record");
+    let ack = Within { method: "ACK", cseq: 1, branch: "ack" }.caller(&ok[0]);
+    assert_eq!(words(&node.receive(CUSTOMER, ack)), ["ACK>198.51.100.1:5060"]);
+    node.pass(60 * SECOND);
+    let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok[0]);
+    let sent = node.receive(CUSTOMER, bye);
+    assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
+    assert_eq!(words(&node.receive(VENDORS[0], response(&sent[0], 200, "x"))), ["200>192.0.2.10:5060"]);
+    assert_eq!(node.happened(), ["ended 200 answered Some(Caller)"]);
+    node.settle();
+}
+
+/// Either side, and we, can end it.
+#[test]
+fn who_ends_it() {
+    let (invite, mut node) = restarted();
+    node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    let dialog = node.events[0].dialog;
+    let byes = node.handle(vec![Input::HangUp(dialog, runtime::log::Reason::Operator)]);
+    assert_eq!(words(&byes), ["BYE>192.0.2.10:5060", "BYE>198.51.100.1:5060"]);
+    let (invite, mut node) = restarted();
+    node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    node.happened();
+    let bye = Within { method: "BYE", cseq: 7, branch: "bye" }.callee(&invite, "callee");
+    let sent = node.receive(VENDORS[0], bye);
+    assert_eq!(words(&sent), ["BYE>192.0.2.10:5060"]);
+    assert!(sent[0].text().starts_with("BYE sip:caller@192.0.2.10:5060 "), "{}", sent[0].text());
+    node.receive(CUSTOMER, response(&sent[0], 200, "x"));
+    assert_eq!(node.happened(), ["ended 200 answered Some(Callee)"]);
+}
+
+#[test]
+fn a_refusal_after_a_restart() {
+    let (invite, mut node) = restarted();
+    let sent = node.receive(VENDORS[0], response(&invite, 486, "callee"));
+    assert_eq!(words(&sent), ["486>192.0.2.10:5060", "ACK>198.51.100.1:5060"]);
+    let via = invite.message.list(HeaderId::Via).next().map(text);
+    assert_eq!(sent[1].message.list(HeaderId::Via).next().map(text), via, "what its transaction is found by");
+    assert!(node.happened().is_empty());
+    assert!(node.worker.is_empty());
+}
+
+#[test]
+fn nothing_is_reflected() {
+    let (invite, mut node) = restarted();
+    let ok = text(&response(&invite, 200, "callee"));
+    let own = text(invite.message.list(HeaderId::Via).next().unwrap());
+    let own = own.split("branch=").nth(1).unwrap().to_owned();
+    let forged: String = own.chars().rev().enumerate().map(|(at, c)| if at < 8 { '0' } else { c }).collect();
+    let forged: String = forged.chars().rev().collect();
+    let cases = [
+        ("another's branch", VENDORS[0], ok.replace(&own, &forged)),
+        ("a victim in the next Via", VENDORS[0], ok.replace("received=192.0.2.10", "received=203.0.113.66")),
+        (
+            "a transport that is none",
+            VENDORS[0],
+            ok.replace("SIP/2.0/UDP 192.0.2.10", "SIP/2.0/SCTP 192.0.2.10"),
+        ),
+        (
+            "a listener that there is not",
+            VENDORS[0],
+            ok.replace("SIP/2.0/UDP 192.0.2.10", "SIP/2.0/TCP 192.0.2.10"),
+        ),
+        ("a sender that nobody knows", STRANGER, ok.clone()),
+        ("a response for one hop", VENDORS[0], text(&response(&invite, 100, "callee"))),
+    ];
+    for (what, from, message) in cases {
+        assert!(node.receive(from, message).is_empty(), "{what}");
+    }
+    assert!(node.happened().is_empty());
+    assert!(node.worker.is_empty());
+}
+
+/// A response to a request of this process that is long over is nobody's (RFC 6026 7.2).
+#[test]
+fn a_stray_response_goes_nowhere() {
+    let mut node = Node::new();
+    let invite = ringing(&mut node, "a");
+    node.receive(VENDORS[0], response(&invite, 486, "callee"));
+    node.pass(300 * SECOND);
+    assert!(node.receive(VENDORS[0], response(&invite, 486, "callee")).is_empty());
+    assert!(node.receive(VENDORS[0], response(&invite, 200, "callee")).is_empty());
+}
+
+/// The worker alone began anew: the record of the call says by then that it failed, so an answer is ended.
+#[test]
+fn a_worker_that_began_anew() {
+    let mut before = Node::new();
+    let invite = ringing(&mut before, "a");
+    let mut node = Node::new();
+    node.worker.branches = crate::sip::branch::Branches::new(node.worker.settings.seed, 1, 77);
+    let sent = node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    node.receive(VENDORS[0], response(&sent[1], 200, "callee"));
+    assert!(node.happened().is_empty());
+    node.settle();
+}
+
+/// An INVITE that comes again after a restart goes to the vendor that has it already, however vendors share calls.
+#[test]
+fn the_same_invite_goes_to_the_same_vendor() {
+    let equal = || {
+        let mut voice = voice();
+        voice.offers.iter_mut().for_each(|offer| offer.rate = runtime::model::Money::from_nanos(1));
+        voice
+    };
+    let mut first = Node::with(equal());
+    let mut next = Node::started(equal(), first.now.wall.micros() + 5_000_000);
+    let mut chosen = std::collections::BTreeSet::new();
+    for at in 0..20 {
+        let text = invite(&format!("c{at}"), "+15551234");
+        let (one, two) = (first.receive(CUSTOMER, text.clone()), next.receive(CUSTOMER, text));
+        assert_eq!(one[1].to, two[1].to, "{at}");
+        chosen.insert(one[1].to);
+    }
+    assert_eq!(chosen.len(), 3);
+}
+
+/// An ACK whose call left no record passes, and leaves nothing: its call may have ended long ago.
+#[test]
+fn an_ack_alone_is_no_call() {
+    let mut before = Node::new();
+    let (_, ok) = answered(&mut before, "a");
+    let mut node = Node::started(voice(), before.now.wall.micros() + 5_000_000);
+    let ack = Within { method: "ACK", cseq: 1, branch: "ack" }.caller(&ok);
+    assert_eq!(words(&node.receive(CUSTOMER, ack)), ["ACK>198.51.100.1:5060"]);
+    assert!(node.worker.is_empty() && node.happened().is_empty());
+    let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
+    let sent = node.receive(CUSTOMER, bye);
+    node.receive(VENDORS[0], response(&sent[0], 200, "x"));
+    assert_eq!(node.happened(), ["started", "answered", "ended 200 answered Some(Caller)"]);
+    node.settle();
+}
