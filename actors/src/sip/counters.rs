@@ -60,6 +60,8 @@ counters! {
     failovers: "Attempts after another one had failed.";
     answers: "Calls answered.";
     ended_at_vendor: "Answers that came too late, ended at the vendor.";
+    byes_refused: "BYEs of ours that a side refused: the call may be up there.";
+    byes_unanswered: "BYEs of ours that a side did not answer.";
     in_dialog: "Requests within dialogs.";
     in_dialog_refused: "Of those, the ones whose cookie, source or dialog was not right.";
     acks_dropped: "ACKs that belong to nothing.";

@@ -20,6 +20,8 @@ new_key_type! {
     pub struct TransactionId;
     /// An INVITE on its way to a vendor, as long as anything of it lives.
     pub struct CallId;
+    /// A BYE of ours that waits to be tried again.
+    pub struct ByeId;
 }
 
 /// Whom a transaction's outcome concerns.
@@ -35,8 +37,19 @@ pub enum Owner {
     Relay(Relay),
     /// An OPTIONS of ours to a vendor.
     Probe(Probe),
+    /// A BYE of ours; whether it may be tried again.
+    Bye(Tries),
     /// An OPTIONS of ours within a dialog, to this side.
     Alive(Uuid, End),
+}
+
+/// How often a BYE of ours may still be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tries {
+    /// Once more, when it came at a bad time.
+    Another,
+    /// This was the last.
+    Last,
 }
 
 /// A vendor's address that is asked whether it is there.
@@ -94,6 +107,8 @@ pub enum Wake {
     Transaction(TransactionId, Timer),
     /// A call's.
     Call(CallId, ProxyTimer, BranchId),
+    /// A BYE of ours is tried again.
+    Bye(ByeId),
 }
 
 /// Transactions by number, by key and by time.

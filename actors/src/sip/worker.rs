@@ -40,7 +40,7 @@ use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::transactions::{CallId, Now, Probe, TransactionId, Transactions, Wake};
+use super::transactions::{ByeId, CallId, Now, Probe, TransactionId, Transactions, Wake};
 use super::usage::Usage;
 
 /// What a worker is given.
@@ -109,6 +109,10 @@ pub struct Worker {
     transactions: Transactions,
     calls: SlotMap<CallId, Call>,
     dialogs: HashMap<Uuid, Dialog>,
+    /// BYEs of ours that came at a bad time.
+    byes: SlotMap<ByeId, (Flow, Message)>,
+    /// How often a BYE without effect is logged.
+    bye_log: Usage,
     /// How fast strangers are answered.
     strangers: Usage,
     /// Whether new calls are taken.
@@ -154,6 +158,8 @@ impl Worker {
             transactions: Transactions::new(settings.transactions_max.min(TRANSACTIONS_MAX), now.instant),
             calls: SlotMap::with_key(),
             dialogs: HashMap::new(),
+            byes: SlotMap::with_key(),
+            bye_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
             open: true,
             memory: Memory::default(),
@@ -215,7 +221,10 @@ impl Worker {
 
     /// Whether every table is empty.
     pub fn is_empty(&self) -> bool {
-        self.transactions.is_empty() && self.calls.is_empty() && self.dialogs.is_empty()
+        self.transactions.is_empty()
+            && self.calls.is_empty()
+            && self.dialogs.is_empty()
+            && self.byes.is_empty()
     }
 
     fn wake(&mut self, wake: Wake, turn: &mut Turn<'_>) {
@@ -227,6 +236,7 @@ impl Worker {
                 }
                 self.call_input(id, CallInput::Timer(timer, branch), Hand::default(), turn);
             }
+            Wake::Bye(id) => self.bye_again(id, turn),
         }
     }
 

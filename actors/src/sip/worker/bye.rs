@@ -1,9 +1,11 @@
 //! Calls that we end ourselves.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use runtime::log::Reason;
 use sip::proxy::{BranchId, Input as CallInput};
-use sip::{CSeq, HeaderId, List, Message, Method, NameAddr, Request, StatusCode};
+use sip::{CSeq, Edits, HeaderId, List, Message, Method, NameAddr, Request, StatusCode, Via};
 use uuid::Uuid;
 
 use super::call::Kind;
@@ -12,7 +14,12 @@ use crate::sip::branch;
 use crate::sip::dialog::{Dialog, End, flow_to};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
-use crate::sip::transactions::{CallId, Now, Owner};
+use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, Wake};
+
+/// When a BYE that came at a bad time is tried again.
+const BYE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Lines in the log of BYEs that had no effect.
+const BYE_LOGS_PER_SECOND: u32 = 5;
 
 /// Calls of one INVITE that a vendor is helped to end; it has to see to more of them itself.
 const FORKS_MAX: usize = 16;
@@ -146,7 +153,65 @@ impl Worker {
         let branch = self.branches.make(0);
         let Some(octets) = self.own_request(own, Method::Bye, &branch) else { return };
         let key = self.keys.client(&branch, Method::Bye);
-        self.begin_client(key, (own.flow, octets), Owner::Nobody, turn);
+        self.begin_client(key, (own.flow, octets), Owner::Bye(Tries::Another), turn);
+    }
+
+    /// What became of a BYE of ours. The call's record does not wait for it: it is told to those who look.
+    pub(super) fn bye_answered(
+        &mut self,
+        id: TransactionId,
+        tries: Tries,
+        (status, received): (StatusCode, bool),
+        now: Now,
+    ) {
+        let gone =
+            matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
+        if received && (gone || status.is_success()) {
+            return;
+        }
+        let Some((flow, bye)) = self.stored_request(id) else { return };
+        // It came out of order, or crossed another request: a later number does better.
+        let badly_timed = matches!(status, StatusCode::SERVER_INTERNAL_ERROR | StatusCode::REQUEST_PENDING);
+        if received && badly_timed && tries == Tries::Another {
+            let at = now.instant + BYE_AGAIN_AFTER;
+            let waiting = self.byes.insert((flow, bye));
+            if self.transactions.arm_call(Wake::Bye(waiting), at).is_none() {
+                self.byes.remove(waiting);
+            }
+            return;
+        }
+        let counter = if received { &self.counters.byes_refused } else { &self.counters.byes_unanswered };
+        counter.add(1);
+        if self.bye_log.take_attempt(BYE_LOGS_PER_SECOND, now.instant) {
+            let call_id = bye.value(HeaderId::CallId).unwrap_or_default().escape_ascii();
+            let (peer, status) = (flow.peer, status.as_u16());
+            tracing::warn!(
+                %peer, %call_id, status, received,
+                "a call that we ended may still be up at this peer, which did not take the BYE: ask its operator"
+            );
+        }
+    }
+
+    /// Tries a BYE once more, as a new request.
+    pub(super) fn bye_again(&mut self, id: ByeId, turn: &mut Turn<'_>) {
+        let Some((flow, bye)) = self.byes.remove(id) else { return };
+        let branch = self.branches.make(0);
+        let Some(octets) = self.renewed(&bye, &branch) else { return };
+        let key = self.keys.client(&branch, Method::Bye);
+        self.begin_client(key, (flow, octets), Owner::Bye(Tries::Last), turn);
+    }
+
+    /// The same request with another branch and a later number.
+    fn renewed(&mut self, request: &Message, branch: &[u8]) -> Option<Bytes> {
+        let via = Via::parse(request.list(HeaderId::Via).next()?).ok()?;
+        let number = CSeq::parse(request.value(HeaderId::CSeq)?).ok()?.number.saturating_add(super::CSEQ_GAP);
+        let mut edits = Edits::new(request);
+        edits.replace(via.branch?, branch).ok()?;
+        edits.set(HeaderId::CSeq, format!("{number} BYE").as_bytes()).ok()?;
+        self.written(|out| {
+            edits.write(out);
+            true
+        })
     }
 
     fn own_request(&mut self, own: &Own<'_>, method: Method, branch: &[u8; branch::LEN]) -> Option<Bytes> {

@@ -176,6 +176,9 @@ impl Worker {
             Some(Owner::Alive(dialog, end)) if status.is_final() => {
                 self.checked(dialog, end, (status, true), turn);
             }
+            Some(Owner::Bye(tries)) if status.is_final() => {
+                self.bye_answered(id, tries, (status, true), turn.now);
+            }
             Some(Owner::Probe(probe)) if status.is_final() => self.probed(probe, status, true, turn),
             _ => {}
         }
@@ -188,6 +191,7 @@ impl Worker {
             }
             Some(Owner::Relay(relay)) => self.relay_failure(relay, failure, turn),
             Some(Owner::Alive(dialog, end)) => self.checked(dialog, end, (failure.status(), false), turn),
+            Some(Owner::Bye(tries)) => self.bye_answered(id, tries, (failure.status(), false), turn.now),
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),
             _ => {}
         }

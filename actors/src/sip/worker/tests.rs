@@ -4,6 +4,7 @@ use sip::HeaderId;
 
 use crate::sip::testing::{CUSTOMER, Node, STRANGER, Sent, VENDORS, Within, invite, response, text, words};
 
+mod byes;
 mod cancel;
 mod cost;
 mod dialogs;
