@@ -39,6 +39,8 @@ pub struct Dialog {
     /// that is up, those that answered too.
     #[serde(skip)]
     pub forks: Vec<Side>,
+    /// The caller's name as the callee was shown it; empty where it is the caller's own.
+    pub shown: Box<[u8]>,
     /// Whether both sides are trusted with identities.
     pub trusted: bool,
     /// Whether a 2xx came.
@@ -127,6 +129,25 @@ impl Dialog {
         match end {
             End::Caller => &mut self.caller,
             End::Callee => &mut self.callee,
+        }
+    }
+
+    /// The header that names the caller in a request of `from` and in the responses to it, and the name by which `to`
+    /// knows the caller; `None` where both sides know the same.
+    pub fn caller_for(&self, from: End, to: End) -> Option<(HeaderId, &[u8])> {
+        let id = match from {
+            End::Caller => HeaderId::From,
+            End::Callee => HeaderId::To,
+        };
+        let known = !self.shown.is_empty() && !self.caller.name.is_empty();
+        known.then(|| (id, self.caller_name(to)))
+    }
+
+    /// The caller's name as one side knows it.
+    pub fn caller_name(&self, known_by: End) -> &[u8] {
+        match known_by {
+            End::Callee if !self.shown.is_empty() => &self.shown,
+            End::Caller | End::Callee => &self.caller.name,
         }
     }
 
@@ -268,7 +289,7 @@ fn first_route(routes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A value on one line.
-fn unfolded(value: &[u8]) -> Box<[u8]> {
+pub fn unfolded(value: &[u8]) -> Box<[u8]> {
     value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect()
 }
 

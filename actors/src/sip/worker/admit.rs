@@ -185,6 +185,7 @@ impl Worker {
             call_id: Box::from(admitted.request.parts.call_id),
             callee: Side::unknown(reply_to),
             forks: Vec::new(),
+            shown: Box::default(),
             caller,
             confirmed: false,
             trusted,

@@ -242,7 +242,7 @@ fn between<'a>(dialog: &'a Dialog, end: End, cseq: u32, routes: &'a [&'a [u8]]) 
     let name = NameAddr::parse(&side.name).map_or(&[][..], |name| name.uri);
     Own {
         uri: if side.target.is_empty() { name } else { &side.target },
-        from: &other.name,
+        from: if end == End::Callee { dialog.caller_name(end) } else { &other.name },
         to: &side.name,
         call_id: &dialog.call_id,
         cseq,

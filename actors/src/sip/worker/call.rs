@@ -45,6 +45,16 @@ pub(super) enum Kind {
     Refresh(End),
 }
 
+impl Kind {
+    /// Who sent it.
+    pub(super) const fn sender(self) -> End {
+        match self {
+            Self::Initial => End::Caller,
+            Self::Refresh(end) => end,
+        }
+    }
+}
+
 /// What is needed until the caller has a final response.
 #[derive(Debug)]
 pub(super) struct Setup {
@@ -367,13 +377,13 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let kept = call.setup.as_mut().map(|setup| std::mem::take(&mut setup.kept)).unwrap_or_default();
         let others: SmallVec<[BranchId; 4]> = call.context.challenges().collect();
-        let (server, dialog) = (call.server, call.dialog);
+        let (server, dialog, from) = (call.server, call.dialog, call.kind.sender());
         let Some((_, best)) = kept.iter().find(|(kept, _)| *kept == branch) else {
             self.respond_to_caller(id, status, turn);
             return;
         };
         let mut edits = sip::Edits::new(best);
-        let mut complete = self.towards_caller(&mut edits, dialog).is_some();
+        let mut complete = self.towards_sender(&mut edits, dialog, from).is_some();
         for (_, other) in kept.iter().filter(|(kept, _)| others.contains(kept)) {
             for header in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
                 for value in other.values(header) {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::call::{Attempt, Kind, Setup, Way};
 use super::receive::{from_tag, to_tag};
 use super::{Hand, Turn, Worker, outgoing};
-use crate::sip::dialog::{End, Side};
+use crate::sip::dialog::{Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
 use crate::sip::routing::Direction;
@@ -62,6 +62,8 @@ pub(super) struct Leave<'a> {
     pub(super) own_routes: usize,
     /// Whether identities pass.
     pub(super) trusted: bool,
+    /// The caller's name as the next hop knows it, and the header that it stands in, where the sender knows another.
+    pub(super) caller: Option<(HeaderId, &'a [u8])>,
 }
 
 impl Worker {
@@ -109,18 +111,19 @@ impl Worker {
                 branch: &branch,
                 own_routes: 0,
                 trusted,
+                caller: None,
             };
             let mut outgoing = outgoing::Outgoing { setup, plan, hop, dialog, leave };
             let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
-            let Some((mut octets, callee)) = invite else { continue };
+            let Some(outgoing::Invite { mut octets, callee, shown }) = invite else { continue };
             let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
             let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
             let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
             if let Some(tcp) = tcp {
                 outgoing.leave.listener = tcp.listener;
                 let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
-                let Some((larger, _)) = invite else { continue };
-                (flow, octets) = (tcp, larger);
+                let Some(larger) = invite else { continue };
+                (flow, octets) = (tcp, larger.octets);
                 self.counters.oversize_tcp.add(1);
             } else if large {
                 self.counters.oversize_fragmented.add(1);
@@ -130,6 +133,7 @@ impl Worker {
                 dialog.trusted = trusted;
                 dialog.callee = Side::unknown(flow);
                 dialog.forks.clear();
+                dialog.shown = shown;
             }
             let mut attempt = Attempt::new(hop, flow, now);
             attempt.channel = channel;
@@ -181,6 +185,11 @@ impl Worker {
     ) -> Option<Bytes> {
         let mut edits = Edits::new(message);
         pass_on(&mut edits, leave, &self.settings, &mut self.memory.text)?;
+        if let Some((id, name)) = leave.caller
+            && message.value(id) != Some(name)
+        {
+            edits.set(id, name).ok()?;
+        }
         // A strict router put us in the place of the target, and that at the end of the route (16.4).
         let strict = message.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(Uri::sip);
         let strict = strict.is_some_and(|uri| self.is_ours(&uri) && uri.params.get(b"w").is_some());
@@ -219,7 +228,7 @@ impl Worker {
         let Some(call) = self.calls.get(id) else { return };
         let (server, kind, dialog) = (call.server, call.kind, call.dialog);
         let mut edits = Edits::new(message);
-        if self.towards_caller(&mut edits, dialog).is_none() {
+        if self.towards_sender(&mut edits, dialog, kind.sender()).is_none() {
             return;
         }
         let Some(octets) = self.edited(&edits) else { return };
@@ -235,23 +244,15 @@ impl Worker {
         self.respond(server, status, &octets, turn);
     }
 
-    /// What every response to an INVITE loses and gets back on its way to the caller; `None` when it cannot.
-    pub(super) fn towards_caller(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
-        if !self.dialogs.get(&dialog).is_some_and(|dialog| dialog.trusted) {
+    /// What every response loses and gets back on its way to the side that sent the request; `None` when it cannot.
+    pub(super) fn towards_sender(&self, edits: &mut Edits<'_>, dialog: Uuid, from: End) -> Option<()> {
+        let dialog = self.dialogs.get(&dialog);
+        if !dialog.is_some_and(|dialog| dialog.trusted) {
             strip(edits)?;
         }
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()?;
-        self.restore_from(edits, dialog)
-    }
-
-    /// What every response to another request within a dialog loses on its way back.
-    pub(super) fn towards_sender(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
-        if !self.dialogs.get(&dialog).is_some_and(|dialog| dialog.trusted) {
-            strip(edits)?;
-        }
-        edits.pop_via().ok()?;
-        edits.ensure_content_length().ok()
+        dialog.map_or(Some(()), |dialog| restore_caller(edits, dialog, from))
     }
 
     /// What a response loses on its way to somebody of whose call nothing is known.
@@ -259,18 +260,6 @@ impl Worker {
         strip(edits)?;
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()
-    }
-
-    /// The caller's From as it wrote it, where the callee was shown another.
-    fn restore_from(&self, edits: &mut Edits<'_>, dialog: Uuid) -> Option<()> {
-        let Some(dialog) = self.dialogs.get(&dialog) else { return Some(()) };
-        let from = edits.message().value(HeaderId::From)?;
-        // The callee's own requests have the caller in To; what it wrote there is its matter.
-        let same_tag = NameAddr::parse(from).ok().and_then(|from| from.tag) == Some(dialog.caller.tag());
-        if dialog.caller.name.is_empty() || !same_tag || *from == *dialog.caller.name {
-            return Some(());
-        }
-        edits.set(HeaderId::From, &dialog.caller.name).ok()
     }
 
     /// What a response to the first INVITE tells of the callee.
@@ -347,6 +336,25 @@ impl Worker {
             true
         })
     }
+}
+
+/// The caller's name as the sender of the request wrote it, where the other side was shown another.
+fn restore_caller(edits: &mut Edits<'_>, dialog: &Dialog, from: End) -> Option<()> {
+    let (id, name) = match from {
+        // Whatever the callee made of it.
+        End::Caller => (HeaderId::From, &*dialog.caller.name),
+        // Where it was shown nothing else, what it wrote there is its matter.
+        End::Callee => match dialog.caller_for(from, from) {
+            Some(known) => known,
+            None => return Some(()),
+        },
+    };
+    let value = edits.message().value(id)?;
+    let same_tag = NameAddr::parse(value).ok().and_then(|value| value.tag) == Some(dialog.caller.tag());
+    if name.is_empty() || !same_tag || *value == *name {
+        return Some(());
+    }
+    edits.set(id, name).ok()
 }
 
 /// The callee's tag in a request of one side, or in a response to it.

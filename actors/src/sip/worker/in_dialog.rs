@@ -10,7 +10,7 @@ use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 use super::call::{Kind, Setup, Way};
 use super::forward::Leave;
 use super::receive::{Request, to_tag};
-use super::{Turn, Worker, admit, perform};
+use super::{Turn, Worker, admit, outgoing, perform};
 use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
@@ -186,10 +186,9 @@ impl Worker {
         let next = next.or_else(|| message.request_uri())?;
         let to_vendor = (from == End::Callee) == cookie.inbound;
         let mut other = flow_to(next, Flow { connection: 0, ..request.flow });
+        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
         if to_vendor {
-            let place =
-                |number: u32| snapshot.vendors.iter().position(|vendor| vendor.config.number == number);
-            let vendor = snapshot.vendors.get(place(cookie.vendor)?)?;
+            let vendor = vendor?;
             let source =
                 Source { address: other.peer.ip(), port: other.peer.port(), transport: other.transport };
             let own = snapshot.peer(&source, source.address).vendor.and_then(|place| snapshot.vendor(place));
@@ -205,6 +204,12 @@ impl Worker {
         let [own, far] = sides;
         let (caller, callee) = if from == End::Caller { (own, far) } else { (far, own) };
         let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
+        // What the callee was shown is lost with the record; the rules make the same of the same name.
+        let trunk = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
+        let shown = match (from, trunk.zip(vendor)) {
+            (End::Caller, Some(between)) => outgoing::shown(&caller.name, direction, between),
+            _ => Box::default(),
+        };
         Some(Dialog {
             id: cookie.dialog,
             direction,
@@ -214,6 +219,7 @@ impl Worker {
             caller,
             callee,
             forks: Vec::new(),
+            shown,
             confirmed: true,
             trusted: false,
             seen: Seen::default(),
@@ -259,15 +265,22 @@ impl Worker {
         let Located { cookie, from, callee_tag, own_routes, own_tags, .. } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
-        let trusted = dialog.trusted;
+        let (trusted, caller) = (dialog.trusted, dialog.caller_for(from, from.other()));
+        let caller = caller.map(|(id, name)| (id, Box::<[u8]>::from(name)));
         let mut flow = to.flow;
         // The connection that it came by is gone: its Contact says where to make another.
         if flow.connection != 0 && !(self.is_connected.0)(flow.connection) {
             flow = flow_to(&to.target, Flow { connection: 0, ..flow });
         }
         let branch = self.branches.make(self.way(request.message));
-        let leave =
-            Leave { source: request.flow, listener: flow.listener, branch: &branch, own_routes, trusted };
+        let leave = Leave {
+            source: request.flow,
+            listener: flow.listener,
+            branch: &branch,
+            own_routes,
+            trusted,
+            caller: caller.as_ref().map(|(id, name)| (*id, &**name)),
+        };
         let Some(octets) = self.request_within(request.message, &leave, &to) else {
             self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);
             return;

@@ -13,7 +13,7 @@ use super::in_dialog::began;
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, Seen, Side};
+use crate::sip::dialog::{Dialog, Seen, Side, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
 use crate::sip::settings::default_port;
@@ -128,7 +128,9 @@ impl Worker {
         if !known {
             let mut caller = Side::unknown(to);
             caller.learn_routes(to_caller);
-            caller.name = message.value(HeaderId::From).map(Box::from).unwrap_or_default();
+            // What the caller calls itself is not known any more; the callee shall not learn it.
+            let shown = unfolded(message.value(HeaderId::From).unwrap_or_default());
+            caller.name.clone_from(&shown);
             caller.cseq = super::perform::cseq(message).unwrap_or_default();
             let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
             let dialog = Dialog {
@@ -140,6 +142,7 @@ impl Worker {
                 caller,
                 callee: Side::unknown(flow),
                 forks: Vec::new(),
+                shown,
                 trusted: false,
                 confirmed: false,
                 seen: Seen::default(),

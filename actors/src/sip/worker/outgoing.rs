@@ -11,9 +11,10 @@ use super::admit;
 use super::call::Setup;
 use super::forward::{Leave, pass_on};
 use crate::sip::cookie::{self, Cookie};
+use crate::sip::dialog::unfolded;
 use crate::sip::number::{dialled, escaped};
 use crate::sip::routing::{Direction, Plan};
-use crate::sip::snapshot::Target;
+use crate::sip::snapshot::{Target, Trunk, Vendor};
 
 /// An INVITE that goes to a target of a plan.
 pub(super) struct Outgoing<'a> {
@@ -24,12 +25,21 @@ pub(super) struct Outgoing<'a> {
     pub(super) leave: Leave<'a>,
 }
 
-/// The INVITE as it goes to a vendor or gateway, and the number that it calls there.
+/// An INVITE as it goes to a vendor or gateway.
+pub(super) struct Invite {
+    pub(super) octets: Bytes,
+    /// The number that it calls there.
+    pub(super) callee: String,
+    /// The caller's name in it; empty where it is the caller's own.
+    pub(super) shown: Box<[u8]>,
+}
+
+/// The INVITE as it goes to a vendor or gateway.
 pub(super) fn invite(
     outgoing: &Outgoing<'_>,
     settings: &crate::sip::settings::Settings,
     memory: &mut super::Memory,
-) -> Option<(Bytes, String)> {
+) -> Option<Invite> {
     let Outgoing { setup, plan, hop, leave, .. } = outgoing;
     let (_, vendor, target) = plan.hop(*hop)?;
     let (callee_rules, header_rules) = match plan.direction {
@@ -43,11 +53,11 @@ pub(super) fn invite(
     edits.remove(HeaderId::Route).ok()?;
     record_route(&mut edits, outgoing, settings, &mut memory.text)?;
     request_uri(&mut edits, (&callee, target), plan.trunk()?.config.trusted, &mut memory.text)?;
-    caller(&mut edits, plan, *hop)?;
+    let shown = caller(&mut edits, plan, *hop)?;
     header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
     memory.octets.clear();
     edits.write(&mut memory.octets);
-    Some((Bytes::copy_from_slice(&memory.octets), callee))
+    Some(Invite { octets: Bytes::copy_from_slice(&memory.octets), callee, shown })
 }
 
 /// One Record-Route with the cookie; a second one where the call leaves by another listener than it came by (16.6
@@ -90,29 +100,50 @@ fn record_route(
 
 /// The number that calls, by the rules of the side it comes from and of the one it goes to. The caller gets its own
 /// From back with every response.
-fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<()> {
+fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<Box<[u8]>> {
     let (_, vendor, _) = plan.hop(hop)?;
-    let trunk = plan.trunk()?;
-    let rules = match plan.direction {
+    let value = edits.message().value(HeaderId::From)?;
+    let Some((user, written)) = shown_user(value, plan.direction, (plan.trunk()?, vendor)) else {
+        return Some(Box::default());
+    };
+    edits.replace(user, &written).ok()?;
+    Some(with_user(value, user, &written))
+}
+
+/// The caller's name as the callee of a call in this direction is shown it; empty where it is the caller's own.
+pub(super) fn shown(value: &[u8], direction: Direction, between: (&Trunk, &Vendor)) -> Box<[u8]> {
+    let shown = shown_user(value, direction, between);
+    shown.map(|(user, written)| with_user(value, user, &written)).unwrap_or_default()
+}
+
+/// A name with another user part.
+fn with_user(value: &[u8], user: &[u8], written: &[u8]) -> Box<[u8]> {
+    let start = user.as_ptr().addr().saturating_sub(value.as_ptr().addr());
+    let (before, after) = (value.get(..start), value.get(start + user.len()..));
+    unfolded(&[before.unwrap_or_default(), written, after.unwrap_or_default()].concat())
+}
+
+/// The user part of a name, and what rules make of it; `None` where they change nothing.
+fn shown_user<'v>(
+    value: &'v [u8],
+    direction: Direction,
+    (trunk, vendor): (&Trunk, &Vendor),
+) -> Option<(&'v [u8], Vec<u8>)> {
+    let rules = match direction {
         Direction::Outbound => [&trunk.config.caller_rules, &vendor.config.caller_rules],
         Direction::Inbound => [&vendor.config.caller_rules, &trunk.config.caller_rules],
     };
     if rules.iter().all(|rules| rules.is_empty()) {
-        return Some(());
+        return None;
     }
-    let from = NameAddr::parse(edits.message().value(HeaderId::From)?).ok()?;
-    let Some(user) = from.uri().ok().and_then(Uri::user) else { return Some(()) };
+    let user = NameAddr::parse(value).ok()?.uri().ok()?.user()?;
     // A caller without a number has none to rewrite.
-    let Some(written) = dialled(user) else { return Some(()) };
+    let written = dialled(user)?;
     let mut number = written.number.clone();
     for rules in rules {
         number = NumberRule::rewrite(rules, &number).unwrap_or(number);
     }
-    if number == written.number {
-        return Some(());
-    }
-    let whole = [escaped(&number).as_bytes(), written.params].concat();
-    edits.replace(user, &whole).ok()
+    (number != written.number).then(|| (user, [escaped(&number).as_bytes(), written.params].concat()))
 }
 
 fn request_uri(

@@ -3,7 +3,7 @@
 use runtime::log::Reason;
 use sip::proxy::forward::{self, NonInvite};
 use sip::transaction::{Event, Failure};
-use sip::{Edits, Method, StatusCode};
+use sip::{Edits, Message, Method, StatusCode};
 
 use super::{Hand, Turn, Worker};
 use crate::sip::event::{CallEvent, Ended, What};
@@ -19,30 +19,31 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let Some((message, flow)) = hand.message else { return };
-        if status.is_final() {
-            self.relay_ended(relay, (status, true), turn);
-        }
         if status.is_success() && relay.method == Method::Update {
             let request = self.stored_request(relay.server).map(|(source, request)| (request, source));
             self.refresh((relay.dialog, relay.from), request, (message, flow), turn);
         }
         match forward::non_invite_response(status) {
-            NonInvite::Forward => {
-                let mut edits = Edits::new(message);
-                if self.towards_sender(&mut edits, relay.dialog).is_none() {
-                    return;
-                }
-                let written = self.written(|out| {
-                    edits.write(out);
-                    true
-                });
-                if let Some(octets) = written {
-                    self.respond(relay.server, status, &octets, turn);
-                }
-            }
+            NonInvite::Forward => self.relay_back(relay, status, message, turn),
             other @ (NonInvite::Absorb | NonInvite::Respond(_) | NonInvite::Abandon) => {
                 self.relay_outcome(relay.server, other, turn);
             }
+        }
+        // Last: the dialog says how the response goes back.
+        if status.is_final() {
+            self.relay_ended(relay, (status, true), turn);
+        }
+    }
+
+    fn relay_back(&mut self, relay: Relay, status: StatusCode, message: &Message, turn: &mut Turn<'_>) {
+        let mut edits = Edits::new(message);
+        let complete = self.towards_sender(&mut edits, relay.dialog, relay.from).is_some();
+        let written = self.written(|out| {
+            edits.write(out);
+            complete
+        });
+        if let Some(octets) = written {
+            self.respond(relay.server, status, &octets, turn);
         }
     }
 

@@ -30,3 +30,45 @@ fn rules_of_trunk_and_vendor() {
 fn node_invite(node: &mut Node, call: &str) -> Sent {
     node.receive(CUSTOMER, invite(call, "02079")).remove(1)
 }
+
+/// The vendor knows the caller by one name, the caller itself by another, through all of the dialog.
+#[test]
+fn each_side_knows_its_own_caller() {
+    const OWN: &str = "\"A\" <sip:+15550001@192.0.2.10>;tag=from-a";
+    const SHOWN: &str = "\"A\" <sip:49@192.0.2.10>;tag=from-a";
+    let ruled = || {
+        let mut voice = crate::sip::testing::voice();
+        voice.trunks[0].caller_rules = vec![rule("+1555", 9, "49")];
+        voice
+    };
+    let shown = SHOWN.to_owned();
+    let mut node = Node::with(ruled());
+    let (invite, ok) = answered(&mut node, "a");
+    assert_eq!((invite.value(HeaderId::From), ok.value(HeaderId::From)), (shown.clone(), OWN.to_owned()));
+    for (at, method) in ["UPDATE", "INVITE", "INFO"].into_iter().enumerate() {
+        let cseq = 10 + u32::try_from(at).unwrap();
+        let request = Within { method, cseq, branch: &format!("c-{at}") }.caller(&ok);
+        let passed = node.receive(CUSTOMER, request).pop().unwrap();
+        assert_eq!(passed.value(HeaderId::From), shown, "{method}");
+        let back = node.receive(VENDORS[0], response(&passed, 200, "callee")).pop().unwrap();
+        assert_eq!((back.word(), back.value(HeaderId::From)), ("200".to_owned(), OWN.to_owned()), "{method}");
+        let request = Within { method, cseq, branch: &format!("v-{at}") }.callee(&invite, "callee");
+        let passed = node.receive(VENDORS[0], request).pop().unwrap();
+        assert_eq!(passed.value(HeaderId::To), OWN, "{method}");
+        let back = node.receive(CUSTOMER, response(&passed, 200, "x")).pop().unwrap();
+        assert_eq!((back.word(), back.value(HeaderId::To)), ("200".to_owned(), shown.clone()), "{method}");
+    }
+    let ack = Within { method: "ACK", cseq: 11, branch: "ack" }.caller(&ok);
+    assert_eq!(node.receive(CUSTOMER, ack)[0].value(HeaderId::From), shown);
+    // A process that has only the cookie makes the same name by the same rules.
+    let bye = Within { method: "BYE", cseq: 20, branch: "bye" }.caller(&ok);
+    let mut next = Node::started(ruled(), node.now.wall.micros() + 60_000_000);
+    let passed = next.receive(CUSTOMER, bye).pop().unwrap();
+    assert_eq!(passed.value(HeaderId::From), shown);
+    let back = next.receive(VENDORS[0], response(&passed, 200, "callee")).pop().unwrap();
+    assert_eq!(back.value(HeaderId::From), OWN);
+    let dialog = node.events[0].dialog;
+    let reason = runtime::log::Reason::Operator;
+    let byes = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, reason)]);
+    assert_eq!((byes[0].value(HeaderId::To), byes[1].value(HeaderId::From)), (OWN.to_owned(), shown));
+}
