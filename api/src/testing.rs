@@ -152,6 +152,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         queue_age_max: Duration::from_millis(100),
         call_max: Duration::ZERO,
         dead_call_probe: Duration::ZERO,
+        session_timers: true,
         flood_per_source: 0,
         limits: Default::default(),
     };

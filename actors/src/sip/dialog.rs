@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use runtime::model::Transport;
 use serde::{Deserialize, Serialize};
-use sip::{CSeq, HeaderId, Message, NameAddr, Uri};
+use sip::{CSeq, HeaderId, Message, NameAddr, SessionExpires, Uri};
 use uuid::Uuid;
 
 use super::flow::Flow;
@@ -45,6 +45,8 @@ pub struct Dialog {
     pub trusted: bool,
     /// Whether a 2xx came.
     pub confirmed: bool,
+    /// Seconds within which the sides have agreed to refresh it (RFC 4028); `None` where they have not.
+    pub session: Option<u32>,
     /// When anything was last heard of both sides.
     #[serde(skip)]
     pub seen: Seen,
@@ -93,6 +95,15 @@ pub struct Side {
     pub routes: Box<[u8]>,
     /// The last CSeq that it sent; 0 before.
     pub cseq: u32,
+}
+
+/// The shortest session that there may be, seconds (RFC 4028 4).
+const SESSION_MIN: u32 = 90;
+
+/// The session interval that a 2xx to INVITE or UPDATE agrees to. Without the header there is none (RFC 4028 7.2).
+pub fn session_of(response: &Message) -> Option<u32> {
+    let value = response.value(HeaderId::SessionExpires)?;
+    SessionExpires::parse(value).ok().map(|session| session.seconds.max(SESSION_MIN))
 }
 
 /// Which side of a dialog.

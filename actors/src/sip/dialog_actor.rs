@@ -59,16 +59,21 @@ async fn run(
     loop {
         let Kept { call, receiver } = &mut *kept;
         let deadline = call.deadline().map(Instant::from_std);
+        let expires = call.expires().filter(|_| calls.settings.session_timers).map(Instant::from_std);
         let told = tokio::select! {
             // What has happened is written down before anything else, the end of the node included.
             biased;
             told = receiver.recv() => told,
-            () = at([deadline, check].into_iter().flatten().min()) => {
+            () = at([deadline, expires, check].into_iter().flatten().min()) => {
                 let now = Instant::now();
-                if deadline.is_some_and(|deadline| deadline <= now) {
+                let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+                // What we end has some time to be heard of; then it is asked again.
+                if is_due(deadline) {
                     calls.hang_up(call.id(), Reason::MaxDuration);
-                    // It has that much time to be heard of; then it is asked again.
                     call.postpone(PATIENCE);
+                } else if is_due(expires) {
+                    calls.hang_up(call.id(), Reason::SessionExpired);
+                    call.postpone_expiry(PATIENCE);
                 } else if call.is_up() {
                     calls.check(worker, call.id());
                 }

@@ -22,6 +22,9 @@ use super::usage::Channel;
 /// Octets of a number or Call-ID in a record; longer ones are cut.
 const TEXT_MAX: usize = 255;
 
+/// The longest that a refresh is under way (RFC 4028 10).
+const REFRESH_MAX: Duration = Duration::from_secs(32);
+
 /// A call that began and has not ended.
 #[derive(Debug)]
 pub struct LiveCall {
@@ -31,6 +34,8 @@ pub struct LiveCall {
     answered: Option<Instant>,
     /// When it has lasted long enough.
     deadline: Option<Instant>,
+    /// When the sides have not refreshed it in time.
+    expires: Option<Instant>,
     started: Instant,
     /// The trunk's and the vendor's.
     channels: Vec<Channel>,
@@ -141,7 +146,7 @@ impl LiveCall {
             recovered: started.recovered,
         };
         let channels = started.channel.into_iter().collect();
-        Some(Self { kept, answered: None, deadline: None, started: at.instant, channels })
+        Some(Self { kept, answered: None, deadline: None, expires: None, started: at.instant, channels })
     }
 
     /// A call of an earlier process, from what that wrote down.
@@ -157,7 +162,10 @@ impl LiveCall {
         let up = now.wall.since(record.answered_at);
         let max = Duration::from_millis(kept.max_duration_ms);
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
-        let call = Self { kept, answered: None, deadline, started: now.instant, channels: Vec::new() };
+        // What was refreshed while nobody was here is not known: it has all its time from now.
+        let expires = expiry(&dialog, now);
+        let call =
+            Self { kept, answered: None, deadline, expires, started: now.instant, channels: Vec::new() };
         Ok((call, dialog))
     }
 
@@ -202,9 +210,19 @@ impl LiveCall {
         self.deadline
     }
 
+    /// When the sides have had all the time to refresh it that they agreed to.
+    pub const fn expires(&self) -> Option<Instant> {
+        self.expires
+    }
+
     /// Moves the deadline: the end was asked for, and is asked for again when nothing came of it.
     pub fn postpone(&mut self, by: Duration) {
         self.deadline = self.deadline.map(|deadline| deadline + by);
+    }
+
+    /// As [`LiveCall::postpone`], for [`LiveCall::expires`].
+    pub fn postpone_expiry(&mut self, by: Duration) {
+        self.expires = self.expires.map(|expires| expires + by);
     }
 
     /// Takes in what the worker saw.
@@ -225,9 +243,13 @@ impl LiveCall {
                 self.kept.pdd_us.get_or_insert_with(|| micros(at.instant.saturating_duration_since(started)));
                 let max = Duration::from_millis(self.kept.max_duration_ms);
                 self.deadline = (!max.is_zero()).then(|| at.instant + max);
+                self.expires = expiry(&answered.dialog, at);
                 Some(self.record(answered.dialog, at))
             }
-            What::Refreshed(dialog) => Some(self.record(dialog, at)),
+            What::Refreshed(dialog) => {
+                self.expires = expiry(&dialog, at);
+                Some(self.record(dialog, at))
+            }
             What::Ended(ended) => Some(self.end(ended, at)),
         }
     }
@@ -323,6 +345,13 @@ impl LiveCall {
         });
         Effect::Cdr(Box::new(cdr), attempts.collect())
     }
+}
+
+/// When a session that was refreshed now is over: its interval, and the time that a refresh may be under way. Who
+/// refreshes begins that much before the end (RFC 4028 10).
+fn expiry(dialog: &Dialog, now: Now) -> Option<Instant> {
+    let interval = Duration::from_secs(dialog.session?.into());
+    Some(now.instant + interval + (interval / 3).min(REFRESH_MAX))
 }
 
 /// The word for how an attempt, or a call that never came up, ended.

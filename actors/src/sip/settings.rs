@@ -39,6 +39,8 @@ pub struct Settings {
     pub call_max: Duration,
     /// How often both sides of a call are asked whether it is up; zero is never.
     pub dead_call_probe: Duration,
+    /// Whether a session that is not refreshed as agreed is ended.
+    pub session_timers: bool,
     /// Dialogs that a worker holds at most; more new calls are refused with 503.
     pub dialogs_max: usize,
     /// How long a worker may have more to do than it can before new calls are refused with 503.

@@ -216,6 +216,7 @@ impl Node {
             transactions_max: 1000,
             call_max: Duration::ZERO,
             dead_call_probe: Duration::ZERO,
+            session_timers: true,
             dialogs_max: 100,
             queue_age_max: Duration::from_millis(100),
             flood_per_source: 0,

@@ -224,6 +224,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         transactions_max: per_worker(sip.transactions_max),
         call_max: sip.call_hard_max_duration.get(),
         dead_call_probe: sip.dead_call_probe.get(),
+        session_timers: sip.session_timers,
         dialogs_max: per_worker(sip.dialogs_max),
         queue_age_max: sip.queue_age_max.get(),
         flood_per_source: sip.flood_per_source_per_s,

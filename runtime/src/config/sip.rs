@@ -63,6 +63,8 @@ pub struct SipOptions {
     pub call_hard_max_duration: HumanDuration,
     /// How often both sides of a call are asked by OPTIONS whether it is up; zero is never.
     pub dead_call_probe: HumanDuration,
+    /// Whether a call whose sides agreed to refresh it, and do not, is ended (RFC 4028).
+    pub session_timers: bool,
     /// DNS servers; empty takes the system's.
     pub dns_servers: Vec<SocketAddr>,
 }
@@ -119,6 +121,7 @@ impl Default for SipOptions {
             hep_id: 1,
             call_hard_max_duration: secs(0),
             dead_call_probe: secs(900),
+            session_timers: true,
             dns_servers: Vec::new(),
         }
     }

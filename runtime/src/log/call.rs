@@ -101,6 +101,8 @@ coded!(
         Unreachable = 14, "unreachable";
         /// Customer, trunk or number may not make this call.
         NotAllowed = 15, "not_allowed";
+        /// The sides had agreed to refresh it, and did not (RFC 4028).
+        SessionExpired = 16, "session_expired";
     }
 );
 

@@ -27,6 +27,7 @@ const REASONS: [&str; 16] = [
     "vendor_failed",
     "unreachable",
     "not_allowed",
+    "session_expired",
 ];
 const ENDED_BY: [&str; 3] = ["caller", "callee", "system"];
 

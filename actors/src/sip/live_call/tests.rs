@@ -91,3 +91,51 @@ fn the_longest_call() {
     let (call, _) = LiveCall::recover(&record, now).unwrap();
     assert_eq!(call.deadline(), Some(now.instant + Duration::from_secs(30)));
 }
+
+/// Sides that agreed to refresh the session are given that time, and the time that a refresh may be under way.
+#[test]
+fn a_session_expires() {
+    let table = [
+        (Some("1800;refresher=uac"), Some(1832)),
+        (Some("90"), Some(120)),
+        (Some("1"), Some(120)),
+        (Some("x"), None),
+        (None, None),
+    ];
+    for (agreed, expected) in table {
+        let mut node = Node::new();
+        let sent = node.receive(CUSTOMER, invite("a", "+15551234"));
+        let with = |message: bytes::Bytes| {
+            let text = String::from_utf8(message.to_vec()).unwrap();
+            let header = agreed.map(|value| format!("Session-Expires: {value}\r\n")).unwrap_or_default();
+            text.replace("Content-Length:", &format!("{header}Content-Length:"))
+        };
+        let ok = node.receive(VENDORS[0], with(response(&sent[1], 200, "callee"))).remove(0);
+        let mut events = std::mem::take(&mut node.events).into_iter();
+        let first = events.next().unwrap();
+        let What::Started(started) = first.what else { panic!("{first:?}") };
+        let mut call = LiveCall::begin(first.dialog, (7, Duration::ZERO), first.at, *started).unwrap();
+        let record = events.filter_map(|event| call.apply(event)).last().unwrap();
+        let after = |call: &LiveCall, now: Now| call.expires().map(|at| (at - now.instant).as_secs());
+        assert_eq!(after(&call, node.now), expected, "{agreed:?}");
+        // The next process gives it as much from its beginning.
+        let Effect::Record(record) = record else { panic!("{record:?}") };
+        let later = node.now.plus(Duration::from_secs(3000));
+        assert_eq!(after(&LiveCall::recover(&record, later).unwrap().0, later), expected, "{agreed:?}");
+        // A refresh gives it anew, and ends it where the answer does not agree to another.
+        for (agrees, expected) in [(true, expected), (false, None)] {
+            node.now = node.now.plus(Duration::from_secs(60));
+            let branch = format!("u-{agrees}");
+            let update = Within { method: "UPDATE", cseq: 2, branch: &branch }.caller(&ok);
+            let sent = node.receive(CUSTOMER, update);
+            let answer = response(&sent[0], 200, "callee");
+            if agrees {
+                node.receive(VENDORS[0], with(answer));
+            } else {
+                node.receive(VENDORS[0], answer);
+            }
+            call.apply(node.events.pop().unwrap());
+            assert_eq!(after(&call, node.now), expected, "{agreed:?} {agrees}");
+        }
+    }
+}

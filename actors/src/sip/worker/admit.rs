@@ -188,6 +188,7 @@ impl Worker {
             shown: Box::default(),
             caller,
             confirmed: false,
+            session: None,
             trusted,
             seen,
             ending: None,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::call::{Attempt, Kind, Setup, Way};
 use super::receive::{from_tag, to_tag};
 use super::{Hand, Turn, Worker, outgoing};
-use crate::sip::dialog::{Dialog, End, Side};
+use crate::sip::dialog::{Dialog, End, Side, session_of};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
 use crate::sip::routing::Direction;
@@ -290,6 +290,7 @@ impl Worker {
             side.learn_response(message, flow);
         }
         if answers {
+            dialog.session = session_of(message);
             dialog.seen.hear(End::Callee, turn.now);
             let answered = Answered { dialog: Arc::new(dialog.clone()), channel };
             self.counters.answers.add(1);
@@ -326,6 +327,7 @@ impl Worker {
         if !found.confirmed || found.callee.tag() != tag {
             return;
         }
+        found.session = session_of(response);
         let what = What::Refreshed(Arc::new(found.clone()));
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }

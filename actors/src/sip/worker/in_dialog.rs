@@ -221,6 +221,7 @@ impl Worker {
             forks: Vec::new(),
             shown,
             confirmed: true,
+            session: None,
             trusted: false,
             seen: Seen::default(),
             ending: None,

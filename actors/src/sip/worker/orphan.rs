@@ -13,7 +13,7 @@ use super::in_dialog::began;
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, Seen, Side, unfolded};
+use crate::sip::dialog::{Dialog, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
 use crate::sip::settings::default_port;
@@ -145,6 +145,7 @@ impl Worker {
                 shown,
                 trusted: false,
                 confirmed: false,
+                session: session_of(message),
                 seen: Seen::default(),
                 ending: None,
             };
