@@ -26,6 +26,7 @@ pub mod settings;
 pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod toll_fraud;
 pub mod transactions;
 pub mod transport;
 pub mod tree;

@@ -153,6 +153,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         call_max: Duration::ZERO,
         dead_call_probe: Duration::ZERO,
         session_timers: true,
+        toll_fraud_factor: 8,
         flood_per_source: 0,
         limits: Default::default(),
     };

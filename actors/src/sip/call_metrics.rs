@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Opts};
@@ -17,7 +17,9 @@ use uuid::Uuid;
 
 use super::event::{Attempted, CallEvent, What};
 use super::live_call::LiveCall;
+use super::number::digits;
 use super::snapshot::Snapshot;
+use super::toll_fraud::{Alert, Spent, Watch};
 
 /// Names of one kind that are told apart.
 pub const PARTIES_MAX: usize = 1000;
@@ -33,6 +35,9 @@ const CALL_SECONDS: [f64; 7] = [1.0, 6.0, 30.0, 60.0, 180.0, 600.0, 3600.0];
 pub struct CallMetrics {
     vendors: Arc<Parties>,
     trunks: Arc<Parties>,
+    toll_fraud_alerts: IntCounterVec,
+    /// What trunks spend; those beyond [`PARTIES_MAX`] are watched as one.
+    watches: Mutex<HashMap<Uuid, Watch>>,
 }
 
 /// Names of one kind.
@@ -106,7 +111,12 @@ impl CallMetrics {
                 tracing::error!(%error, kind, "ratios of calls are not shown");
             }
         }
-        Self { vendors, trunks }
+        let toll_fraud_alerts = r.counter_vec(
+            "warp_sip_toll_fraud_alerts_total",
+            "minutes with many more expensive calls than usual, one an hour at most",
+            &["trunk"],
+        );
+        Self { vendors, trunks, toll_fraud_alerts, watches: Mutex::default() }
     }
 
     /// A call began.
@@ -141,6 +151,34 @@ impl CallMetrics {
         if let Some(vendor) = cdr.vendor.filter(|_| cdr.direction == CallDirection::Outbound) {
             self.vendors.of(vendor, || vendor_name(snapshot, vendor)).seconds.observe(seconds);
         }
+    }
+
+    /// A vendor answered: the operator is told when the trunk's calls are of a sudden expensive, `factor` times as many
+    /// as usual.
+    pub fn on_spent(&self, call: &LiveCall, event: &CallEvent, (snapshot, factor): (&Snapshot, u32)) {
+        let What::Attempted(attempted) = &event.what else { return };
+        if factor == 0 || call.is_inbound() || !attempted.status.is_success() {
+            return;
+        }
+        let (trunk, _) = call.between();
+        let spent = Spent { rate: attempted.rate, high_cost: attempted.high_cost };
+        let Some(alert) = self.watch(trunk, spent, factor, event.at.instant) else { return };
+        let name = &self.trunk(call, snapshot).name;
+        self.toll_fraud_alerts.with_label_values(&[name]).inc();
+        let digits = digits(&attempted.callee);
+        let prefix = digits.get(..attempted.prefix_len.into()).unwrap_or_default();
+        tracing::warn!(
+            trunk = name, trunk_id = %trunk, calls_per_minute = alert.calls, usual_per_minute = alert.usual,
+            spend_per_minute = %alert.spend, last_prefix = prefix,
+            "a trunk has many more expensive calls than usual, which may be toll fraud: ask the customer, and until then              deny the destinations or lower rate_max of the trunk, and end its calls (warp calls)"
+        );
+    }
+
+    fn watch(&self, trunk: Uuid, spent: Spent, factor: u32, now: Instant) -> Option<Alert> {
+        let mut watches = self.watches.lock();
+        let room = watches.len() < PARTIES_MAX || watches.contains_key(&trunk);
+        let of = if room { trunk } else { Uuid::nil() };
+        watches.entry(of).or_insert_with(|| Watch::new(now)).answered(spent, factor, now)
     }
 
     fn on_attempted(&self, attempted: &Attempted, snapshot: &Snapshot) {

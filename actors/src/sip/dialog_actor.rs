@@ -125,6 +125,7 @@ fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent, face: &Face) -> O
 fn take_in(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect>, bool) {
     let snapshot = calls.snapshot.load();
     calls.metrics.on_event(call, &event, &snapshot);
+    calls.metrics.on_spent(call, &event, (&snapshot, calls.settings.toll_fraud_factor));
     let seen = matches!(event.what, What::Attempted(_) | What::Answered(_));
     let before = call.pdd();
     let effect = call.apply(event);

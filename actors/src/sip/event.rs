@@ -80,6 +80,8 @@ pub struct Attempted {
     pub rate: Money,
     /// Digits of its prefix.
     pub prefix_len: u8,
+    /// Whether the number is in the list of high-cost destinations.
+    pub high_cost: bool,
     /// When the INVITE went.
     pub started: Now,
     /// When the first answer other than 100 came.

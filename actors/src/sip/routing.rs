@@ -37,6 +37,8 @@ pub struct Plan {
     pub number: String,
     /// In the order to be tried.
     pub hops: SmallVec<[Hop; 4]>,
+    /// Whether the number is in the list of high-cost destinations, and opened for the trunk.
+    pub high_cost: bool,
 }
 
 /// One attempt.
@@ -127,7 +129,14 @@ fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> 
         ));
     }
     let number = dialled.to_owned();
-    Ok(Plan { snapshot: Arc::clone(snapshot), direction: Direction::Inbound, trunk: place, number, hops })
+    Ok(Plan {
+        snapshot: Arc::clone(snapshot),
+        direction: Direction::Inbound,
+        trunk: place,
+        number,
+        hops,
+        high_cost: false,
+    })
 }
 
 fn outbound(
@@ -168,7 +177,8 @@ fn outbound(
             "the trunk may not call this destination",
         ));
     }
-    if snapshot.high_cost.contains(wanted) && !trunk.opened.contains(wanted) {
+    let high_cost = snapshot.high_cost.contains(wanted);
+    if high_cost && !trunk.opened.contains(wanted) {
         return Err(refused(
             StatusCode::FORBIDDEN,
             Reason::NotAllowed,
@@ -206,5 +216,5 @@ fn outbound(
         ));
     }
     let direction = Direction::Outbound;
-    Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops })
+    Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops, high_cost })
 }

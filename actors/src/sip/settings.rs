@@ -41,6 +41,8 @@ pub struct Settings {
     pub dead_call_probe: Duration,
     /// Whether a session that is not refreshed as agreed is ended.
     pub session_timers: bool,
+    /// How many times the usual number of expensive calls in a minute alerts; 0 is never.
+    pub toll_fraud_factor: u32,
     /// Dialogs that a worker holds at most; more new calls are refused with 503.
     pub dialogs_max: usize,
     /// How long a worker may have more to do than it can before new calls are refused with 503.

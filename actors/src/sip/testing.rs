@@ -217,6 +217,7 @@ impl Node {
             call_max: Duration::ZERO,
             dead_call_probe: Duration::ZERO,
             session_timers: true,
+            toll_fraud_factor: 8,
             dialogs_max: 100,
             queue_age_max: Duration::from_millis(100),
             flood_per_source: 0,

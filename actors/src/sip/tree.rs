@@ -225,6 +225,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         call_max: sip.call_hard_max_duration.get(),
         dead_call_probe: sip.dead_call_probe.get(),
         session_timers: sip.session_timers,
+        toll_fraud_factor: sip.toll_fraud_factor,
         dialogs_max: per_worker(sip.dialogs_max),
         queue_age_max: sip.queue_age_max.get(),
         flood_per_source: sip.flood_per_source_per_s,

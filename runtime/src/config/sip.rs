@@ -65,6 +65,8 @@ pub struct SipOptions {
     pub dead_call_probe: HumanDuration,
     /// Whether a call whose sides agreed to refresh it, and do not, is ended (RFC 4028).
     pub session_timers: bool,
+    /// How many times the usual number of expensive calls in a minute makes an alert of toll fraud; 0 is never.
+    pub toll_fraud_factor: u32,
     /// DNS servers; empty takes the system's.
     pub dns_servers: Vec<SocketAddr>,
 }
@@ -122,6 +124,7 @@ impl Default for SipOptions {
             call_hard_max_duration: secs(0),
             dead_call_probe: secs(900),
             session_timers: true,
+            toll_fraud_factor: 8,
             dns_servers: Vec::new(),
         }
     }

@@ -88,3 +88,30 @@ fn labels_stay_few() {
     metrics.vendors.of(Uuid::max(), || None).attempts.inc();
     assert_eq!(metrics.vendors.known.read().len(), PARTIES_MAX);
 }
+
+/// Expensive calls of one trunk, all in one minute: one alert.
+#[test]
+fn toll_fraud() {
+    let (registry, mut node) = (Metrics::new(), Node::new());
+    let metrics = CallMetrics::new(&registry);
+    call(&mut node);
+    let snapshot = node.snapshot();
+    let mut events = std::mem::take(&mut node.events).into_iter();
+    let first = events.next().unwrap();
+    let What::Started(started) = first.what else { panic!("{first:?}") };
+    let live = LiveCall::begin(first.dialog, (7, Duration::ZERO), first.at, *started).unwrap();
+    let mut answered = events.filter(|event| match &event.what {
+        What::Attempted(attempted) => attempted.status.is_success(),
+        What::Started(_) | What::Answered(_) | What::Refreshed(_) | What::Ended(_) => false,
+    });
+    let mut event = answered.next().unwrap();
+    let What::Attempted(attempted) = &mut event.what else { panic!("{event:?}") };
+    attempted.high_cost = true;
+    let line = "warp_sip_toll_fraud_alerts_total{trunk=\"acme-main\"} 1";
+    for calls in 1..=200 {
+        metrics.on_spent(&live, &event, (&snapshot, 0));
+        assert!(!registry.render().contains(line) || calls > 10, "{calls}");
+        metrics.on_spent(&live, &event, (&snapshot, 8));
+        assert_eq!(registry.render().contains(line), calls >= 10, "{calls}");
+    }
+}

@@ -355,6 +355,7 @@ impl Worker {
             callee: attempt.callee.clone(),
             rate: hop.rate,
             prefix_len: hop.prefix_len,
+            high_cost: plan.high_cost,
             started: attempt.started,
             ringing: attempt.ringing,
             status,
