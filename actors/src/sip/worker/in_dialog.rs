@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use runtime::clock::Timestamp;
-use runtime::model::Transport;
+use runtime::model::{NumberRule, Transport};
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
 use super::call::{Kind, Setup, Way};
@@ -15,10 +15,11 @@ use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Dialog, End, Seen, Side, flow_to};
-use crate::sip::event::{Answered, CallEvent, Started, What};
+use crate::sip::event::{Answered, Attempted, CallEvent, Started, What};
 use crate::sip::flow::{Flow, Outbound};
-use crate::sip::routing::Direction;
-use crate::sip::snapshot::Peer;
+use crate::sip::number::dialled;
+use crate::sip::routing::{self, Direction};
+use crate::sip::snapshot::{Peer, Snapshot};
 use crate::sip::transactions::{Now, Owner, Relay};
 
 /// What the Route of a request says of its dialog.
@@ -253,13 +254,17 @@ impl Worker {
             callee: number(&dialog.callee),
             channel: None,
             recovered: true,
-            snapshot,
+            snapshot: Arc::clone(&snapshot),
         };
+        let attempted = attempt_before(dialog, (&snapshot, trunk), at(began));
         let answered = Answered { dialog: Arc::new(dialog.clone()), channel: None };
         let started = What::Started(Box::new(started));
         turn.out.events.push(CallEvent { dialog: dialog.id, at: at(began), what: started });
+        let attempted = attempted.map(|attempted| What::Attempted(Box::new(attempted)));
         let answered = What::Answered(Box::new(answered));
-        turn.out.events.push(CallEvent { dialog: dialog.id, at: at(answered_at), what: answered });
+        for what in attempted.into_iter().chain([answered]) {
+            turn.out.events.push(CallEvent { dialog: dialog.id, at: at(answered_at), what });
+        }
     }
 
     fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {
@@ -351,4 +356,35 @@ impl Worker {
 /// When a dialog began.
 pub(super) fn began(dialog: &Dialog) -> Timestamp {
     Timestamp::from_micros(admit::began_millis(dialog.id).saturating_mul(1000))
+}
+
+/// The attempt that an earlier process made and left no record of: its vendor, and the rate that the number in To has
+/// by now.
+fn attempt_before(
+    dialog: &Dialog,
+    (snapshot, trunk): (&Arc<Snapshot>, u32),
+    started: Now,
+) -> Option<Attempted> {
+    let place = snapshot.vendors.iter().position(|vendor| vendor.config.number == dialog.vendor)?;
+    let vendor = snapshot.vendors.get(place).filter(|_| dialog.direction == Direction::Outbound)?;
+    let place = u32::try_from(place).ok()?;
+    let number = dialled(NameAddr::parse(&dialog.callee.name).ok()?.uri().ok()?.user()?)?.number;
+    let peer = Peer { trunk: Some(trunk), vendor: None };
+    let plan = routing::plan(snapshot, peer, &number, |_| 0, &mut Vec::new()).ok();
+    let hop = plan.as_ref().and_then(|plan| plan.hops.iter().find(|hop| hop.vendor == place));
+    let number = plan.as_ref().map_or(number, |plan| plan.number.clone());
+    Some(Attempted {
+        attempt: 0,
+        vendor: place,
+        vendor_id: Some(vendor.config.id),
+        address: dialog.callee.flow.peer,
+        callee: NumberRule::rewrite(&vendor.config.callee_rules, &number).unwrap_or(number),
+        rate: hop.map(|hop| hop.rate).unwrap_or_default(),
+        prefix_len: hop.map(|hop| hop.prefix_len).unwrap_or_default(),
+        high_cost: plan.as_ref().is_some_and(|plan| plan.high_cost),
+        started,
+        ringing: None,
+        status: StatusCode::OK,
+        received: true,
+    })
 }

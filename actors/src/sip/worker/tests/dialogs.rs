@@ -197,7 +197,7 @@ fn after_a_restart() {
     let sent = node.receive(CUSTOMER, bye);
     assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
     node.receive(VENDORS[0], response(&sent[0], 200, "x"));
-    assert_eq!(node.happened(), ["started", "answered", "ended 200 answered Some(Caller)"]);
+    assert_eq!(node.happened(), ["started", "attempt 1 200", "answered", "ended 200 answered Some(Caller)"]);
     node.settle();
 }
 

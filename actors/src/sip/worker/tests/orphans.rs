@@ -28,7 +28,7 @@ fn a_call_is_answered_after_a_restart() {
     let ok = node.receive(VENDORS[0], response(&invite, 200, "callee"));
     assert_eq!(words(&ok), ["200>192.0.2.10:5060"]);
     assert_eq!(ok[0].message.via_count(), 1, "{}", ok[0].text());
-    assert_eq!(node.happened(), ["started", "answered"]);
+    assert_eq!(node.happened(), ["started", "attempt 1 200", "answered"]);
     let again = node.receive(VENDORS[0], response(&invite, 200, "callee"));
     assert_eq!(words(&again), ["200>192.0.2.10:5060"]);
     assert!(node.happened().is_empty(), "one call, one record");
@@ -161,6 +161,6 @@ fn an_ack_alone_is_no_call() {
     let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
     let sent = node.receive(CUSTOMER, bye);
     node.receive(VENDORS[0], response(&sent[0], 200, "x"));
-    assert_eq!(node.happened(), ["started", "answered", "ended 200 answered Some(Caller)"]);
+    assert_eq!(node.happened(), ["started", "attempt 1 200", "answered", "ended 200 answered Some(Caller)"]);
     node.settle();
 }
