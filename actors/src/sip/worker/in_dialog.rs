@@ -165,7 +165,7 @@ impl Worker {
     }
 
     /// Whether a peer is the trunk or vendor that stands at this end of the call.
-    fn is_party(&self, peer: Peer, cookie: &Cookie, end: End) -> bool {
+    pub(super) fn is_party(&self, peer: Peer, cookie: &Cookie, end: End) -> bool {
         let snapshot = self.snapshot.load();
         let trunk = peer.trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
         let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);

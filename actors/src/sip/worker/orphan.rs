@@ -5,7 +5,9 @@
 //! dialog and its record by the cookie in the answer.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use runtime::clock::Timestamp;
 use runtime::model::Transport;
 use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
 
@@ -13,10 +15,13 @@ use super::in_dialog::began;
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, Seen, Side, session_of, unfolded};
+use crate::sip::dialog::{Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
 use crate::sip::settings::default_port;
+
+/// The longest that a call rings, whatever vendors are allowed.
+const RINGS_MAX: Duration = Duration::from_secs(900);
 
 impl Worker {
     /// A response to a request of an earlier process, or of an earlier incarnation of the worker.
@@ -38,13 +43,20 @@ impl Worker {
         }
         let answer = method == Method::Invite && status.is_success();
         let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
-        // The worker began anew, and not the process: the record of the call says already that it failed.
-        let age = cookie.map(|cookie| admit::began_millis(cookie.dialog));
-        if age.is_some_and(|began| began >= self.settings.started_at.micros() / 1000)
-            && cookie.is_none_or(|cookie| !self.dialogs.contains_key(&cookie.dialog))
-        {
-            self.end_orphan(message, flow, turn);
-            return;
+        if let Some(cookie) = cookie.filter(|cookie| !self.dialogs.contains_key(&cookie.dialog)) {
+            let parties = [(flow, End::Callee), (to, End::Caller)];
+            let parties = parties.iter().all(|(flow, end)| self.is_party(self.peer(*flow), &cookie, *end));
+            let began = Timestamp::from_micros(admit::began_millis(cookie.dialog).saturating_mul(1000));
+            // The answer of a call that has ended long ago, sent again, is none.
+            if !parties || turn.now.wall.since(began) > RINGS_MAX {
+                self.counters.responses_stray.add(1);
+                return;
+            }
+            // The worker began anew, and not the process: the record of the call says already that it failed.
+            if began.micros() / 1000 >= self.settings.started_at.micros() / 1000 {
+                self.end_orphan(message, flow, turn);
+                return;
+            }
         }
         let mut edits = Edits::new(message);
         if Self::towards_unknown(&mut edits).is_none() {

@@ -115,6 +115,19 @@ fn a_stray_response_goes_nowhere() {
     assert!(node.receive(VENDORS[0], response(&invite, 200, "callee")).is_empty());
 }
 
+/// An old answer that is sent again makes no call, and neither does one of somebody else.
+#[test]
+fn an_answer_that_is_none() {
+    let (invite, mut node) = restarted();
+    let ok = response(&invite, 200, "callee");
+    assert!(node.receive(VENDORS[1], ok.clone()).is_empty(), "another vendor");
+    let to_vendor = text(&ok).replace("received=192.0.2.10", "received=198.51.100.3");
+    assert!(node.receive(VENDORS[0], to_vendor).is_empty(), "to another than the caller");
+    node.pass(1000 * SECOND);
+    assert!(node.receive(VENDORS[0], ok).is_empty(), "nothing rings that long");
+    assert!(node.happened().is_empty() && node.worker.is_empty());
+}
+
 /// The worker alone began anew: the record of the call says by then that it failed, so an answer is ended.
 #[test]
 fn a_worker_that_began_anew() {
