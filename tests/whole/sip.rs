@@ -1,6 +1,7 @@
 //! Calls through the node as customers, vendors, strangers and operators see them. Customers are at 127.0.0.2,
 //! vendors at 127.0.0.1: the node knows who sends by the address.
 
+mod baresip;
 mod calls;
 mod kill;
 mod noise;
