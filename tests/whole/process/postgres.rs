@@ -34,6 +34,14 @@ impl Database {
         format!("{server}/{}", self.name)
     }
 
+    /// The one value that a query gives.
+    #[track_caller]
+    pub(crate) fn value(&self, sql: &str) -> String {
+        let answered = run(Command::new(psql()).args([&self.url(), "-qAtc", sql]), READY);
+        answered.assert_success();
+        answered.stdout.trim().to_owned()
+    }
+
     fn statement(&self, sql: &str) {
         run(Command::new(psql()).args([&self.server, "-qc", sql]), READY).assert_success();
     }

@@ -1,4 +1,4 @@
-//! What the node wrote down of calls, read from its log by SQLite's own program.
+//! What the node wrote down of calls, read from its log by SQLite's own program, or as its API tells it.
 
 use std::path::Path;
 use std::process::Command;
@@ -79,6 +79,44 @@ pub(super) fn cdrs(sqlite: &Path, node: &Node, prefix: &str) -> Vec<Cdr> {
 pub(super) fn dialogs(sqlite: &Path, node: &Node) -> u64 {
     let rows = query(sqlite, node, "SELECT count(*) AS n FROM voice_dialogs");
     rows.first().map_or(0, |row| number(row, "n"))
+}
+
+/// The same as the API tells it, whatever the store.
+#[track_caller]
+pub(super) fn cdrs_of_api(node: &Node, prefix: &str) -> Vec<Cdr> {
+    let (mut cdrs, mut path) = (Vec::new(), "/v1/cdrs/recent?limit=500".to_owned());
+    loop {
+        let page = node.get(&path).json();
+        let records = page["cdrs"].as_array().unwrap_or_else(|| panic!("{page}"));
+        let of_prefix = |record: &&Value| text(record, "callee").trim_start_matches('+').starts_with(prefix);
+        cdrs.extend(records.iter().filter(of_prefix).map(told));
+        let Some(next) = page["next"].as_str() else { return cdrs };
+        path = format!("/v1/cdrs/recent?limit=500&before={next}");
+    }
+}
+
+fn told(record: &Value) -> Cdr {
+    let attempts = record["attempts"].as_array().unwrap_or_else(|| panic!("{record}"));
+    let attempt = |row: &Value| (text(row, "gateway"), row["status"].as_u64(), word(&REASONS, row, "reason"));
+    Cdr {
+        call_id: text(record, "call_id"),
+        status: number(record, "status"),
+        reason: word(&REASONS, record, "reason"),
+        ended_by: word(&ENDED_BY, record, "ended_by"),
+        answered: record["answered_at"].is_string(),
+        rang: record["ringing_at"].is_string() && record["pdd_us"].is_u64(),
+        duration_ms: number(record, "duration_ms"),
+        billed_seconds: number(record, "billed_seconds"),
+        prefix: text(record, "prefix"),
+        recovered: record["recovered"] == true,
+        attempts: attempts.iter().map(attempt).collect(),
+    }
+}
+
+/// The one of these words that is in this column.
+fn word(words: &[&'static str], row: &Value, column: &str) -> &'static str {
+    let said = text(row, column);
+    words.iter().find(|word| **word == said).unwrap_or_else(|| panic!("{column} in {row}"))
 }
 
 fn cdr(row: &Value, attempts: &[Value]) -> Cdr {

@@ -10,7 +10,7 @@ use super::super::wait;
 use super::{SOON, Transport};
 
 /// Time of a whole run; SIPp ends itself then, with an error.
-const RUN: Duration = Duration::from_secs(25);
+const RUN: Duration = Duration::from_secs(50);
 /// Last lines of a file that a failure shows.
 const SHOWN: usize = 60;
 
@@ -48,6 +48,8 @@ impl Sipp {
         command.args(["-i", &local.ip().to_string(), "-p", &local.port().to_string()]);
         command.args(["-t", if transport == Transport::Udp { "u1" } else { "t1" }]);
         command.args(["-m", &count.to_string(), "-r", &rate.to_string(), "-nostdin"]);
+        // All may be up at one time; by itself it holds calls back beyond three seconds' worth.
+        command.args(["-l", &count.to_string()]);
         command.args(["-timeout", &format!("{}s", RUN.as_secs()), "-timeout_error"]);
         command.arg("-trace_err").arg("-error_file").arg(file("errors"));
         command.arg("-trace_msg").arg("-message_file").arg(file("messages"));
