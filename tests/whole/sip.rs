@@ -9,7 +9,9 @@ mod records;
 mod scanners;
 mod scenario;
 mod sipp;
+mod stream;
 mod tls;
+mod ua;
 mod wire;
 
 use std::fmt::Write as _;

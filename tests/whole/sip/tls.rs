@@ -1,47 +1,43 @@
-//! A customer that speaks TLS, which the packaged SIPp does not, and its call to a vendor on UDP.
+//! Customers and vendors that speak TLS, which the packaged SIPp does not.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
 
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
 
 use super::super::certificate::Certificate;
+use super::super::peer;
+use super::super::process::Node;
 use super::sipp::{Part, Sipp};
-use super::wire::{Message, Messages, connect};
+use super::ua::{Callee, Caller, Datagrams};
+use super::wire::{Messages, accept, connect};
 use super::{
-    HERE, Route, SOON, Transport, VENDOR_ANSWERS, place, programs, provision, records, scenario,
-    vendor_address, wait_quiet,
+    CUSTOMER, HERE, Route, Transport, VENDOR_ANSWERS, customer_address, place, programs, provision, records,
+    scenario, vendor_address, wait_quiet,
 };
-
-const SDP: &str = "v=0\r\no=test 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-                   m=audio 20000 RTP/AVP 0\r\n";
 
 #[test]
 fn a_customer_on_tls_talks_to_a_vendor_on_udp() {
-    call("44", VENDOR_ANSWERS, "caller");
+    call_from_tls("44", VENDOR_ANSWERS, "caller");
 }
 
 #[test]
 fn a_vendor_on_udp_hangs_up_on_a_customer_on_tls() {
     let lines =
         &["expect INVITE", "answer 180", "answer 200 sdp", "expect ACK", "pause 200", "BYE", "expect 200"];
-    call("44", lines, "callee");
+    call_from_tls("44", lines, "callee");
 }
 
-fn call(prefix: &str, vendor: &[&str], hangs_up: &str) {
+fn call_from_tls(prefix: &str, vendor: &[&str], hangs_up: &str) {
     let Some((program, sqlite)) = programs() else { return };
-    let (gateway, folder) = (vendor_address(), tempfile::tempdir().unwrap());
-    let certificate = Certificate::write(folder.path());
-    let lines = format!(
-        "tls_certificate = {:?}\ntls_key = {:?}\n",
-        certificate.chain.display().to_string(),
-        certificate.key.display().to_string()
-    );
+    let gateway = vendor_address();
     let routes = [Route { prefix: prefix.to_owned(), gateways: vec![(gateway, Transport::Udp)] }];
     // The source of a plain connection is that of the node: the customer is there, and the vendor by its port.
-    let node = place(&[Transport::Udp, Transport::Tls], &lines, provision(HERE, &routes)).start();
+    let Scene { node, certificate, folder } = Scene::new(provision(HERE, &routes), false);
     let part = Part {
         name: "vendor".to_owned(),
         scenario: scenario::vendor(Transport::Udp, vendor),
@@ -53,8 +49,10 @@ fn call(prefix: &str, vendor: &[&str], hangs_up: &str) {
     };
     let sipp = Sipp::start(&program, part);
 
-    let mut customer = Customer::connect(node.ports().sip[1], &certificate);
-    customer.call(prefix);
+    let local = "127.0.0.1:5061".parse().unwrap();
+    let wire = Messages::new(dial(node.ports().sip[1], &certificate));
+    let mut customer = Caller::new(wire, Transport::Tls, local, "tls");
+    customer.call(&format!("+{prefix}20"));
     if hangs_up == "caller" {
         customer.hang_up();
     } else {
@@ -67,71 +65,125 @@ fn call(prefix: &str, vendor: &[&str], hangs_up: &str) {
     assert_eq!((cdrs[0].status, cdrs[0].reason, cdrs[0].ended_by), (200, "answered", hangs_up), "{cdrs:?}");
 }
 
-struct Customer {
-    wire: Messages<StreamOwned<ClientConnection, TcpStream>>,
-    /// What its requests in the call begin with, after the method.
-    dialog: String,
+#[test]
+fn a_vendor_on_tls_is_called() {
+    call_to_tls("caller");
 }
 
-impl Customer {
-    fn connect(node: std::net::SocketAddr, certificate: &Certificate) -> Self {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(&certificate.ca).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let config = config.with_root_certificates(roots).with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        Self { wire: Messages::new(StreamOwned::new(connection, connect(node))), dialog: String::new() }
-    }
+#[test]
+fn a_vendor_on_tls_hangs_up() {
+    call_to_tls("callee");
+}
 
-    /// Until the ACK of its answer.
-    fn call(&mut self, prefix: &str) {
-        let ours = "Call-ID: tls\r\nFrom: <sip:+442079460000@127.0.0.1>;tag=tls\r\n";
-        self.wire.send(&format!(
-            "INVITE sip:+{prefix}20@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bKtls1\r\n\
-             Max-Forwards: 70\r\n{ours}To: <sip:+{prefix}20@127.0.0.1>\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:test@127.0.0.1:5061;transport=tls>\r\nContent-Type: application/sdp\r\n\
-             Content-Length: {}\r\n\r\n{SDP}",
-            SDP.len()
-        ));
-        let answer = self.wire.expect(200, SOON);
-        assert!(answer.text.contains("m=audio"), "{}", answer.text);
-        self.dialog = within(&answer, ours);
-        self.send("ACK", 1);
+fn call_to_tls(hangs_up: &'static str) {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let gateway = vendor_address();
+    let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, Transport::Tls)] }];
+    let Scene { node, certificate, folder: _folder } = Scene::new(provision(CUSTOMER, &routes), true);
+    let listener = TcpListener::bind(gateway).unwrap();
+    let vendor = thread::spawn(move || {
+        let mut vendor = Callee::new(Messages::new(serve(&listener, &certificate)), Transport::Tls, gateway);
+        vendor.rings();
+        vendor.answers();
+        if hangs_up == "caller" {
+            vendor.is_hung_up_on();
+        } else {
+            vendor.hangs_up();
+        }
+    });
+    let local = customer_address();
+    let wire = Datagrams::bind(local, node.ports().sip[0]);
+    let mut customer = Caller::new(wire, Transport::Udp, local, "totls");
+    customer.call("+4420");
+    if hangs_up == "caller" {
+        customer.hang_up();
+    } else {
+        customer.is_hung_up_on();
     }
+    vendor.join().unwrap();
+    wait_quiet(&node);
+    let cdrs = records::wait_cdrs(&sqlite, &node, "44", 1);
+    let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
+    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "answered", hangs_up), "{cdr:?}");
+    assert_eq!(cdr.attempts, [(gateway.to_string(), Some(200), "answered")], "{cdr:?}");
+}
 
-    fn hang_up(&mut self) {
-        self.send("BYE", 2);
-        self.wire.expect(200, SOON);
-    }
+#[test]
+fn a_vendor_whose_certificate_nobody_vouches_for_gets_no_call() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let (impostor, honest) = (vendor_address(), vendor_address());
+    let gateways = vec![(impostor, Transport::Tls), (honest, Transport::Udp)];
+    let routes = [Route { prefix: "44".to_owned(), gateways }];
+    let Scene { node, certificate, folder: _folder } = Scene::new(provision(CUSTOMER, &routes), false);
+    let listener = TcpListener::bind(impostor).unwrap();
+    let refused = thread::spawn(move || Messages::new(serve(&listener, &certificate)).receive(super::SOON));
+    let at = node.ports().sip[0];
+    let vendor = thread::spawn(move || {
+        let mut vendor = Callee::new(Datagrams::bind(honest, at), Transport::Udp, honest);
+        vendor.rings();
+        vendor.answers();
+        vendor.is_hung_up_on();
+    });
+    let local = customer_address();
+    let mut customer = Caller::new(Datagrams::bind(local, at), Transport::Udp, local, "refused");
+    customer.call("+4420");
+    customer.hang_up();
+    vendor.join().unwrap();
+    let heard = refused.join().unwrap().map(|message| message.text);
+    assert_eq!(heard, None, "the impostor hears nothing of the call");
+    wait_quiet(&node);
+    let cdrs = records::wait_cdrs(&sqlite, &node, "44", 1);
+    let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
+    let attempts = [(impostor.to_string(), None, "unreachable"), (honest.to_string(), Some(200), "answered")];
+    assert_eq!(cdr.attempts, attempts, "{cdr:?}");
+}
 
-    fn is_hung_up_on(&mut self) {
-        let bye = self.wire.receive(SOON).expect("the connection stays");
-        assert!(bye.text.starts_with("BYE sip:test@127.0.0.1:5061"), "{}", bye.text);
-        let copied = ["Via", "From", "To", "Call-ID", "CSeq"]
-            .map(|name| bye.headers(name).map(|value| format!("{name}: {value}\r\n")).collect::<String>());
-        self.wire.send(&format!("SIP/2.0 200 OK\r\n{}Content-Length: 0\r\n\r\n", copied.concat()));
-    }
+/// A node on UDP and TLS, and its certificate, which vendors have too.
+struct Scene {
+    node: Node,
+    certificate: Certificate,
+    folder: TempDir,
+}
 
-    fn send(&mut self, method: &str, number: u32) {
-        let text = self.dialog.replace("METHOD", method).replace("NUMBER", &number.to_string());
-        self.wire.send(&text);
+impl Scene {
+    /// Whether it believes certificates of its own authority; then its peers must have one.
+    #[track_caller]
+    fn new(provision: String, believes: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = Certificate::write(folder.path());
+        let mut lines = String::new();
+        for (key, path) in [("tls_certificate", &certificate.chain), ("tls_key", &certificate.key)] {
+            lines += &format!("{key} = {:?}\n", path.display().to_string());
+        }
+        if believes {
+            lines += &format!("tls_client_ca = {:?}\n", certificate.ca.display().to_string());
+        }
+        let node = place(&[Transport::Udp, Transport::Tls], &lines, provision).start();
+        Self { node, certificate, folder }
     }
 }
 
-/// A request within the call that this answered: to its Contact, by its Record-Routes in reverse (RFC 3261 12.1.2).
-fn within(answer: &Message, ours: &str) -> String {
-    let contact = answer.header("Contact").unwrap();
-    let target = contact.trim_start_matches('<').split('>').next().unwrap();
-    let mut routes: Vec<&str> = answer.headers("Record-Route").flat_map(|value| value.split(',')).collect();
-    assert!(!routes.is_empty(), "{}", answer.text);
-    routes.reverse();
-    let to = answer.header("To").unwrap();
-    format!(
-        "METHOD {target} SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:5061;branch=z9hG4bKtlsNUMBERMETHOD\r\nMax-Forwards: 70\r\n\
-         Route: {}\r\n{ours}To: {to}\r\nCSeq: NUMBER METHOD\r\nContent-Length: 0\r\n\r\n",
-        routes.join(",")
-    )
+/// A connection to the node.
+#[track_caller]
+fn dial(node: SocketAddr, certificate: &Certificate) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&certificate.ca).unwrap()).unwrap();
+    let versions = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), connect(node))
+}
+
+/// The next connection of the node.
+#[track_caller]
+fn serve(listener: &TcpListener, certificate: &Certificate) -> StreamOwned<ServerConnection, TcpStream> {
+    let versions = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let chain = vec![CertificateDer::from_pem_file(&certificate.chain).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(&certificate.key).unwrap();
+    let config = versions.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), accept(listener))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -1,8 +1,12 @@
 //! SIP by hand, for what SIPp cannot send.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::task::Poll;
 use std::time::{Duration, Instant};
+
+use super::super::wait;
+use super::SOON;
 
 /// A message that came.
 #[derive(Clone, Debug)]
@@ -74,18 +78,26 @@ impl<S: Read + Write> Messages<S> {
     pub(super) fn receive(&mut self, within: Duration) -> Option<Message> {
         let deadline = Instant::now() + within;
         loop {
-            if let Some(message) = self.framed() {
-                return Some(message);
+            if let Poll::Ready(message) = self.poll() {
+                return message;
             }
             assert!(Instant::now() < deadline, "not within {within:?}: a message on a stream");
-            let mut buffer = [0; 4096];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(read) => self.read.extend(&buffer[..read]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(_) => return None,
-            }
         }
+    }
+
+    /// The next message if it comes within one read; none once the stream has ended.
+    pub(super) fn poll(&mut self) -> Poll<Option<Message>> {
+        if let Some(message) = self.framed() {
+            return Poll::Ready(Some(message));
+        }
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => return Poll::Ready(None),
+            Ok(read) => self.read.extend(&buffer[..read]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return Poll::Ready(None),
+        }
+        self.framed().map_or(Poll::Pending, |message| Poll::Ready(Some(message)))
     }
 
     /// The next response with this status; those before it are skipped while they are provisional.
@@ -117,7 +129,19 @@ impl<S: Read + Write> Messages<S> {
 /// A connection whose reads end soon when nothing comes.
 #[track_caller]
 pub(super) fn connect(to: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(to).unwrap();
+    prompt(TcpStream::connect(to).unwrap())
+}
+
+/// The next connection to a listener, of the same kind.
+#[track_caller]
+pub(super) fn accept(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let stream = wait::until("a connection of the node", SOON, || listener.accept().ok()).0;
+    prompt(stream)
+}
+
+/// Whose reads end soon when nothing comes, and whose writes leave at once.
+pub(super) fn prompt(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     stream.set_nodelay(true).unwrap();
     stream

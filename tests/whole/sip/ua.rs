@@ -1,0 +1,243 @@
+//! Ends of a call that are played by hand, over whatever carries messages.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use super::wire::{Message, Messages};
+use super::{SOON, Transport};
+
+const SDP: &str = "v=0\r\no=test 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                   m=audio 20000 RTP/AVP 0\r\n";
+
+/// What carries the messages of an end.
+pub(super) trait Link {
+    fn send(&mut self, message: &str);
+
+    /// The next message; none once there can be no more.
+    fn receive(&mut self, within: Duration) -> Option<Message>;
+}
+
+impl<S: Read + Write> Link for Messages<S> {
+    fn send(&mut self, message: &str) {
+        Self::send(self, message);
+    }
+
+    fn receive(&mut self, within: Duration) -> Option<Message> {
+        Self::receive(self, within)
+    }
+}
+
+/// A UDP socket, and everything that went through it.
+pub(super) struct Datagrams {
+    socket: UdpSocket,
+    node: SocketAddr,
+    pub(super) sent: Vec<String>,
+    pub(super) received: Vec<String>,
+}
+
+impl Datagrams {
+    #[track_caller]
+    pub(super) fn bind(local: SocketAddr, node: SocketAddr) -> Self {
+        Self { socket: UdpSocket::bind(local).unwrap(), node, sent: Vec::new(), received: Vec::new() }
+    }
+}
+
+impl Link for Datagrams {
+    fn send(&mut self, message: &str) {
+        self.socket.send_to(message.as_bytes(), self.node).unwrap();
+        self.sent.push(message.to_owned());
+    }
+
+    fn receive(&mut self, within: Duration) -> Option<Message> {
+        let mut buffer = vec![0; 65_536];
+        self.socket.set_read_timeout(Some(within)).unwrap();
+        match self.socket.recv(&mut buffer) {
+            Ok(read) => {
+                let text = String::from_utf8(buffer[..read].to_vec()).unwrap();
+                self.received.push(text.clone());
+                Some(Message { text })
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("not within {within:?}: a datagram")
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A customer with one call.
+pub(super) struct Caller<L> {
+    pub(super) link: L,
+    transport: Transport,
+    local: SocketAddr,
+    /// Also of its tag and branches.
+    call_id: String,
+    /// What its requests in the call are, but for method and CSeq.
+    dialog: String,
+}
+
+impl<L: Link> Caller<L> {
+    pub(super) fn new(link: L, transport: Transport, local: SocketAddr, call_id: &str) -> Self {
+        Self { link, transport, local, call_id: call_id.to_owned(), dialog: String::new() }
+    }
+
+    /// Until the ACK of the answer.
+    #[track_caller]
+    pub(super) fn call(&mut self, number: &str) {
+        let Self { local, call_id, .. } = self;
+        let ours = format!("Call-ID: {call_id}\r\nFrom: <sip:+442079460000@127.0.0.1>;tag={call_id}\r\n");
+        let via = format!("Via: SIP/2.0/{} {local}", self.transport.name().to_uppercase());
+        let name = self.transport.name();
+        let invite = format!(
+            "INVITE sip:{number}@127.0.0.1 SIP/2.0\r\n{via};branch=z9hG4bK{call_id}1\r\nMax-Forwards: 70\r\n\
+             {ours}To: <sip:{number}@127.0.0.1>\r\nCSeq: 1 INVITE\r\n\
+             Contact: <sip:test@{local};transport={name}>\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{SDP}",
+            SDP.len()
+        );
+        self.link.send(&invite);
+        let answer = expect_response(&mut self.link, 200, 1);
+        assert!(answer.text.contains("m=audio"), "{}", answer.text);
+        self.dialog = within(&answer, &ours, &via, &self.call_id);
+        self.send("ACK", 1);
+    }
+
+    #[track_caller]
+    pub(super) fn hang_up(&mut self) {
+        self.send("BYE", 2);
+        expect_response(&mut self.link, 200, 2);
+    }
+
+    #[track_caller]
+    pub(super) fn is_hung_up_on(&mut self) {
+        let bye = expect_request(&mut self.link, "BYE");
+        let contact = format!("BYE sip:test@{}", self.local);
+        assert!(bye.text.starts_with(&contact), "{}", bye.text);
+        self.link.send(&response(&bye, "200 OK", "", ""));
+    }
+
+    fn send(&mut self, method: &str, number: u32) {
+        let text = self.dialog.replace("METHOD", method).replace("NUMBER", &number.to_string());
+        self.link.send(&text);
+    }
+}
+
+/// A vendor with one call.
+pub(super) struct Callee<L> {
+    pub(super) link: L,
+    contact: String,
+    invite: Option<Message>,
+}
+
+impl<L: Link> Callee<L> {
+    pub(super) fn new(link: L, transport: Transport, local: SocketAddr) -> Self {
+        let contact = format!("<sip:test@{local};transport={}>", transport.name());
+        Self { link, contact, invite: None }
+    }
+
+    /// Until it rings.
+    #[track_caller]
+    pub(super) fn rings(&mut self) {
+        let invite = expect_request(&mut self.link, "INVITE");
+        assert!(invite.text.contains("m=audio"), "{}", invite.text);
+        self.link.send(&response(&invite, "180 Ringing", &self.contact, ""));
+        self.invite = Some(invite);
+    }
+
+    /// From ringing until the ACK of its answer.
+    #[track_caller]
+    pub(super) fn answers(&mut self) {
+        let invite = self.invite.as_ref().expect("a call that rings");
+        self.link.send(&response(invite, "200 OK", &self.contact, SDP));
+        expect_request(&mut self.link, "ACK");
+    }
+
+    #[track_caller]
+    pub(super) fn is_hung_up_on(&mut self) {
+        let bye = expect_request(&mut self.link, "BYE");
+        self.link.send(&response(&bye, "200 OK", "", ""));
+    }
+
+    #[track_caller]
+    pub(super) fn hangs_up(&mut self) {
+        let invite = self.invite.as_ref().expect("a call that is up");
+        let target = invite.header("Contact").unwrap().trim_start_matches('<').split('>').next().unwrap();
+        let [routes, via] = ["Record-Route", "Via"].map(|name| invite.headers(name).collect::<Vec<_>>());
+        let (protocol, _) = via[0].split_once(' ').unwrap();
+        let sent_by = self.contact.split(['@', ';']).nth(1).unwrap();
+        let [from, to, id] = ["To", "From", "Call-ID"].map(|name| invite.header(name).unwrap());
+        let bye = format!(
+            "BYE {target} SIP/2.0\r\nVia: {protocol} {sent_by};branch=z9hG4bKbye\r\nMax-Forwards: 70\r\n\
+             Route: {}\r\nFrom: {from};tag={TAG}\r\nTo: {to}\r\nCall-ID: {id}\r\nCSeq: 1 BYE\r\n\
+             Content-Length: 0\r\n\r\n",
+            routes.join(",")
+        );
+        self.link.send(&bye);
+        expect_response(&mut self.link, 200, 1);
+    }
+}
+
+/// Of all that answer.
+const TAG: &str = "callee";
+
+/// The next request with this method; what was sent again meanwhile is skipped.
+#[track_caller]
+fn expect_request(link: &mut impl Link, method: &str) -> Message {
+    let deadline = Instant::now() + SOON;
+    loop {
+        let message = link.receive(SOON).unwrap_or_else(|| panic!("the end came before {method}"));
+        let found = message.text.split(' ').next().unwrap_or_default();
+        if found == method {
+            return message;
+        }
+        let again = ["INVITE", "ACK"].contains(&found) && Instant::now() < deadline;
+        assert!(again, "{method} is wanted: {}", message.text);
+    }
+}
+
+/// The next response with this status to the request with this number; provisional ones, and what is sent again of
+/// an earlier answer, are skipped.
+#[track_caller]
+fn expect_response(link: &mut impl Link, status: u16, number: u32) -> Message {
+    loop {
+        let message = link.receive(SOON).unwrap_or_else(|| panic!("the end came before {status}"));
+        let earlier = !message.header("CSeq").unwrap().starts_with(&number.to_string());
+        if !earlier && message.status() == status {
+            return message;
+        }
+        assert!(earlier || message.status() < 200, "{status} is wanted: {}", message.text);
+    }
+}
+
+/// Final and provisional responses, with a tag where the request has none (RFC 3261 8.2.6.2).
+fn response(request: &Message, status: &str, contact: &str, sdp: &str) -> String {
+    let copied = ["Via", "Record-Route", "From", "Call-ID", "CSeq"]
+        .map(|name| request.headers(name).map(|value| format!("{name}: {value}\r\n")).collect::<String>());
+    let to = request.header("To").unwrap();
+    let tag = if to.contains(";tag=") { String::new() } else { format!(";tag={TAG}") };
+    let mut head = format!("SIP/2.0 {status}\r\n{}To: {to}{tag}\r\n", copied.concat());
+    if !contact.is_empty() {
+        head += &format!("Contact: {contact}\r\n");
+    }
+    if !sdp.is_empty() {
+        head += "Content-Type: application/sdp\r\n";
+    }
+    format!("{head}Content-Length: {}\r\n\r\n{sdp}", sdp.len())
+}
+
+/// A request within the call that this answered: to its Contact, by its Record-Routes in reverse (RFC 3261 12.1.2).
+#[track_caller]
+fn within(answer: &Message, ours: &str, via: &str, id: &str) -> String {
+    let contact = answer.header("Contact").unwrap();
+    let target = contact.trim_start_matches('<').split('>').next().unwrap();
+    let mut routes: Vec<&str> = answer.headers("Record-Route").flat_map(|value| value.split(',')).collect();
+    assert!(!routes.is_empty(), "{}", answer.text);
+    routes.reverse();
+    let to = answer.header("To").unwrap();
+    format!(
+        "METHOD {target} SIP/2.0\r\n{via};branch=z9hG4bK{id}NUMBERMETHOD\r\nMax-Forwards: 70\r\nRoute: {}\r\n\
+         {ours}To: {to}\r\nCSeq: NUMBER METHOD\r\nContent-Length: 0\r\n\r\n",
+        routes.join(",")
+    )
+}
