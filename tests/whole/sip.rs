@@ -3,6 +3,7 @@
 
 mod baresip;
 mod calls;
+mod dns;
 mod hep;
 mod kill;
 mod noise;
