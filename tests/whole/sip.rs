@@ -16,7 +16,7 @@ mod tls;
 mod ua;
 mod wire;
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,13 +61,13 @@ struct Route {
     gateways: Vec<(SocketAddr, Transport)>,
 }
 
-/// One customer at this address, whose calls are routed so. Each gateway is a vendor of its own, dearer than the one
+/// One customer with these sources, whose calls are routed so. Each gateway is a vendor of its own, dearer than the one
 /// before it, that has a second for its first answer.
-fn provision(customer: IpAddr, routes: &[Route]) -> String {
+fn provision(sources: impl Display, routes: &[Route]) -> String {
     let mut text = format!(
         "[[customers]]\nban = \"TB-000000001\"\ncompany_name = \"Acme\"\nstatus = \"ACTIVE\"\n\
          type = \"POSTPAID\"\nservices = [\"Voice\"]\n[[partitions]]\nname = \"all\"\n\
-         [[trunks]]\nname = \"acme\"\ncustomer = \"TB-000000001\"\npartition = \"all\"\nacl = [\"{customer}\"]\n"
+         [[trunks]]\nname = \"acme\"\ncustomer = \"TB-000000001\"\npartition = \"all\"\nacl = [\"{sources}\"]\n"
     );
     for Route { prefix, gateways } in routes {
         for (at, (address, transport)) in (1..).zip(gateways) {

@@ -1,10 +1,13 @@
 //! What should not be on a SIP port, from those who may send: the node lives, stays small, and still places calls.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use super::super::process::Node;
 use super::super::wait;
@@ -12,7 +15,7 @@ use super::sipp::{Part, Sipp};
 use super::wire::{Messages, connect, exchange, request};
 use super::{
     CUSTOMER, CUSTOMER_CALLS, HERE, Route, SOON, Transport, VENDOR_ANSWERS, place, programs, provision,
-    records, scenario, vendor_address, wait_quiet,
+    records, scenario, wait_quiet,
 };
 
 /// Time in which a node that answers at all has answered.
@@ -20,13 +23,16 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// What the node may grow by, KB.
 const GROWTH_KB: u64 = 100_000;
 
+/// Where the vendor is: a stranger on a stream comes from where the node is.
+const VENDOR: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
+
 /// What is sent, and the statuses, or the silence, that may come back.
 type Case<T> = (&'static str, T, &'static [Option<u16>]);
 
 #[test]
 fn datagrams_that_no_sip_peer_would_send() {
     let Some(scene) = Scene::new(CUSTOMER, Transport::Udp, "") else { return };
-    let node = scene.node.ports().sip[0];
+    let node = scene.at();
     let before = scene.rss_kb();
     let invite = |id: &str| request("INVITE", "+44201", "UDP 127.0.0.2:5060", id);
     let length = |id: &str, lines: &str| invite(id).replace("Content-Length: 0\r\n", lines).into_bytes();
@@ -79,7 +85,7 @@ fn fill(header: &str, octets: usize) -> String {
 #[test]
 fn streams_that_no_sip_peer_would_write() {
     let Some(scene) = Scene::new(HERE, Transport::Tcp, "header_timeout = \"2s\"\n") else { return };
-    let node = scene.node.ports().sip[0];
+    let node = scene.at();
     let before = scene.rss_kb();
     let invite = |id: &str| request("INVITE", "+44201", "TCP 127.0.0.1:5060", id);
     let length = |id: &str, lines: &str| invite(id).replace("Content-Length: 0\r\n", lines);
@@ -139,7 +145,7 @@ fn answer_and_end(node: SocketAddr, octets: &[u8]) -> (Option<u16>, bool) {
 fn thousands_of_connections_that_say_little() {
     let lines = "header_timeout = \"3s\"\nper_peer_connections_max = 2500\n";
     let Some(scene) = Scene::new(HERE, Transport::Tcp, lines) else { return };
-    let node = scene.node.ports().sip[0];
+    let node = scene.at();
     let before = scene.rss_kb();
     let mut open: Vec<TcpStream> = (0..2_000).map(|_| connect(node)).collect();
     // Half of them are silent, the others begin a message and go on an octet at a time.
@@ -165,9 +171,43 @@ fn thousands_of_connections_that_say_little() {
 }
 
 #[test]
+fn calls_go_on_beside_ten_thousand_connections() {
+    let lines = "header_timeout = \"3s\"\nper_peer_connections_max = 12000\n";
+    let Some(scene) = Scene::new(HERE, Transport::Tcp, lines) else { return };
+    let node = scene.at();
+    let before = scene.rss_kb();
+    let folder = tempfile::tempdir().unwrap();
+    // Fifteen seconds of calls: from before the first connection until after the last was ended.
+    let (vendor, customer) = scene.start_calls(&folder, "448", (150, 10));
+    let mut open: Vec<TcpStream> = (0..10_000).map(|_| connect(node)).collect();
+    let text = request("INVITE", "+44201", "TCP 127.0.0.1:5060", "drip");
+    let (begun, rest) = text.as_bytes().split_at(40);
+    for stream in open.iter_mut().step_by(4) {
+        stream.write_all(begun).unwrap();
+    }
+    let accepted = || scene.node.metric("warp_sip_connections_accepted_total");
+    wait::until("all are accepted", SOON, || (accepted() > 9_999.5).then_some(()));
+    assert!(scene.rss_kb().saturating_sub(before) < GROWTH_KB, "{} KB", scene.rss_kb());
+    for octet in rest.chunks(1).take(25) {
+        wait::pause(Duration::from_millis(200));
+        for stream in open.iter_mut().step_by(4) {
+            // What was closed stays so.
+            let _ = stream.write_all(octet);
+        }
+    }
+    let left = open.iter().filter(|stream| !is_closed(stream)).count();
+    assert_eq!(left, 0, "connections that never said anything whole");
+    drop(open);
+    assert_eq!((customer.finish(), vendor.finish()), (Ok(()), Ok(())));
+    let cdrs = records::wait_cdrs(&scene.sqlite, &scene.node, "448", 150);
+    assert!(cdrs.len() == 150 && cdrs.iter().all(|cdr| cdr.status == 200), "{cdrs:?}");
+    scene.assert_still_works(before);
+}
+
+#[test]
 fn one_address_has_its_share_of_connections_only() {
     let Some(scene) = Scene::new(HERE, Transport::Tcp, "per_peer_connections_max = 10\n") else { return };
-    let node = scene.node.ports().sip[0];
+    let node = scene.at();
     let before = scene.rss_kb();
     let open: Vec<TcpStream> = (0..50).map(|_| connect(node)).collect();
     wait::until("those beyond are closed", SOON, || {
@@ -195,7 +235,7 @@ fn is_closed(stream: &TcpStream) -> bool {
 }
 
 /// A node with one customer and one vendor.
-struct Scene {
+pub(super) struct Scene {
     node: Node,
     transport: Transport,
     customer: IpAddr,
@@ -207,14 +247,31 @@ struct Scene {
 impl Scene {
     #[track_caller]
     fn new(customer: IpAddr, transport: Transport, lines: &str) -> Option<Self> {
+        Self::of(&customer, customer, transport, lines)
+    }
+
+    /// The customer has all these sources, and calls from this address.
+    #[track_caller]
+    pub(super) fn of(
+        sources: &dyn Display,
+        customer: IpAddr,
+        transport: Transport,
+        lines: &str,
+    ) -> Option<Self> {
         let (sipp, sqlite) = programs()?;
-        let gateway = vendor_address();
+        let gateway = SocketAddr::from((VENDOR, super::free_port()));
         let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, transport)] }];
-        let node = place(&[transport], lines, provision(customer, &routes)).start();
+        let node = place(&[transport], lines, provision(sources, &routes)).start();
         Some(Self { node, transport, customer, gateway, sipp, sqlite })
     }
 
-    fn rss_kb(&self) -> u64 {
+    /// Where the node listens.
+    #[track_caller]
+    pub(super) fn at(&self) -> SocketAddr {
+        self.node.ports().sip[0]
+    }
+
+    pub(super) fn rss_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.node.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
@@ -222,30 +279,35 @@ impl Scene {
 
     /// The node has not grown, nothing in it has crashed, and a call goes through.
     #[track_caller]
-    fn assert_still_works(&self, before_kb: u64) {
+    pub(super) fn assert_still_works(&self, before_kb: u64) {
         let log = self.node.place().log();
         assert!(!log.contains("panicked"), "{log}");
         let grown = self.rss_kb().saturating_sub(before_kb);
         assert!(grown < GROWTH_KB, "the node grew by {grown} KB");
         wait_quiet(&self.node);
         let folder = tempfile::tempdir().unwrap();
-        let part = |name: &str, scenario: String, local: SocketAddr| Part {
-            name: name.to_owned(),
+        let (vendor, customer) = self.start_calls(&folder, "449", (3, 10));
+        assert_eq!((customer.finish(), vendor.finish()), (Ok(()), Ok(())));
+        let cdrs = records::wait_cdrs(&self.sqlite, &self.node, "449", 3);
+        assert!(cdrs.len() == 3 && cdrs.iter().all(|cdr| cdr.status == 200), "{cdrs:?}");
+    }
+
+    /// The vendor and the customer of so many calls, so many a second, to numbers that begin so.
+    #[track_caller]
+    fn start_calls(&self, folder: &TempDir, prefix: &str, count: (u32, u32)) -> (Sipp, Sipp) {
+        let part = |side: &str, scenario: String, local: SocketAddr| Part {
+            name: format!("{prefix}-{side}"),
             scenario,
             transport: self.transport,
             local,
             calls: None,
-            count: (3, 10),
+            count,
             folder: folder.path(),
         };
         let vendor = part("vendor", scenario::vendor(self.transport, VENDOR_ANSWERS), self.gateway);
         let vendor = Sipp::start(&self.sipp, vendor);
-        let scenario = scenario::customer("449", self.transport, CUSTOMER_CALLS);
-        let local = (self.customer, super::free_port()).into();
-        let customer = part("customer", scenario, local);
-        let customer = Sipp::start(&self.sipp, Part { calls: Some(self.node.ports().sip[0]), ..customer });
-        assert_eq!((customer.finish(), vendor.finish()), (Ok(()), Ok(())));
-        let cdrs = records::wait_cdrs(&self.sqlite, &self.node, "449", 3);
-        assert!(cdrs.len() == 3 && cdrs.iter().all(|cdr| cdr.status == 200), "{cdrs:?}");
+        let scenario = scenario::customer(prefix, self.transport, CUSTOMER_CALLS);
+        let customer = part("customer", scenario, (self.customer, super::free_port()).into());
+        (vendor, Sipp::start(&self.sipp, Part { calls: Some(self.at()), ..customer }))
     }
 }
