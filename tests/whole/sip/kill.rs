@@ -149,8 +149,10 @@ fn outlive(program: &Path, calls: u32, store: &Store<'_>) {
     wait::until("all calls are up and on the disk", BEGIN, || {
         ((store.dialogs)(&node) == u64::from(2 * calls)).then_some(())
     });
+    assert_eq!(live(&node), 2 * calls);
     node.kill();
     let node = place.start();
+    wait::until("the calls are known again", SOON, || (live(&node) == 2 * calls).then_some(()));
     assert!((store.cdrs)(&node, "44").is_empty(), "no call had ended when the node was back");
     let failures: Vec<String> = sipps.into_iter().filter_map(|sipp| sipp.finish().err()).collect();
     assert!(failures.is_empty(), "{} failed\n{}", failures.len(), failures.join("\n"));
@@ -172,4 +174,10 @@ fn outlive(program: &Path, calls: u32, store: &Store<'_>) {
         }
     }
     assert_eq!((store.dialogs)(&node), 0, "calls that are over have no record for the next process");
+}
+
+/// How many calls live, as the API tells it.
+fn live(node: &Node) -> u32 {
+    let told = node.get("/v1/calls?limit=1").json();
+    told["live"].as_u64().and_then(|live| u32::try_from(live).ok()).unwrap_or_else(|| panic!("{told}"))
 }
