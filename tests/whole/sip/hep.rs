@@ -1,11 +1,12 @@
 //! The copy of signalling for a Homer collector: every message of a call, octet by octet, with who sent it to whom.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::wait;
-use super::ua::{Callee, Caller, Datagrams};
+use super::ua::{Callee, Caller, Datagrams, Link, Recorded};
+use super::wire::{Messages, accept};
 use super::{
     CUSTOMER, HERE, Route, SOON, Transport, customer_address, place, provision, vendor_address, wait_quiet,
 };
@@ -14,30 +15,64 @@ const CALL_ID: &str = "mirrored";
 /// What the node calls itself towards the collector.
 const AGENT: u32 = 2_001;
 
-/// Source, destination, octets.
-type Passed = (SocketAddr, SocketAddr, String);
+/// IP protocol, source, destination, octets.
+type Passed = (u8, SocketAddr, SocketAddr, String);
+
+/// A vendor that listens; it plays when it is called, and then tells what passed at its end.
+type Vendor = Box<dyn FnOnce() -> Vec<Passed> + Send>;
 
 #[test]
-fn every_message_of_a_call_is_mirrored() {
+fn every_message_of_a_call_over_udp_is_mirrored() {
+    mirrored(&[Transport::Udp], |gateway, node| {
+        let link = Recorded::new(Datagrams::bind(gateway, node));
+        Box::new(move || {
+            let mut vendor = Callee::new(link, Transport::Udp, gateway);
+            play(&mut vendor);
+            passed(&vendor.link, UDP, (gateway, node))
+        })
+    });
+}
+
+/// The node's end of a connection is told as its listener, whoever connected.
+#[test]
+fn every_message_of_a_call_to_tcp_is_mirrored() {
+    mirrored(&[Transport::Udp, Transport::Tcp], |gateway, node| {
+        let listener = TcpListener::bind(gateway).unwrap();
+        Box::new(move || {
+            let link = Recorded::new(Messages::new(accept(&listener)));
+            let mut vendor = Callee::new(link, Transport::Tcp, gateway);
+            play(&mut vendor);
+            passed(&vendor.link, TCP, (gateway, node))
+        })
+    });
+}
+
+const UDP: u8 = 17;
+const TCP: u8 = 6;
+
+fn play(vendor: &mut Callee<impl Link>) {
+    vendor.rings();
+    vendor.answers();
+    vendor.is_hung_up_on();
+}
+
+/// A call from UDP to a vendor on the last of the node's transports, which is made of its address and the node's.
+fn mirrored(transports: &[Transport], vendor: fn(SocketAddr, SocketAddr) -> Vendor) {
     let (gateway, local) = (vendor_address(), customer_address());
     let collector = UdpSocket::bind((HERE, 0)).unwrap();
-    let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, Transport::Udp)] }];
+    let transport = *transports.last().unwrap();
+    let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, transport)] }];
     let lines = format!("hep_collector = \"{}\"\nhep_id = {AGENT}\n", collector.local_addr().unwrap());
-    let node = place(&[Transport::Udp], &lines, provision(CUSTOMER, &routes)).start();
-    let at = node.ports().sip[0];
+    let node = place(transports, &lines, provision(CUSTOMER, &routes)).start();
+    let (at, last) = (node.ports().sip[0], *node.ports().sip.last().unwrap());
     let began = seconds();
-    let vendor = thread::spawn(move || {
-        let mut vendor = Callee::new(Datagrams::bind(gateway, at), Transport::Udp, gateway);
-        vendor.rings();
-        vendor.answers();
-        vendor.is_hung_up_on();
-        vendor.link
-    });
-    let mut customer = Caller::new(Datagrams::bind(local, at), Transport::Udp, local, CALL_ID);
+    let vendor = thread::spawn(vendor(gateway, last));
+    let link = Recorded::new(Datagrams::bind(local, at));
+    let mut customer = Caller::new(link, Transport::Udp, local, CALL_ID);
     customer.call("+4420");
     customer.hang_up();
-    let mut wanted = passed(&customer.link, local, at);
-    wanted.extend(passed(&vendor.join().unwrap(), gateway, at));
+    let mut wanted = passed(&customer.link, UDP, (local, at));
+    wanted.extend(vendor.join().unwrap());
     wait_quiet(&node);
     // INVITE, 100, 180, 200, ACK, BYE, 200 at the customer's end; all but the 100 at the vendor's.
     assert!(wanted.len() >= 13, "{wanted:?}");
@@ -45,10 +80,10 @@ fn every_message_of_a_call_is_mirrored() {
     let mut copies: Vec<Passed> = Vec::new();
     wait::until("all copies", SOON, || {
         copies.extend(received(&collector).into_iter().map(|copy| {
-            assert_eq!((copy.family, copy.ip_protocol, copy.protocol), (2, 17, 1), "IPv4, UDP, SIP");
+            assert_eq!((copy.family, copy.protocol), (2, 1), "IPv4, SIP");
             assert_eq!((copy.agent, copy.correlation.as_str()), (AGENT, CALL_ID));
             assert!((began..=seconds()).contains(&copy.seconds) && copy.microseconds < 1_000_000);
-            (copy.source, copy.destination, copy.payload)
+            (copy.ip_protocol, copy.source, copy.destination, copy.payload)
         }));
         (copies.len() >= wanted.len()).then_some(())
     });
@@ -60,10 +95,10 @@ fn every_message_of_a_call_is_mirrored() {
     assert_eq!(copies, wanted);
 }
 
-/// What one end sent and received.
-fn passed(link: &Datagrams, end: SocketAddr, node: SocketAddr) -> Vec<Passed> {
-    let sent = link.sent.iter().map(|text| (end, node, text.clone()));
-    sent.chain(link.received.iter().map(|text| (node, end, text.clone()))).collect()
+/// What one end sent to the node and received from it.
+fn passed<L>(link: &Recorded<L>, protocol: u8, (end, node): (SocketAddr, SocketAddr)) -> Vec<Passed> {
+    let sent = link.sent.iter().map(|text| (protocol, end, node, text.clone()));
+    sent.chain(link.received.iter().map(|text| (protocol, node, end, text.clone()))).collect()
 }
 
 fn seconds() -> u32 {

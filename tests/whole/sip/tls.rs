@@ -118,8 +118,8 @@ fn a_vendor_whose_certificate_nobody_vouches_for_gets_no_call() {
     let listener = TcpListener::bind(impostor).unwrap();
     let refused = thread::spawn(move || Messages::new(serve(&listener, &certificate)).receive(super::SOON));
     let at = node.ports().sip[0];
+    let mut vendor = Callee::new(Datagrams::bind(honest, at), Transport::Udp, honest);
     let vendor = thread::spawn(move || {
-        let mut vendor = Callee::new(Datagrams::bind(honest, at), Transport::Udp, honest);
         vendor.rings();
         vendor.answers();
         vendor.is_hung_up_on();

@@ -28,41 +28,60 @@ impl<S: Read + Write> Link for Messages<S> {
     }
 }
 
-/// A UDP socket, and everything that went through it.
+/// A UDP socket that talks to the node.
 pub(super) struct Datagrams {
     socket: UdpSocket,
     node: SocketAddr,
-    pub(super) sent: Vec<String>,
-    pub(super) received: Vec<String>,
 }
 
 impl Datagrams {
     #[track_caller]
     pub(super) fn bind(local: SocketAddr, node: SocketAddr) -> Self {
-        Self { socket: UdpSocket::bind(local).unwrap(), node, sent: Vec::new(), received: Vec::new() }
+        Self { socket: UdpSocket::bind(local).unwrap(), node }
     }
 }
 
 impl Link for Datagrams {
     fn send(&mut self, message: &str) {
         self.socket.send_to(message.as_bytes(), self.node).unwrap();
-        self.sent.push(message.to_owned());
     }
 
     fn receive(&mut self, within: Duration) -> Option<Message> {
         let mut buffer = vec![0; 65_536];
         self.socket.set_read_timeout(Some(within)).unwrap();
         match self.socket.recv(&mut buffer) {
-            Ok(read) => {
-                let text = String::from_utf8(buffer[..read].to_vec()).unwrap();
-                self.received.push(text.clone());
-                Some(Message { text })
-            }
+            Ok(read) => Some(Message { text: String::from_utf8(buffer[..read].to_vec()).unwrap() }),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 panic!("not within {within:?}: a datagram")
             }
             Err(error) => panic!("{error}"),
         }
+    }
+}
+
+/// Remembers everything that goes through a link.
+pub(super) struct Recorded<L> {
+    link: L,
+    pub(super) sent: Vec<String>,
+    pub(super) received: Vec<String>,
+}
+
+impl<L> Recorded<L> {
+    pub(super) const fn new(link: L) -> Self {
+        Self { link, sent: Vec::new(), received: Vec::new() }
+    }
+}
+
+impl<L: Link> Link for Recorded<L> {
+    fn send(&mut self, message: &str) {
+        self.sent.push(message.to_owned());
+        self.link.send(message);
+    }
+
+    fn receive(&mut self, within: Duration) -> Option<Message> {
+        let message = self.link.receive(within)?;
+        self.received.push(message.text.clone());
+        Some(message)
     }
 }
 
