@@ -88,9 +88,24 @@ impl Fault {
     }
 }
 
+/// What every message has (8.1.1), read.
+#[derive(Clone, Copy, Debug)]
+pub struct Core<'m> {
+    /// The top Via.
+    pub via: Via<'m>,
+    /// From.
+    pub from: NameAddr<'m>,
+    /// To.
+    pub to: NameAddr<'m>,
+    /// Call-ID.
+    pub call_id: &'m [u8],
+    /// CSeq.
+    pub cseq: CSeq<'m>,
+}
+
 /// Checks a message that is to be passed on: a request by 16.3 without loop detection, which is [`looped`]; a
 /// response by what 16.7 reads of it. `supported` are the option tags that our Proxy-Require knows.
-pub fn check(message: &Message, supported: &[&[u8]]) -> Result<(), Fault> {
+pub fn check<'m>(message: &'m Message, supported: &[&[u8]]) -> Result<Core<'m>, Fault> {
     if let Some(defect) = message.defect() {
         return Err(Fault::Message(defect));
     }
@@ -116,14 +131,19 @@ pub fn unsupported<'a>(message: &'a Message, supported: &'a [&'a [u8]]) -> impl 
     message.list(HeaderId::ProxyRequire).filter(move |tag| !known(tag))
 }
 
-fn request(message: &Message, method: &[u8], uri: &[u8], supported: &[&[u8]]) -> Result<(), Fault> {
+fn request<'m>(
+    message: &'m Message,
+    method: &[u8],
+    uri: &[u8],
+    supported: &[&[u8]],
+) -> Result<Core<'m>, Fault> {
     let known = Method::from_bytes(method);
-    let via = core(message, |cseq| match (cseq == method, known) {
+    let core = core(message, |cseq| match (cseq == method, known) {
         (true, _) => Ok(()),
         (false, Method::Other) => Err(Fault::UnknownMethod),
         (false, _) => Err(Fault::CSeqMethod),
     })?;
-    if sends_to_many(&via, true) {
+    if sends_to_many(&core.via, true) {
         return Err(Fault::ViaDestination);
     }
     contacts(message, known)?;
@@ -134,18 +154,18 @@ fn request(message: &Message, method: &[u8], uri: &[u8], supported: &[&[u8]]) ->
     if !exempt && unsupported(message, supported).next().is_some() {
         return Err(Fault::Extension);
     }
-    Ok(())
+    Ok(core)
 }
 
-fn response(message: &Message) -> Result<(), Fault> {
-    core(message, |_| Ok(()))?;
-    let Some(next) = message.list(HeaderId::Via).nth(1) else { return Ok(()) };
+fn response(message: &Message) -> Result<Core<'_>, Fault> {
+    let core = core(message, |_| Ok(()))?;
+    let Some(next) = message.list(HeaderId::Via).nth(1) else { return Ok(core) };
     let next = Via::parse(next).map_err(|_| Fault::Malformed(HeaderId::Via))?;
-    if sends_to_many(&next, false) { Err(Fault::ViaDestination) } else { Ok(()) }
+    if sends_to_many(&next, false) { Err(Fault::ViaDestination) } else { Ok(core) }
 }
 
-/// The headers that every message has (8.1.1); gives the top Via.
-fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> Result<Via<'_>, Fault> {
+/// Reads the headers that every message has; `method` judges the one in CSeq.
+fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> Result<Core<'_>, Fault> {
     if let Some(&id) = ONCE.iter().find(|&&id| message.index.is_repeated(id)) {
         return Err(Fault::Repeated(id));
     }
@@ -155,17 +175,19 @@ fn core(message: &Message, method: impl FnOnce(&[u8]) -> Result<(), Fault>) -> R
     if via.branch.is_some_and(|branch| branch.eq_ignore_ascii_case(MAGIC_COOKIE)) {
         return Err(Fault::Malformed(HeaderId::Via));
     }
-    for id in [HeaderId::From, HeaderId::To] {
+    let name = |id| {
         let value = message.value(id).ok_or(Fault::Missing(id))?;
-        NameAddr::parse(value).map_err(|_| Fault::Malformed(id))?;
-    }
+        NameAddr::parse(value).map_err(|_| Fault::Malformed(id))
+    };
+    let (from, to) = (name(HeaderId::From)?, name(HeaderId::To)?);
     let call_id = message.value(HeaderId::CallId).ok_or(Fault::Missing(HeaderId::CallId))?;
     if call_id.is_empty() || call_id.iter().any(|&octet| is_lws(octet) || is_control(octet)) {
         return Err(Fault::Malformed(HeaderId::CallId));
     }
     let cseq = message.value(HeaderId::CSeq).ok_or(Fault::Missing(HeaderId::CSeq))?;
-    method(CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderId::CSeq))?.method)?;
-    Ok(via)
+    let cseq = CSeq::parse(cseq).map_err(|_| Fault::Malformed(HeaderId::CSeq))?;
+    method(cseq.method)?;
+    Ok(Core { via, from, to, call_id, cseq })
 }
 
 /// A Contact that cannot be read would become a remote target that cannot be reached.

@@ -66,14 +66,20 @@ impl Worker {
 
     /// Whether a request from an address that no trunk or vendor has belongs to a dialog that was seen at it.
     pub(super) fn is_in_dialog_of(&self, message: &Message, flow: Flow) -> bool {
-        let Some(located) = self.locate(message) else { return false };
+        let from = message.value(HeaderId::From).and_then(|value| NameAddr::parse(value).ok());
+        let tags = (from.and_then(|from| from.tag), to_tag(message));
+        let Some(located) = self.locate(message, tags) else { return false };
         let dialog = self.dialogs.get(&located.cookie.dialog);
         let side = dialog.and_then(|dialog| dialog.party(located.from, located.callee_tag));
         side.is_some_and(|side| side.is_at(flow.peer.ip()))
     }
 
-    /// Opens the cookie that our Record-Route gave to both sides.
-    fn locate<'m>(&self, message: &'m Message) -> Option<Located<'m>> {
+    /// Opens the cookie that our Record-Route gave to both sides; `from` and `to` are the tags of the message.
+    fn locate<'m>(
+        &self,
+        message: &'m Message,
+        (from, to): (Option<&'m [u8]>, Option<&'m [u8]>),
+    ) -> Option<Located<'m>> {
         let own = message.list(HeaderId::Route).map_while(|element| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
             self.is_ours(&uri).then(|| uri.params.get(b"w").and_then(|param| param.value))
@@ -90,8 +96,7 @@ impl Worker {
         }
         let sealed = sealed?;
         let call_id = message.value(HeaderId::CallId)?;
-        let from = NameAddr::parse(message.value(HeaderId::From)?).ok()?.tag.unwrap_or_default();
-        let to = to_tag(message).unwrap_or_default();
+        let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
         let open = |caller_tag| self.settings.cookies.open(sealed, &cookie::Call { call_id, caller_tag });
         let (cookie, from, callee_tag) = match open(from) {
             Ok(cookie) => (cookie, End::Caller, to),
@@ -102,7 +107,8 @@ impl Worker {
 
     fn admitted<'m>(&mut self, request: &Request<'m>, turn: &mut Turn<'_>) -> Result<Located<'m>, Refused> {
         let message = request.message;
-        let mut located = self.locate(message).ok_or(GONE)?;
+        let tags = (request.core.from.tag, request.core.to.tag);
+        let mut located = self.locate(message, tags).ok_or(GONE)?;
         let Located { cookie, from, callee_tag, .. } = located;
         let known = self.dialogs.get(&cookie.dialog);
         let party = self.is_party(request.peer, &cookie, from);

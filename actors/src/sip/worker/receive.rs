@@ -2,7 +2,8 @@
 
 use sip::transaction::key::{Fallback, RequestParts};
 use sip::transaction::{Event, Machine, Server};
-use sip::{CSeq, HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via, validate};
+use sip::validate::{self, Core};
+use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via};
 
 use super::{Hand, Turn, Worker};
 use crate::sip::acl::Source;
@@ -20,6 +21,7 @@ pub(super) struct Request<'m> {
     /// Where responses go.
     pub(super) reply_to: Flow,
     pub(super) peer: Peer,
+    pub(super) core: Core<'m>,
     pub(super) parts: RequestParts<'m>,
 }
 
@@ -35,21 +37,17 @@ impl Worker {
     }
 
     fn response(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
-        if validate::check(message, &[]).is_err() {
+        let Ok(core) = validate::check(message, &[]) else {
             self.counters.malformed.add(1);
             return;
-        }
-        let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
-        let branch = via.and_then(|via| via.branch).unwrap_or_default();
+        };
+        let branch = core.via.branch.unwrap_or_default();
         let Some(ours) = branch::read(self.settings.seed, branch) else {
             self.counters.responses_foreign.add(1);
             return;
         };
-        let Some(cseq) = message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()) else {
-            return;
-        };
         let Some(status) = message.status_code().and_then(StatusCode::new) else { return };
-        let method = Method::from_bytes(cseq.method);
+        let method = Method::from_bytes(core.cseq.method);
         let Some(id) = self.transactions.find(&self.keys.client(branch, method)) else {
             if self.branches.made(ours) {
                 self.counters.responses_stray.add(1);
@@ -68,13 +66,16 @@ impl Worker {
             self.stranger(message, flow, turn);
             return;
         }
-        if let Err(fault) = validate::check(message, &[]) {
-            self.counters.malformed.add(1);
-            if let Some(status) = fault.answer(message) {
-                self.reply_statelessly(message, flow, (status, Some(&fault.to_string())), turn);
+        let core = match validate::check(message, &[]) {
+            Ok(core) => core,
+            Err(fault) => {
+                self.counters.malformed.add(1);
+                if let Some(status) = fault.answer(message) {
+                    self.reply_statelessly(message, flow, (status, Some(&fault.to_string())), turn);
+                }
+                return;
             }
-            return;
-        }
+        };
         let origin = origin(&self.snapshot.load(), peer, flow);
         // Where the next message begins is anybody's guess then (18.3).
         if flow.connection != 0 && !message.has(HeaderId::ContentLength) {
@@ -83,7 +84,7 @@ impl Worker {
             self.reply_statelessly(message, flow, (StatusCode::BAD_REQUEST, why), turn);
             return;
         }
-        let Some(parts) = parts(message, origin) else { return };
+        let Some(parts) = parts(message, &core, origin) else { return };
         // A number that leaves none for a request of ours (8.1.1.5).
         if parts.cseq > CSEQ_MAX {
             self.counters.malformed.add(1);
@@ -91,8 +92,8 @@ impl Worker {
             return;
         }
         let method = parts.method;
-        let Some(reply_to) = reply_to(message, flow) else { return };
-        let request = Request { message, method, flow, reply_to, peer, parts };
+        let reply_to = reply_by(&core.via, flow);
+        let request = Request { message, method, flow, reply_to, peer, core, parts };
         let known = self.transactions.find(&self.keys.server(&parts));
         match known {
             Some(id) if method == Method::Ack => self.ack(id, &request, turn),
@@ -108,7 +109,7 @@ impl Worker {
         let message = request.message;
         if request.method == Method::Cancel {
             self.cancel(request, turn);
-        } else if to_tag(message).is_some() {
+        } else if request.core.to.tag.is_some() {
             self.in_dialog(request, turn);
         } else {
             match request.method {
@@ -237,24 +238,20 @@ fn origin(snapshot: &Snapshot, peer: Peer, flow: Flow) -> u64 {
     }
 }
 
-fn parts(message: &Message, origin: u64) -> Option<RequestParts<'_>> {
-    let top_via = message.list(HeaderId::Via).next()?;
-    let via = Via::parse(top_via).ok()?;
-    let cseq = CSeq::parse(message.value(HeaderId::CSeq)?).ok()?;
-    let sent_by = sent_by(top_via);
-    let from = NameAddr::parse(message.value(HeaderId::From)?).ok()?;
+fn parts<'m>(message: &'m Message, core: &Core<'m>, origin: u64) -> Option<RequestParts<'m>> {
+    let Core { via, from, to, call_id, cseq } = core;
     Some(RequestParts {
         method: message.method()?,
         branch: via.branch.unwrap_or_default(),
-        sent_by,
-        call_id: message.value(HeaderId::CallId)?,
+        sent_by: sent_by(via.octets),
+        call_id,
         cseq: cseq.number,
         origin,
         fallback: Fallback {
             request_uri: message.request_uri()?,
-            to_tag: to_tag(message).unwrap_or_default(),
+            to_tag: to.tag.unwrap_or_default(),
             from_tag: from.tag.unwrap_or_default(),
-            top_via,
+            top_via: via.octets,
         },
     })
 }
@@ -263,12 +260,20 @@ fn parts(message: &Message, origin: u64) -> Option<RequestParts<'_>> {
 /// names unless it asks for the one it was sent from. What else a Via says would let a stranger aim us.
 pub(super) fn reply_to(message: &Message, flow: Flow) -> Option<Flow> {
     let via = Via::parse(message.list(HeaderId::Via).next()?).ok()?;
+    Some(reply_by(&via, flow))
+}
+
+/// The same, of the top Via.
+const fn reply_by(via: &Via<'_>, flow: Flow) -> Flow {
     if flow.connection != 0 || via.rport.is_some() {
-        return Some(flow);
+        return flow;
     }
     let mut peer = flow.peer;
-    peer.set_port(via.port.unwrap_or(5060));
-    Some(Flow { peer, ..flow })
+    peer.set_port(match via.port {
+        Some(port) => port,
+        None => 5060,
+    });
+    Flow { peer, ..flow }
 }
 
 /// Host and port of a Via: the last word before its parameters.

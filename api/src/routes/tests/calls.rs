@@ -43,8 +43,9 @@ fn started(lab: &Lab) -> Started {
 async fn begin(lab: &Lab, number: u128) -> Uuid {
     let id = Uuid::from_u128(number);
     let what = What::Started(Box::new(started(lab)));
-    lab.calls.tell(0, &mut vec![CallEvent { dialog: id, at: lab.calls.now(), what }]);
-    let birth = lab.calls.next_birth().await.unwrap();
+    lab.calls.note(0, &mut vec![CallEvent { dialog: id, at: lab.calls.now(), what }]);
+    lab.calls.tell(0);
+    let birth = lab.calls.next_births().await.unwrap().remove(0);
     drop(dialog_actor::child_spec(Arc::clone(&lab.calls), birth));
     id
 }

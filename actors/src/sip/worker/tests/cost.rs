@@ -1,10 +1,9 @@
 //! What a call costs a worker, without sockets.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use runtime::model::Transport;
 use sip::{Limits, Message};
+use tokio::time::Instant;
 
 use super::*;
 use crate::sip::flow::Flow;
