@@ -13,6 +13,7 @@ mod scenario;
 mod sipp;
 mod stream;
 mod tls;
+mod torture;
 mod ua;
 mod wire;
 

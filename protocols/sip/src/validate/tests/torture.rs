@@ -19,85 +19,17 @@ enum Outcome {
 }
 use Outcome::{Answer, Drop, Forward};
 
-/// In the order of the RFC.
-const RFC_4475: [(&str, Outcome); 49] = [
-    ("wsinv", Forward),
-    ("intmeth", Forward),
-    ("esc01", Forward),
-    ("escnull", Forward),
-    ("esc02", Forward),
-    ("lwsdisp", Forward),
-    ("longreq", Forward),
-    ("dblreq", Forward),
-    ("semiuri", Forward),
-    ("transports", Forward),
-    ("mpart01", Forward),
-    ("unreason", Forward),
-    ("noreason", Forward),
-    ("badinv01", Answer(400)),
-    ("clerr", Answer(400)),
-    ("ncl", Answer(400)),
-    ("scalar02", Answer(400)),
-    ("scalarlg", Drop),
-    ("quotbal", Answer(400)),
-    ("ltgtruri", Answer(400)),
-    ("lwsruri", Answer(400)),
-    ("lwsstart", Answer(400)),
-    ("trws", Answer(400)),
-    ("escruri", Answer(400)),
-    // Date means nothing to a proxy.
-    ("baddate", Forward),
-    ("regbadct", Answer(400)),
-    ("badaspec", Answer(400)),
-    ("baddn", Answer(400)),
-    ("badvers", Answer(505)),
-    ("mismatch01", Answer(400)),
-    ("mismatch02", Answer(501)),
-    ("bigcode", Drop),
-    ("badbranch", Answer(400)),
-    ("insuf", Answer(400)),
-    ("unkscm", Answer(416)),
-    ("novelsc", Answer(416)),
-    ("unksm2", Forward),
-    ("bext01", Answer(420)),
-    ("invut", Forward),
-    ("regaut01", Forward),
-    ("multi01", Answer(400)),
-    ("mcl01", Answer(400)),
-    ("bcast", Drop),
-    ("zeromf", Answer(483)),
-    ("cparam01", Forward),
-    ("cparam02", Forward),
-    ("regescrt", Forward),
-    ("sdp01", Forward),
-    ("inv2543", Forward),
-];
-
-/// Sections 4.1 to 4.10; 4.5 and 4.10 have two messages each.
-const RFC_5118: [(&str, Outcome); 12] = [
-    ("reference", Forward),
-    ("no-brackets", Answer(400)),
-    ("port-inside", Forward),
-    ("port-outside", Forward),
-    ("received-brackets", Forward),
-    ("received-bare", Forward),
-    // Its Content-Length is 268, its body 251 octets: as printed it is a datagram cut short.
-    ("sdp", Answer(400)),
-    ("mixed-vias", Forward),
-    ("mixed-sdp", Forward),
-    ("mapped", Forward),
-    ("three-colons", Forward),
-    ("two-colons", Forward),
-];
+/// What is to become of each message, in the order of the RFCs; also read by the tests that send them to a node.
+const OUTCOMES: &str = include_str!("../../../torture/outcomes.txt");
 
 #[test]
 fn rfc_4475() {
-    judge_all("rfc4475", &RFC_4475);
+    judge_all("rfc4475", 49);
 }
 
 #[test]
 fn rfc_5118() {
-    judge_all("rfc5118", &RFC_5118);
+    judge_all("rfc5118", 12);
 }
 
 /// What RFC 5118, 4.6, is about is fine once its body has its length.
@@ -117,12 +49,25 @@ fn read(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(format!("{name}.sip"))).unwrap()
 }
 
-fn judge_all(name: &str, table: &[(&str, Outcome)]) {
-    let folder = folder(name);
-    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), table.len(), "every file has its outcome");
-    for (name, outcome) in table {
-        judge(name, &notation::octets(&read(&folder, name)), outcome);
+fn judge_all(rfc: &str, count: usize) {
+    let folder = folder(rfc);
+    let outcomes: Vec<_> = outcomes(rfc).collect();
+    assert_eq!((std::fs::read_dir(&folder).unwrap().count(), outcomes.len()), (count, count));
+    for (name, outcome) in outcomes {
+        judge(name, &notation::octets(&read(&folder, name)), &outcome);
     }
+}
+
+fn outcomes(rfc: &str) -> impl Iterator<Item = (&'static str, Outcome)> {
+    let of_rfc = move |line: &'static str| line.strip_prefix(rfc)?.trim_start().split_once(' ');
+    OUTCOMES.lines().filter_map(of_rfc).map(|(name, outcome)| {
+        let outcome = match outcome {
+            "forward" => Forward,
+            "drop" => Drop,
+            status => Answer(status.parse().unwrap()),
+        };
+        (name, outcome)
+    })
 }
 
 fn judge(name: &str, octets: &[u8], expected: &Outcome) {
