@@ -95,3 +95,14 @@ fn what_a_cookie_costs() {
     assert!(texts.iter().all(|text| keys.open(text, &CALL).is_ok()));
     eprintln!("seal {sealed:?}, open {:?}", begun.elapsed() / COOKIES);
 }
+
+/// The next process of a node makes the same of the same key; another node, or another key, does not.
+#[test]
+fn seeds() {
+    let secret = |number, octet| Secret { number, key: [octet; 16] };
+    let seed = secret(1, 7).seed(3);
+    assert_eq!(seed, secret(1, 7).seed(3));
+    assert_ne!(seed, secret(1, 7).seed(4));
+    assert_ne!(seed, secret(1, 8).seed(3));
+    assert!(seed.0 != seed.1 && seed.0 != 0, "{seed:?}");
+}
