@@ -117,8 +117,12 @@ struct Deadlines {
     message: Option<Instant>,
     /// When the connection is idle.
     idle: Instant,
-    /// Nothing is read any more; it ends then, or once what waits is written.
+    /// Nothing is read any more; it ends then, or once something is written where one answer is owed.
     linger: Option<Instant>,
+    /// One answer is owed. Of several, or of those to an INVITE, which is the last is not known.
+    owes_one: bool,
+    /// Messages that came.
+    delivered: u64,
 }
 
 impl Deadlines {
@@ -136,6 +140,16 @@ impl Deadlines {
             return Some(End::Closed(Closed::Slow));
         }
         (now >= self.idle).then_some(End::Closed(Closed::Idle))
+    }
+
+    /// Where the next message begins is not known; whether there may be answers to linger for.
+    fn read_no_more(&mut self, error: &FrameError) -> bool {
+        // The head of what could not be framed was delivered, and is refused.
+        self.owes_one = matches!(error, FrameError::Unframed(_)) && self.delivered <= 1;
+        let owes = self.owes_one || self.delivered > 0;
+        self.message = None;
+        self.linger = owes.then(|| Instant::now() + LINGER);
+        owes
     }
 }
 
@@ -177,7 +191,9 @@ impl Task {
     async fn run(&mut self, stream: &mut Stream, first: Duration) -> End {
         let limits = self.streams.0.options.limits;
         let mut input = Input { framer: Framer::new(limits.sip), octets: BytesMut::new(), size: READ_MIN };
-        let mut deadlines = Deadlines { limits, message: None, idle: Instant::now() + first, linger: None };
+        let idle = Instant::now() + first;
+        let mut deadlines =
+            Deadlines { limits, message: None, idle, linger: None, owes_one: false, delivered: 0 };
         let mut batch = Vec::new();
         let shared = Arc::clone(&self.shared);
         let mut closing = pin!(shared.close.notified());
@@ -205,8 +221,8 @@ impl Task {
                         return End::Closed(why);
                     }
                 }
-                // The answer to what could not be framed is out.
-                Ok(Event::Written) if deadlines.linger.is_some() => return End::Quiet,
+                // The answer to what came before the end is out.
+                Ok(Event::Written) if deadlines.linger.is_some() && deadlines.owes_one => return End::Quiet,
                 Ok(Event::Written) => {}
                 Ok(Event::Ended) | Err(_) => return End::Quiet,
             }
@@ -226,20 +242,20 @@ impl Task {
             match input.framer.next(&mut input.octets) {
                 Ok(Some(Framed::Message(message))) => {
                     deadlines.message = None;
+                    deadlines.delivered += 1;
                     self.streams.deliver(Inbound { flow: self.flow, octets: message.into_bytes() });
                 }
                 Ok(Some(Framed::Ping)) => self.output.pong(),
                 Ok(Some(Framed::EmptyLine)) => {}
                 Ok(None) => break,
-                Err(FrameError::Unframed(_)) => {
-                    // Its head was delivered: the answer may still go out.
-                    self.streams.count_closed(Closed::Unframed);
-                    deadlines.message = None;
-                    deadlines.linger = Some(Instant::now() + LINGER);
-                    return Ok(());
+                Err(error) => {
+                    let lingers = deadlines.read_no_more(&error);
+                    let why = match error {
+                        FrameError::NotSip(_) => Closed::NotSip,
+                        FrameError::HeadTooLarge | FrameError::Unframed(_) => Closed::Unframed,
+                    };
+                    return lingers.then(|| self.streams.count_closed(why)).ok_or(why);
                 }
-                Err(FrameError::HeadTooLarge) => return Err(Closed::Unframed),
-                Err(FrameError::NotSip(_)) => return Err(Closed::NotSip),
             }
         }
         if !input.framer.is_inside_message(&input.octets) {

@@ -206,6 +206,22 @@ async fn what_cannot_be_framed_is_answered_before_the_end() {
 }
 
 #[tokio::test]
+async fn what_came_before_something_else_is_answered() {
+    let mut node = side(|_| {});
+    let address = node.listen(None, &[]).await;
+    let mut peer = connect(address).await;
+    peer.write_all(format!("{OPTIONS}GET / HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+    let inbound = node.next().await;
+    while node.closed(Closed::NotSip) == 0 {
+        tokio::task::yield_now().await;
+    }
+    for answer in [&b"100"[..], b"200"] {
+        node.streams.send(outbound(inbound.flow, answer, 1)).unwrap();
+        expect(&mut peer, answer).await;
+    }
+}
+
+#[tokio::test]
 async fn slow_and_silent_peers_are_closed() {
     let short = Duration::from_millis(30);
     let table: [(&str, Limits, Closed); 3] = [
