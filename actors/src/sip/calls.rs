@@ -12,7 +12,7 @@ use runtime::log::{MessageLog, Reason};
 use runtime::random::Random;
 use runtime::registry::Registry;
 use sip::{HeaderId, Message, NotSip, Via};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -60,8 +60,10 @@ pub struct Calls {
     /// Messages that found a worker's ring full.
     pub ring_full: AtomicU64,
     workers: Vec<Lane>,
-    births: mpsc::UnboundedSender<Vec<Birth>>,
-    unborn: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<Birth>>>,
+    /// Calls of an earlier process, whose actors are to be started.
+    adopted: Mutex<Vec<Birth>>,
+    /// Somebody has to be told something.
+    news: Notify,
     streams: OnceLock<Streams>,
     mirror: OnceLock<Mirror>,
 }
@@ -77,6 +79,8 @@ struct Lane {
     control: Mutex<Vec<Input>>,
     /// What the dialogs are to be told soon. It is here for a worker that panics.
     untold: Mutex<Vec<CallEvent>>,
+    /// What they are being told, by one at a time.
+    telling: Mutex<Vec<CallEvent>>,
 }
 
 /// What a dialog's actor is told.
@@ -121,7 +125,6 @@ impl Calls {
     /// The shared part of a node's calls.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        let (births, unborn) = mpsc::unbounded_channel();
         let workers = parts.settings.workers.max(1);
         let lane = |_| {
             let (ring, receiver) = mpsc::channel(RING);
@@ -133,6 +136,7 @@ impl Calls {
                 up: Mutex::default(),
                 control: Mutex::default(),
                 untold: Mutex::default(),
+                telling: Mutex::default(),
             }
         };
         Arc::new(Self {
@@ -148,8 +152,8 @@ impl Calls {
             draining: AtomicBool::new(false),
             ring_full: AtomicU64::new(0),
             workers: (0..workers).map(lane).collect(),
-            births,
-            unborn: tokio::sync::Mutex::new(unborn),
+            adopted: Mutex::default(),
+            news: Notify::new(),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
         })
@@ -295,7 +299,7 @@ impl Calls {
         worker.inspect(|worker| self.command(*worker, Input::HangUp(dialog, reason))).is_some()
     }
 
-    /// Keeps what a worker saw until [`tell`](Self::tell); returns how much there is.
+    /// Keeps what a worker saw until the dialogs are told; returns how much there is.
     pub fn note(&self, worker: usize, events: &mut Vec<CallEvent>) -> usize {
         let Some(lane) = self.workers.get(worker) else { return 0 };
         let mut untold = lane.untold.lock();
@@ -303,12 +307,31 @@ impl Calls {
         untold.len()
     }
 
-    /// Gives what was noted to the dialogs that it is of; calls that begin get their actors.
-    pub fn tell(&self, worker: usize) {
+    /// Has the dialogs told what was noted. It wakes one task, which wakes the others: that is cheaper than if the
+    /// worker's thread did.
+    pub fn announce(&self) {
+        self.news.notify_one();
+    }
+
+    /// Waits until there is something to tell.
+    pub async fn news(&self) {
+        self.news.notified().await;
+    }
+
+    /// Gives what was noted to the dialogs that it is of; the calls whose actors are to be started.
+    pub fn tell(&self) -> Vec<Birth> {
+        let mut births = std::mem::take(&mut *self.adopted.lock());
+        for worker in 0..self.workers.len() {
+            self.tell_of(worker, &mut births);
+        }
+        births
+    }
+
+    fn tell_of(&self, worker: usize, births: &mut Vec<Birth>) {
         let Some(lane) = self.workers.get(worker) else { return };
-        let mut untold = lane.untold.lock();
-        let mut events = untold.drain(..).peekable();
-        let mut births = Vec::new();
+        let mut telling = lane.telling.lock();
+        telling.append(&mut lane.untold.lock());
+        let mut events = telling.drain(..).peekable();
         while let Some(first) = events.next() {
             let id = first.dialog;
             let mut of_one = vec![first];
@@ -316,9 +339,6 @@ impl Calls {
                 of_one.push(next);
             }
             births.extend(self.tell_one(lane, worker, id, of_one));
-        }
-        if !births.is_empty() {
-            self.give_birth(births);
         }
     }
 
@@ -367,17 +387,8 @@ impl Calls {
         let (sender, receiver) = mpsc::unbounded_channel();
         lane.dialogs.lock().insert(call.id(), sender);
         lane.up.lock().insert(call.id(), dialog);
-        self.give_birth(vec![Birth { call, worker, receiver }]);
-    }
-
-    fn give_birth(&self, births: Vec<Birth>) {
-        // The receiver is in this struct.
-        let _ = self.births.send(births);
-    }
-
-    /// The next dialogs whose actors are to be started.
-    pub async fn next_births(&self) -> Option<Vec<Birth>> {
-        self.unborn.lock().await.recv().await
+        self.adopted.lock().push(Birth { call, worker, receiver });
+        self.announce();
     }
 
     /// A dialog has written its record.
@@ -393,7 +404,12 @@ impl Calls {
     /// over with the worker that held their transactions, and are told so.
     pub fn worker_begins(&self, worker: usize) -> Vec<Arc<Dialog>> {
         let Some(lane) = self.workers.get(worker) else { return Vec::new() };
-        self.tell(worker);
+        let mut births = Vec::new();
+        self.tell_of(worker, &mut births);
+        if !births.is_empty() {
+            self.adopted.lock().append(&mut births);
+            self.announce();
+        }
         let up = lane.up.lock();
         for (id, dialog) in &*lane.dialogs.lock() {
             if !up.contains_key(id) {

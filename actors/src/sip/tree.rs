@@ -333,20 +333,24 @@ async fn mirror(options: &Options, metrics: &Metrics) -> Result<Option<(Mirror, 
     Ok(Some(hep::child_spec(options, metrics)))
 }
 
-/// Starts the actors of dialogs, which workers cannot wait for.
+/// Tells dialogs what the workers saw, and starts the actors of those that begin.
 fn births(calls: Arc<Calls>, dialogs: ShardedSupervisor) -> ChildSpec {
     let start = Start::task(move |seat: Seat| {
         let (calls, dialogs) = (Arc::clone(&calls), dialogs.clone());
         async move {
             let _registration = seat.register(Arc::new(Observation::default));
+            let mut ends = false;
             loop {
-                let births = tokio::select! {
-                    births = calls.next_births() => births,
-                    () = seat.shutdown.requested() => None,
-                };
-                let Some(births) = births else { return Ok::<(), BoxError>(()) };
-                for birth in births {
+                // First what the last incarnation may have left, last what workers said at their end.
+                for birth in calls.tell() {
                     give_birth(&calls, &dialogs, birth);
+                }
+                if ends {
+                    return Ok::<(), BoxError>(());
+                }
+                tokio::select! {
+                    () = calls.news() => {}
+                    () = seat.shutdown.requested() => ends = true,
                 }
             }
         }

@@ -23,6 +23,7 @@ use super::calls::Calls;
 use super::dialog::Dialog;
 use super::flood::Flood;
 use super::flow::{Flow, Outbound, Undelivered};
+use super::transactions::Now;
 use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
 use super::worker::{Connected, Input, Output, Parts, Worker};
@@ -31,9 +32,12 @@ use super::worker::{Connected, Input, Output, Parts, Worker};
 const QUEUE: usize = 16_384;
 
 /// What dialogs are told of may wait so long: the waking of an actor costs more than all that it does with one event.
-const TELL_WITHIN: Duration = Duration::from_millis(2);
+const TELL_WITHIN: Duration = Duration::from_millis(3);
 /// Events that wait for that.
 const TELL_MAX: usize = 256;
+
+/// No socket holds what is older.
+const AGE_MAX: Duration = Duration::from_secs(10);
 
 /// What networks say of addresses that cannot be reached, in one turn: anybody can say it, and each costs a search.
 const UNREACHABLE_MAX: usize = 4;
@@ -81,8 +85,8 @@ struct Shell<'a> {
     /// What came for other workers.
     others: Vec<Vec<Input>>,
     flood: Flood,
-    /// Since when more came in every turn than one turn takes.
-    behind_since: Option<std::time::Instant>,
+    /// How long the oldest message of this turn had waited.
+    queue_age: Duration,
     /// When the dialogs are told what happened.
     tell_at: Option<std::time::Instant>,
 }
@@ -102,7 +106,7 @@ async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
         tokio::select! {
             biased;
             () = seat.shutdown.requested() => {
-                calls.tell(place);
+                calls.announce();
                 return Ok(());
             }
             more = wait(&shell, &mut ring) => shell.inputs.extend(more.into_iter().flatten()),
@@ -181,7 +185,7 @@ impl<'a> Shell<'a> {
             undelivered: Vec::new(),
             others: (0..calls.workers()).map(|_| Vec::new()).collect(),
             flood: Flood::new(calls.settings.flood_per_source, calls.now().instant),
-            behind_since: None,
+            queue_age: Duration::ZERO,
             tell_at: None,
         })
     }
@@ -192,9 +196,7 @@ impl<'a> Shell<'a> {
         self.hand_over();
         let calls = &self.options.calls;
         let now = calls.now();
-        let late = self
-            .behind_since
-            .is_some_and(|since| now.instant.saturating_duration_since(since) > calls.settings.queue_age_max);
+        let late = self.queue_age > calls.settings.queue_age_max;
         self.worker.take_calls(!late && calls.is_taking_calls());
         self.worker.handle(&mut self.inputs, now, &mut self.out);
         self.send()?;
@@ -212,16 +214,23 @@ impl<'a> Shell<'a> {
         }
         if self.tell_at.is_some_and(|at| at <= now) {
             self.tell_at = None;
-            calls.tell(place);
+            calls.announce();
         }
     }
 
     fn receive(&mut self) -> Result<(), BoxError> {
         let calls = &self.options.calls;
-        let now = calls.now().instant;
-        let mut behind = false;
+        let Now { instant: now, wall } = calls.now();
+        self.queue_age = Duration::ZERO;
         for (listener, socket) in &mut self.sockets {
-            behind |= socket.recv_batch(&mut self.datagrams)?;
+            socket.recv_batch(&mut self.datagrams)?;
+            let age = socket.first_at().map(|at| wall.since(at));
+            // More is a clock that was set.
+            let age = age.filter(|age| *age < AGE_MAX).unwrap_or_default();
+            self.queue_age = self.queue_age.max(age);
+            if !self.datagrams.is_empty() {
+                self.options.metrics.queue_age.observe(age.as_secs_f64());
+            }
             socket.errors(&mut self.undelivered);
             for datagram in self.datagrams.drain(..) {
                 if !self.flood.admits(datagram.peer.ip(), now) {
@@ -253,7 +262,6 @@ impl<'a> Shell<'a> {
                 batch.extend(self.undelivered.iter().map(|undelivered| Input::Undelivered(*undelivered)));
             }
         }
-        self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));
         // What cannot be sent is an input of the next turn, never a call back.
         self.inputs.extend(self.undelivered.drain(..).map(Input::Undelivered));
         Ok(())

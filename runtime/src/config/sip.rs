@@ -23,7 +23,7 @@ pub struct SipOptions {
     pub tls_client_ca: PathBuf,
     /// Networks whose TCP and TLS connections begin with a PROXY protocol v2 header.
     pub proxy_protocol_from: Vec<Cidr>,
-    /// Worker threads; 0 is one per core.
+    /// Worker threads; 0 is one for every two cores.
     pub workers: u16,
     /// What a source that nobody knows gets.
     pub unknown_source: UnknownSource,
@@ -106,7 +106,7 @@ impl Default for SipOptions {
             workers: 0,
             unknown_source: UnknownSource::Reply,
             unknown_source_per_s: 1000,
-            transactions_max: 500_000,
+            transactions_max: 2_000_000,
             dialogs_max: 200_000,
             message_octets_max: 65_535,
             t1: ms(500),

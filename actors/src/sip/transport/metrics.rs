@@ -1,6 +1,6 @@
 //! Metrics of SIP's transports.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 use runtime::telemetry::metrics::Metrics as Registry;
 
 /// Every handle, registered once per node.
@@ -23,7 +23,12 @@ pub struct Metrics {
     pub lookups: IntCounterVec,
     /// Names served from an answer past its time, because no newer one could be had.
     pub stale: IntCounter,
+    /// How long the oldest datagram of a worker's turn had waited in its socket.
+    pub queue_age: Histogram,
 }
+
+/// Seconds: a turn, a busy worker, the age at which new calls are refused.
+const AGE_SECONDS: [f64; 8] = [0.000_1, 0.000_5, 0.002, 0.01, 0.025, 0.05, 0.1, 0.5];
 
 impl Metrics {
     /// Registers everything in a node's registry.
@@ -49,6 +54,11 @@ impl Metrics {
             ),
             lookups: r.counter_vec("warp_sip_lookups_total", "names of next hops looked up", outcome),
             stale: r.counter("warp_sip_lookups_stale_total", "next hops served from an outdated answer"),
+            queue_age: r.histogram(
+                "warp_sip_queue_age_seconds",
+                "age of the oldest datagram of a worker's turn, seconds",
+                &AGE_SECONDS,
+            ),
         }
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
+use runtime::clock::Timestamp;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{Interest, Ready};
 use tokio::time::sleep;
@@ -172,6 +173,12 @@ impl UdpSocket {
         }
     }
 
+    /// When the first datagram of the last batch reached the machine, by its wall clock; `None` of an empty batch.
+    #[must_use]
+    pub const fn first_at(&self) -> Option<Timestamp> {
+        self.receiver.first_at()
+    }
+
     /// Queues a datagram to be sent from `source`, or from the address of the socket.
     ///
     /// # Errors
@@ -277,6 +284,7 @@ fn bind(options: &Options) -> io::Result<StdSocket> {
         setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &address.ip().is_unspecified())?;
     }
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     size_buffers(&socket, options)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
