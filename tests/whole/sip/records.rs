@@ -10,7 +10,7 @@ use super::super::wait;
 use super::SOON;
 
 /// Words for the codes of reasons, in their order.
-const REASONS: [&str; 16] = [
+const REASONS: [&str; 17] = [
     "answered",
     "busy",
     "no_answer",
