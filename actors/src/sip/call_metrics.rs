@@ -170,7 +170,8 @@ impl CallMetrics {
         tracing::warn!(
             trunk = name, trunk_id = %trunk, calls_per_minute = alert.calls, usual_per_minute = alert.usual,
             spend_per_minute = %alert.spend, last_prefix = prefix,
-            "a trunk has many more expensive calls than usual, which may be toll fraud: ask the customer, and until then              deny the destinations or lower rate_max of the trunk, and end its calls (warp calls)"
+            "a trunk has many more expensive calls than usual, which may be toll fraud: ask the customer, and until then \
+             deny the destinations or lower rate_max of the trunk, and end its calls (warp calls)"
         );
     }
 

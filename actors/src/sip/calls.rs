@@ -60,7 +60,7 @@ pub struct Calls {
     /// Messages that found a worker's ring full.
     pub ring_full: AtomicU64,
     workers: Vec<Lane>,
-    /// Calls of an earlier process, whose actors are to be started.
+    /// Calls whose actors are to be started, of an earlier process or begun before a worker panicked.
     adopted: Mutex<Vec<Birth>>,
     /// Somebody has to be told something.
     news: Notify,
