@@ -210,8 +210,11 @@ fn numbers_and_words_are_one_to_one_and_stand_beside_the_table() {
     let of = |all: Vec<(i16, &'static str)>| {
         for (n, (code, word)) in all.into_iter().enumerate() {
             assert_eq!(i16::try_from(n).unwrap(), code);
-            let known = ddl.contains(&format!("{code} {word}")) || reference.contains(&format!("`{word}`"));
-            assert!(known, "{code} {word}");
+            if word == Reason::SessionExpired.as_str() {
+                assert!(reference.contains(&format!("`{word}`")), "{word}");
+            } else {
+                assert!(ddl.contains(&format!("{code} {word}")), "{code} {word}");
+            }
         }
     };
     of(Reason::ALL.iter().map(|reason| (reason.code(), reason.as_str())).collect());
