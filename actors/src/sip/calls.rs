@@ -1,6 +1,6 @@
 //! What the actors of calls share: configuration, the log, and the ways to workers and dialogs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -61,7 +61,7 @@ pub struct Calls {
     pub ring_full: AtomicU64,
     workers: Vec<Lane>,
     /// Calls whose actors are to be started, of an earlier process or begun before a worker panicked.
-    adopted: Mutex<Vec<Birth>>,
+    unborn: Mutex<Vec<Birth>>,
     /// Somebody has to be told something.
     news: Notify,
     streams: OnceLock<Streams>,
@@ -80,7 +80,7 @@ struct Lane {
     /// What the dialogs are to be told soon. It is here for a worker that panics.
     untold: Mutex<Vec<CallEvent>>,
     /// What they are being told, by one at a time.
-    telling: Mutex<Vec<CallEvent>>,
+    telling: Mutex<VecDeque<CallEvent>>,
 }
 
 /// What a dialog's actor is told.
@@ -152,7 +152,7 @@ impl Calls {
             draining: AtomicBool::new(false),
             ring_full: AtomicU64::new(0),
             workers: (0..workers).map(lane).collect(),
-            adopted: Mutex::default(),
+            unborn: Mutex::default(),
             news: Notify::new(),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
@@ -320,25 +320,26 @@ impl Calls {
 
     /// Gives what was noted to the dialogs that it is of; the calls whose actors are to be started.
     pub fn tell(&self) -> Vec<Birth> {
-        let mut births = std::mem::take(&mut *self.adopted.lock());
         for worker in 0..self.workers.len() {
-            self.tell_of(worker, &mut births);
+            self.tell_of(worker);
         }
-        births
+        std::mem::take(&mut *self.unborn.lock())
     }
 
-    fn tell_of(&self, worker: usize, births: &mut Vec<Birth>) {
+    /// What is told of one call is taken out before it is told: a panic loses nothing of others.
+    fn tell_of(&self, worker: usize) {
         let Some(lane) = self.workers.get(worker) else { return };
         let mut telling = lane.telling.lock();
-        telling.append(&mut lane.untold.lock());
-        let mut events = telling.drain(..).peekable();
-        while let Some(first) = events.next() {
+        telling.extend(lane.untold.lock().drain(..));
+        while let Some(first) = telling.pop_front() {
             let id = first.dialog;
             let mut of_one = vec![first];
-            while let Some(next) = events.next_if(|next| next.dialog == id) {
-                of_one.push(next);
+            while telling.front().is_some_and(|next| next.dialog == id) {
+                of_one.extend(telling.pop_front());
             }
-            births.extend(self.tell_one(lane, worker, id, of_one));
+            if let Some(birth) = self.tell_one(lane, worker, id, of_one) {
+                self.unborn.lock().push(birth);
+            }
         }
     }
 
@@ -387,7 +388,7 @@ impl Calls {
         let (sender, receiver) = mpsc::unbounded_channel();
         lane.dialogs.lock().insert(call.id(), sender);
         lane.up.lock().insert(call.id(), dialog);
-        self.adopted.lock().push(Birth { call, worker, receiver });
+        self.unborn.lock().push(Birth { call, worker, receiver });
         self.announce();
     }
 
@@ -404,12 +405,8 @@ impl Calls {
     /// over with the worker that held their transactions, and are told so.
     pub fn worker_begins(&self, worker: usize) -> Vec<Arc<Dialog>> {
         let Some(lane) = self.workers.get(worker) else { return Vec::new() };
-        let mut births = Vec::new();
-        self.tell_of(worker, &mut births);
-        if !births.is_empty() {
-            self.adopted.lock().append(&mut births);
-            self.announce();
-        }
+        self.tell_of(worker);
+        self.announce();
         let up = lane.up.lock();
         for (id, dialog) in &*lane.dialogs.lock() {
             if !up.contains_key(id) {
