@@ -87,6 +87,9 @@ struct Shell<'a> {
     flood: Flood,
     /// How long the oldest message of this turn had waited.
     queue_age: Duration,
+    /// Since when more waited after every turn than one takes, where the system's buffer is too short to tell by age.
+    behind_since: Option<std::time::Instant>,
+    is_short: bool,
     /// When the dialogs are told what happened.
     tell_at: Option<std::time::Instant>,
 }
@@ -186,6 +189,8 @@ impl<'a> Shell<'a> {
             others: (0..calls.workers()).map(|_| Vec::new()).collect(),
             flood: Flood::new(calls.settings.flood_per_source, calls.now().instant),
             queue_age: Duration::ZERO,
+            behind_since: None,
+            is_short: options.sockets.iter().any(|(_, bound)| bound.is_short()),
             tell_at: None,
         })
     }
@@ -196,7 +201,8 @@ impl<'a> Shell<'a> {
         self.hand_over();
         let calls = &self.options.calls;
         let now = calls.now();
-        let late = self.queue_age > calls.settings.queue_age_max;
+        let behind = self.behind_since.map(|since| now.instant.saturating_duration_since(since));
+        let late = self.queue_age.max(behind.unwrap_or_default()) > calls.settings.queue_age_max;
         self.worker.take_calls(!late && calls.is_taking_calls());
         self.worker.handle(&mut self.inputs, now, &mut self.out);
         self.send()?;
@@ -222,8 +228,9 @@ impl<'a> Shell<'a> {
         let calls = &self.options.calls;
         let Now { instant: now, wall } = calls.now();
         self.queue_age = Duration::ZERO;
+        let mut behind = false;
         for (listener, socket) in &mut self.sockets {
-            socket.recv_batch(&mut self.datagrams)?;
+            behind |= socket.recv_batch(&mut self.datagrams)? && self.is_short;
             let age = socket.first_at().map(|at| wall.since(at));
             // More is a clock that was set.
             let age = age.filter(|age| *age < AGE_MAX).unwrap_or_default();
@@ -254,6 +261,7 @@ impl<'a> Shell<'a> {
                 }
             }
         }
+        self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));
         // Of the sockets of one address the system tells any what became of a datagram that another one sent.
         self.undelivered.dedup();
         self.undelivered.truncate(UNREACHABLE_MAX);

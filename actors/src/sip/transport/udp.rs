@@ -67,6 +67,8 @@ pub struct Error {
 pub struct Bound {
     socket: StdSocket,
     address: SocketAddr,
+    /// The system gave less room than was asked for.
+    is_short: bool,
 }
 
 impl Bound {
@@ -78,7 +80,20 @@ impl Bound {
         let failed = |error| Error { address: options.address, error };
         let socket = bind(options).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
-        Ok(Self { socket, address })
+        // The system tells twice what it was asked for (socket(7)).
+        let given = SockRef::from(&socket).recv_buffer_size().map_err(failed)? / 2;
+        let is_short = given < options.receive_buffer;
+        if is_short {
+            let asked = options.receive_buffer;
+            tracing::warn!(%address, given, asked, "the receive buffer of sip over udp is short, bursts will be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN");
+        }
+        Ok(Self { socket, address, is_short })
+    }
+
+    /// Whether the receive buffer is too small for datagrams to grow old in it: what is too much is lost there.
+    #[must_use]
+    pub const fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// Where it is bound, with the chosen port.
