@@ -50,9 +50,6 @@ pub struct Dialog {
     /// When anything was last heard of both sides.
     #[serde(skip)]
     pub seen: Seen,
-    /// A BYE that was passed on and not answered yet: who sent it, and when.
-    #[serde(skip)]
-    pub ending: Option<(End, Now)>,
 }
 
 /// When anything was last heard of each side; nothing of a dialog that this process has only read of.
@@ -213,6 +210,15 @@ impl Dialog {
     }
 }
 
+impl Dialog {
+    /// Forgets connections, whose numbers are those of another process.
+    pub fn disconnect(&mut self) {
+        for side in [&mut self.caller, &mut self.callee].into_iter().chain(&mut self.forks) {
+            side.flow.connection = 0;
+        }
+    }
+}
+
 impl Side {
     /// A side of which nothing is known but where requests to it go.
     pub fn unknown(flow: Flow) -> Self {
@@ -254,7 +260,7 @@ impl Side {
     /// A new Contact is the new remote target (12.2.1.2).
     pub fn learn_target(&mut self, message: &Message, flow: Flow) {
         let contact = message.list(HeaderId::Contact).next().and_then(|value| NameAddr::parse(value).ok());
-        if let Some(contact) = contact.filter(|contact| !contact.is_star()) {
+        if let Some(contact) = contact.filter(|contact| !contact.is_star() && contact.uri().is_ok()) {
             self.target = Box::from(contact.uri);
         }
         let next = first_route(&self.routes).unwrap_or_else(|| self.target.to_vec());
@@ -264,8 +270,15 @@ impl Side {
     /// Takes the Record-Routes of a message as the route set (12.1): `ours` of them at the near end are our own.
     /// The caller's stand in the INVITE as it came; the callee's in its response, in the reverse order.
     pub fn learn_routes<'m>(&mut self, elements: impl Iterator<Item = &'m [u8]>) {
-        let routes: Vec<&[u8]> = elements.collect();
+        let routes: Vec<Box<[u8]>> = elements.map(unfolded).collect();
         self.routes = routes.join(&b", "[..]).into_boxed_slice();
+    }
+
+    /// Where requests to it go when the connection that it had is gone: its first Route, or its Contact, says where to
+    /// make another.
+    pub fn reconnected(&self) -> Flow {
+        let next = first_route(&self.routes).unwrap_or_else(|| self.target.to_vec());
+        flow_to(&next, Flow { connection: 0, ..self.flow })
     }
 }
 
@@ -299,9 +312,16 @@ fn first_route(routes: &[u8]) -> Option<Vec<u8>> {
     NameAddr::parse(first).ok().map(|route| route.uri.to_vec())
 }
 
-/// A value on one line.
+/// A value as we may write it: on one line. Of one that holds controls, as only quoted strings may, its URI and its tag
+/// stay.
 pub fn unfolded(value: &[u8]) -> Box<[u8]> {
-    value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect()
+    let line: Box<[u8]> = value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n')).collect();
+    if !line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
+        return line;
+    }
+    let Ok(name) = NameAddr::parse(&line) else { return Box::default() };
+    let tag = name.tag.map(|tag| [b";tag=", tag].concat()).unwrap_or_default();
+    [b"<", name.uri, b">", &tag].concat().into()
 }
 
 const fn is_private(ip: IpAddr) -> bool {

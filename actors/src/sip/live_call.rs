@@ -156,8 +156,11 @@ impl LiveCall {
     pub fn recover(record: &Record, now: Now) -> Result<(Self, Arc<Dialog>), Unreadable> {
         let unreadable = |error| Unreadable { id: record.id, error };
         let mut kept: Kept = postcard::from_bytes(&record.state).map_err(unreadable)?;
-        let dialog = kept.dialog.as_ref().map(|dialog| Arc::clone(&dialog.0));
-        let dialog = dialog.ok_or_else(|| unreadable(postcard::Error::DeserializeUnexpectedEnd))?;
+        let dialog = kept.dialog.take().map(|Shared(dialog)| Arc::unwrap_or_clone(dialog));
+        let mut dialog = dialog.ok_or_else(|| unreadable(postcard::Error::DeserializeUnexpectedEnd))?;
+        dialog.disconnect();
+        let dialog = Arc::new(dialog);
+        kept.dialog = Some(Shared(Arc::clone(&dialog)));
         kept.recovered = true;
         let up = now.wall.since(record.answered_at);
         let max = Duration::from_millis(kept.max_duration_ms);

@@ -82,6 +82,8 @@ pub struct Relay {
     pub method: Method,
     /// Whether it is of the dialog's own tags, and not of another fork of the vendor.
     pub own: bool,
+    /// When it came.
+    pub at: Now,
 }
 
 /// One transaction.
@@ -262,7 +264,7 @@ impl Transactions {
 }
 
 /// A point in time, as both clocks show it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// For intervals: it never jumps.
     pub instant: Instant,

@@ -103,6 +103,8 @@ pub struct Worker {
     random: Random,
     counters: Arc<Counters>,
     is_connected: Connected,
+    /// When this incarnation began.
+    began: Instant,
     keys: Keys,
     branches: Branches,
     number: u8,
@@ -168,6 +170,7 @@ impl Worker {
             random,
             counters,
             is_connected,
+            began: now.instant,
         }
     }
 

@@ -191,7 +191,6 @@ impl Worker {
             session: None,
             trusted,
             seen,
-            ending: None,
         };
         self.dialogs.insert(admitted.dialog, dialog);
         let way = Way::Plan { plan, next: 0 };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::call::Kind;
 use super::{Hand, Turn, Worker};
 use crate::sip::branch;
-use crate::sip::dialog::{Dialog, End, flow_to};
+use crate::sip::dialog::{Dialog, End, flow_to, unfolded};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, Wake};
@@ -60,7 +60,8 @@ impl Worker {
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq.max(1);
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
-            let own = between(&dialog, end, cseq, &routes);
+            let flow = self.flow_to_side(dialog.side(end));
+            let own = Own { flow, ..between(&dialog, end, cseq, &routes) };
             let branch = self.branches.make(0);
             let Some(octets) = self.own_request(&own, Method::Options, &branch) else { continue };
             let key = self.keys.client(&branch, Method::Options);
@@ -89,12 +90,13 @@ impl Worker {
     }
 
     /// A BYE to both sides of a call that is up; it was up until then.
-    fn end_call(&mut self, id: Uuid, (reason, at): (Reason, Now), turn: &mut Turn<'_>) {
+    pub(super) fn end_call(&mut self, id: Uuid, (reason, at): (Reason, Now), turn: &mut Turn<'_>) {
         let Some(dialog) = self.dialogs.remove(&id) else { return };
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq.saturating_add(1);
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
-            self.send_bye(&between(&dialog, end, cseq, &routes), turn);
+            let flow = self.flow_to_side(dialog.side(end));
+            self.send_bye(&Own { flow, ..between(&dialog, end, cseq, &routes) }, turn);
         }
         let ended = Ended { status: StatusCode::OK, reason, by: None };
         turn.out.events.push(CallEvent { dialog: id, at, what: What::Ended(ended) });
@@ -132,9 +134,17 @@ impl Worker {
     }
 
     fn end_answer(&mut self, message: &Message, flows: (Flow, Flow), again: bool, turn: &mut Turn<'_>) {
-        let mut routes = self.routes_to_callee(message);
-        routes.reverse();
-        let Some(own) = own(message, &routes, flow_of(message, &routes, flows)) else { return };
+        let routes: Vec<_> = self.routes_to_callee(message).into_iter().rev().map(unfolded).collect();
+        let routes: Vec<&[u8]> = routes.iter().map(|route| &**route).collect();
+        let value = |id| unfolded(message.value(id).unwrap_or_default());
+        let names = (value(HeaderId::From), value(HeaderId::To));
+        let flow = flow_of(message, &routes, flows);
+        // Without a Contact, to where it came from.
+        let address = format!("sip:{}", flows.1.peer);
+        let contact = message.list(HeaderId::Contact).next().and_then(|value| NameAddr::parse(value).ok());
+        let uri =
+            contact.filter(|contact| contact.uri().is_ok()).map_or(address.as_bytes(), |contact| contact.uri);
+        let Some(own) = own(message, (uri, &names.0, &names.1), &routes, flow) else { return };
         self.send_ack_of_2xx(&own, turn);
         if !again {
             self.counters.ended_at_vendor.add(1);
@@ -151,9 +161,17 @@ impl Worker {
 
     fn send_bye(&mut self, own: &Own<'_>, turn: &mut Turn<'_>) {
         let branch = self.branches.make(0);
-        let Some(octets) = self.own_request(own, Method::Bye, &branch) else { return };
+        let octets = self.own_request(own, Method::Bye, &branch);
         let key = self.keys.client(&branch, Method::Bye);
-        self.begin_client(key, (own.flow, octets), Owner::Bye(Tries::Another), turn);
+        let sent = octets
+            .and_then(|octets| self.begin_client(key, (own.flow, octets), Owner::Bye(Tries::Another), turn));
+        if sent.is_none() {
+            self.counters.byes_unanswered.add(1);
+            if self.bye_log.take_attempt(BYE_LOGS_PER_SECOND, turn.now.instant) {
+                let (peer, call_id) = (own.flow.peer, own.call_id.escape_ascii());
+                tracing::warn!(%peer, %call_id, "a BYE of ours could not be made or had no room, the call may still be up at this peer: ask its operator");
+            }
+        }
     }
 
     /// What became of a BYE of ours. The call's record does not wait for it: it is told to those who look.
@@ -252,18 +270,14 @@ fn between<'a>(dialog: &'a Dialog, end: End, cseq: u32, routes: &'a [&'a [u8]]) 
 }
 
 /// What follows a 2xx: to its Contact, by its Record-Routes.
-fn own<'a>(response: &'a Message, routes: &'a [&'a [u8]], flow: Flow) -> Option<Own<'a>> {
-    let contact = NameAddr::parse(response.list(HeaderId::Contact).next()?).ok()?;
+fn own<'a>(
+    response: &'a Message,
+    (uri, from, to): (&'a [u8], &'a [u8], &'a [u8]),
+    routes: &'a [&'a [u8]],
+    flow: Flow,
+) -> Option<Own<'a>> {
     let cseq = CSeq::parse(response.value(HeaderId::CSeq)?).ok()?.number;
-    Some(Own {
-        uri: contact.uri,
-        from: response.value(HeaderId::From)?,
-        to: response.value(HeaderId::To)?,
-        call_id: response.value(HeaderId::CallId)?,
-        cseq,
-        routes,
-        flow,
-    })
+    Some(Own { uri, from, to, call_id: response.value(HeaderId::CallId)?, cseq, routes, flow })
 }
 
 /// Where what follows a 2xx goes: to its first Record-Route or its Contact, else where the INVITE went.

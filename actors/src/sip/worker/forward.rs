@@ -227,11 +227,25 @@ impl Worker {
         let Some((message, flow)) = hand.message else { return };
         let Some(call) = self.calls.get(id) else { return };
         let (server, kind, dialog) = (call.server, call.kind, call.dialog);
-        let mut edits = Edits::new(message);
-        if self.towards_sender(&mut edits, dialog, kind.sender()).is_none() {
+        // A fork that answers after the call of another one has ended is nobody's.
+        let known = self.dialogs.contains_key(&dialog);
+        if kind == Kind::Initial && status.is_success() && !known {
+            self.end_at_vendor(id, branch, hand, turn);
             return;
         }
-        let Some(octets) = self.edited(&edits) else { return };
+        let mut edits = Edits::new(message);
+        let complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
+            && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some());
+        let octets = if complete { self.edited(&edits) } else { None };
+        let Some(octets) = octets else {
+            if kind == Kind::Initial && status.is_success() {
+                self.end_at_vendor(id, branch, hand, turn);
+            }
+            if status.is_final() {
+                self.respond_to_caller(id, StatusCode::SERVER_INTERNAL_ERROR, turn);
+            }
+            return;
+        };
         match kind {
             Kind::Initial => self.learn_callee(id, (branch, status), (message, flow), turn),
             Kind::Refresh(from) if status.is_success() => {
@@ -242,6 +256,11 @@ impl Worker {
             Kind::Refresh(_) => {}
         }
         self.respond(server, status, &octets, turn);
+        // It was answered while we ended it.
+        let hung_up = self.calls.get(id).and_then(|call| call.hung_up);
+        if let Some(reason) = hung_up.filter(|_| kind == Kind::Initial && status.is_success()) {
+            self.end_call(dialog, (reason, turn.now), turn);
+        }
     }
 
     /// What every response loses and gets back on its way to the side that sent the request; `None` when it cannot.
@@ -291,7 +310,9 @@ impl Worker {
         }
         if answers {
             dialog.session = session_of(message);
+            // The caller is taken for heard too: the call was not up before.
             dialog.seen.hear(End::Callee, turn.now);
+            dialog.seen.hear(End::Caller, turn.now);
             let answered = Answered { dialog: Arc::new(dialog.clone()), channel };
             self.counters.answers.add(1);
             let what = What::Answered(Box::new(answered));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use runtime::clock::Timestamp;
 use runtime::model::{NumberRule, Transport};
+use sip::proxy::forward::NonInvite;
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
 use super::call::{Kind, Setup, Way};
@@ -231,7 +232,6 @@ impl Worker {
             session: None,
             trusted: false,
             seen: Seen::default(),
-            ending: None,
         })
     }
 
@@ -279,11 +279,7 @@ impl Worker {
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let (trusted, caller) = (dialog.trusted, dialog.caller_for(from, from.other()));
         let caller = caller.map(|(id, name)| (id, Box::<[u8]>::from(name)));
-        let mut flow = to.flow;
-        // The connection that it came by is gone: its Contact says where to make another.
-        if flow.connection != 0 && !(self.is_connected.0)(flow.connection) {
-            flow = flow_to(&to.target, Flow { connection: 0, ..flow });
-        }
+        let flow = self.flow_to_side(&to);
         let branch = self.branches.make(self.way(request.message));
         let leave = Leave {
             source: request.flow,
@@ -329,12 +325,18 @@ impl Worker {
                 };
                 self.relay(
                     request,
-                    Relay { server, dialog: cookie.dialog, from, method, own: own_tags },
+                    Relay { server, dialog: cookie.dialog, from, method, own: own_tags, at: turn.now },
                     (flow, octets, branch),
                     turn,
                 );
             }
         }
+    }
+
+    /// The way to one side of a dialog, by a new connection where the one that it had is gone.
+    pub(super) fn flow_to_side(&self, side: &Side) -> Flow {
+        let gone = side.flow.transport != Transport::Udp && !(self.is_connected.0)(side.flow.connection);
+        if gone { side.reconnected() } else { side.flow }
     }
 
     fn relay(
@@ -344,17 +346,11 @@ impl Worker {
         (flow, octets, branch): (Flow, bytes::Bytes, [u8; branch::LEN]),
         turn: &mut Turn<'_>,
     ) {
-        if relay.method == Method::Bye
-            && relay.own
-            && let Some(dialog) = self.dialogs.get_mut(&relay.dialog)
-            && dialog.ending.is_none()
-        {
-            dialog.ending = Some((relay.from, turn.now));
-        }
         // The key of an unknown method is by the name that our response's CSeq will have.
         let key = self.keys.client(&branch, request.method);
         if self.begin_client(key, (flow, octets), Owner::Relay(relay), turn).is_none() {
-            self.relay_failure(relay, sip::transaction::Failure::Transport, turn);
+            // The call stays up: the sender may try again.
+            self.relay_outcome(relay.server, NonInvite::Respond(super::FULL), turn);
         }
     }
 }

@@ -33,7 +33,9 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let to = self.next_via(message, flow);
-        let (Some(to), false) = (to, self.peer(flow).is_stranger()) else {
+        // A branch is known to whoever was sent it; nothing is waited for that long.
+        let late = turn.now.instant.saturating_duration_since(self.began) > RINGS_MAX;
+        let (Some(to), false) = (to, late || self.peer(flow).is_stranger()) else {
             self.counters.responses_stray.add(1);
             return;
         };
@@ -43,17 +45,27 @@ impl Worker {
         }
         let answer = method == Method::Invite && status.is_success();
         let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
-        if let Some(cookie) = cookie.filter(|cookie| !self.dialogs.contains_key(&cookie.dialog)) {
+        if answer && cookie.is_none() && !self.is_of_known_call(message) {
+            // Nobody could be billed for it.
+            self.end_orphan(message, flow, turn);
+            return;
+        }
+        if let Some(cookie) = cookie {
             let parties = [(flow, End::Callee), (to, End::Caller)];
             let parties = parties.iter().all(|(flow, end)| self.is_party(self.peer(*flow), &cookie, *end));
             let began = Timestamp::from_micros(admit::began_millis(cookie.dialog).saturating_mul(1000));
-            // The answer of a call that has ended long ago, sent again, is none.
-            if !parties || turn.now.wall.since(began) > RINGS_MAX {
+            let known = self.dialogs.get(&cookie.dialog);
+            let recent = began.micros() / 1000 >= self.settings.started_at.micros() / 1000;
+            // The answer of a call that has ended long ago, sent again, is none; nor is one to a call that another
+            // vendor has, or that this process takes care of.
+            let old = known.is_none() && turn.now.wall.since(began) > RINGS_MAX;
+            let other = known.is_some_and(|dialog| recent || dialog.vendor != cookie.vendor);
+            if !parties || old || other {
                 self.counters.responses_stray.add(1);
                 return;
             }
             // The worker began anew, and not the process: the record of the call says already that it failed.
-            if began.micros() / 1000 >= self.settings.started_at.micros() / 1000 {
+            if recent {
                 self.end_orphan(message, flow, turn);
                 return;
             }
@@ -76,6 +88,12 @@ impl Worker {
             }
             None => {}
         }
+    }
+
+    /// Whether some call that is up has this Call-ID: an answer to a re-INVITE need not have our cookie.
+    fn is_of_known_call(&self, message: &Message) -> bool {
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        self.dialogs.values().any(|dialog| *dialog.call_id == *call_id)
     }
 
     /// Where the next Via says, when that is the address of a trunk or vendor: nobody else is sent anything.
@@ -159,7 +177,6 @@ impl Worker {
                 confirmed: false,
                 session: session_of(message),
                 seen: Seen::default(),
-                ending: None,
             };
             self.dialogs.insert(dialog.id, dialog);
         }

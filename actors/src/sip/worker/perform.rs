@@ -190,6 +190,8 @@ impl Worker {
                 self.call_input(call, CallInput::Failed { branch, failure }, Hand::default(), turn);
             }
             Some(Owner::Relay(relay)) => self.relay_failure(relay, failure, turn),
+            // What cannot be sent says nothing of the call.
+            Some(Owner::Alive(_, _)) if failure == Failure::Transport => {}
             Some(Owner::Alive(dialog, end)) => self.checked(dialog, end, (failure.status(), false), turn),
             Some(Owner::Bye(tries)) => self.bye_answered(id, tries, (failure.status(), false), turn.now),
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),

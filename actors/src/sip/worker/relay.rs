@@ -3,9 +3,11 @@
 use runtime::log::Reason;
 use sip::proxy::forward::{self, NonInvite};
 use sip::transaction::{Event, Failure};
-use sip::{Edits, Message, Method, StatusCode};
+use sip::{Edits, HeaderId, Message, Method, StatusCode};
+use uuid::Uuid;
 
 use super::{Hand, Turn, Worker};
+use crate::sip::dialog::unfolded;
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::transactions::{Relay, TransactionId};
 
@@ -37,14 +39,41 @@ impl Worker {
 
     fn relay_back(&mut self, relay: Relay, status: StatusCode, message: &Message, turn: &mut Turn<'_>) {
         let mut edits = Edits::new(message);
-        let complete = self.towards_sender(&mut edits, relay.dialog, relay.from).is_some();
+        let complete = self.towards_sender(&mut edits, relay.dialog, relay.from).is_some()
+            && self.names_of_sender(&mut edits, relay.dialog, relay.server).is_some();
         let written = self.written(|out| {
             edits.write(out);
             complete
         });
-        if let Some(octets) = written {
-            self.respond(relay.server, status, &octets, turn);
+        match written {
+            Some(octets) => self.respond(relay.server, status, &octets, turn),
+            // It would wait for ever.
+            None if status.is_final() => {
+                self.relay_outcome(relay.server, NonInvite::Respond(StatusCode::SERVER_INTERNAL_ERROR), turn);
+            }
+            None => {}
         }
+    }
+
+    /// From and To of a response whose dialog is gone, as the sender of the request wrote them: it may have been the
+    /// only one to know the caller by that name.
+    pub(super) fn names_of_sender(
+        &self,
+        edits: &mut Edits<'_>,
+        dialog: Uuid,
+        server: TransactionId,
+    ) -> Option<()> {
+        if self.dialogs.contains_key(&dialog) {
+            return Some(());
+        }
+        let (_, stored) = self.stored_request(server)?;
+        for id in [HeaderId::From, HeaderId::To] {
+            let name = stored.value(id)?;
+            if edits.message().value(id) != Some(name) {
+                edits.set(id, &unfolded(name)).ok()?;
+            }
+        }
+        Some(())
     }
 
     /// No response will come.
@@ -53,7 +82,7 @@ impl Worker {
         self.relay_outcome(relay.server, forward::non_invite_failure(failure), turn);
     }
 
-    fn relay_outcome(&mut self, server: TransactionId, outcome: NonInvite, turn: &mut Turn<'_>) {
+    pub(super) fn relay_outcome(&mut self, server: TransactionId, outcome: NonInvite, turn: &mut Turn<'_>) {
         match outcome {
             NonInvite::Forward | NonInvite::Absorb => {}
             NonInvite::Abandon => self.advance(server, Event::Abandon, Hand::default(), turn),
@@ -78,14 +107,13 @@ impl Worker {
         let gone =
             matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
         let over = !received || gone || status.is_success();
-        let Some(dialog) = self.dialogs.get_mut(&relay.dialog) else { return };
-        let Some((by, at)) = dialog.ending.take() else { return };
+        let Some(dialog) = self.dialogs.get(&relay.dialog) else { return };
         // What ends an early dialog is the final response to its INVITE.
         if !over || !dialog.confirmed {
             return;
         }
         self.dialogs.remove(&relay.dialog);
-        let ended = Ended { status: StatusCode::OK, reason: Reason::Answered, by: Some(by) };
-        turn.out.events.push(CallEvent { dialog: relay.dialog, at, what: What::Ended(ended) });
+        let ended = Ended { status: StatusCode::OK, reason: Reason::Answered, by: Some(relay.from) };
+        turn.out.events.push(CallEvent { dialog: relay.dialog, at: relay.at, what: What::Ended(ended) });
     }
 }

@@ -10,6 +10,7 @@ mod cost;
 mod dialogs;
 mod failover;
 mod forks;
+mod hostile;
 mod numbers;
 mod orphans;
 mod probes;
