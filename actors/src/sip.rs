@@ -9,6 +9,7 @@ pub mod cookie;
 pub mod counters;
 pub mod dialog;
 pub mod dialog_actor;
+pub mod dialog_births;
 pub mod event;
 pub mod explain;
 pub mod flood;

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use runtime::clock::SharedClock;
-use runtime::log::{MessageLog, Reason};
+use runtime::log::MessageLog;
 use runtime::random::Random;
 use runtime::registry::Registry;
 use sip::{HeaderId, Message, NotSip, Via};
@@ -20,10 +20,9 @@ use super::branch;
 use super::call_metrics::CallMetrics;
 use super::counters::Counters;
 use super::dialog::Dialog;
-use super::dialog_actor;
-use super::event::{CallEvent, What};
+use super::dialog_actor::Kept;
+use super::event::CallEvent;
 use super::flow::{Flow, Inbound, Undelivered};
-use super::live_call::LiveCall;
 use super::live_list::LiveList;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
@@ -31,6 +30,11 @@ use super::transactions::{Now, Probe};
 use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::Streams;
 use super::worker::{Input, worker_of_sender};
+use telling::Known;
+
+pub use telling::ToDialog;
+
+mod telling;
 
 /// Batches that wait for a worker. What finds no room is dropped, as a network drops it: it comes again.
 const RING: usize = 1024;
@@ -60,8 +64,10 @@ pub struct Calls {
     /// Messages that found a worker's ring full.
     pub ring_full: AtomicU64,
     workers: Vec<Lane>,
-    /// Calls whose actors are to be started, of an earlier process or begun before a worker panicked.
-    unborn: Mutex<Vec<Birth>>,
+    /// Calls whose actors are to be started.
+    unborn: Mutex<VecDeque<Arc<Kept>>>,
+    /// Calls whose actors went with their supervisor.
+    lost: Mutex<Vec<Arc<Kept>>>,
     /// Somebody has to be told something.
     news: Notify,
     streams: OnceLock<Streams>,
@@ -72,7 +78,7 @@ pub struct Calls {
 struct Lane {
     ring: mpsc::Sender<Vec<Input>>,
     receiver: Arc<tokio::sync::Mutex<mpsc::Receiver<Vec<Input>>>>,
-    dialogs: Mutex<HashMap<Uuid, mpsc::UnboundedSender<ToDialog>>>,
+    dialogs: Mutex<HashMap<Uuid, Known>>,
     /// Calls that are up, as the next incarnation of the worker needs them.
     up: Mutex<HashMap<Uuid, Arc<Dialog>>>,
     /// What must not be lost, and found no room in the ring.
@@ -81,26 +87,6 @@ struct Lane {
     untold: Mutex<Vec<CallEvent>>,
     /// What they are being told, by one at a time.
     telling: Mutex<VecDeque<CallEvent>>,
-}
-
-/// What a dialog's actor is told.
-#[derive(Debug)]
-pub enum ToDialog {
-    /// What the worker saw.
-    Events(Vec<CallEvent>),
-    /// The worker has begun anew, and the call was not up.
-    WorkerRestarted,
-}
-
-/// A dialog whose actor is to be started.
-#[derive(Debug)]
-pub struct Birth {
-    /// The call.
-    pub call: LiveCall,
-    /// Which worker serves it.
-    pub worker: usize,
-    /// What it is told.
-    pub receiver: mpsc::UnboundedReceiver<ToDialog>,
 }
 
 /// What [`Calls`] is made of.
@@ -153,6 +139,7 @@ impl Calls {
             ring_full: AtomicU64::new(0),
             workers: (0..workers).map(lane).collect(),
             unborn: Mutex::default(),
+            lost: Mutex::default(),
             news: Notify::new(),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
@@ -290,130 +277,6 @@ impl Calls {
     /// Whether new calls may begin: the node is not stopping, and the log can hold their records.
     pub fn is_taking_calls(&self) -> bool {
         !self.draining.load(Ordering::Acquire) && self.log.is_accepting()
-    }
-
-    /// Ends a call; false when there is none of this number.
-    pub fn hang_up(&self, dialog: Uuid, reason: Reason) -> bool {
-        let holds = |lane: &Lane| lane.dialogs.lock().contains_key(&dialog);
-        let worker = self.workers.iter().position(holds);
-        worker.inspect(|worker| self.command(*worker, Input::HangUp(dialog, reason))).is_some()
-    }
-
-    /// Keeps what a worker saw until the dialogs are told; returns how much there is.
-    pub fn note(&self, worker: usize, events: &mut Vec<CallEvent>) -> usize {
-        let Some(lane) = self.workers.get(worker) else { return 0 };
-        let mut untold = lane.untold.lock();
-        untold.append(events);
-        untold.len()
-    }
-
-    /// Has the dialogs told what was noted. It wakes one task, which wakes the others: that is cheaper than if the
-    /// worker's thread did.
-    pub fn announce(&self) {
-        self.news.notify_one();
-    }
-
-    /// Waits until there is something to tell.
-    pub async fn news(&self) {
-        self.news.notified().await;
-    }
-
-    /// Gives what was noted to the dialogs that it is of; the calls whose actors are to be started.
-    pub fn tell(&self) -> Vec<Birth> {
-        for worker in 0..self.workers.len() {
-            self.tell_of(worker);
-        }
-        std::mem::take(&mut *self.unborn.lock())
-    }
-
-    /// What is told of one call is taken out before it is told: a panic loses nothing of others.
-    fn tell_of(&self, worker: usize) {
-        let Some(lane) = self.workers.get(worker) else { return };
-        let mut telling = lane.telling.lock();
-        telling.extend(lane.untold.lock().drain(..));
-        while let Some(first) = telling.pop_front() {
-            let id = first.dialog;
-            let mut of_one = vec![first];
-            while telling.front().is_some_and(|next| next.dialog == id) {
-                of_one.extend(telling.pop_front());
-            }
-            if let Some(birth) = self.tell_one(lane, worker, id, of_one) {
-                self.unborn.lock().push(birth);
-            }
-        }
-    }
-
-    fn tell_one(&self, lane: &Lane, worker: usize, id: Uuid, mut events: Vec<CallEvent>) -> Option<Birth> {
-        for event in &events {
-            match &event.what {
-                What::Answered(answered) => {
-                    lane.up.lock().insert(id, Arc::clone(&answered.dialog));
-                }
-                What::Refreshed(dialog) => {
-                    lane.up.lock().insert(id, Arc::clone(dialog));
-                }
-                What::Ended(_) => {
-                    lane.up.lock().remove(&id);
-                }
-                What::Started(_) | What::Attempted(_) => {}
-            }
-        }
-        let mut dialogs = lane.dialogs.lock();
-        if let Some(dialog) = dialogs.get(&id) {
-            // A dialog that is gone has written its record.
-            let _ = dialog.send(ToDialog::Events(events));
-            return None;
-        }
-        let CallEvent { what: What::Started(_), .. } = events.first()? else { return None };
-        let first = events.remove(0);
-        let What::Started(started) = first.what else { return None };
-        let call = LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started)?;
-        if matches!(events.last(), Some(CallEvent { what: What::Ended(_), .. })) {
-            drop(dialogs);
-            dialog_actor::at_once(self, call, events);
-            return None;
-        }
-        let (sender, receiver) = mpsc::unbounded_channel();
-        if !events.is_empty() {
-            let _ = sender.send(ToDialog::Events(events));
-        }
-        dialogs.insert(id, sender);
-        Some(Birth { call, worker, receiver })
-    }
-
-    /// A call of an earlier process goes on. Before the workers begin: what they find here they serve.
-    pub fn adopt(&self, call: LiveCall, dialog: Arc<Dialog>) {
-        let worker = self.worker_of_call(&dialog.call_id);
-        let Some(lane) = self.workers.get(worker) else { return };
-        let (sender, receiver) = mpsc::unbounded_channel();
-        lane.dialogs.lock().insert(call.id(), sender);
-        lane.up.lock().insert(call.id(), dialog);
-        self.unborn.lock().push(Birth { call, worker, receiver });
-        self.announce();
-    }
-
-    /// A dialog has written its record.
-    pub fn forget(&self, worker: usize, dialog: Uuid) {
-        self.list.leave(dialog);
-        if let Some(lane) = self.workers.get(worker) {
-            lane.dialogs.lock().remove(&dialog);
-            lane.up.lock().remove(&dialog);
-        }
-    }
-
-    /// A worker begins, perhaps anew: the calls that are up, which it serves from now on. Those that were not up are
-    /// over with the worker that held their transactions, and are told so.
-    pub fn worker_begins(&self, worker: usize) -> Vec<Arc<Dialog>> {
-        let Some(lane) = self.workers.get(worker) else { return Vec::new() };
-        self.tell_of(worker);
-        self.announce();
-        let up = lane.up.lock();
-        for (id, dialog) in &*lane.dialogs.lock() {
-            if !up.contains_key(id) {
-                let _ = dialog.send(ToDialog::WorkerRestarted);
-            }
-        }
-        up.values().map(Arc::clone).collect()
     }
 
     /// What must reach a worker however much it has to do.

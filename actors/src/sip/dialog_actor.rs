@@ -2,8 +2,9 @@
 //!
 //! Owns: the call's record, its channels, how long it may last. Its key is `dialog:ID:0`, its parent a shard of the
 //! `dialogs` supervisor, its restart policy transient: what it knows lives beside it, and its next incarnation goes on
-//! where it stopped. It ends with the call.
+//! where it stopped, under the next incarnation of its supervisor too. It ends with the call.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use runtime::log::{Attempt, Cdr, Reason};
@@ -13,30 +14,69 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-use super::calls::{Birth, Calls, ToDialog};
+use super::calls::{Calls, ToDialog};
 use super::event::{CallEvent, What};
 use super::live_call::{Effect, LiveCall};
 use super::live_list::Face;
 
-/// What outlives an incarnation.
-struct Kept {
+/// A call beside its actor: it outlives incarnations of the actor, and of the supervisor.
+#[derive(Debug)]
+pub struct Kept {
+    id: Uuid,
+    worker: usize,
+    face: Arc<Face>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
     call: LiveCall,
     receiver: mpsc::UnboundedReceiver<ToDialog>,
+    /// Told, and not taken in yet.
+    events: VecDeque<CallEvent>,
+}
+
+impl Kept {
+    /// A call that a worker serves, how it is seen, and where it is told of what happens.
+    pub fn new(
+        worker: usize,
+        face: Arc<Face>,
+        (call, receiver): (LiveCall, mpsc::UnboundedReceiver<ToDialog>),
+    ) -> Self {
+        let id = call.id();
+        Self { id, worker, face, state: Mutex::new(State { call, receiver, events: VecDeque::new() }) }
+    }
+
+    /// Its number.
+    pub const fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Which worker serves it.
+    pub const fn worker(&self) -> usize {
+        self.worker
+    }
+}
+
+/// Held by the child's specification: when a supervisor drops that and the call has not ended, it lost the child.
+struct Place {
+    calls: Arc<Calls>,
+    kept: Arc<Kept>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.calls.let_go(&self.kept);
+    }
 }
 
 /// A dialog as a child of its supervisor.
-pub fn child_spec(calls: Arc<Calls>, birth: Birth) -> ChildSpec {
-    let Birth { call, worker, receiver } = birth;
-    let face = calls.list.enter(&call);
-    // A call of an earlier process was counted there.
-    if !call.is_up() {
-        calls.metrics.on_begun(&call, &calls.snapshot.load());
-    }
-    let name = name(call.id());
-    let kept = Arc::new(Mutex::new(Kept { call, receiver }));
+pub fn child_spec(calls: Arc<Calls>, kept: Arc<Kept>) -> ChildSpec {
+    let name = name(kept.id);
+    let place = Arc::new(Place { calls, kept });
     let start = Start::task(move |seat: Seat| {
-        let (calls, kept, face) = (Arc::clone(&calls), Arc::clone(&kept), Arc::clone(&face));
-        async move { run(&seat, &calls, worker, (&kept, &face)).await }
+        let (calls, kept) = (Arc::clone(&place.calls), Arc::clone(&place.kept));
+        async move { run(&seat, &calls, &kept).await }
     });
     ChildSpec::new(name, Restart::Transient, start)
 }
@@ -46,18 +86,16 @@ pub fn name(dialog: Uuid) -> ActorName {
     ActorName::new("dialog", dialog.to_string())
 }
 
-async fn run(
-    seat: &Seat,
-    calls: &Calls,
-    worker: usize,
-    (kept, face): (&Mutex<Kept>, &Arc<Face>),
-) -> Result<(), BoxError> {
-    let _registration = seat.register(observe(face));
-    let mut kept = kept.lock().await;
+async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
+    let _registration = seat.register(observe(&kept.face));
+    let mut state = kept.state.lock().await;
     let every = calls.settings.dead_call_probe;
     let mut check = after(every);
     loop {
-        let Kept { call, receiver } = &mut *kept;
+        if take_in(calls, kept, &mut state) {
+            return Ok(());
+        }
+        let State { call, receiver, .. } = &mut *state;
         let deadline = call.deadline().map(Instant::from_std);
         let expires = call.expires().filter(|_| calls.settings.session_timers).map(Instant::from_std);
         let told = tokio::select! {
@@ -69,60 +107,72 @@ async fn run(
                 let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
                 // What we end has some time to be heard of; then it is asked again.
                 if is_due(deadline) {
-                    calls.hang_up(call.id(), Reason::MaxDuration);
+                    calls.hang_up(kept.id, Reason::MaxDuration);
                     call.postpone(PATIENCE);
                 } else if is_due(expires) {
-                    calls.hang_up(call.id(), Reason::SessionExpired);
+                    calls.hang_up(kept.id, Reason::SessionExpired);
                     call.postpone_expiry(PATIENCE);
                 } else if call.is_up() {
-                    calls.check(worker, call.id());
+                    calls.check(kept.worker, kept.id);
                 }
                 check = check.filter(|check| *check > now).or_else(|| after(every));
                 continue;
             }
             () = seat.shutdown.requested() => return Ok(()),
         };
-        match told {
-            Some(ToDialog::Events(events)) => {
-                for event in events {
-                    let effect = apply(calls, &mut kept.call, event, face);
-                    if perform(calls, worker, kept.call.id(), effect) {
-                        return Ok(());
-                    }
-                }
-            }
-            Some(ToDialog::WorkerRestarted) => {
-                if !kept.call.is_up() && lost(calls, worker, &mut kept.call) {
-                    return Ok(());
-                }
-            }
-            None => return Ok(()),
+        let Some(told) = told else { return Ok(()) };
+        if hear(calls, kept, &mut state, told) {
+            return Ok(());
         }
     }
 }
 
+/// Takes in all that a dialog without an actor was told.
+pub fn settle(calls: &Calls, kept: &Kept) {
+    // One that is held belongs to an actor that does not end; nobody can speak for it.
+    let Ok(mut state) = kept.state.try_lock() else { return };
+    let mut over = take_in(calls, kept, &mut state);
+    while !over && let Ok(told) = state.receiver.try_recv() {
+        over = hear(calls, kept, &mut state, told) || take_in(calls, kept, &mut state);
+    }
+}
+
+/// True when the call is over.
+fn hear(calls: &Calls, kept: &Kept, state: &mut State, told: ToDialog) -> bool {
+    match told {
+        ToDialog::Events(events) => {
+            state.events.extend(events);
+            false
+        }
+        ToDialog::WorkerRestarted => !state.call.is_up() && lost(calls, kept, &mut state.call),
+    }
+}
+
+/// Takes in what was told, one by one: what panics is not met again. True when the call is over.
+fn take_in(calls: &Calls, kept: &Kept, state: &mut State) -> bool {
+    while let Some(event) = state.events.pop_front() {
+        let (effect, seen) = apply(calls, &mut state.call, event);
+        if seen {
+            kept.face.follow(&state.call);
+        }
+        if perform(calls, kept, effect) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Writes the record of a call that was over before it had an actor: one that was refused.
 pub fn at_once(calls: &Calls, mut call: LiveCall, events: Vec<CallEvent>) {
-    calls.metrics.on_begun(&call, &calls.snapshot.load());
     for event in events {
-        let (effect, _) = take_in(calls, &mut call, event);
-        if let Some(Effect::Cdr(cdr, attempts)) = effect {
+        if let (Some(Effect::Cdr(cdr, attempts)), _) = apply(calls, &mut call, event) {
             write(calls, *cdr, attempts);
         }
     }
 }
 
-/// Takes in what the worker saw, for the record, for metrics and for those who look.
-fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent, face: &Face) -> Option<Effect> {
-    let (effect, seen) = take_in(calls, call, event);
-    if seen {
-        face.follow(call);
-    }
-    effect
-}
-
-/// The same for the record and for metrics; whether those who look see a change.
-fn take_in(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect>, bool) {
+/// Takes in what the worker saw, for the record and for metrics; whether those who look see a change.
+fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect>, bool) {
     let snapshot = calls.snapshot.load();
     calls.metrics.on_event(call, &event, &snapshot);
     calls.metrics.on_spent(call, &event, (&snapshot, calls.settings.toll_fraud_factor));
@@ -139,29 +189,28 @@ fn take_in(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effe
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// A call that was not up is over with the worker that held its transactions.
-fn lost(calls: &Calls, worker: usize, call: &mut LiveCall) -> bool {
+fn lost(calls: &Calls, kept: &Kept, call: &mut LiveCall) -> bool {
     let ended = super::event::Ended {
         status: sip::StatusCode::SERVER_INTERNAL_ERROR,
         reason: Reason::Recovered,
         by: None,
     };
-    let effect = call.end(ended, calls.now());
-    perform(calls, worker, call.id(), Some(effect))
+    perform(calls, kept, Some(call.end(ended, calls.now())))
 }
 
 /// Writes what is to be written; true when that was the last.
-fn perform(calls: &Calls, worker: usize, id: Uuid, effect: Option<Effect>) -> bool {
+fn perform(calls: &Calls, kept: &Kept, effect: Option<Effect>) -> bool {
     match effect {
         None => false,
         Some(Effect::Record(record)) => {
             if let Err(dropped) = calls.log.put_dialog(record) {
-                tracing::warn!(dialog = %id, %dropped, "a restart would not know this call");
+                tracing::warn!(dialog = %kept.id, %dropped, "a restart would not know this call");
             }
             false
         }
         Some(Effect::Cdr(cdr, attempts)) => {
             write(calls, *cdr, attempts);
-            calls.forget(worker, id);
+            calls.forget(kept.worker, kept.id);
             true
         }
     }
@@ -176,7 +225,8 @@ fn after(time: std::time::Duration) -> Option<Instant> {
     (!time.is_zero()).then(|| Instant::now() + time)
 }
 
-async fn at(deadline: Option<Instant>) {
+/// Resolves at that time; never, where there is none.
+pub(super) async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,

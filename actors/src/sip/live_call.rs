@@ -228,6 +228,11 @@ impl LiveCall {
         self.expires = self.expires.map(|expires| expires + by);
     }
 
+    /// Counts where calls are counted, until it ends.
+    pub fn hold(&mut self, channels: impl Iterator<Item = Channel>) {
+        self.channels.extend(channels);
+    }
+
     /// Takes in what the worker saw.
     pub fn apply(&mut self, event: CallEvent) -> Option<Effect> {
         let at = event.at;

@@ -164,6 +164,36 @@ pub(crate) fn words(sent: &[Sent]) -> Vec<String> {
     sent.iter().map(|sent| format!("{}>{}", sent.word(), sent.to)).collect()
 }
 
+/// How a node is set up that started at that time and listens on so many of UDP and TCP.
+pub(crate) fn settings(started_at: Timestamp, listeners: usize) -> Settings {
+    let address = "203.0.113.5:5060".parse().unwrap();
+    Settings {
+        node: 7,
+        listeners: [Transport::Udp, Transport::Tcp]
+            .into_iter()
+            .take(listeners)
+            .map(|transport| Listener::new(transport, address, "").unwrap())
+            .collect(),
+        timers: TimerOptions { trying: Duration::ZERO, ..TimerOptions::default() },
+        timer_c: Duration::from_secs(185),
+        seed: (3, 4),
+        workers: 2,
+        cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
+        started_at,
+        answer_strangers: true,
+        strangers_per_second: 10,
+        transactions_max: 1000,
+        call_max: Duration::ZERO,
+        dead_call_probe: Duration::ZERO,
+        session_timers: true,
+        toll_fraud_factor: 8,
+        dialogs_max: 100,
+        queue_age_max: Duration::from_millis(100),
+        flood_per_source: 0,
+        limits: Limits::default(),
+    }
+}
+
 /// A worker, and the time.
 pub(crate) struct Node {
     pub(crate) worker: Worker,
@@ -197,35 +227,9 @@ impl Node {
         let now = Now { instant, wall: Timestamp::from_micros(started) };
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), instant);
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-        let address = "203.0.113.5:5060".parse().unwrap();
-        let settings = Settings {
-            node: 7,
-            listeners: [Transport::Udp, Transport::Tcp]
-                .into_iter()
-                .take(listeners)
-                .map(|transport| Listener::new(transport, address, "").unwrap())
-                .collect(),
-            timers: TimerOptions { trying: Duration::ZERO, ..TimerOptions::default() },
-            timer_c: Duration::from_secs(185),
-            seed: (3, 4),
-            workers: 2,
-            cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
-            started_at: now.wall,
-            answer_strangers: true,
-            strangers_per_second: 10,
-            transactions_max: 1000,
-            call_max: Duration::ZERO,
-            dead_call_probe: Duration::ZERO,
-            session_timers: true,
-            toll_fraud_factor: 8,
-            dialogs_max: 100,
-            queue_age_max: Duration::from_millis(100),
-            flood_per_source: 0,
-            limits: Limits::default(),
-        };
         let counters = Arc::new(Counters::default());
         let parts = Parts {
-            settings: Arc::new(settings),
+            settings: Arc::new(settings(now.wall, listeners)),
             snapshot: Arc::clone(&snapshot),
             worker: 1,
             random: Random::seeded(started.cast_unsigned()),

@@ -3,6 +3,7 @@
 //! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
 //! listeners. They stop in reverse.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,11 +15,11 @@ use runtime::log::MessageLog;
 use runtime::model::Transport;
 use runtime::net::Net;
 use runtime::random::Random;
-use runtime::registry::{ActorName, Observation, Registry};
+use runtime::registry::{ActorName, Registry};
 use runtime::store::cookie_key::CookieKey;
 use runtime::supervision::{
-    BoxError, ChildSpec, Intensity, Restart, Seat, ShardedSupervisor, Start, Strategy, Supervisor,
-    SupervisorHandle, SupervisorSpec,
+    BoxError, ChildSpec, Intensity, Restart, ShardedSupervisor, Strategy, Supervisor, SupervisorHandle,
+    SupervisorSpec,
 };
 use runtime::telemetry::metrics::Metrics as Registered;
 use runtime::tls::{ClientTls, ServerTls};
@@ -26,9 +27,10 @@ use sip::Limits;
 use sip::transaction::TimerOptions;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::call_metrics::CallMetrics;
-use super::calls::{self, Birth, Calls};
+use super::calls::{self, Calls};
 use super::configuration::{self, Source};
 use super::cookie::{Keys, Secret};
 use super::live_call::LiveCall;
@@ -41,7 +43,8 @@ use super::transport::resolver::dns::Dns;
 use super::transport::resolver::{self, Resolver};
 use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
-use super::{dialog_actor, metrics, worker_thread};
+use super::usage::Usage;
+use super::{dialog_births, metrics, worker_thread};
 
 /// Supervisors that share the dialogs.
 const DIALOG_SHARDS: u32 = 4;
@@ -162,6 +165,7 @@ impl Started {
         let _ = tokio::time::timeout(within, empty).await;
         self.streams.shut_down();
         self.supervisor.stop().await;
+        self.calls.settle();
         self.calls.log.barrier().await;
     }
 }
@@ -306,7 +310,7 @@ fn spec(
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), names, vendor_supervisor))
         .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
-        .child(births(Arc::clone(calls), handle))
+        .child(dialog_births::child_spec(Arc::clone(calls), handle))
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
 }
@@ -333,49 +337,24 @@ async fn mirror(options: &Options, metrics: &Metrics) -> Result<Option<(Mirror, 
     Ok(Some(hep::child_spec(options, metrics)))
 }
 
-/// Tells dialogs what the workers saw, and starts the actors of those that begin.
-fn births(calls: Arc<Calls>, dialogs: ShardedSupervisor) -> ChildSpec {
-    let start = Start::task(move |seat: Seat| {
-        let (calls, dialogs) = (Arc::clone(&calls), dialogs.clone());
-        async move {
-            let _registration = seat.register(Arc::new(Observation::default));
-            let mut ends = false;
-            loop {
-                // First what the last incarnation may have left, last what workers said at their end.
-                for birth in calls.tell() {
-                    give_birth(&calls, &dialogs, birth);
-                }
-                if ends {
-                    return Ok::<(), BoxError>(());
-                }
-                tokio::select! {
-                    () = calls.news() => {}
-                    () = seat.shutdown.requested() => ends = true,
-                }
-            }
-        }
-    });
-    ChildSpec::new(ActorName::new("dialog_births", "main"), Restart::Permanent, start)
-}
-
-fn give_birth(calls: &Arc<Calls>, dialogs: &ShardedSupervisor, birth: Birth) {
-    let (id, worker) = (birth.call.id(), birth.worker);
-    if let Err(error) = dialogs.add_unwatched(dialog_actor::child_spec(Arc::clone(calls), birth)) {
-        tracing::error!(dialog = %id, %error, "a call has no actor and will have no record");
-        calls.forget(worker, id);
-    }
-}
-
 /// Calls of the last run, whose records are in the log, go on.
 async fn recover(calls: &Calls) -> Result<usize, BoxError> {
     let (mut found, mut after) = (0, None);
+    let snapshot = calls.snapshot.load();
+    let trunks = snapshot.trunks.iter().map(|trunk| (trunk.config.id, &trunk.usage));
+    let vendors = snapshot.vendors.iter().map(|vendor| (vendor.config.id, &vendor.usage));
+    let usages: HashMap<Uuid, &Arc<Usage>> = trunks.chain(vendors).collect();
     loop {
         let page = calls.log.dialogs(calls.settings.node, after).await?;
         let Some(last) = page.last() else { return Ok(found) };
         after = Some(last.id);
         for record in &page {
             match LiveCall::recover(record, calls.now()) {
-                Ok((call, dialog)) => {
+                Ok((mut call, dialog)) => {
+                    let (trunk, vendor) = call.between();
+                    let held = [Some(trunk), vendor].into_iter().flatten().filter_map(|id| usages.get(&id));
+                    // It is up, whatever the limits are now.
+                    call.hold(held.filter_map(|usage| usage.take_channel(0)));
                     calls.adopt(call, dialog);
                     found += 1;
                 }
