@@ -9,7 +9,7 @@ use memchr::memchr;
 use smallvec::SmallVec;
 
 use crate::header::{HeaderId, HeaderSet};
-use crate::message::{Field, Message, Start};
+use crate::message::{Field, Header, Message, Start};
 use crate::syntax::{Sink, has_control, is_one_word, is_token, split};
 use text::Text;
 
@@ -210,6 +210,13 @@ impl<'m> Edits<'m> {
             }
         }
         Ok(removed)
+    }
+
+    /// Removes every header that is `unwanted`, in one pass.
+    pub fn remove_where(&mut self, unwanted: impl Fn(&Header<'_>) -> bool) -> Result<(), EditError> {
+        let message = self.message;
+        let mut fields = message.index.fields.iter().filter(|field| unwanted(&message.header(field)));
+        fields.try_for_each(|field| self.remove_line(field))
     }
 
     /// Replaces one element of a comma list, such as an item of [`Message::list`], or any other part of a value.

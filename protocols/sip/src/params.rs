@@ -110,8 +110,10 @@ fn plain(octets: &[u8]) -> Option<(Param<'_>, &[u8])> {
     let (value, rest) = match rest {
         [] | [b';', ..] => (None, rest),
         [b'=', rest @ ..] => {
-            let ends = |octet: &u8| is_param_mark(*octet) && *octet != b'=';
-            let (value, rest) = rest.split_at_checked(rest.iter().position(ends).unwrap_or(rest.len()))?;
+            let (value, rest) = split(rest, memchr(b';', rest).unwrap_or(rest.len()));
+            if !is_one_word(value) {
+                return None;
+            }
             (Some(value), rest)
         }
         _ => return None,

@@ -167,7 +167,8 @@ fn known_params<'a>(params: Params<'a>) -> Result<[Option<Param<'a>>; KNOWN.len(
     let mut found = [None; KNOWN.len()];
     for param in params {
         let param = param?;
-        let named = found.iter_mut().zip(KNOWN).find(|(_, name)| param.is(name));
+        let is_named = |name: &[u8]| name.len() == param.name.len() && param.is(name);
+        let named = found.iter_mut().zip(KNOWN).find(|(_, name)| is_named(name));
         if let Some((slot, _)) = named
             && slot.replace(param).is_some()
         {

@@ -425,17 +425,10 @@ fn hops_left(message: &Message) -> u8 {
 
 /// Takes identities off.
 fn strip(edits: &mut Edits<'_>) -> Option<()> {
-    let message = edits.message();
-    for name in IDENTITY {
-        edits.remove_named(name).ok()?;
-    }
-    let mut private: Vec<&[u8]> = Vec::new();
-    for header in message.headers() {
-        let name = header.name;
-        let x = name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"X-"));
-        if x && !private.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            private.push(name);
-        }
-    }
-    private.into_iter().try_for_each(|name| edits.remove_named(name).map(|_| ()).ok())
+    edits.remove_where(|header| is_identity(header.name)).ok()
+}
+
+fn is_identity(name: &[u8]) -> bool {
+    let is = |known: &[u8]| known.len() == name.len() && known.eq_ignore_ascii_case(name);
+    name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"X-")) || IDENTITY.into_iter().any(is)
 }

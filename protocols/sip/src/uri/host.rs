@@ -89,25 +89,25 @@ impl<'a> Host<'a> {
 /// Reads an IPv4 address as the standard library does: four numbers of one to three digits below 256, without leading
 /// zeros.
 fn v4(octets: &[u8]) -> Option<Ipv4Addr> {
-    let (mut address, mut place) = ([0_u8; 4], 0);
-    let (mut value, mut digits) = (0_u16, 0_u8);
-    for &octet in octets {
-        let digit = octet.wrapping_sub(b'0');
-        if digit < 10 && digits < 3 && (digits == 0 || value > 0) {
-            value = value * 10 + u16::from(digit);
-            digits += 1;
-        } else if octet == b'.' && digits > 0 && place < 3 {
-            *address.get_mut(place)? = u8::try_from(value).ok()?;
-            (place, value, digits) = (place + 1, 0, 0);
-        } else {
-            return None;
+    let (a, rest) = v4_part(octets)?;
+    let (b, rest) = v4_part(rest.strip_prefix(b".")?)?;
+    let (c, rest) = v4_part(rest.strip_prefix(b".")?)?;
+    let (d, rest) = v4_part(rest.strip_prefix(b".")?)?;
+    rest.is_empty().then(|| Ipv4Addr::new(a, b, c, d))
+}
+
+fn v4_part(octets: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |octet: u8| octet.wrapping_sub(b'0');
+    let (value, rest) = match octets {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            let [a, b, c] = [*a, *b, *c].map(|octet| u16::from(digit(octet)));
+            (u8::try_from(a * 100 + b * 10 + c).ok()?, rest)
         }
-    }
-    if place != 3 || digits == 0 {
-        return None;
-    }
-    *address.last_mut()? = u8::try_from(value).ok()?;
-    Some(address.into())
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', rest @ ..] => (digit(*a) * 10 + digit(*b), rest),
+        [a @ b'0'..=b'9', rest @ ..] => (digit(*a), rest),
+        _ => return None,
+    };
+    Some((value, rest))
 }
 
 /// Reads an IPv6 address. Three colons before an IPv4 address at its end mean two: the grammar of RFC 3261 makes
