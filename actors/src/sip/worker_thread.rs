@@ -32,9 +32,13 @@ use super::worker::{Connected, Input, Output, Parts, Worker};
 const QUEUE: usize = 16_384;
 
 /// What dialogs are told of may wait so long: the waking of an actor costs more than all that it does with one event.
-const TELL_WITHIN: Duration = Duration::from_millis(3);
+const TELL_WITHIN: Duration = Duration::from_millis(5);
 /// Events that wait for that.
 const TELL_MAX: usize = 256;
+
+/// Timers of transactions may come so late: under load they come with the next message then, and cost no waking. RFC
+/// 3261 counts them in halves of seconds.
+const TIMER_SLACK: Duration = Duration::from_millis(5);
 
 /// No socket holds what is older.
 const AGE_MAX: Duration = Duration::from_secs(10);
@@ -131,7 +135,8 @@ async fn wait(shell: &Shell<'_>, ring: &mut mpsc::Receiver<Vec<Input>>) -> Optio
     if !shell.inputs.is_empty() {
         return None;
     }
-    let deadline = [shell.worker.next_deadline(), shell.tell_at].into_iter().flatten().min();
+    let timer = shell.worker.next_deadline().map(|deadline| deadline + TIMER_SLACK);
+    let deadline = [timer, shell.tell_at].into_iter().flatten().min();
     let deadline = deadline.map(Instant::from_std);
     let timer = async {
         match deadline {
