@@ -5,7 +5,6 @@
 //! matching network changes, so that a lookup is one binary search and a walk over the networks around it, however
 //! many there are.
 
-use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use runtime::model::{Cidr, Transport};
@@ -62,32 +61,48 @@ struct Rule {
 impl Acl {
     /// A table of the entries. Of two entries that say the same the earlier one counts.
     #[must_use]
-    pub fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by_cached_key(|entry| {
-            (entry.network.first(), entry.network.bits(), Reverse(specificity(entry)))
-        });
+    pub fn new(entries: &[Entry]) -> Self {
         let mut acl = Self::default();
-        let (mut ipv4, mut ipv6) = (Builder::default(), Builder::default());
-        for group in entries.chunk_by(same_network) {
-            let Some(Entry { network, .. }) = group.first() else { continue };
-            let id = count(acl.networks.len());
-            let around = match (network.first(), network.last()) {
-                (IpAddr::V4(first), IpAddr::V4(last)) => ipv4.add(id, first.to_bits(), last.to_bits()),
-                (IpAddr::V6(first), IpAddr::V6(last)) => ipv6.add(id, first.to_bits(), last.to_bits()),
-                // Both ends of a network are of its family.
-                _ => None,
-            };
-            let from = count(acl.rules.len());
-            acl.rules.extend(group.iter().map(|entry| Rule {
+        acl.ipv4 = acl.family(entries, |address| match address {
+            IpAddr::V4(address) => Some(address.to_bits()),
+            IpAddr::V6(_) => None,
+        });
+        acl.ipv6 = acl.family(entries, |address| match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address.to_bits()),
+        });
+        acl
+    }
+
+    /// Takes over the entries of one family; gives its ranges.
+    fn family<K: Copy + Default + Ord + Successor>(
+        &mut self,
+        entries: &[Entry],
+        bits: impl Fn(IpAddr) -> Option<K>,
+    ) -> Ranges<K> {
+        // Few octets for each entry: to compare and to move them is what a million takes its time for.
+        let place =
+            |(number, entry): (u32, &Entry)| Some((bits(entry.network.first())?, rank(entry), number));
+        let mut order: Vec<(K, u16, u32)> = (0..).zip(entries).filter_map(place).collect();
+        order.sort_unstable();
+        let mut builder = Builder::default();
+        for group in order.chunk_by(|left, right| (left.0, left.1 >> 2) == (right.0, right.1 >> 2)) {
+            let group = group.iter().filter_map(|(.., number)| entries.get(*number as usize));
+            let ends = group
+                .clone()
+                .next()
+                .and_then(|entry| Some((bits(entry.network.first())?, bits(entry.network.last())?)));
+            let Some((first, last)) = ends else { continue };
+            let around = builder.add(count(self.networks.len()), first, last);
+            let from = count(self.rules.len());
+            self.rules.extend(group.map(|entry| Rule {
                 port: entry.port,
                 transport: entry.transport,
                 trunk: entry.trunk,
             }));
-            acl.networks.push(Network { rules: (from, count(acl.rules.len())), around });
+            self.networks.push(Network { rules: (from, count(self.rules.len())), around });
         }
-        acl.ipv4 = ipv4.finish();
-        acl.ipv6 = ipv6.finish();
-        acl
+        builder.finish()
     }
 
     /// The trunk of a source: that of the longest network with an entry that fits port and transport and whose
@@ -117,12 +132,11 @@ impl Rule {
     }
 }
 
-fn specificity(entry: &Entry) -> (bool, bool) {
-    (entry.port.is_some(), entry.transport.is_some())
-}
-
-fn same_network(left: &Entry, right: &Entry) -> bool {
-    (left.network.first(), left.network.bits()) == (right.network.first(), right.network.bits())
+/// The order of entries whose networks begin at one address: the wider network first, and within a network the most
+/// specific entry. The lowest two bits are of the latter.
+fn rank(entry: &Entry) -> u16 {
+    let general = u16::from(entry.port.is_none()) << 1 | u16::from(entry.transport.is_none());
+    u16::from(entry.network.bits()) << 2 | general
 }
 
 /// Entries and networks are numbered by u32: more than 4 billion do not fit in memory anyway.

@@ -26,7 +26,8 @@ pub fn child_spec(calls: Arc<Calls>, dialogs: ShardedSupervisor) -> ChildSpec {
 }
 
 async fn run(seat: &Seat, calls: &Arc<Calls>, dialogs: &ShardedSupervisor) -> Result<(), BoxError> {
-    let _registration = seat.register(Arc::new(Observation::default));
+    let _registration =
+        seat.register(Arc::new(|| Observation { state: "telling".into(), ..Observation::default() }));
     let mut again_at: Option<Instant> = None;
     loop {
         // First what the last incarnation may have left.

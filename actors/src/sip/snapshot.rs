@@ -131,7 +131,7 @@ impl Snapshot {
             let trunk = *trunk_places.get(&entry.trunk)?;
             Some(acl::Entry { network: entry.network, port: entry.port, transport: entry.transport, trunk })
         });
-        let trunk_acl = Acl::new(trunk_acl.collect());
+        let trunk_acl = Acl::new(&trunk_acl.collect::<Vec<_>>());
         let dids = voice.dids.iter();
         let dids =
             dids.filter_map(|did| Some((did.number.clone(), *trunk_places.get(&did.trunk?)?))).collect();
@@ -295,5 +295,5 @@ fn vendor_acl(vendors: &[Vendor]) -> Acl {
         let networks = own.chain(vendor.config.networks.iter().copied());
         networks.map(move |network| acl::Entry { network, port: None, transport: None, trunk: place })
     });
-    Acl::new(entries.collect())
+    Acl::new(&entries.collect::<Vec<_>>())
 }
