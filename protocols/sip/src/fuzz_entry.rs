@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::digest::{Challenge, Credentials};
 use crate::identity::{Diverted, Privacy, is_withheld};
 use crate::message::StartLine;
 use crate::validate;
@@ -187,6 +188,21 @@ pub fn values(octets: &[u8]) {
         let _ = (uri.user(), uri.sip().map(|uri| (uri.ttl(), uri.is_loose_router(), uri.maddr())));
     }
     let _ = (CSeq::parse(octets), RAck::parse(octets), Reason::parse(octets), SessionExpires::parse(octets));
+    if let Ok(challenge) = Challenge::parse(octets) {
+        let parts = [Some(challenge.realm), Some(challenge.nonce), challenge.opaque, challenge.domain];
+        assert!(parts.into_iter().flatten().all(within), "a challenge of elsewhere");
+    }
+    if let Ok(credentials) = Credentials::parse(octets) {
+        let digits = credentials.algorithm.digits();
+        assert!(
+            digits.is_none_or(|digits| digits == credentials.response.len()),
+            "a digest of another length"
+        );
+        assert!(
+            [credentials.realm, credentials.nonce, credentials.uri].into_iter().all(within),
+            "of elsewhere"
+        );
+    }
     let _ = (Privacy::parse(octets), HeaderId::from_name(octets));
 }
 

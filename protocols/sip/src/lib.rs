@@ -13,6 +13,7 @@
 //! Sections are those of RFC 3261 unless another one is named.
 
 pub mod cseq;
+pub mod digest;
 pub mod edit;
 pub mod framing;
 #[cfg(any(test, fuzzing))]

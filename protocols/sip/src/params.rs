@@ -136,7 +136,8 @@ fn param_len(octets: &[u8]) -> Result<usize, SyntaxError> {
     Ok(octets.len())
 }
 
-fn param_of(octets: &[u8]) -> Result<Param<'_>, SyntaxError> {
+/// One parameter, without what separates it from others.
+pub(crate) fn param_of(octets: &[u8]) -> Result<Param<'_>, SyntaxError> {
     let (name, value) = match memchr(b'=', octets) {
         None => (trim(octets), None),
         Some(at) => {

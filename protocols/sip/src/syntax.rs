@@ -30,6 +30,9 @@ pub enum SyntaxError {
     /// Not a number, or one that is too large.
     #[error("not a number of the allowed range")]
     Number,
+    /// Another way to prove who one is than Digest.
+    #[error("another scheme than Digest")]
+    Scheme,
     /// A parameter without a name, or with white space inside its value.
     #[error("a malformed parameter")]
     Parameter,
