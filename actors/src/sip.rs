@@ -23,6 +23,7 @@ pub mod names;
 pub mod number;
 pub mod prefixes;
 pub mod routing;
+pub mod session_timer;
 pub mod settings;
 pub mod snapshot;
 #[cfg(test)]

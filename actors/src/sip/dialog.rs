@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::flow::Flow;
 use super::routing::Direction;
+use super::session_timer;
 use super::settings::default_port;
 use super::transactions::Now;
 
@@ -47,6 +48,8 @@ pub struct Dialog {
     pub confirmed: bool,
     /// Seconds within which the sides have agreed to refresh it (RFC 4028); `None` where they have not.
     pub session: Option<u32>,
+    /// Seconds that we ask for in what refreshes it; `None` where we only watch.
+    pub session_asked: Option<u32>,
     /// When anything was last heard of both sides.
     #[serde(skip)]
     pub seen: Seen,
@@ -94,13 +97,10 @@ pub struct Side {
     pub cseq: u32,
 }
 
-/// The shortest session that there may be, seconds (RFC 4028 4).
-const SESSION_MIN: u32 = 90;
-
 /// The session interval that a 2xx to INVITE or UPDATE agrees to. Without the header there is none (RFC 4028 7.2).
 pub fn session_of(response: &Message) -> Option<u32> {
     let value = response.value(HeaderId::SessionExpires)?;
-    SessionExpires::parse(value).ok().map(|session| session.seconds.max(SESSION_MIN))
+    SessionExpires::parse(value).ok().map(|session| session.seconds.max(session_timer::LEAST))
 }
 
 /// Which side of a dialog.

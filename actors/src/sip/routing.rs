@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::lcr::Candidate;
 use super::number::digits;
+use super::session_timer;
 use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
 
 /// Where a call comes from and where its attempts go.
@@ -73,6 +74,12 @@ impl Plan {
     /// The trunk.
     pub fn trunk(&self) -> Option<&Trunk> {
         self.snapshot.trunk(self.trunk)
+    }
+
+    /// Seconds within which a call of this attempt is to be refreshed; `None` where neither side wants that.
+    pub fn session(&self, attempt: usize) -> Option<u32> {
+        let (trunk, (_, vendor, _)) = (self.trunk()?, self.hop(attempt)?);
+        session_timer::wanted(trunk.config.session_expires, vendor.config.session_expires)
     }
 
     /// The vendor and the target of an attempt.

@@ -212,6 +212,8 @@ impl Vendor {
         for status in config.failover_statuses.iter().filter_map(|status| StatusCode::new(*status)) {
             failover.codes.insert(status);
         }
+        // It is about the request, and for who sent it (RFC 4028 8.2).
+        failover.codes.remove(StatusCode::SESSION_INTERVAL_TOO_SMALL);
         let proxy = proxy::Options { timer_c: config.ring_timeout, pass_503: false, failover };
         Self {
             targets: targets(&config.gateways, resolve, used),

@@ -84,6 +84,8 @@ pub struct Relay {
     pub own: bool,
     /// When it came.
     pub at: Now,
+    /// Seconds that its sender is told to refresh the call within, where the answer says nothing (RFC 4028 8.2).
+    pub session: Option<u32>,
 }
 
 /// One transaction.

@@ -45,6 +45,8 @@ pub struct Trunk {
     pub trusted: bool,
     /// Longest call; zero is no limit of the trunk's own.
     pub max_duration: Duration,
+    /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
+    pub session_expires: Duration,
     /// How called numbers are rewritten as they come in from it.
     pub callee_rules: Vec<NumberRule>,
     /// How calling numbers are rewritten as they come in from it.
@@ -116,6 +118,8 @@ pub struct SipVendor {
     pub pdd_timeout: Duration,
     /// Time for its final answer after that (timer C, RFC 3261 section 16.6).
     pub ring_timeout: Duration,
+    /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
+    pub session_expires: Duration,
     /// Final statuses after which the next vendor has the call, beside 408 and 5xx.
     pub failover_statuses: Vec<u16>,
     /// The next vendor may have the call even when this one had sent early media.

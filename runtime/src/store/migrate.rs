@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step {
         version: 1,
         name: "customers",
@@ -48,6 +48,12 @@ const STEPS: [Step; 6] = [
         name: "cookie_keys",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0004_cookie_keys.sql"),
+    },
+    Step {
+        version: 5,
+        name: "session_expires",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0005_session_expires.sql"),
     },
     Step {
         version: 1001,

@@ -58,7 +58,7 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
     let fresh = Db::open_store(&Location { url: "", data_dir: dir.path() }).await.unwrap();
     assert_eq!(
         pending_migrations(&fresh, Part::Store).await.unwrap(),
-        ["0001 customers", "0002 messaging", "0003 voice", "0004 cookie_keys"]
+        ["0001 customers", "0002 messaging", "0003 voice", "0004 cookie_keys", "0005 session_expires"]
     );
     each_engine(async |engine: Engine| {
         for statement in ["DROP TABLE _sqlx_migrations", "CREATE TABLE _sqlx_migrations (version TEXT)"] {

@@ -17,13 +17,13 @@ use crate::model::{
 statements! {
     TRUNKS = Sql::both(
         "SELECT id, number, name, customer_id, auth_type, active, cps, channels, partition_id, allow_prefixes, \
-         deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, callee_rules, caller_rules, \
-         header_rules, gateways FROM accounts.trunk_groups");
+         deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
+         session_expires, callee_rules, caller_rules, header_rules, gateways FROM accounts.trunk_groups");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
     VENDORS = Sql::both(
         "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
-         ring_timeout, failover_statuses, failover_after_early_media, probe_interval, oversize, callee_rules, \
+         ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, oversize, callee_rules, \
          caller_rules, header_rules, trusted FROM voice.vendors");
     PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
     OFFERS = Sql::both(
@@ -77,6 +77,7 @@ struct TrunkRecord {
     rate_max: Option<i64>,
     trusted: bool,
     max_duration: i64,
+    session_expires: i64,
     callee_rules: Json<Vec<NumberRule>>,
     caller_rules: Json<Vec<NumberRule>>,
     header_rules: Json<Vec<HeaderRule>>,
@@ -100,6 +101,7 @@ fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
         rate_max: row.rate_max.map(Money::from_nanos),
         trusted: row.trusted,
         max_duration: milliseconds(row.max_duration),
+        session_expires: milliseconds(row.session_expires),
         callee_rules: row.callee_rules.0,
         caller_rules: row.caller_rules.0,
         header_rules: row.header_rules.0,
@@ -147,6 +149,7 @@ struct VendorRecord {
     weight: i64,
     pdd_timeout: i64,
     ring_timeout: i64,
+    session_expires: i64,
     failover_statuses: Json<Vec<u16>>,
     failover_after_early_media: bool,
     probe_interval: i64,
@@ -171,6 +174,7 @@ fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
         weight: number(row.weight),
         pdd_timeout: milliseconds(row.pdd_timeout),
         ring_timeout: milliseconds(row.ring_timeout),
+        session_expires: milliseconds(row.session_expires),
         failover_statuses: row.failover_statuses.0,
         failover_after_early_media: row.failover_after_early_media,
         probe_interval: milliseconds(row.probe_interval),

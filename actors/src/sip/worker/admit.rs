@@ -16,6 +16,7 @@ use crate::sip::dialog::{Dialog, End, Seen, Side};
 use crate::sip::event::{CallEvent, Ended, Started, What};
 use crate::sip::number::{Dialled, dialled};
 use crate::sip::routing::{self, Direction, Plan, Refusal};
+use crate::sip::session_timer;
 use crate::sip::snapshot::Snapshot;
 use crate::sip::transactions::{Owner, TransactionId};
 use crate::sip::usage::Channel;
@@ -120,6 +121,7 @@ impl Worker {
             Ok(plan) => plan.direction == Direction::Outbound,
             Err(_) => request.peer.trunk.is_some(),
         };
+        let planned = planned.and_then(|plan| long_enough(plan, request.message));
         let channel = planned.and_then(|plan| Ok((self.channel(&plan)?, plan)));
         let (channel, planned) = match channel {
             Ok((channel, plan)) => (Some(channel), Ok(plan)),
@@ -189,6 +191,7 @@ impl Worker {
             caller,
             confirmed: false,
             session: None,
+            session_asked: None,
             trusted,
             seen,
         };
@@ -265,6 +268,19 @@ impl Worker {
         let digest = branch::digest_of(self.settings.seed, parts);
         u32::try_from(digest >> 32).unwrap_or_default()
     }
+}
+
+/// A call whose session is too short where one is asked for is refused: its caller asks for a longer one (RFC 4028 8.1).
+fn long_enough(plan: Plan, request: &Message) -> Result<Plan, Refusal> {
+    let timed = (0..plan.hops.len()).any(|hop| plan.session(hop).is_some());
+    if !timed || !session_timer::is_too_small(request) {
+        return Ok(plan);
+    }
+    Err(Refusal {
+        status: StatusCode::SESSION_INTERVAL_TOO_SMALL,
+        reason: Reason::Rejected,
+        detail: "its session is shorter than any may be",
+    })
 }
 
 /// A dialog's number: its time first (RFC 9562 5.7), so that younger ones are greater.

@@ -78,7 +78,7 @@ pub(super) enum Way {
     /// To vendors or gateways in turn; the number of the next.
     Plan { plan: Plan, next: usize },
     /// Within a dialog: the other side.
-    Dialog { octets: Bytes, flow: Flow, branch: [u8; crate::sip::branch::LEN] },
+    Dialog { octets: Bytes, flow: Flow, branch: [u8; crate::sip::branch::LEN], session: Option<u32> },
 }
 
 /// One attempt.
@@ -94,6 +94,8 @@ pub(super) struct Attempt {
     pub(super) channel: Option<Channel>,
     /// Whether it went by TCP because it was large for UDP.
     pub(super) moved_to_tcp: bool,
+    /// Seconds that the sender is told to refresh the call within, where the answer says nothing (RFC 4028 8.2).
+    pub(super) session: Option<u32>,
     /// Whether the record of it was given.
     told: bool,
     /// To tags of 2xx that were ended at the vendor.
@@ -156,6 +158,7 @@ impl Attempt {
             ringing: None,
             channel: None,
             moved_to_tcp: false,
+            session: None,
             told: false,
             ended: Vec::new(),
         }
@@ -262,9 +265,10 @@ impl Worker {
         }
         let made = match call.setup.as_deref().map(|setup| &setup.way) {
             Some(Way::Plan { .. }) => self.next_attempt(id, turn.now),
-            Some(Way::Dialog { octets, flow, branch: name }) if branch.index() == 0 => {
+            Some(Way::Dialog { octets, flow, branch: name, session }) if branch.index() == 0 => {
                 let key = self.keys.client(name, Method::Invite);
-                Some((Attempt::new(0, *flow, turn.now), octets.clone(), key, None))
+                let attempt = Attempt { session: *session, ..Attempt::new(0, *flow, turn.now) };
+                Some((attempt, octets.clone(), key, None))
             }
             _ => None,
         };

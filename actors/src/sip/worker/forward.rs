@@ -14,10 +14,11 @@ use uuid::Uuid;
 use super::call::{Attempt, Kind, Setup, Way};
 use super::receive::{from_tag, to_tag};
 use super::{Hand, Turn, Worker, outgoing};
-use crate::sip::dialog::{Dialog, End, Side, session_of};
+use crate::sip::dialog::{Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
 use crate::sip::routing::Direction;
+use crate::sip::session_timer;
 use crate::sip::snapshot::Target;
 use crate::sip::transactions::{CallId, Now};
 use crate::sip::usage::Channel;
@@ -64,6 +65,8 @@ pub(super) struct Leave<'a> {
     pub(super) trusted: bool,
     /// The caller's name as the next hop knows it, and the header that it stands in, where the sender knows another.
     pub(super) caller: Option<(HeaderId, &'a [u8])>,
+    /// Seconds that are asked for in what refreshes a call.
+    pub(super) session_asked: Option<u32>,
 }
 
 impl Worker {
@@ -112,10 +115,13 @@ impl Worker {
                 own_routes: 0,
                 trusted,
                 caller: None,
+                session_asked: None,
             };
             let mut outgoing = outgoing::Outgoing { setup, plan, hop, dialog, leave };
             let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
-            let Some(outgoing::Invite { mut octets, callee, shown }) = invite else { continue };
+            let Some(outgoing::Invite { mut octets, callee, shown, session_asked, session }) = invite else {
+                continue;
+            };
             let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
             let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
             let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
@@ -134,11 +140,13 @@ impl Worker {
                 dialog.callee = Side::unknown(flow);
                 dialog.forks.clear();
                 dialog.shown = shown;
+                dialog.session_asked = session_asked;
             }
             let mut attempt = Attempt::new(hop, flow, now);
             attempt.channel = channel;
             attempt.callee = callee;
             attempt.moved_to_tcp = tcp.is_some();
+            attempt.session = session;
             setup.tried = true;
             return Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options));
         }
@@ -176,13 +184,14 @@ impl Worker {
     /// A request within a dialog, as it goes to the other side.
     ///
     /// Its Request-URI and Route are what the dialog knows them to be, whatever the sender wrote: they decide where a
-    /// vendor sends it on to.
+    /// vendor sends it on to. With it come the seconds that its sender is told to refresh the call within, where the
+    /// answer says nothing.
     pub(super) fn request_within(
         &mut self,
         message: &Message,
         leave: &Leave<'_>,
         to: &Side,
-    ) -> Option<Bytes> {
+    ) -> Option<(Bytes, Option<u32>)> {
         let mut edits = Edits::new(message);
         pass_on(&mut edits, leave, &self.settings, &mut self.memory.text)?;
         if let Some((id, name)) = leave.caller
@@ -190,6 +199,8 @@ impl Worker {
         {
             edits.set(id, name).ok()?;
         }
+        let session =
+            leave.session_asked.map_or(Some(None), |asked| session_timer::ask(&mut edits, asked))?;
         // A strict router put us in the place of the target, and that at the end of the route (16.4).
         let strict = message.request_uri().and_then(|uri| Uri::parse(uri).ok()).and_then(Uri::sip);
         let strict = strict.is_some_and(|uri| self.is_ours(&uri) && uri.params.get(b"w").is_some());
@@ -213,7 +224,7 @@ impl Worker {
                 edits.push_route(&to.routes).ok()?;
             }
         }
-        self.edited(&edits)
+        Some((self.edited(&edits)?, session))
     }
 
     /// A vendor's response goes to the caller.
@@ -227,6 +238,8 @@ impl Worker {
         let Some((message, flow)) = hand.message else { return };
         let Some(call) = self.calls.get(id) else { return };
         let (server, kind, dialog) = (call.server, call.kind, call.dialog);
+        let asked = call.attempts.get(branch.index()).and_then(|attempt| attempt.session);
+        let asked = asked.filter(|_| status.is_success());
         // A fork that answers after the call of another one has ended is nobody's.
         let known = self.dialogs.contains_key(&dialog);
         if kind == Kind::Initial && status.is_success() && !known {
@@ -235,7 +248,8 @@ impl Worker {
         }
         let mut edits = Edits::new(message);
         let complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
-            && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some());
+            && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some())
+            && asked.is_none_or(|asked| session_timer::answer(&mut edits, asked).is_some());
         let octets = if complete { self.edited(&edits) } else { None };
         let Some(octets) = octets else {
             if kind == Kind::Initial && status.is_success() {
@@ -251,7 +265,7 @@ impl Worker {
             Kind::Refresh(from) if status.is_success() => {
                 let request = self.calls.get(id).and_then(|call| call.setup.as_ref());
                 let request = request.map(|setup| (setup.request.clone(), setup.source));
-                self.refresh((dialog, from), request, (message, flow), turn);
+                self.refresh((dialog, from), request, (message, flow, asked), turn);
             }
             Kind::Refresh(_) => {}
         }
@@ -292,7 +306,8 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let number = call.dialog;
         let attempt = call.attempts.get_mut(branch.index()).filter(|_| status.is_success());
-        let channel = attempt.and_then(|attempt| attempt.channel.take());
+        let (channel, asked) =
+            attempt.map(|attempt| (attempt.channel.take(), attempt.session)).unwrap_or_default();
         let routes = self.routes_to_callee(message);
         let Some(dialog) = self.dialogs.get_mut(&number) else { return };
         let tag = to_tag(message).unwrap_or_default();
@@ -309,7 +324,7 @@ impl Worker {
             side.learn_response(message, flow);
         }
         if answers {
-            dialog.session = session_of(message);
+            dialog.session = session_timer::agreed(message, asked);
             // The caller is taken for heard too: the call was not up before.
             dialog.seen.hear(End::Callee, turn.now);
             dialog.seen.hear(End::Caller, turn.now);
@@ -334,7 +349,7 @@ impl Worker {
         &mut self,
         (dialog, from): (Uuid, End),
         request: Option<(Message, Flow)>,
-        (response, flow): (&Message, Flow),
+        (response, flow, asked): (&Message, Flow, Option<u32>),
         turn: &mut Turn<'_>,
     ) {
         let Some(found) = self.dialogs.get_mut(&dialog) else { return };
@@ -348,7 +363,7 @@ impl Worker {
         if !found.confirmed || found.callee.tag() != tag {
             return;
         }
-        found.session = session_of(response);
+        found.session = session_timer::agreed(response, asked);
         let what = What::Refreshed(Arc::new(found.clone()));
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }

@@ -20,6 +20,7 @@ use crate::sip::event::{Answered, Attempted, CallEvent, Started, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::number::dialled;
 use crate::sip::routing::{self, Direction};
+use crate::sip::session_timer;
 use crate::sip::snapshot::{Peer, Snapshot};
 use crate::sip::transactions::{Now, Owner, Relay};
 
@@ -230,6 +231,7 @@ impl Worker {
             shown,
             confirmed: true,
             session: None,
+            session_asked: None,
             trusted: false,
             seen: Seen::default(),
         })
@@ -278,7 +280,13 @@ impl Worker {
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let (trusted, caller) = (dialog.trusted, dialog.caller_for(from, from.other()));
+        let refreshes = matches!(request.method, Method::Invite | Method::Update);
+        let session_asked = dialog.session_asked.filter(|_| refreshes);
         let caller = caller.map(|(id, name)| (id, Box::<[u8]>::from(name)));
+        if session_asked.is_some() && session_timer::is_too_small(request.message) {
+            self.refuse_session(request, turn);
+            return;
+        }
         let flow = self.flow_to_side(&to);
         let branch = self.branches.make(self.way(request.message));
         let leave = Leave {
@@ -288,8 +296,9 @@ impl Worker {
             own_routes,
             trusted,
             caller: caller.as_ref().map(|(id, name)| (*id, &**name)),
+            session_asked,
         };
-        let Some(octets) = self.request_within(request.message, &leave, &to) else {
+        let Some((octets, session)) = self.request_within(request.message, &leave, &to) else {
             self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);
             return;
         };
@@ -301,7 +310,7 @@ impl Worker {
             Method::Invite => {
                 let Some(server) = self.begin_server_invite(request, turn) else { return };
                 let tag = self.tag(request.message);
-                let way = Way::Dialog { octets, flow, branch };
+                let way = Way::Dialog { octets, flow, branch, session };
                 let setup = Setup::new(request.message.clone(), request.flow, tag, way);
                 let of = (cookie.dialog, Kind::Refresh(from));
                 self.start_call(of, server, setup, turn);
@@ -323,13 +332,31 @@ impl Worker {
                     self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
                     return;
                 };
-                self.relay(
-                    request,
-                    Relay { server, dialog: cookie.dialog, from, method, own: own_tags, at: turn.now },
-                    (flow, octets, branch),
-                    turn,
-                );
+                let relay = Relay {
+                    server,
+                    dialog: cookie.dialog,
+                    from,
+                    method,
+                    own: own_tags,
+                    at: turn.now,
+                    session,
+                };
+                self.relay(request, relay, (flow, octets, branch), turn);
             }
+        }
+    }
+
+    /// Its sender will ask for a longer session.
+    fn refuse_session(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        let status = StatusCode::SESSION_INTERVAL_TOO_SMALL;
+        if request.method != Method::Invite {
+            self.answer(request, status, turn);
+            return;
+        }
+        let Some(server) = self.begin_server_invite(request, turn) else { return };
+        let tag = self.tag(request.message);
+        if let Some(octets) = self.own_response(request.message, request.flow, (status, None), &tag) {
+            self.respond(server, status, &octets, turn);
         }
     }
 

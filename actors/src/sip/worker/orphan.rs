@@ -176,6 +176,7 @@ impl Worker {
                 trusted: false,
                 confirmed: false,
                 session: session_of(message),
+                session_asked: None,
                 seen: Seen::default(),
             };
             self.dialogs.insert(dialog.id, dialog);

@@ -14,6 +14,7 @@ use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::unfolded;
 use crate::sip::number::{dialled, escaped};
 use crate::sip::routing::{Direction, Plan};
+use crate::sip::session_timer;
 use crate::sip::snapshot::{Target, Trunk, Vendor};
 
 /// An INVITE that goes to a target of a plan.
@@ -32,6 +33,10 @@ pub(super) struct Invite {
     pub(super) callee: String,
     /// The caller's name in it; empty where it is the caller's own.
     pub(super) shown: Box<[u8]>,
+    /// Seconds that are asked for, where they are.
+    pub(super) session_asked: Option<u32>,
+    /// Seconds that the caller is told to refresh within, where the answer says nothing.
+    pub(super) session: Option<u32>,
 }
 
 /// The INVITE as it goes to a vendor or gateway.
@@ -54,10 +59,14 @@ pub(super) fn invite(
     record_route(&mut edits, outgoing, settings, &mut memory.text)?;
     request_uri(&mut edits, (&callee, target), plan.trunk()?.config.trusted, &mut memory.text)?;
     let shown = caller(&mut edits, plan, *hop)?;
+    // A rule for the header is the operator's own answer.
+    let asked = plan.session(*hop).filter(|_| !header_rules.iter().any(is_of_session));
+    let session = asked.map_or(Some(None), |asked| session_timer::ask(&mut edits, asked))?;
     header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
     memory.octets.clear();
     edits.write(&mut memory.octets);
-    Some(Invite { octets: Bytes::copy_from_slice(&memory.octets), callee, shown })
+    let octets = Bytes::copy_from_slice(&memory.octets);
+    Some(Invite { octets, callee, shown, session_asked: asked, session })
 }
 
 /// One Record-Route with the cookie; a second one where the call leaves by another listener than it came by (16.6
@@ -165,6 +174,10 @@ fn request_uri(
     }
     write!(text, "@{}{}", target.host_port, if phone { ";user=phone" } else { "" }).ok()?;
     edits.set_request_uri(text).ok()
+}
+
+fn is_of_session(rule: &HeaderRule) -> bool {
+    matches!(HeaderId::from_name(rule.name.as_bytes()), HeaderId::SessionExpires | HeaderId::MinSe)
 }
 
 fn change(edits: &mut Edits<'_>, rule: &HeaderRule) -> Option<()> {

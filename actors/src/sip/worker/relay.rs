@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Hand, Turn, Worker};
 use crate::sip::dialog::unfolded;
 use crate::sip::event::{CallEvent, Ended, What};
+use crate::sip::session_timer;
 use crate::sip::transactions::{Relay, TransactionId};
 
 impl Worker {
@@ -23,7 +24,7 @@ impl Worker {
         let Some((message, flow)) = hand.message else { return };
         if status.is_success() && relay.method == Method::Update {
             let request = self.stored_request(relay.server).map(|(source, request)| (request, source));
-            self.refresh((relay.dialog, relay.from), request, (message, flow), turn);
+            self.refresh((relay.dialog, relay.from), request, (message, flow, relay.session), turn);
         }
         match forward::non_invite_response(status) {
             NonInvite::Forward => self.relay_back(relay, status, message, turn),
@@ -40,7 +41,11 @@ impl Worker {
     fn relay_back(&mut self, relay: Relay, status: StatusCode, message: &Message, turn: &mut Turn<'_>) {
         let mut edits = Edits::new(message);
         let complete = self.towards_sender(&mut edits, relay.dialog, relay.from).is_some()
-            && self.names_of_sender(&mut edits, relay.dialog, relay.server).is_some();
+            && self.names_of_sender(&mut edits, relay.dialog, relay.server).is_some()
+            && relay
+                .session
+                .filter(|_| status.is_success())
+                .is_none_or(|asked| session_timer::answer(&mut edits, asked).is_some());
         let written = self.written(|out| {
             edits.write(out);
             complete

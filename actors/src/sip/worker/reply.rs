@@ -5,6 +5,7 @@ use sip::{Message, Method, Response, StatusCode};
 
 use super::{TAG_LEN, Turn, Worker, receive};
 use crate::sip::flow::{Flow, Outbound};
+use crate::sip::session_timer;
 
 /// What a request may be here, as 405 and 200 to OPTIONS tell (20.5).
 const ALLOW: &[u8] = b"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK, INFO, REFER, NOTIFY, MESSAGE";
@@ -39,13 +40,13 @@ impl Worker {
         let allow: &[(&str, &[u8])] = &[("Allow", ALLOW)];
         let tells = status == StatusCode::METHOD_NOT_ALLOWED
             || (status == StatusCode::OK && request.method() == Some(Method::Options));
-        let response = Response {
-            reason,
-            to_tag: Some(tag),
-            source: Some(flow.peer),
-            headers: if tells { allow } else { &[] },
-            ..Response::new(status)
+        let headers = match status {
+            StatusCode::SESSION_INTERVAL_TOO_SMALL => &[("Min-SE", session_timer::LEAST_TEXT)],
+            _ if tells => allow,
+            _ => &[],
         };
+        let response =
+            Response { reason, to_tag: Some(tag), source: Some(flow.peer), headers, ..Response::new(status) };
         self.written(|out| response.write(request, out).is_ok())
     }
 }

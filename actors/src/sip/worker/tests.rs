@@ -14,6 +14,7 @@ mod hostile;
 mod numbers;
 mod orphans;
 mod probes;
+mod session_timers;
 mod sources;
 
 const SECOND: Duration = Duration::from_secs(1);

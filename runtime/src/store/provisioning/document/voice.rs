@@ -52,6 +52,9 @@ pub struct SipVendorEntry {
     /// Time for its final answer after that.
     #[serde(default = "ring_timeout")]
     pub ring_timeout: HumanDuration,
+    /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
+    #[serde(default = "no_time")]
+    pub session_expires: HumanDuration,
     /// Final statuses after which the next vendor has the call, beside 408 and 5xx.
     #[serde(default)]
     pub failover_statuses: Vec<u16>,
@@ -121,6 +124,9 @@ pub struct TrunkEntry {
     /// Longest call; zero is no limit of the trunk's own.
     #[serde(default = "no_time")]
     pub max_duration: HumanDuration,
+    /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
+    #[serde(default = "no_time")]
+    pub session_expires: HumanDuration,
     /// How called numbers are rewritten as they come in from it.
     #[serde(default)]
     pub callee_rules: Vec<NumberRule>,

@@ -49,6 +49,10 @@ async fn the_example_is_read_back_as_it_was_written() {
             (vendor.pdd_timeout, vendor.ring_timeout),
             (Duration::from_secs(4), Duration::from_secs(180))
         );
+        assert_eq!(
+            (vendor.session_expires, voice.trunks[0].session_expires),
+            (Duration::from_secs(1800), Duration::ZERO)
+        );
         assert_eq!(vendor.failover_statuses, [403, 404]);
         assert_eq!(NumberRule::rewrite(&vendor.callee_rules, "+1").as_deref(), Some("9001#1"));
         let trunk = &voice.trunks[0];
@@ -307,4 +311,26 @@ fn the_example_shows_every_default() {
         |name: &str| toml::from_str::<toml::Table>(&shown).unwrap()[name][0].as_table().unwrap().len();
     // The ACL is not part of what a trunk is compared by.
     assert_eq!((sections("sip_vendors"), sections("trunks")), (vendor, trunk + 1));
+}
+
+#[test]
+fn a_session_is_no_shorter_than_it_may_be_and_no_longer_than_is_of_use() {
+    for (from, to, refused) in [
+        (
+            "session_expires = \"30m\"",
+            "session_expires = \"89s\"",
+            Some("sip_vendor \"atlantic\": session_expires"),
+        ),
+        ("session_expires = \"30m\"", "session_expires = \"90s\"", None),
+        ("session_expires = \"30m\"", "session_expires = \"24h\"", None),
+        ("max_duration = \"4h\"", "session_expires = \"25h\"", Some("trunk \"acme-east\": session_expires")),
+        ("max_duration = \"4h\"", "session_expires = \"0s\"", None),
+    ] {
+        let text = FILE.replacen(from, to, 1);
+        assert_ne!(text, FILE, "{from}");
+        let planned = Document::parse(&text).and_then(|document| plan(&document, &Current::default()));
+        let error = planned.map(|_| ()).map_err(|error| error.to_string()).err();
+        assert_eq!(error.is_some(), refused.is_some(), "{to}: {error:?}");
+        assert!(error.unwrap_or_default().contains(refused.unwrap_or_default()), "{to}");
+    }
 }

@@ -24,14 +24,15 @@ statements! {
          ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at");
     UPSERT_VENDOR = Sql::both(
         "INSERT INTO voice.vendors (id, number, name, status, gateways, networks, cps, channels, priority, weight, \
-         pdd_timeout, ring_timeout, failover_statuses, failover_after_early_media, probe_interval, oversize, \
-         callee_rules, caller_rules, header_rules, trusted, created_at, updated_at) \
+         pdd_timeout, ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, \
+         oversize, callee_rules, caller_rules, header_rules, trusted, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $21) \
+         $22, $22) \
          ON CONFLICT (name) DO UPDATE SET status = excluded.status, gateways = excluded.gateways, \
          networks = excluded.networks, cps = excluded.cps, channels = excluded.channels, \
          priority = excluded.priority, weight = excluded.weight, pdd_timeout = excluded.pdd_timeout, \
-         ring_timeout = excluded.ring_timeout, failover_statuses = excluded.failover_statuses, \
+         ring_timeout = excluded.ring_timeout, session_expires = excluded.session_expires, \
+         failover_statuses = excluded.failover_statuses, \
          failover_after_early_media = excluded.failover_after_early_media, \
          probe_interval = excluded.probe_interval, oversize = excluded.oversize, \
          callee_rules = excluded.callee_rules, caller_rules = excluded.caller_rules, \
@@ -39,14 +40,14 @@ statements! {
     UPSERT_TRUNK = Sql::both(
         "INSERT INTO accounts.trunk_groups (id, number, name, customer_id, auth_type, active, cps, channels, \
          partition_id, allow_prefixes, deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
-         callee_rules, caller_rules, header_rules, gateways, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20) \
+         session_expires, callee_rules, caller_rules, header_rules, gateways, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21) \
          ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, auth_type = excluded.auth_type, \
          active = excluded.active, cps = excluded.cps, channels = excluded.channels, \
          partition_id = excluded.partition_id, allow_prefixes = excluded.allow_prefixes, \
          deny_prefixes = excluded.deny_prefixes, opened_prefixes = excluded.opened_prefixes, \
          rate_max = excluded.rate_max, trusted = excluded.trusted, max_duration = excluded.max_duration, \
-         callee_rules = excluded.callee_rules, caller_rules = excluded.caller_rules, \
+         session_expires = excluded.session_expires, callee_rules = excluded.callee_rules, caller_rules = excluded.caller_rules, \
          header_rules = excluded.header_rules, gateways = excluded.gateways, updated_at = excluded.updated_at");
     UPSERT_DEDICATED = Sql::both(
         "INSERT INTO accounts.customer_dedicated_ips (id, address, customer_id, created_at, updated_at) \
@@ -146,6 +147,7 @@ impl Writer<'_> {
             i64::from(entry.weight),
             milliseconds(entry.pdd_timeout),
             milliseconds(entry.ring_timeout),
+            milliseconds(entry.session_expires),
             json!(entry.failover_statuses),
             entry.failover_after_early_media,
             milliseconds(entry.probe_interval),
@@ -180,6 +182,7 @@ impl Writer<'_> {
             entry.rate_max.map(crate::model::Money::nanos),
             entry.trusted,
             milliseconds(entry.max_duration),
+            milliseconds(entry.session_expires),
             json!(entry.callee_rules),
             json!(entry.caller_rules),
             json!(entry.header_rules),

@@ -1,8 +1,10 @@
 //! What an entry of voice may say.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use super::{Document, Entry, Known, unique};
+use crate::config::HumanDuration;
 use crate::model::{AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, Voice};
 use crate::store::provisioning::Error;
 use crate::store::provisioning::document::{SipVendorEntry, TrunkEntry, VoiceRateEntry};
@@ -11,6 +13,9 @@ const GATEWAYS_MAX: usize = 32;
 const NETWORKS_MAX: usize = 1000;
 const RULES_MAX: usize = 64;
 const PREFIXES_MAX: usize = 10_000;
+/// The least that a session may be refreshed within (RFC 4028 4), and the most that is of any use.
+const SESSION_MIN: Duration = Duration::from_secs(90);
+const SESSION_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Partitions, vendors, trunks, rates, high-cost prefixes and dedicated addresses.
 pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> Result<(), Error> {
@@ -48,6 +53,7 @@ fn vendor(entry: &SipVendorEntry) -> Result<(), Error> {
             return Err(at.refused(field, "zero cannot work"));
         }
     }
+    at.session(entry.session_expires)?;
     if let Some(status) = entry.failover_statuses.iter().find(|status| !(300..=699).contains(*status)) {
         return Err(at.refused("failover_statuses", format!("{status} is not 300 to 699")));
     }
@@ -69,6 +75,7 @@ fn trunk(entry: &TrunkEntry, known: &Known<'_>) -> Result<(), Error> {
     if let Some(rate_max) = entry.rate_max.filter(|rate| rate.nanos() < 0) {
         return Err(at.refused("rate_max", format!("{rate_max} is below 0")));
     }
+    at.session(entry.session_expires)?;
     at.rules((&entry.callee_rules, &entry.caller_rules), &entry.header_rules)?;
     at.gateways(&entry.gateways)
 }
@@ -172,6 +179,14 @@ impl Entry<'_> {
             Some(twice) => Err(self.refused("gateways", format!("{twice} stands in it twice"))),
             None => Ok(()),
         }
+    }
+
+    fn session(&self, time: HumanDuration) -> Result<(), Error> {
+        let time = time.get();
+        if time.is_zero() || (SESSION_MIN..=SESSION_MAX).contains(&time) {
+            return Ok(());
+        }
+        Err(self.refused("session_expires", "it is 0s, or 90s to 24h (RFC 4028, 4)"))
     }
 
     fn rules(
