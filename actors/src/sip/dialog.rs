@@ -307,6 +307,20 @@ pub fn flow_to(uri: &[u8], known: Flow) -> Flow {
     Flow { peer, ..known }
 }
 
+/// A Request-URI, and the routes that go with it.
+pub type Way<'a> = (&'a [u8], Vec<Box<[u8]>>);
+
+/// What a request for `target` is written with where the nearest of its routes is a strict router (12.2.1.1, 16.6 step
+/// 6): that is what the request is for, and the target is the last of the routes. `None` where it is a loose one.
+pub fn strict<'a>(target: &[u8], mut routes: impl Iterator<Item = &'a [u8]>) -> Option<Way<'a>> {
+    let first = NameAddr::parse(routes.next()?).ok()?.uri;
+    if Uri::parse(first).ok().and_then(Uri::sip).is_none_or(|uri| uri.is_loose_router()) {
+        return None;
+    }
+    let last = [b"<", target, b">"].concat().into_boxed_slice();
+    Some((first, routes.map(Box::from).chain([last]).collect()))
+}
+
 fn first_route(routes: &[u8]) -> Option<Vec<u8>> {
     let first = sip::List::new(routes).next()?;
     NameAddr::parse(first).ok().map(|route| route.uri.to_vec())

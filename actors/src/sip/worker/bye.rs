@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::call::Kind;
 use super::{Hand, Turn, Worker};
 use crate::sip::branch;
-use crate::sip::dialog::{Dialog, End, flow_to, unfolded};
+use crate::sip::dialog::{self, Dialog, End, flow_to, unfolded};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, Wake};
@@ -237,15 +237,22 @@ impl Worker {
         let mut via =
             format!("SIP/2.0/{} {};branch=", listener.via_transport(), listener.sent_by).into_bytes();
         via.extend_from_slice(branch);
+        let next = dialog::strict(own.uri, own.routes.iter().copied());
+        let strict: Option<(_, Vec<&[u8]>)> =
+            next.as_ref().map(|(uri, routes)| (*uri, routes.iter().map(|route| &**route).collect()));
+        let (uri, routes) = match &strict {
+            Some((uri, routes)) => (*uri, routes.as_slice()),
+            None => (own.uri, own.routes),
+        };
         let request = Request {
             method,
-            uri: own.uri,
+            uri,
             via: &via,
             from: own.from,
             to: own.to,
             call_id: own.call_id,
             cseq: own.cseq,
-            routes: own.routes,
+            routes,
             headers: &[],
             body: None,
         };

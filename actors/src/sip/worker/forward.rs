@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::call::{Attempt, Kind, Setup, Way};
 use super::receive::{from_tag, to_tag};
 use super::{Hand, Turn, Worker, outgoing};
-use crate::sip::dialog::{Dialog, End, Side};
+use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
 use crate::sip::routing::Direction;
@@ -210,18 +210,24 @@ impl Worker {
             None => message.request_uri()?,
         };
         let target = if to.target.is_empty() { target } else { &to.target };
+        let next = dialog::strict(target, List::new(&to.routes));
+        let next = next.map(|(uri, routes)| (uri, routes.join(&b", "[..])));
+        let (target, routes) = match &next {
+            Some((uri, routes)) => (*uri, routes.as_slice()),
+            None => (target, &*to.routes),
+        };
         if strict || target != message.request_uri()? {
             edits.set_request_uri(target).ok()?;
         }
         let rest = message.list(HeaderId::Route).skip(leave.own_routes);
-        if !strict && rest.eq(List::new(&to.routes)) {
+        if !strict && rest.eq(List::new(routes)) {
             if leave.own_routes > 0 {
                 edits.pop_routes(leave.own_routes).ok()?;
             }
         } else {
             edits.remove(HeaderId::Route).ok()?;
-            if !to.routes.is_empty() {
-                edits.push_route(&to.routes).ok()?;
+            if !routes.is_empty() {
+                edits.push_route(routes).ok()?;
             }
         }
         Some((self.edited(&edits)?, session))

@@ -11,11 +11,13 @@ mod dialogs;
 mod failover;
 mod forks;
 mod hostile;
+mod late_offer;
 mod numbers;
 mod orphans;
 mod probes;
 mod session_timers;
 mod sources;
+mod strict_routers;
 
 const SECOND: Duration = Duration::from_secs(1);
 
