@@ -145,6 +145,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         workers: 1,
         cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
         started_at: Timestamp::from_micros(0),
+        process: 1,
         answer_strangers: true,
         strangers_per_second: 10,
         transactions_max: 10,

@@ -38,6 +38,8 @@ pub struct CallMetrics {
     toll_fraud_alerts: IntCounterVec,
     /// What trunks spend; those beyond [`PARTIES_MAX`] are watched as one.
     watches: Mutex<HashMap<Uuid, Watch>>,
+    /// When the node began to watch.
+    began: Instant,
 }
 
 /// Names of one kind.
@@ -116,7 +118,8 @@ impl CallMetrics {
             "minutes with many more expensive calls than usual, one an hour at most",
             &["trunk"],
         );
-        Self { vendors, trunks, toll_fraud_alerts, watches: Mutex::default() }
+        let began = tokio::time::Instant::now().into_std();
+        Self { vendors, trunks, toll_fraud_alerts, watches: Mutex::default(), began }
     }
 
     /// A call began.
@@ -179,7 +182,7 @@ impl CallMetrics {
         let mut watches = self.watches.lock();
         let room = watches.len() < PARTIES_MAX || watches.contains_key(&trunk);
         let of = if room { trunk } else { Uuid::nil() };
-        watches.entry(of).or_insert_with(|| Watch::new(now)).answered(spent, factor, now)
+        watches.entry(of).or_insert_with(|| Watch::new(self.began)).answered(spent, factor, now)
     }
 
     fn on_attempted(&self, attempted: &Attempted, snapshot: &Snapshot) {

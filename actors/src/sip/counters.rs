@@ -62,6 +62,7 @@ counters! {
     ended_at_vendor: "Answers that came too late, ended at the vendor.";
     byes_refused: "BYEs of ours that a side refused: the call may be up there.";
     byes_unanswered: "BYEs of ours that a side did not answer.";
+    byes_unrecorded: "BYEs of calls of an earlier process that left no record, passed on without one.";
     in_dialog: "Requests within dialogs.";
     in_dialog_refused: "Of those, the ones whose cookie, source or dialog was not right.";
     acks_dropped: "ACKs that belong to nothing.";

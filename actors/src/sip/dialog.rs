@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use runtime::model::Transport;
 use serde::{Deserialize, Serialize};
-use sip::{CSeq, HeaderId, Message, NameAddr, SessionExpires, Uri};
+use sip::{CSeq, HeaderId, Message, NameAddr, SessionExpires, SipUri, Uri};
 use uuid::Uuid;
 
 use super::flow::Flow;
@@ -286,12 +286,7 @@ impl Side {
 /// is a private one behind which the peer hides, back to where its messages come from.
 pub fn flow_to(uri: &[u8], known: Flow) -> Flow {
     let Some(uri) = Uri::parse(uri).ok().and_then(Uri::sip) else { return known };
-    let transport = match uri.transport() {
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
-        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        _ => known.transport,
-    };
+    let transport = transport_of(&uri).unwrap_or(known.transport);
     let Some(ip) = uri.host.ip() else { return known };
     let peer = SocketAddr::new(ip, uri.port.unwrap_or_else(|| default_port(transport)));
     let known_ip = known.peer.ip();
@@ -319,6 +314,16 @@ pub fn strict<'a>(target: &[u8], mut routes: impl Iterator<Item = &'a [u8]>) -> 
     }
     let last = [b"<", target, b">"].concat().into_boxed_slice();
     Some((first, routes.map(Box::from).chain([last]).collect()))
+}
+
+/// The transport that a URI names.
+pub fn transport_of(uri: &SipUri<'_>) -> Option<Transport> {
+    match uri.transport()? {
+        name if name.eq_ignore_ascii_case(b"tcp") => Some(Transport::Tcp),
+        name if name.eq_ignore_ascii_case(b"tls") => Some(Transport::Tls),
+        name if name.eq_ignore_ascii_case(b"udp") => Some(Transport::Udp),
+        _ => None,
+    }
 }
 
 fn first_route(routes: &[u8]) -> Option<Vec<u8>> {

@@ -111,3 +111,10 @@ pub struct Ended {
     /// Who ended it; `None` is we.
     pub by: Option<End>,
 }
+
+impl Ended {
+    /// An end of which no more is known.
+    pub const fn new(status: StatusCode, reason: Reason, by: Option<End>) -> Self {
+        Self { status, reason, by }
+    }
+}

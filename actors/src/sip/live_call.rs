@@ -41,9 +41,22 @@ pub struct LiveCall {
     channels: Vec<Channel>,
 }
 
-/// What the next process is told of a call that is up.
+/// The form of what follows [`Said`] in a record.
+const VERSION: u8 = 1;
+
+/// What the next process is told of a call that is up, behind an octet that says in which form.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
+    said: Said,
+    max_duration_ms: u64,
+    attempts: Vec<Tried>,
+    dialog: Option<Shared>,
+    recovered: bool,
+}
+
+/// What any process can read of a call, to close it: nothing of it may change, be added or go.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Said {
     id: Uuid,
     node: u16,
     customer: Uuid,
@@ -61,10 +74,6 @@ struct Kept {
     pdd_us: Option<u64>,
     prefix: String,
     rate: i64,
-    max_duration_ms: u64,
-    attempts: Vec<Tried>,
-    dialog: Option<Shared>,
-    recovered: bool,
 }
 
 /// A dialog that the worker's lane has too; written down as it is.
@@ -111,6 +120,8 @@ pub struct Unreadable {
     pub id: Uuid,
     /// Why.
     pub error: postcard::Error,
+    /// The call, closed at its last sign of life; without customer and trunk where not even they can be read.
+    pub cdr: Box<Cdr>,
 }
 
 impl LiveCall {
@@ -122,7 +133,7 @@ impl LiveCall {
         let max_duration =
             [trunk.config.max_duration, hard_max].into_iter().filter(|max| !max.is_zero()).min();
         let max_duration = max_duration.unwrap_or_default();
-        let kept = Kept {
+        let said = Said {
             id,
             node,
             customer: trunk.config.customer,
@@ -140,6 +151,9 @@ impl LiveCall {
             pdd_us: None,
             prefix: String::new(),
             rate: 0,
+        };
+        let kept = Kept {
+            said,
             max_duration_ms: u64::try_from(max_duration.as_millis()).unwrap_or(u64::MAX),
             attempts: Vec::new(),
             dialog: None,
@@ -154,8 +168,12 @@ impl LiveCall {
     /// # Errors
     /// [`Unreadable`] when it was written in another form, or is damaged.
     pub fn recover(record: &Record, now: Now) -> Result<(Self, Arc<Dialog>), Unreadable> {
-        let unreadable = |error| Unreadable { id: record.id, error };
-        let mut kept: Kept = postcard::from_bytes(&record.state).map_err(unreadable)?;
+        let unreadable = |error| Unreadable { id: record.id, error, cdr: Box::new(closed(record)) };
+        let mut kept = match record.state.split_first() {
+            Some((&VERSION, kept)) => postcard::from_bytes::<Kept>(kept).map_err(unreadable)?,
+            Some(_) => return Err(unreadable(postcard::Error::WontImplement)),
+            None => return Err(unreadable(postcard::Error::DeserializeUnexpectedEnd)),
+        };
         let dialog = kept.dialog.take().map(|Shared(dialog)| Arc::unwrap_or_clone(dialog));
         let mut dialog = dialog.ok_or_else(|| unreadable(postcard::Error::DeserializeUnexpectedEnd))?;
         dialog.disconnect();
@@ -174,38 +192,38 @@ impl LiveCall {
 
     /// Its number.
     pub const fn id(&self) -> Uuid {
-        self.kept.id
+        self.kept.said.id
     }
 
     /// Whether it was answered.
     pub const fn is_up(&self) -> bool {
-        self.kept.answered_at.is_some()
+        self.kept.said.answered_at.is_some()
     }
 
     /// Who calls whom, for operators: numbers are cut by whoever shows them.
     pub fn parties(&self) -> (&str, &str) {
-        (&self.kept.caller, &self.kept.callee)
+        (&self.kept.said.caller, &self.kept.said.callee)
     }
 
     /// The trunk, and the vendor that has it.
     pub const fn between(&self) -> (Uuid, Option<Uuid>) {
-        (self.kept.trunk, self.kept.vendor)
+        (self.kept.said.trunk, self.kept.said.vendor)
     }
 
     /// Whether it comes from a vendor.
     pub const fn is_inbound(&self) -> bool {
-        self.kept.inbound
+        self.kept.said.inbound
     }
 
     /// Post-dial delay: from the INVITE until it rang or was answered.
     pub fn pdd(&self) -> Option<Duration> {
-        self.kept.pdd_us.map(Duration::from_micros)
+        self.kept.said.pdd_us.map(Duration::from_micros)
     }
 
     /// When it began, and when it was answered.
     pub fn times(&self) -> (Timestamp, Option<Timestamp>) {
         let time = Timestamp::from_micros;
-        (time(self.kept.started_at), self.kept.answered_at.map(time))
+        (time(self.kept.said.started_at), self.kept.said.answered_at.map(time))
     }
 
     /// When it has lasted as long as it may.
@@ -246,9 +264,12 @@ impl LiveCall {
                 self.channels.extend(answered.channel);
                 // Of a call that was up before this process only the wall clock knows when it was answered.
                 self.answered = (!self.kept.recovered).then_some(at.instant);
-                self.kept.answered_at = Some(at.wall.micros());
+                self.kept.said.answered_at = Some(at.wall.micros());
                 let started = self.started;
-                self.kept.pdd_us.get_or_insert_with(|| micros(at.instant.saturating_duration_since(started)));
+                self.kept
+                    .said
+                    .pdd_us
+                    .get_or_insert_with(|| micros(at.instant.saturating_duration_since(started)));
                 let max = Duration::from_millis(self.kept.max_duration_ms);
                 self.deadline = (!max.is_zero()).then(|| at.instant + max);
                 self.expires = expiry(&answered.dialog, at);
@@ -265,8 +286,8 @@ impl LiveCall {
     fn attempted(&mut self, attempted: Attempted, at: Now) {
         if let Some(ringing) = attempted.ringing {
             let pdd = micros(ringing.instant.saturating_duration_since(self.started));
-            self.kept.pdd_us.get_or_insert(pdd);
-            self.kept.ringing_at.get_or_insert_with(|| ringing.wall.micros());
+            self.kept.said.pdd_us.get_or_insert(pdd);
+            self.kept.said.ringing_at.get_or_insert_with(|| ringing.wall.micros());
         }
         let Some(vendor) = attempted.vendor_id else { return };
         let pdd = attempted
@@ -281,20 +302,23 @@ impl LiveCall {
             status: attempted.status.as_u16(),
             received: attempted.received,
         });
-        self.kept.vendor = Some(vendor);
-        self.kept.rate = attempted.rate.nanos();
+        self.kept.said.vendor = Some(vendor);
+        self.kept.said.rate = attempted.rate.nanos();
         let digits = super::number::digits(&attempted.callee);
-        self.kept.prefix = digits.get(..attempted.prefix_len.into()).unwrap_or_default().to_owned();
-        self.kept.callee_sent = attempted.callee;
+        self.kept.said.prefix = digits.get(..attempted.prefix_len.into()).unwrap_or_default().to_owned();
+        self.kept.said.callee_sent = attempted.callee;
     }
 
     fn record(&mut self, dialog: Arc<Dialog>, at: Now) -> Effect {
         self.kept.dialog = Some(Shared(dialog));
-        let state = postcard::to_allocvec(&self.kept).unwrap_or_default();
+        // It holds nothing that cannot be written.
+        let state = postcard::to_extend(&self.kept, vec![VERSION]).unwrap_or_default();
         Effect::Record(Record {
-            id: self.kept.id,
-            node: self.kept.node,
-            answered_at: Timestamp::from_micros(self.kept.answered_at.unwrap_or(self.kept.started_at)),
+            id: self.kept.said.id,
+            node: self.kept.said.node,
+            answered_at: Timestamp::from_micros(
+                self.kept.said.answered_at.unwrap_or(self.kept.said.started_at),
+            ),
             updated_at: at.wall,
             state: state.into(),
         })
@@ -303,48 +327,31 @@ impl LiveCall {
     /// The record of the call. Its seconds are of the clock that never jumps, unless another process saw the answer.
     pub fn end(&mut self, ended: Ended, at: Now) -> Effect {
         self.channels.clear();
-        let kept = &self.kept;
+        let Kept { said, attempts, recovered, .. } = &self.kept;
         let time = Timestamp::from_micros;
-        let up = match (self.answered, kept.answered_at) {
+        let up = match (self.answered, said.answered_at) {
             (Some(answered), _) => at.instant.saturating_duration_since(answered),
             (None, Some(answered_at)) => at.wall.since(time(answered_at)),
             (None, None) => Duration::ZERO,
         };
-        let duration_ms = u64::try_from(up.as_millis()).unwrap_or(u64::MAX);
-        let text = |text: &str| Arc::<str>::from(text);
+        // Where the clock was set back meanwhile, its end is no earlier than its answer all the same.
+        let ended_at = match said.answered_at.map(time) {
+            Some(answered_at) if answered_at > at.wall => answered_at.plus(up),
+            _ => at.wall,
+        };
         let by = |end: End| if end == End::Caller { EndedBy::Caller } else { EndedBy::Callee };
         let cdr = Cdr {
-            id: kept.id,
-            node: kept.node,
-            customer: kept.customer,
-            trunk: kept.trunk,
-            vendor: kept.vendor,
-            direction: if kept.inbound { CallDirection::Inbound } else { CallDirection::Outbound },
-            source: kept.source,
-            call_id: text(&kept.call_id),
-            caller: text(&kept.caller),
-            callee: text(&kept.callee),
-            callee_sent: text(&kept.callee_sent),
-            started_at: time(kept.started_at),
-            ringing_at: kept.ringing_at.map(time),
-            answered_at: kept.answered_at.map(time),
-            ended_at: at.wall,
-            pdd_us: kept.pdd_us,
-            duration_ms,
-            billed_seconds: u32::try_from(duration_ms.div_ceil(1000)).unwrap_or(u32::MAX),
             status: ended.status.as_u16(),
             reason: ended.reason,
             ended_by: ended.by.map_or(EndedBy::System, by),
-            prefix: text(&kept.prefix),
-            rate: Money::from_nanos(kept.rate),
-            retransmissions: None,
-            recovered: kept.recovered,
-            attempts: u16::try_from(kept.attempts.len()).unwrap_or(u16::MAX),
+            recovered: *recovered,
+            attempts: u16::try_from(attempts.len()).unwrap_or(u16::MAX),
+            ..said.cdr(ended_at, up)
         };
-        let attempts = (1..).zip(&kept.attempts).map(|(number, tried)| Attempt {
+        let attempts = (1..).zip(attempts).map(|(number, tried)| Attempt {
             number,
             vendor: tried.vendor,
-            gateway: text(&tried.gateway),
+            gateway: tried.gateway.as_str().into(),
             started_at: time(tried.started_at),
             ended_at: time(tried.ended_at),
             pdd_us: tried.pdd_us,
@@ -353,6 +360,72 @@ impl LiveCall {
         });
         Effect::Cdr(Box::new(cdr), attempts.collect())
     }
+}
+
+impl Said {
+    /// The record of a call that was up so long, and of which no more is known than that it is over.
+    fn cdr(&self, ended_at: Timestamp, up: Duration) -> Cdr {
+        let time = Timestamp::from_micros;
+        let text = |text: &str| Arc::<str>::from(text);
+        let duration_ms = u64::try_from(up.as_millis()).unwrap_or(u64::MAX);
+        Cdr {
+            id: self.id,
+            node: self.node,
+            customer: self.customer,
+            trunk: self.trunk,
+            vendor: self.vendor,
+            direction: if self.inbound { CallDirection::Inbound } else { CallDirection::Outbound },
+            source: self.source,
+            call_id: text(&self.call_id),
+            caller: text(&self.caller),
+            callee: text(&self.callee),
+            callee_sent: text(&self.callee_sent),
+            started_at: time(self.started_at),
+            ringing_at: self.ringing_at.map(time),
+            answered_at: self.answered_at.map(time),
+            ended_at,
+            pdd_us: self.pdd_us,
+            duration_ms,
+            billed_seconds: u32::try_from(duration_ms.div_ceil(1000)).unwrap_or(u32::MAX),
+            status: 200,
+            reason: Reason::Recovered,
+            ended_by: EndedBy::System,
+            prefix: text(&self.prefix),
+            rate: Money::from_nanos(self.rate),
+            retransmissions: None,
+            recovered: true,
+            attempts: u16::from(self.vendor.is_some()),
+        }
+    }
+}
+
+/// A call whose record this process cannot serve it by, at its last sign of life. What every form of a record begins
+/// with says whose it is.
+fn closed(record: &Record) -> Cdr {
+    let state = record.state.get(1..).unwrap_or_default();
+    let said = postcard::take_from_bytes::<Said>(state).ok().map(|(said, _)| said);
+    let said = said.filter(|said| said.id == record.id).unwrap_or_else(|| Said {
+        id: record.id,
+        node: record.node,
+        customer: Uuid::nil(),
+        trunk: Uuid::nil(),
+        vendor: None,
+        inbound: false,
+        source: SocketAddr::from(([0, 0, 0, 0], 0)),
+        call_id: String::new(),
+        caller: String::new(),
+        callee: String::new(),
+        callee_sent: String::new(),
+        started_at: record.answered_at.micros(),
+        ringing_at: None,
+        answered_at: None,
+        pdd_us: None,
+        prefix: String::new(),
+        rate: 0,
+    });
+    let said = Said { answered_at: Some(record.answered_at.micros()), ..said };
+    let ended_at = record.updated_at.max(record.answered_at);
+    said.cdr(ended_at, ended_at.since(record.answered_at))
 }
 
 /// When a session that was refreshed now is over: its interval, and the time that a refresh may be under way. Who

@@ -37,6 +37,9 @@ pub struct Settings {
     pub transactions_max: usize,
     /// The longest call, whatever its trunk says; zero is no limit.
     pub call_max: Duration,
+    /// The number of this process, drawn at its start: dialogs that began in it have it in their own. Two bits of it do
+    /// not count.
+    pub process: u32,
     /// How often both sides of a call are asked whether it is up; zero is never.
     pub dead_call_probe: Duration,
     /// Whether a session that is not refreshed as agreed is ended.

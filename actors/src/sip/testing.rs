@@ -182,6 +182,7 @@ pub(crate) fn settings(started_at: Timestamp, listeners: usize) -> Settings {
         workers: 2,
         cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
         started_at,
+        process: u32::try_from(started_at.micros() / 1_000_000).unwrap(),
         answer_strangers: true,
         strangers_per_second: 10,
         transactions_max: 1000,

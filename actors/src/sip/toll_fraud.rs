@@ -21,6 +21,8 @@ const MINUTES: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
 /// One trunk alerts once in this time.
 const QUIET: Duration = Duration::from_secs(3600);
+/// Minutes of a node after which it knows what is usual.
+const MINUTES_KNOWN: u32 = 5;
 /// Means are kept in thousandths.
 const SCALE: u64 = 1000;
 
@@ -62,16 +64,16 @@ pub struct Alert {
 }
 
 impl Watch {
-    /// A trunk of which nothing is known; its first minute begins now.
-    pub const fn new(now: Instant) -> Self {
-        Self { minute: now, calls: 0, spend: 0, usual: 0, minutes: 0, rate: 0, rated: 0, alerted: None }
+    /// A trunk of which nothing is known since the node began. One that was silent all the time has a usual number of 0.
+    pub const fn new(began: Instant) -> Self {
+        Self { minute: began, calls: 0, spend: 0, usual: 0, minutes: 0, rate: 0, rated: 0, alerted: None }
     }
 
     /// A call was answered; an alert when it is one too many: `factor` times the usual number, and not told within the
     /// hour. A factor of 0 never alerts.
     pub fn answered(&mut self, spent: Spent, factor: u32, now: Instant) -> Option<Alert> {
         self.roll(now);
-        let known = self.rated >= CALLS_KNOWN && self.rate > 0;
+        let known = self.rated >= CALLS_KNOWN;
         let dear = known && spent.rate.nanos() > self.rate.saturating_mul(RATE_FACTOR);
         self.learn_rate(spent.rate.nanos());
         if factor == 0 || !(spent.high_cost || dear) {
@@ -81,7 +83,7 @@ impl Watch {
         self.spend = self.spend.saturating_add(spent.rate.nanos());
         let many = self.usual.saturating_mul(factor.into()) < u64::from(self.calls).saturating_mul(SCALE);
         let quiet = self.alerted.is_none_or(|at| now.saturating_duration_since(at) >= QUIET);
-        if self.calls < CALLS_MIN || !many || !quiet {
+        if self.calls < CALLS_MIN || !many || !quiet || self.minutes < MINUTES_KNOWN {
             return None;
         }
         self.alerted = Some(now);
@@ -150,6 +152,7 @@ mod tests {
     fn once_an_hour() {
         let mut now = tokio::time::Instant::now().into_std();
         let mut watch = Watch::new(now);
+        now += MINUTE * MINUTES_KNOWN;
         assert_eq!(play(&mut watch, &mut now, LISTED, (59, 20)).len(), 1);
         // What was sudden an hour ago is usual by now; more of it is sudden again.
         assert!(play(&mut watch, &mut now, LISTED, (10, 20)).is_empty());
@@ -163,6 +166,28 @@ mod tests {
         play(&mut watch, &mut now, LISTED, (70, 9));
         assert!(play(&mut watch, &mut now, LISTED, (10, 40)).is_empty(), "four times the usual");
         assert!(play(&mut watch, &mut now, DEAR, (1, 5)).is_empty());
+    }
+
+    /// What it sold before the node began is not known: it has some minutes to show it.
+    #[test]
+    fn who_sold_such_calls_before_the_node_began() {
+        let mut now = tokio::time::Instant::now().into_std();
+        let mut watch = Watch::new(now);
+        assert!(play(&mut watch, &mut now, LISTED, (60, 100)).is_empty());
+        assert_eq!(play(&mut watch, &mut now, LISTED, (2, 1000)).len(), 1);
+        // One that said nothing in that time has sold none.
+        let mut watch = Watch::new(now);
+        now += MINUTE * MINUTES_KNOWN;
+        assert_eq!(play(&mut watch, &mut now, LISTED, (1, CALLS_MIN)).len(), 1);
+    }
+
+    #[test]
+    fn free_calls_are_no_measure_that_nothing_exceeds() {
+        let mut now = tokio::time::Instant::now().into_std();
+        let mut watch = Watch::new(now);
+        let free = Spent { rate: Money::from_nanos(0), high_cost: false };
+        assert!(play(&mut watch, &mut now, free, (10, 100)).is_empty());
+        assert_eq!(play(&mut watch, &mut now, CHEAP, (1, 20)).len(), 1);
     }
 
     #[test]

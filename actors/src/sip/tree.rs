@@ -223,6 +223,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         workers: workers(sip),
         cookies: Keys::new(sealing, keys.next()),
         started_at: options.clock.now(),
+        process: u32::try_from(options.random.u64() >> 32).unwrap_or_default(),
         answer_strangers: sip.unknown_source == UnknownSource::Reply,
         strangers_per_second: u32::try_from(per_worker(sip.unknown_source_per_s)).unwrap_or(u32::MAX),
         transactions_max: per_worker(sip.transactions_max),
@@ -358,7 +359,10 @@ async fn recover(calls: &Calls) -> Result<usize, BoxError> {
                     calls.adopt(call, dialog);
                     found += 1;
                 }
-                Err(error) => tracing::error!(%error, "a call of the last run is served by its cookie alone"),
+                Err(unreadable) => {
+                    tracing::error!(error = %unreadable, "a call of the last run is closed at its last sign of life");
+                    calls.log.put_cdr(*unreadable.cdr, Vec::new());
+                }
             }
         }
     }

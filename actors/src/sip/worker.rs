@@ -14,6 +14,7 @@ mod outgoing;
 mod perform;
 mod probe;
 mod receive;
+mod recent;
 mod relay;
 mod reply;
 
@@ -32,6 +33,7 @@ use slotmap::SlotMap;
 use uuid::Uuid;
 
 use self::call::Call;
+use self::recent::Recent;
 use super::branch::Branches;
 use super::counters::Counters;
 use super::dialog::{Dialog, End};
@@ -111,6 +113,10 @@ pub struct Worker {
     transactions: Transactions,
     calls: SlotMap<CallId, Call>,
     dialogs: HashMap<Uuid, Dialog>,
+    /// Dialogs of an earlier process that have ended in this one: what still comes of them begins no call.
+    over: Recent<Uuid>,
+    /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
+    unwanted: Recent<u64>,
     /// BYEs of ours that came at a bad time.
     byes: SlotMap<ByeId, (Flow, Message)>,
     /// How often a BYE without effect is logged.
@@ -160,6 +166,8 @@ impl Worker {
             transactions: Transactions::new(settings.transactions_max.min(TRANSACTIONS_MAX), now.instant),
             calls: SlotMap::with_key(),
             dialogs: HashMap::new(),
+            over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
+            unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
             byes: SlotMap::with_key(),
             bye_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
@@ -270,6 +278,11 @@ impl Worker {
 
 /// Requests that may have passed since a dialog was written down.
 const CSEQ_GAP: u32 = 100;
+
+/// Answers that nobody waits for are ended once in this time, in which they are sent again and again, and so many of
+/// them at most.
+const UNWANTED_FOR: std::time::Duration = std::time::Duration::from_secs(64);
+const UNWANTED_MAX: usize = 1024;
 
 /// Octets of a tag of ours.
 const TAG_LEN: usize = 16;

@@ -64,7 +64,7 @@ fn another_process_ends_it_by_the_wall_clock() {
     let (mut call, dialog) = LiveCall::recover(&record, now).unwrap();
     assert_eq!(dialog.id, record.id);
     assert_eq!(dialog.callee.tag(), b"callee");
-    let ended = Ended { status: sip::StatusCode::OK, reason: Reason::Recovered, by: None };
+    let ended = Ended::new(sip::StatusCode::OK, Reason::Recovered, None);
     let (cdr, attempts) = cdr(call.end(ended, now));
     assert_eq!((cdr.duration_ms, cdr.recovered, cdr.ended_by), (600_000, true, EndedBy::System));
     assert_eq!((cdr.id, attempts.len()), (record.id, 1));
@@ -76,8 +76,39 @@ fn a_damaged_record_is_told() {
     let (_, record, _) = call(&mut node);
     for len in 0..record.state.len() {
         let damaged = Record { state: record.state.slice(..len), ..record.clone() };
-        assert!(LiveCall::recover(&damaged, node.now).is_err(), "{len} octets");
+        let unreadable = LiveCall::recover(&damaged, node.now).expect_err("damaged");
+        let cdr = unreadable.cdr;
+        assert_eq!((cdr.id, cdr.reason, cdr.recovered), (record.id, Reason::Recovered, true), "{len} octets");
+        assert_eq!(cdr.answered_at, Some(record.answered_at), "{len} octets");
     }
+}
+
+/// A record in the form of another program is closed at its last sign of life, with all that any form says.
+#[test]
+fn a_record_of_another_form_is_closed() {
+    let mut node = Node::new();
+    let (_, record, _) = call(&mut node);
+    let trunk = node.snapshot().trunks[0].config.clone();
+    let (id, answered_at) = (record.id, record.answered_at);
+    let mut state = record.state.to_vec();
+    state[0] += 1;
+    state.truncate(state.len() - 100);
+    let updated_at = answered_at.plus(Duration::from_millis(90_500));
+    let other = Record { state: state.into(), updated_at, ..record };
+    let unreadable = LiveCall::recover(&other, node.now).expect_err("another form");
+    assert!(unreadable.to_string().contains(&id.to_string()), "{unreadable}");
+    let cdr = *unreadable.cdr;
+    assert_eq!((cdr.id, cdr.customer, cdr.trunk), (id, trunk.customer, trunk.id));
+    assert_eq!(
+        (&*cdr.caller, &*cdr.callee, cdr.vendor),
+        ("+15550001", "+15551234", Some(Uuid::from_u128(31)))
+    );
+    assert_eq!((cdr.duration_ms, cdr.billed_seconds, cdr.ended_at), (90_500, 91, updated_at));
+    assert_eq!((cdr.status, cdr.reason, cdr.recovered), (200, Reason::Recovered, true));
+    // Of a record that says nothing at all no more than its row is known.
+    let nothing = Record { state: bytes::Bytes::new(), ..other };
+    let cdr = *LiveCall::recover(&nothing, node.now).expect_err("nothing").cdr;
+    assert_eq!((cdr.id, cdr.customer, cdr.duration_ms), (id, Uuid::nil(), 90_500));
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let Some(server) = self.begin_server_invite(request, turn) else { return };
-        let dialog = new_dialog(turn.now.wall, &self.random);
+        let dialog = new_dialog(turn.now.wall, self.settings.process, &self.random);
         let admitted = Admitted { request: *request, server, dialog, tag: self.tag(request.message) };
         let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
         let outbound = match &planned {
@@ -245,6 +245,11 @@ impl Worker {
         Some(id)
     }
 
+    /// Whether a dialog began in this process.
+    pub(super) fn is_own(&self, dialog: Uuid) -> bool {
+        process_of(dialog) == u128::from(self.settings.process) & PROCESS_BITS
+    }
+
     /// Whether the request was here before and nothing that decides its way has changed since (16.3 step 4).
     fn is_loop(&self, message: &Message) -> bool {
         if message.via_count() < 2 {
@@ -283,13 +288,22 @@ fn long_enough(plan: Plan, request: &Message) -> Result<Plan, Refusal> {
     })
 }
 
-/// A dialog's number: its time first (RFC 9562 5.7), so that younger ones are greater.
-fn new_dialog(now: Timestamp, random: &runtime::random::Random) -> Uuid {
+/// A dialog's number: its time first (RFC 9562 5.7), so that younger ones are greater, then the process that it began
+/// in. The clock may be set back, the process is another one for certain.
+fn new_dialog(now: Timestamp, process: u32, random: &runtime::random::Random) -> Uuid {
     let mut octets = [0; 10];
     random.fill(&mut octets);
+    octets.iter_mut().skip(2).zip(process.to_be_bytes()).for_each(|(place, octet)| *place = octet);
     let millis = u64::try_from(now.micros() / 1000).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &octets).into_uuid()
 }
+
+/// The process that a dialog began in, as its number has it: two bits are the variant's.
+fn process_of(dialog: Uuid) -> u128 {
+    dialog.as_u128() >> 32 & PROCESS_BITS
+}
+
+const PROCESS_BITS: u128 = 0x3FFF_FFFF;
 
 /// When a dialog began, by its number.
 pub(super) fn began_millis(dialog: Uuid) -> i64 {

@@ -9,6 +9,7 @@ use sip::{CSeq, Edits, HeaderId, List, Message, Method, NameAddr, Request, Statu
 use uuid::Uuid;
 
 use super::call::Kind;
+use super::recent::Noted;
 use super::{Hand, Turn, Worker};
 use crate::sip::branch;
 use crate::sip::dialog::{self, Dialog, End, flow_to, unfolded};
@@ -91,7 +92,7 @@ impl Worker {
 
     /// A BYE to both sides of a call that is up; it was up until then.
     pub(super) fn end_call(&mut self, id: Uuid, (reason, at): (Reason, Now), turn: &mut Turn<'_>) {
-        let Some(dialog) = self.dialogs.remove(&id) else { return };
+        let Some(dialog) = self.forget(id, turn.now) else { return };
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq.saturating_add(1);
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
@@ -125,20 +126,39 @@ impl Worker {
             attempt.ended.push(tag.to_vec());
         }
         let sent = attempt.flow;
-        self.end_answer(message, (flow, sent), again, turn);
+        self.end_answer(message, (flow, sent), (again, false), turn);
     }
 
-    /// A 2xx to an INVITE whose call has failed long ago.
+    /// A 2xx to an INVITE whose call is over. What follows goes to the peer that it came from and to nobody else, and a
+    /// BYE goes once.
     pub(super) fn end_orphan(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
-        self.end_answer(message, (flow, flow), false, turn);
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        let tag = super::receive::to_tag(message).unwrap_or_default();
+        let peer = flow.peer.ip().to_string();
+        let key = branch::digest_of(self.settings.seed, [call_id, tag, peer.as_bytes()]);
+        match self.unwanted.note(key, turn.now.instant) {
+            Noted::Full => self.counters.responses_stray.add(1),
+            noted @ (Noted::First | Noted::Again) => {
+                self.end_answer(message, (flow, flow), (noted == Noted::Again, true), turn)
+            }
+        }
     }
 
-    fn end_answer(&mut self, message: &Message, flows: (Flow, Flow), again: bool, turn: &mut Turn<'_>) {
+    fn end_answer(
+        &mut self,
+        message: &Message,
+        flows: (Flow, Flow),
+        (again, near): (bool, bool),
+        turn: &mut Turn<'_>,
+    ) {
         let routes: Vec<_> = self.routes_to_callee(message).into_iter().rev().map(unfolded).collect();
         let routes: Vec<&[u8]> = routes.iter().map(|route| &**route).collect();
         let value = |id| unfolded(message.value(id).unwrap_or_default());
         let names = (value(HeaderId::From), value(HeaderId::To));
-        let flow = flow_of(message, &routes, flows);
+        let mut flow = flow_of(message, &routes, flows);
+        if near && !self.is_same_peer(flow, flows.0) {
+            flow = flows.0;
+        }
         // Without a Contact, to where it came from.
         let address = format!("sip:{}", flows.1.peer);
         let contact = message.list(HeaderId::Contact).next().and_then(|value| NameAddr::parse(value).ok());
@@ -150,6 +170,13 @@ impl Worker {
             self.counters.ended_at_vendor.add(1);
             self.send_bye(&Own { cseq: own.cseq.saturating_add(1), ..own }, turn);
         }
+    }
+
+    /// Whether two addresses are of one trunk or vendor.
+    fn is_same_peer(&self, one: Flow, other: Flow) -> bool {
+        let (one, other) = (self.peer(one), self.peer(other));
+        let same = |one: Option<u32>, other| one.is_some() && one == other;
+        same(one.trunk, other.trunk) || same(one.vendor, other.vendor)
     }
 
     fn send_ack_of_2xx(&mut self, own: &Own<'_>, turn: &mut Turn<'_>) {

@@ -1,6 +1,7 @@
 //! Messages that are passed on: what a proxy changes in them, and what it keeps to itself (RFC 3261 16.6, 16.7).
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,16 +170,21 @@ impl Worker {
     }
 
     fn flow_over(&self, transport: Transport, target: &Target, source: Flow) -> Option<Flow> {
+        self.flow_by(transport, target.address, source)
+    }
+
+    /// The same to any address.
+    pub(super) fn flow_by(&self, transport: Transport, peer: SocketAddr, source: Flow) -> Option<Flow> {
         let fits = |place: usize| {
             self.settings.listeners.get(place).is_some_and(|listener| {
-                listener.transport == transport && listener.address.is_ipv4() == target.address.is_ipv4()
+                listener.transport == transport && listener.address.is_ipv4() == peer.is_ipv4()
             })
         };
         let own = usize::from(source.listener);
         let place = Some(own).filter(|own| fits(*own));
         let place = place.or_else(|| (0..self.settings.listeners.len()).find(|place| fits(*place)))?;
         let listener = u16::try_from(place).ok()?;
-        Some(Flow { listener, transport, peer: target.address, connection: 0 })
+        Some(Flow { listener, transport, peer, connection: 0 })
     }
 
     /// A request within a dialog, as it goes to the other side.
@@ -270,8 +276,10 @@ impl Worker {
             Kind::Initial => self.learn_callee(id, (branch, status), (message, flow), turn),
             Kind::Refresh(from) if status.is_success() => {
                 let request = self.calls.get(id).and_then(|call| call.setup.as_ref());
-                let request = request.map(|setup| (setup.request.clone(), setup.source));
-                self.refresh((dialog, from), request, (message, flow, asked), turn);
+                // Sent again, it says nothing new, and what came after it stands.
+                if let Some(request) = request.map(|setup| (setup.request.clone(), setup.source)) {
+                    self.refresh((dialog, from), Some(request), (message, flow, asked), turn);
+                }
             }
             Kind::Refresh(_) => {}
         }

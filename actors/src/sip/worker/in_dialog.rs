@@ -10,17 +10,18 @@ use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
 use super::call::{Kind, Setup, Way};
 use super::forward::Leave;
+use super::orphan::RINGS_MAX;
 use super::receive::{Request, to_tag};
 use super::{Turn, Worker, admit, outgoing, perform};
-use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, End, Seen, Side, flow_to};
+use crate::sip::dialog::{Dialog, End, Seen, Side, transport_of};
 use crate::sip::event::{Answered, Attempted, CallEvent, Started, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::number::dialled;
 use crate::sip::routing::{self, Direction};
 use crate::sip::session_timer;
+use crate::sip::settings::default_port;
 use crate::sip::snapshot::{Peer, Snapshot};
 use crate::sip::transactions::{Now, Owner, Relay};
 
@@ -137,8 +138,8 @@ impl Worker {
                     return Err(GONE);
                 }
             }
-            // It began in this process, so it has ended in it.
-            None if admit::began_millis(cookie.dialog) >= self.settings.started_at.micros() / 1000 => {
+            // It has ended in this process.
+            None if self.is_own(cookie.dialog) || self.over.has(&cookie.dialog, turn.now.instant) => {
                 return Err(GONE);
             }
             // The record of the last process was lost with it. What ends the call passes; what could begin another, or
@@ -154,8 +155,15 @@ impl Worker {
             None => {
                 let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
                 // It was answered right before the last process ended: an earlier answer would have left its record.
-                let began = began(&dialog).max(self.settings.started_at);
-                self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
+                // One that rang too long before cannot have been: what ends it passes, and is no call.
+                let rang = began(&dialog).plus(RINGS_MAX);
+                located.passing = rang < self.settings.started_at;
+                if located.passing {
+                    self.counters.byes_unrecorded.add(1);
+                } else {
+                    let began = began(&dialog).max(self.settings.started_at);
+                    self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
+                }
                 self.dialogs.insert(dialog.id, dialog);
             }
         }
@@ -190,26 +198,21 @@ impl Worker {
         let Located { cookie, from, own_routes, .. } = *located;
         let message = request.message;
         let snapshot = self.snapshot.load();
-        let next = message.list(HeaderId::Route).nth(own_routes);
-        let next = next.and_then(|route| NameAddr::parse(route).ok()).map(|route| route.uri);
+        let uri_of = |route| NameAddr::parse(route).ok().map(|route| route.uri);
+        let next = message.list(HeaderId::Route).nth(own_routes).and_then(uri_of);
         let next = next.or_else(|| message.request_uri())?;
-        let to_vendor = (from == End::Callee) == cookie.inbound;
-        let mut other = flow_to(next, Flow { connection: 0, ..request.flow });
+        // A strict router sends as if we were the target, which is the last Route then (16.4).
+        let for_us = Uri::parse(message.request_uri()?).ok().and_then(Uri::sip);
+        let for_us = for_us.is_some_and(|uri| self.is_ours(&uri));
+        let last = message.list(HeaderId::Route).last().filter(|_| for_us).and_then(uri_of);
+        let target = last.or_else(|| message.request_uri())?;
+        let other = self.flow_to_party(next, (&cookie, from.other()), request.flow)?;
         let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
-        if to_vendor {
-            let vendor = vendor?;
-            let source =
-                Source { address: other.peer.ip(), port: other.peer.port(), transport: other.transport };
-            let own = snapshot.peer(&source, source.address).vendor.and_then(|place| snapshot.vendor(place));
-            if own.is_none_or(|own| own.config.number != cookie.vendor) {
-                other.peer = vendor.targets.iter().find(|target| target.transport == Transport::Udp)?.address;
-            }
-        }
         let mut sides = [Side::unknown(request.reply_to), Side::unknown(other)];
         let [own, far] = &mut sides;
         own.learn_request(message, request.flow);
         far.name = Box::from(message.value(HeaderId::To)?);
-        far.target = Box::from(message.request_uri()?);
+        far.target = Box::from(target);
         let [own, far] = sides;
         let (caller, callee) = if from == End::Caller { (own, far) } else { (far, own) };
         let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
@@ -234,6 +237,29 @@ impl Worker {
             session_asked: None,
             trusted: false,
             seen: Seen::default(),
+        })
+    }
+
+    /// The way to one party of a call: to the address that a URI names, where that is one of its own, else to where the
+    /// configuration has it. Nobody is sent to by what a request says alone.
+    fn flow_to_party(&self, uri: &[u8], (cookie, end): (&Cookie, End), source: Flow) -> Option<Flow> {
+        let named = Uri::parse(uri).ok().and_then(Uri::sip).and_then(|uri| {
+            let transport = transport_of(&uri).unwrap_or(Transport::Udp);
+            let port = uri.port.unwrap_or_else(|| default_port(transport));
+            self.flow_by(transport, SocketAddr::new(uri.host.ip()?, port), source)
+        });
+        let named = named.filter(|flow| self.is_party(self.peer(*flow), cookie, end));
+        named.or_else(|| {
+            let snapshot = self.snapshot.load();
+            let vendor = (end == End::Caller) == cookie.inbound;
+            let targets = if vendor {
+                let found = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
+                found.map(|vendor| &vendor.targets)
+            } else {
+                let found = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
+                found.map(|trunk| &trunk.targets)
+            };
+            targets?.iter().find_map(|target| self.flow_out(target, source))
         })
     }
 

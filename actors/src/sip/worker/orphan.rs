@@ -10,6 +10,7 @@ use std::time::Duration;
 use runtime::clock::Timestamp;
 use runtime::model::Transport;
 use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
+use uuid::Uuid;
 
 use super::in_dialog::began;
 use super::receive::{from_tag, to_tag};
@@ -19,11 +20,36 @@ use crate::sip::dialog::{Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
 use crate::sip::settings::default_port;
+use crate::sip::transactions::Now;
 
 /// The longest that a call rings, whatever vendors are allowed.
-const RINGS_MAX: Duration = Duration::from_secs(900);
+pub(super) const RINGS_MAX: Duration = Duration::from_secs(900);
 
 impl Worker {
+    /// A response to a request of ours whose transaction has ended. An answer that comes so late is a call that the
+    /// vendor has and nobody else: it is ended there, if the cookie that we gave says so.
+    pub(super) fn stray(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        (status, method): (StatusCode, Method),
+        turn: &mut Turn<'_>,
+    ) {
+        let answer = method == Method::Invite && status.is_success();
+        let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
+        let cookie = cookie.filter(|cookie| self.is_party(self.peer(flow), cookie, End::Callee));
+        let tag = to_tag(message).unwrap_or_default();
+        let has_it = |dialog: &Dialog, cookie: &Cookie| {
+            dialog.vendor == cookie.vendor && dialog.party(End::Callee, tag).is_some()
+        };
+        match cookie {
+            Some(cookie) if !self.dialogs.get(&cookie.dialog).is_some_and(|known| has_it(known, &cookie)) => {
+                self.end_orphan(message, flow, turn);
+            }
+            _ => self.counters.responses_stray.add(1),
+        }
+    }
+
     /// A response to a request of an earlier process, or of an earlier incarnation of the worker.
     pub(super) fn orphan(
         &mut self,
@@ -55,17 +81,18 @@ impl Worker {
             let parties = parties.iter().all(|(flow, end)| self.is_party(self.peer(*flow), &cookie, *end));
             let began = Timestamp::from_micros(admit::began_millis(cookie.dialog).saturating_mul(1000));
             let known = self.dialogs.get(&cookie.dialog);
-            let recent = began.micros() / 1000 >= self.settings.started_at.micros() / 1000;
+            let own = self.is_own(cookie.dialog);
             // The answer of a call that has ended long ago, sent again, is none; nor is one to a call that another
             // vendor has, or that this process takes care of.
             let old = known.is_none() && turn.now.wall.since(began) > RINGS_MAX;
-            let other = known.is_some_and(|dialog| recent || dialog.vendor != cookie.vendor);
+            let other = known.is_some_and(|dialog| own || dialog.vendor != cookie.vendor);
             if !parties || old || other {
                 self.counters.responses_stray.add(1);
                 return;
             }
-            // The worker began anew, and not the process: the record of the call says already that it failed.
-            if recent {
+            // The worker began anew, and not the process: the record of the call says already that it failed. Or the call
+            // was answered here, and has ended.
+            if own || self.over.has(&cookie.dialog, turn.now.instant) {
                 self.end_orphan(message, flow, turn);
                 return;
             }
@@ -96,6 +123,15 @@ impl Worker {
         self.dialogs.values().any(|dialog| *dialog.call_id == *call_id)
     }
 
+    /// A call that is over. One of an earlier process has no other sign that it was here.
+    pub(super) fn forget(&mut self, dialog: Uuid, now: Now) -> Option<Dialog> {
+        let found = self.dialogs.remove(&dialog)?;
+        if !self.is_own(dialog) {
+            self.over.note(dialog, now.instant);
+        }
+        Some(found)
+    }
+
     /// Where the next Via says, when that is the address of a trunk or vendor: nobody else is sent anything.
     fn next_via(&self, message: &Message, flow: Flow) -> Option<Flow> {
         let via = Via::parse(message.list(HeaderId::Via).nth(1)?).ok()?;
@@ -110,14 +146,7 @@ impl Worker {
         // What connection there was is gone with the process: a new one goes to where the peer listens (18.2.2).
         let port = via.rport_number().filter(|_| transport == Transport::Udp).unwrap_or(sent_by);
         let peer = SocketAddr::new(ip, port);
-        let fits = |place: usize| {
-            self.settings.listeners.get(place).is_some_and(|listener| {
-                listener.transport == transport && listener.address.is_ipv4() == peer.is_ipv4()
-            })
-        };
-        let own = Some(usize::from(flow.listener)).filter(|place| fits(*place));
-        let place = own.or_else(|| (0..self.settings.listeners.len()).find(|place| fits(*place)))?;
-        let to = Flow { listener: u16::try_from(place).ok()?, transport, peer, connection: 0 };
+        let to = self.flow_by(transport, peer, flow)?;
         (port != 0 && !self.peer(to).is_stranger()).then_some(to)
     }
 

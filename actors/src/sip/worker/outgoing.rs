@@ -115,8 +115,13 @@ fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<Box<[u8]>> {
     let Some((user, written)) = shown_user(value, plan.direction, (plan.trunk()?, vendor)) else {
         return Some(Box::default());
     };
-    edits.replace(user, &written).ok()?;
-    Some(with_user(value, user, &written))
+    let shown = with_user(value, user, &written);
+    if tells_number(value) {
+        edits.set(HeaderId::From, &shown).ok()?;
+    } else {
+        edits.replace(user, &written).ok()?;
+    }
+    Some(shown)
 }
 
 /// The caller's name as the callee of a call in this direction is shown it; empty where it is the caller's own.
@@ -125,12 +130,27 @@ pub(super) fn shown(value: &[u8], direction: Direction, between: (&Trunk, &Vendo
     shown.map(|(user, written)| with_user(value, user, &written)).unwrap_or_default()
 }
 
-/// A name with another user part.
+/// A name with another user part, and without a display name that might tell the old one.
 fn with_user(value: &[u8], user: &[u8], written: &[u8]) -> Box<[u8]> {
-    let start = user.as_ptr().addr().saturating_sub(value.as_ptr().addr());
-    let (before, after) = (value.get(..start), value.get(start + user.len()..));
+    let offset = |part: &[u8]| part.as_ptr().addr().saturating_sub(value.as_ptr().addr());
+    let from = match NameAddr::parse(value) {
+        // Behind it stand the brackets.
+        Ok(name) if tells_number(value) => offset(name.uri).saturating_sub(1),
+        _ => 0,
+    };
+    let start = offset(user);
+    let (before, after) = (value.get(from..start), value.get(start + user.len()..));
     unfolded(&[before.unwrap_or_default(), written, after.unwrap_or_default()].concat())
 }
+
+/// Whether the display name of a name may be a number: it has as many digits as a short one.
+fn tells_number(value: &[u8]) -> bool {
+    let display = NameAddr::parse(value).ok().and_then(|name| name.display).unwrap_or_default();
+    display.iter().filter(|octet| octet.is_ascii_digit()).count() >= DISPLAYED_DIGITS
+}
+
+/// Digits of a display name from which on it is taken for a number.
+const DISPLAYED_DIGITS: usize = 4;
 
 /// The user part of a name, and what rules make of it; `None` where they change nothing.
 fn shown_user<'v>(

@@ -50,7 +50,7 @@ impl Worker {
         let method = Method::from_bytes(core.cseq.method);
         let Some(id) = self.transactions.find(&self.keys.client(branch, method)) else {
             if self.branches.made(ours) {
-                self.counters.responses_stray.add(1);
+                self.stray(message, flow, (status, method), turn);
             } else {
                 self.orphan(message, flow, (status, method), turn);
             }

@@ -117,7 +117,7 @@ impl Worker {
         if !over || !dialog.confirmed {
             return;
         }
-        self.dialogs.remove(&relay.dialog);
+        self.forget(relay.dialog, turn.now);
         let ended = Ended { status: StatusCode::OK, reason: Reason::Answered, by: Some(relay.from) };
         turn.out.events.push(CallEvent { dialog: relay.dialog, at: relay.at, what: What::Ended(ended) });
     }

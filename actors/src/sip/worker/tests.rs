@@ -6,6 +6,7 @@ use crate::sip::testing::{CUSTOMER, Node, STRANGER, Sent, VENDORS, Within, invit
 
 mod byes;
 mod cancel;
+mod clocks;
 mod cost;
 mod dialogs;
 mod failover;

@@ -66,3 +66,22 @@ fn of_nothing() {
     assert_eq!(words(&node.receive(CUSTOMER, cancel("x"))), ["481>192.0.2.10:5060"]);
     node.settle();
 }
+
+/// The vendor ignores the CANCEL, everybody has given up, and it answers: it is acknowledged and ended there.
+#[test]
+fn an_answer_after_all() {
+    let mut node = Node::new();
+    let invite = ringing(&mut node, "a");
+    node.receive(CUSTOMER, cancel("a"));
+    node.settle();
+    node.happened();
+    let ok = response(&invite, 200, "callee");
+    assert!(node.receive(VENDORS[1], ok.clone()).is_empty(), "not of this call");
+    let sent = node.receive(VENDORS[0], ok.clone());
+    assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    assert!(sent[1].text().contains("CSeq: 2 BYE\r\n"), "{}", sent[1].text());
+    assert_eq!(words(&node.receive(VENDORS[0], ok)), ["ACK>198.51.100.1:5060"], "its ACK was lost");
+    node.receive(VENDORS[0], response(&sent[1], 200, "callee"));
+    assert!(node.happened().is_empty(), "its record was written long ago");
+    node.settle();
+}

@@ -240,3 +240,70 @@ fn dead_calls_are_found() {
         }
     }
 }
+
+/// A BYE whose call left no record and cannot have been answered by the last process passes, and is no call.
+#[test]
+fn a_bye_of_long_ago() {
+    let mut before = Node::new();
+    let (invite, ok) = answered(&mut before, "a");
+    let start = before.now.wall.micros();
+    let by_caller = Within { method: "BYE", cseq: 2, branch: "c" }.caller(&ok);
+    let by_callee = Within { method: "BYE", cseq: 2, branch: "v" }.callee(&invite, "callee");
+    for (from, bye, to) in [(CUSTOMER, by_caller, VENDORS[0]), (VENDORS[0], by_callee, CUSTOMER)] {
+        let mut node = Node::started(crate::sip::testing::voice(), start + 36_000_000_000);
+        let sent = node.receive(from, bye);
+        assert_eq!(words(&sent), [format!("BYE>{to}")]);
+        assert_eq!(words(&node.receive(to, response(&sent[0], 200, "x"))), [format!("200>{from}")]);
+        assert!(node.happened().is_empty());
+        assert_eq!(node.counters.byes_unrecorded.get(), 1);
+        node.settle();
+    }
+}
+
+/// A request of a dialog that left no record goes to the other party, wherever it says that this is.
+#[test]
+fn a_cookie_sends_to_its_parties_alone() {
+    let mut before = Node::new();
+    let (invite, ok) = answered(&mut before, "a");
+    let later = before.now.wall.micros() + 60_000_000;
+    let named = ["203.0.113.99:5060", "10.0.0.1:5060", "pbx.example", "203.0.113.5:5060", "198.51.100.3"];
+    for (at, place) in named.iter().enumerate() {
+        let mut node = Node::started(crate::sip::testing::voice(), later);
+        let bye = Within { method: "BYE", cseq: 2, branch: &format!("c-{at}") }.caller(&ok);
+        let sent =
+            node.receive(CUSTOMER, bye.replace("callee@198.51.100.1:5060", &format!("callee@{place}")));
+        assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"], "{place}");
+        let mut node = Node::started(crate::sip::testing::voice(), later);
+        for method in ["ACK", "BYE"] {
+            let request = Within { method, cseq: 2, branch: &format!("v-{at}") }.callee(&invite, "callee");
+            let request = request.replace("caller@192.0.2.10:5060", &format!("caller@{place}"));
+            assert_eq!(
+                words(&node.receive(VENDORS[0], request)),
+                [format!("{method}>192.0.2.10:5060")],
+                "{place}"
+            );
+        }
+    }
+}
+
+/// An answer to a re-INVITE that comes again says nothing new: what came after it stands.
+#[test]
+fn an_answer_that_comes_again_moves_nobody() {
+    let mut node = Node::new();
+    let (_, ok) = answered(&mut node, "a");
+    let dialog = node.events[0].dialog;
+    let again = Within { method: "INVITE", cseq: 2, branch: "re" }.caller(&ok);
+    let passed = node.receive(CUSTOMER, again).remove(1);
+    let old = response(&passed, 200, "callee");
+    node.receive(VENDORS[0], old.clone());
+    let update = Within { method: "UPDATE", cseq: 3, branch: "u" }.caller(&ok);
+    let sent = node.receive(CUSTOMER, update);
+    let moved = text(&response(&sent[0], 200, "callee"))
+        .replace("callee@198.51.100.1:5060", "moved@198.51.100.1:5098");
+    node.receive(VENDORS[0], moved);
+    node.happened();
+    assert_eq!(words(&node.receive(VENDORS[0], old)), ["200>192.0.2.10:5060"]);
+    assert!(node.happened().is_empty(), "no refresh");
+    let sent = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, runtime::log::Reason::Operator)]);
+    assert_eq!(words(&sent), ["BYE>192.0.2.10:5060", "BYE>198.51.100.1:5098"]);
+}

@@ -72,3 +72,31 @@ fn each_side_knows_its_own_caller() {
     let byes = node.handle(vec![crate::sip::worker::Input::HangUp(dialog, reason)]);
     assert_eq!((byes[0].value(HeaderId::To), byes[1].value(HeaderId::From)), (OWN.to_owned(), shown));
 }
+
+/// A display name that is a number goes with the number that it may tell; another one stays.
+#[test]
+fn a_display_name_tells_no_number() {
+    let table = [
+        ("\"+15550001\" <sip:+15550001@192.0.2.10>", "<sip:49@192.0.2.10>;tag=from-a"),
+        ("\"(555) 00-01\"<sip:+15550001@192.0.2.10>", "<sip:49@192.0.2.10>;tag=from-a"),
+        ("15550001 <sip:+15550001@192.0.2.10>", "<sip:49@192.0.2.10>;tag=from-a"),
+        ("\"Room 101\" <sip:+15550001@192.0.2.10>", "\"Room 101\" <sip:49@192.0.2.10>;tag=from-a"),
+        ("<sip:+15550001@192.0.2.10>", "<sip:49@192.0.2.10>;tag=from-a"),
+    ];
+    for (from, expected) in table {
+        let mut voice = crate::sip::testing::voice();
+        voice.trunks[0].caller_rules = vec![rule("+1555", 9, "49")];
+        let mut node = Node::with(voice);
+        let own = "\"A\" <sip:+15550001@192.0.2.10>";
+        let sent = node.receive(CUSTOMER, invite("a", "+15551234").replace(own, from));
+        assert_eq!(sent[1].value(HeaderId::From), expected);
+        let ok = node.receive(VENDORS[0], response(&sent[1], 200, "callee")).remove(0);
+        assert_eq!(ok.value(HeaderId::From), format!("{from};tag=from-a"), "its own back");
+        let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
+        assert_eq!(node.receive(CUSTOMER, bye)[0].value(HeaderId::From), expected);
+    }
+    // Where the number stays, so does the name.
+    let shown = "\"+15550001\" <sip:+15550001@192.0.2.10>";
+    let invite = invite("a", "+15551234").replace("\"A\" <sip:+15550001@192.0.2.10>", shown);
+    assert!(Node::new().receive(CUSTOMER, invite)[1].value(HeaderId::From).starts_with(shown));
+}

@@ -112,7 +112,15 @@ fn a_stray_response_goes_nowhere() {
     node.receive(VENDORS[0], response(&invite, 486, "callee"));
     node.pass(300 * SECOND);
     assert!(node.receive(VENDORS[0], response(&invite, 486, "callee")).is_empty());
+    // A vendor that answers after all has a call that nobody else has.
+    let sent = node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    node.settle();
+    // The answer of a call that is up, sent again by a vendor that never saw its ACK, is one too many.
+    let (invite, _) = answered(&mut node, "b");
+    node.pass(100 * SECOND);
     assert!(node.receive(VENDORS[0], response(&invite, 200, "callee")).is_empty());
+    assert_eq!(node.worker.dialogs(), 1);
 }
 
 /// An old answer that is sent again makes no call, and neither does one of somebody else.
@@ -175,5 +183,51 @@ fn an_ack_alone_is_no_call() {
     let sent = node.receive(CUSTOMER, bye);
     node.receive(VENDORS[0], response(&sent[0], 200, "x"));
     assert_eq!(node.happened(), ["started", "attempt 1 200", "answered", "ended 200 answered Some(Caller)"]);
+    node.settle();
+}
+
+/// A call that was answered here and has ended does not begin again: not with its answer, nor with a BYE.
+#[test]
+fn an_adopted_call_ends_once() {
+    let (invite, mut node) = restarted();
+    let ok = node.receive(VENDORS[0], response(&invite, 200, "callee")).remove(0);
+    let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
+    let sent = node.receive(CUSTOMER, bye.clone());
+    node.receive(VENDORS[0], response(&sent[0], 200, "x"));
+    assert_eq!(node.happened(), ["started", "attempt 1 200", "answered", "ended 200 answered Some(Caller)"]);
+    let (ack, end) = ("ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060");
+    let table: [(&str, &[&str]); 4] =
+        [("callee", &[ack, end]), ("callee", &[ack]), ("fork", &[ack, end]), ("fork", &[ack])];
+    for (tag, expected) in table {
+        let sent = node.receive(VENDORS[0], response(&invite, 200, tag));
+        assert_eq!(words(&sent), expected, "{tag}");
+    }
+    let sent = node.receive(CUSTOMER, bye.replace("-bye", "-late"));
+    assert_eq!(words(&sent), ["481>192.0.2.10:5060"]);
+    assert!(node.happened().is_empty(), "one call, one record");
+    node.settle();
+}
+
+/// What ends an answer that nobody waits for goes to who sent it, whatever it says of where it is, and is bounded.
+#[test]
+fn an_answer_is_ended_where_it_came_from() {
+    let mut before = Node::new();
+    let invite = ringing(&mut before, "a");
+    let mut node = Node::new();
+    node.worker.branches = crate::sip::branch::Branches::new(node.worker.settings.seed, 1, 77);
+    let ok = text(&response(&invite, 200, "a"));
+    let elsewhere = ok.replace("callee@198.51.100.1:5060", "callee@203.0.113.99:5060");
+    let routed = ok.replace("tag=a", "tag=b").replacen(
+        "Record-Route:",
+        "Record-Route: <sip:203.0.113.98;lr>\r\nRecord-Route:",
+        1,
+    );
+    for text in [elsewhere, routed] {
+        let sent = node.receive(VENDORS[0], text);
+        assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    }
+    let tags = (0..2000).map(|at| ok.replace("tag=a", &format!("tag=t{at}")));
+    let ended = tags.filter(|text| !node.receive(VENDORS[0], text.clone()).is_empty()).count();
+    assert!(ended < 1024, "{ended}");
     node.settle();
 }
