@@ -50,6 +50,9 @@ pub struct Dialog {
     pub session: Option<u32>,
     /// Seconds that we ask for in what refreshes it; `None` where we only watch.
     pub session_asked: Option<u32>,
+    /// Requests and responses of it that came again to this process.
+    #[serde(skip)]
+    pub repeats: u32,
     /// When anything was last heard of both sides.
     #[serde(skip)]
     pub seen: Seen,

@@ -194,6 +194,8 @@ fn lost(calls: &Calls, kept: &Kept, call: &mut LiveCall) -> bool {
         status: sip::StatusCode::SERVER_INTERNAL_ERROR,
         reason: Reason::Recovered,
         by: None,
+        retransmissions: None,
+        q850_cause: None,
     };
     perform(calls, kept, Some(call.end(ended, calls.now())))
 }

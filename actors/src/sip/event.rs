@@ -110,11 +110,15 @@ pub struct Ended {
     pub reason: Reason,
     /// Who ended it; `None` is we.
     pub by: Option<End>,
+    /// Requests and responses of it that came again, where they were counted.
+    pub retransmissions: Option<u32>,
+    /// The cause that the final response, or the BYE, gave (RFC 3326, Q.850).
+    pub q850_cause: Option<u8>,
 }
 
 impl Ended {
     /// An end of which no more is known.
     pub const fn new(status: StatusCode, reason: Reason, by: Option<End>) -> Self {
-        Self { status, reason, by }
+        Self { status, reason, by, retransmissions: None, q850_cause: None }
     }
 }

@@ -344,6 +344,9 @@ impl LiveCall {
             status: ended.status.as_u16(),
             reason: ended.reason,
             ended_by: ended.by.map_or(EndedBy::System, by),
+            // Of a call of an earlier process only some were counted.
+            retransmissions: ended.retransmissions.filter(|_| !recovered),
+            q850_cause: ended.q850_cause,
             recovered: *recovered,
             attempts: u16::try_from(attempts.len()).unwrap_or(u16::MAX),
             ..said.cdr(ended_at, up)
@@ -393,6 +396,7 @@ impl Said {
             prefix: text(&self.prefix),
             rate: Money::from_nanos(self.rate),
             retransmissions: None,
+            q850_cause: None,
             recovered: true,
             attempts: u16::from(self.vendor.is_some()),
         }

@@ -35,6 +35,8 @@ pub enum Owner {
     Branch(CallId, BranchId),
     /// A request within a dialog that was passed on.
     Relay(Relay),
+    /// The sender's side of such a request.
+    Sender(Uuid),
     /// An OPTIONS of ours to a vendor.
     Probe(Probe),
     /// A BYE of ours; whether it may be tried again.
@@ -86,6 +88,8 @@ pub struct Relay {
     pub at: Now,
     /// Seconds that its sender is told to refresh the call within, where the answer says nothing (RFC 4028 8.2).
     pub session: Option<u32>,
+    /// The cause of Q.850 that it gives.
+    pub q850_cause: Option<u8>,
 }
 
 /// One transaction.

@@ -223,6 +223,7 @@ mod tests {
             prefix: "".into(),
             rate: Money::default(),
             retransmissions: None,
+            q850_cause: None,
             recovered: false,
             attempts: 0,
         }

@@ -68,6 +68,8 @@ struct Record {
     ended_by: &'static str,
     prefix: Arc<str>,
     rate: String,
+    retransmissions: Option<u32>,
+    q850_cause: Option<u8>,
     recovered: bool,
     attempts: Vec<Tried>,
 }
@@ -147,6 +149,8 @@ fn record((cdr, attempts): (Cdr, Vec<Attempt>), names: &Names<'_>) -> Record {
         ended_by: cdr.ended_by.as_str(),
         prefix: cdr.prefix,
         rate: cdr.rate.to_string(),
+        retransmissions: cdr.retransmissions,
+        q850_cause: cdr.q850_cause,
         recovered: cdr.recovered,
         attempts: attempts.into_iter().map(tried).collect(),
     }

@@ -173,8 +173,10 @@ pub struct Cdr {
     pub prefix: Arc<str>,
     /// The vendor's, per minute; zero when no vendor was chosen.
     pub rate: Money,
-    /// Requests and responses that came again, where they were counted.
+    /// Requests and responses that came again until it ended, where they were counted.
     pub retransmissions: Option<u32>,
+    /// Cause of Q.850 in the Reason of the final response or the BYE (RFC 3326).
+    pub q850_cause: Option<u8>,
     /// Closed by another process than the one that answered it.
     pub recovered: bool,
     /// Vendors tried.

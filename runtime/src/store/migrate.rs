@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step {
         version: 1,
         name: "customers",
@@ -66,6 +66,12 @@ const STEPS: [Step; 7] = [
         name: "calls",
         part: Part::Log,
         ddl: include_str!("../../../migrations/log/0002_calls.sql"),
+    },
+    Step {
+        version: 1003,
+        name: "q850_cause",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0003_q850_cause.sql"),
     },
 ];
 

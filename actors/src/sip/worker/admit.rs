@@ -166,7 +166,7 @@ impl Worker {
         if let Some(octets) = self.own_response(message, flow, (refusal.status, None), &admitted.tag) {
             self.respond(admitted.server, refusal.status, &octets, turn);
         }
-        let ended = Ended { status: refusal.status, reason: refusal.reason, by: None };
+        let ended = Ended { retransmissions: Some(0), ..Ended::new(refusal.status, refusal.reason, None) };
         turn.out.events.push(CallEvent { dialog: admitted.dialog, at: turn.now, what: What::Ended(ended) });
     }
 
@@ -192,6 +192,7 @@ impl Worker {
             confirmed: false,
             session: None,
             session_asked: None,
+            repeats: 0,
             trusted,
             seen,
         };

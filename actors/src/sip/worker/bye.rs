@@ -99,7 +99,8 @@ impl Worker {
             let flow = self.flow_to_side(dialog.side(end));
             self.send_bye(&Own { flow, ..between(&dialog, end, cseq, &routes) }, turn);
         }
-        let ended = Ended { status: StatusCode::OK, reason, by: None };
+        let ended =
+            Ended { retransmissions: Some(dialog.repeats), ..Ended::new(StatusCode::OK, reason, None) };
         turn.out.events.push(CallEvent { dialog: id, at, what: What::Ended(ended) });
     }
 

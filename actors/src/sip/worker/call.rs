@@ -11,7 +11,7 @@ use sip::{HeaderId, Message, Method, StatusCode};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::{Hand, TAG_LEN, Turn, Worker, receive};
+use super::{Hand, TAG_LEN, Turn, Worker, perform, receive};
 use crate::sip::dialog::End;
 use crate::sip::event::{Attempted, CallEvent, Ended, What};
 use crate::sip::flow::Flow;
@@ -401,7 +401,8 @@ impl Worker {
             complete
         });
         if let Some(octets) = written {
-            self.failed(id, (status, true), turn);
+            let cause = perform::q850_cause(best);
+            self.failed(id, (status, true), cause, turn);
             self.respond(server, status, &octets, turn);
         } else {
             self.respond_to_caller(id, StatusCode::BAD_GATEWAY, turn);
@@ -413,28 +414,37 @@ impl Worker {
         let Some(call) = self.calls.get(id) else { return };
         let Some(setup) = call.setup.as_ref() else { return };
         let (request, source, tag, server) = (setup.request.clone(), setup.source, setup.tag, call.server);
-        self.failed(id, (status, false), turn);
+        // It stands for the best of theirs.
+        let cause = setup.kept.iter().rev().find_map(|(_, kept)| perform::q850_cause(kept));
+        self.failed(id, (status, false), cause, turn);
         if let Some(octets) = self.own_response(&request, source, (status, None), &tag) {
             self.respond(server, status, &octets, turn);
         }
     }
 
     /// A call that never came up is over.
-    fn failed(&mut self, id: CallId, (status, received): (StatusCode, bool), turn: &mut Turn<'_>) {
+    fn failed(
+        &mut self,
+        id: CallId,
+        (status, received): (StatusCode, bool),
+        q850_cause: Option<u8>,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(call) = self.calls.get(id).filter(|call| call.kind == Kind::Initial) else { return };
         let dialog = call.dialog;
         let by = match status {
             StatusCode::REQUEST_TERMINATED => Some(End::Caller),
             _ => received.then_some(End::Callee),
         };
-        self.dialogs.remove(&dialog);
+        let retransmissions = self.dialogs.remove(&dialog).map(|dialog| dialog.repeats);
         // The last word is the last vendor's, or nobody was asked for want of room.
         let reason =
             if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), received) };
         let ended = match call.hung_up {
-            Some(reason) => Ended { status, reason, by: None },
-            None => Ended { status, reason, by },
+            Some(reason) => Ended::new(status, reason, None),
+            None => Ended::new(status, reason, by),
         };
+        let ended = Ended { retransmissions, q850_cause, ..ended };
         turn.out.events.push(CallEvent { dialog, at: turn.now, what: What::Ended(ended) });
     }
 }

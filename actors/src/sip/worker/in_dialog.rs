@@ -235,6 +235,7 @@ impl Worker {
             confirmed: true,
             session: None,
             session_asked: None,
+            repeats: 0,
             trusted: false,
             seen: Seen::default(),
         })
@@ -366,6 +367,7 @@ impl Worker {
                     own: own_tags,
                     at: turn.now,
                     session,
+                    q850_cause: perform::q850_cause(request.message).filter(|_| method == Method::Bye),
                 };
                 self.relay(request, relay, (flow, octets, branch), turn);
             }
@@ -399,6 +401,9 @@ impl Worker {
         (flow, octets, branch): (Flow, bytes::Bytes, [u8; branch::LEN]),
         turn: &mut Turn<'_>,
     ) {
+        if let Some(sender) = self.transactions.get_mut(relay.server) {
+            sender.owner = Owner::Sender(relay.dialog);
+        }
         // The key of an unknown method is by the name that our response's CSeq will have.
         let key = self.keys.client(&branch, request.method);
         if self.begin_client(key, (flow, octets), Owner::Relay(relay), turn).is_none() {

@@ -206,6 +206,7 @@ impl Worker {
                 confirmed: false,
                 session: session_of(message),
                 session_asked: None,
+                repeats: 0,
                 seen: Seen::default(),
             };
             self.dialogs.insert(dialog.id, dialog);

@@ -219,6 +219,16 @@ fn has_sdp(message: &Message) -> bool {
     !message.body().is_empty() && message.value(HeaderId::ContentType).is_some_and(sdp)
 }
 
+/// The cause of Q.850 that a message gives (RFC 3326).
+pub(super) fn q850_cause(message: &Message) -> Option<u8> {
+    let mut reasons = message.list(HeaderId::Reason).filter_map(|value| sip::Reason::parse(value).ok());
+    let cause = reasons.find(|reason| reason.protocol.eq_ignore_ascii_case(b"Q.850"))?.cause?;
+    u8::try_from(cause).ok().filter(|cause| *cause <= Q850_MAX)
+}
+
+/// Causes have seven bits.
+const Q850_MAX: u8 = 127;
+
 /// The number in CSeq.
 pub(super) fn cseq(message: &Message) -> Option<u32> {
     message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()).map(|cseq| cseq.number)

@@ -4,6 +4,7 @@ use sip::transaction::key::{Fallback, RequestParts};
 use sip::transaction::{Event, Machine, Server};
 use sip::validate::{self, Core};
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via};
+use uuid::Uuid;
 
 use super::{Hand, Turn, Worker};
 use crate::sip::acl::Source;
@@ -56,8 +57,51 @@ impl Worker {
             }
             return;
         };
+        if status.is_final() && self.is_repeat(id, message) {
+            self.repeated(id);
+        }
         let hand = Hand { message: Some((message, flow)), response: None };
         self.advance(id, Event::Response(status), hand, turn);
+    }
+
+    /// Whether a final response was here before. Of a vendor that forks, a 2xx with another tag is another one.
+    fn is_repeat(&self, id: TransactionId, message: &Message) -> bool {
+        let Some(transaction) = self.transactions.get(id) else { return false };
+        match &transaction.machine {
+            Machine::Client(machine) => machine.state() == sip::transaction::client::State::Completed,
+            Machine::ClientInvite(machine) => match machine.state() {
+                sip::transaction::client_invite::State::Completed => true,
+                sip::transaction::client_invite::State::Accepted => {
+                    let dialog = self.dialog_of(transaction.owner).and_then(|id| self.dialogs.get(&id));
+                    let tag = to_tag(message).unwrap_or_default();
+                    dialog.is_some_and(|dialog| {
+                        [&dialog.callee, &dialog.caller].iter().any(|side| side.tag() == tag)
+                    })
+                }
+                sip::transaction::client_invite::State::Calling
+                | sip::transaction::client_invite::State::Proceeding
+                | sip::transaction::client_invite::State::Terminated => false,
+            },
+            Machine::ServerInvite(_) | Machine::Server(_) => false,
+        }
+    }
+
+    /// Something of a call came again: its record says how often.
+    fn repeated(&mut self, id: TransactionId) {
+        let owner = self.transactions.get(id).map(|transaction| transaction.owner);
+        let dialog = owner.and_then(|owner| self.dialog_of(owner));
+        if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(&dialog)) {
+            dialog.repeats = dialog.repeats.saturating_add(1);
+        }
+    }
+
+    fn dialog_of(&self, owner: Owner) -> Option<Uuid> {
+        match owner {
+            Owner::Caller(call) | Owner::Branch(call, _) => self.calls.get(call).map(|call| call.dialog),
+            Owner::Relay(relay) => Some(relay.dialog),
+            Owner::Sender(dialog) => Some(dialog),
+            Owner::Nobody | Owner::Probe(_) | Owner::Bye(_) | Owner::Alive(..) => None,
+        }
     }
 
     fn request(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
@@ -99,6 +143,7 @@ impl Worker {
             Some(id) if method == Method::Ack => self.ack(id, &request, turn),
             Some(id) => {
                 self.counters.retransmissions_received.add(1);
+                self.repeated(id);
                 self.advance(id, Event::Request, Hand::default(), turn);
             }
             None => self.new_request(&request, turn),

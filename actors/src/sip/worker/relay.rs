@@ -117,8 +117,12 @@ impl Worker {
         if !over || !dialog.confirmed {
             return;
         }
-        self.forget(relay.dialog, turn.now);
-        let ended = Ended { status: StatusCode::OK, reason: Reason::Answered, by: Some(relay.from) };
+        let retransmissions = self.forget(relay.dialog, turn.now).map(|dialog| dialog.repeats);
+        let ended = Ended {
+            retransmissions,
+            q850_cause: relay.q850_cause,
+            ..Ended::new(StatusCode::OK, Reason::Answered, Some(relay.from))
+        };
         turn.out.events.push(CallEvent { dialog: relay.dialog, at: relay.at, what: What::Ended(ended) });
     }
 }

@@ -16,6 +16,7 @@ mod late_offer;
 mod numbers;
 mod orphans;
 mod probes;
+mod records;
 mod session_timers;
 mod sources;
 mod strict_routers;

@@ -106,7 +106,8 @@ fn cdr(number: u128, snapshot: &Snapshot) -> Cdr {
         ended_by: EndedBy::Callee,
         prefix: "1".into(),
         rate: Money::from_nanos(4_200_000),
-        retransmissions: None,
+        retransmissions: Some(3),
+        q850_cause: Some(16),
         recovered: false,
         attempts: 1,
     }
@@ -145,6 +146,7 @@ async fn records_are_shown_with_the_vendors_that_were_tried() {
     assert_eq!((&first["callee"], &first["rate"]), (&json!("+15550002222"), &json!("0.0042")));
     assert_eq!((&tried["vendor"], &tried["gateway"]), (&json!("atlantic"), &json!("192.0.2.10:5060")));
     assert_eq!((&tried["status"], &tried["reason"]), (&json!(200), &json!("answered")));
+    assert_eq!((&first["retransmissions"], &first["q850_cause"]), (&json!(3), &json!(16)));
     let next = page["next"].as_str().unwrap();
     let rest = lab.control("GET", &format!("/v1/cdrs/recent?limit=2&before={next}"), "").await.json();
     assert_eq!((rest["cdrs"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));

@@ -14,7 +14,7 @@ macro_rules! cdr_columns {
     () => {
         "id, node, customer_id, trunk_id, vendor_id, direction, source, call_id, caller, callee, callee_sent, \
          started_at, ringing_at, answered_at, ended_at, pdd_us, duration_ms, billed_seconds, status, reason, ended_by, \
-         prefix, rate, retransmissions, recovered, attempts"
+         prefix, rate, retransmissions, recovered, attempts, q850_cause"
     };
 }
 
@@ -39,7 +39,7 @@ pub(in crate::log) static DELETE_DIALOGS: Bulk =
 
 pub(in crate::log) static INSERT_CDRS: Bulk = Bulk::new(
     concat!("INSERT INTO voice.cdrs (", cdr_columns!(), ") VALUES "),
-    26,
+    27,
     " ON CONFLICT (id) DO NOTHING",
 );
 
@@ -74,7 +74,8 @@ pub(in crate::log) static PG_INSERT_CDRS: &str = concat!(
     ") SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], \
      $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], \
      $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::smallint[], $20::smallint[], $21::smallint[], \
-     $22::text[], $23::bigint[], $24::bigint[], $25::boolean[], $26::smallint[]) ON CONFLICT (id) DO NOTHING"
+     $22::text[], $23::bigint[], $24::bigint[], $25::boolean[], $26::smallint[], $27::smallint[]) \
+     ON CONFLICT (id) DO NOTHING"
 );
 
 pub(in crate::log) static PG_INSERT_ATTEMPTS: &str = concat!(

@@ -58,6 +58,7 @@ pub(super) fn answered(ms: u64) -> Cdr {
         prefix: "1555".into(),
         rate: Money::from_nanos(3_500_000),
         retransmissions: Some(2),
+        q850_cause: Some(127),
         recovered: false,
         attempts: 2,
     }
@@ -81,6 +82,7 @@ fn refused(ms: u64) -> Cdr {
         prefix: "".into(),
         rate: Money::default(),
         retransmissions: None,
+        q850_cause: None,
         recovered: true,
         attempts: 0,
         ..answered(ms)

@@ -71,6 +71,7 @@ fn bind_cdr(query: Statement, row: &Cdr) -> Statement {
         .bind(row.retransmissions.map(i64::from))
         .bind(row.recovered)
         .bind(smallint(row.attempts))
+        .bind(row.q850_cause.map(i16::from))
 }
 
 fn bind_attempt(query: Statement, (call, row): &(Uuid, Attempt)) -> Statement {

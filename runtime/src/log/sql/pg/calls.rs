@@ -69,7 +69,8 @@ fn insert_cdrs(rows: &[Cdr]) -> Statement {
     let query = column(query, rows, |row| row.rate.nanos());
     let query = column(query, rows, |row| row.retransmissions.map(i64::from));
     let query = column(query, rows, |row| row.recovered);
-    column(query, rows, |row| smallint(row.attempts))
+    let query = column(query, rows, |row| smallint(row.attempts));
+    column(query, rows, |row| row.q850_cause.map(i16::from))
 }
 
 fn insert_attempts(rows: &[(Uuid, Attempt)]) -> Statement {

@@ -46,6 +46,7 @@ pub(in crate::log::sql) struct CdrRecord {
     retransmissions: Option<i64>,
     recovered: bool,
     attempts: i16,
+    q850_cause: Option<i16>,
 }
 
 #[derive(Debug, FromRow)]
@@ -99,6 +100,7 @@ pub(in crate::log::sql) fn cdr(row: CdrRecord) -> Result<Cdr, Error> {
         prefix: row.prefix.into(),
         rate: Money::from_nanos(row.rate),
         retransmissions: row.retransmissions.map(number),
+        q850_cause: row.q850_cause.and_then(|cause| u8::try_from(cause).ok()),
         recovered: row.recovered,
         attempts: row.attempts.unsigned_abs(),
     })
