@@ -234,7 +234,7 @@ impl Worker {
             shown,
             confirmed: true,
             session: None,
-            session_asked: None,
+            session_asked: self.session_asked(&cookie),
             repeats: 0,
             trusted: false,
             seen: Seen::default(),

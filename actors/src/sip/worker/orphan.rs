@@ -19,6 +19,7 @@ use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
+use crate::sip::session_timer;
 use crate::sip::settings::default_port;
 use crate::sip::transactions::Now;
 
@@ -123,6 +124,14 @@ impl Worker {
         self.dialogs.values().any(|dialog| *dialog.call_id == *call_id)
     }
 
+    /// Seconds that are asked of a call of which only the cookie is known, as the configuration has it by now.
+    pub(super) fn session_asked(&self, cookie: &Cookie) -> Option<u32> {
+        let snapshot = self.snapshot.load();
+        let trunk = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk)?;
+        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor)?;
+        session_timer::wanted(trunk.config.session_expires, vendor.config.session_expires)
+    }
+
     /// A call that is over. One of an earlier process has no other sign that it was here.
     pub(super) fn forget(&mut self, dialog: Uuid, now: Now) -> Option<Dialog> {
         let found = self.dialogs.remove(&dialog)?;
@@ -205,7 +214,7 @@ impl Worker {
                 trusted: false,
                 confirmed: false,
                 session: session_of(message),
-                session_asked: None,
+                session_asked: self.session_asked(cookie),
                 repeats: 0,
                 seen: Seen::default(),
             };

@@ -43,6 +43,18 @@ fn a_call_is_answered_after_a_restart() {
     node.settle();
 }
 
+/// What its trunk and vendor want of a call is asked for on.
+#[test]
+fn an_adopted_call_is_asked_to_be_refreshed() {
+    let (invite, _) = restarted();
+    let mut voice = voice();
+    voice.vendors[0].session_expires = 600 * SECOND;
+    let mut node = Node::started(voice, Node::new().now.wall.micros() + 5_000_000);
+    let ok = node.receive(VENDORS[0], response(&invite, 200, "callee")).remove(0);
+    let update = Within { method: "UPDATE", cseq: 2, branch: "u" }.caller(&ok);
+    assert_eq!(node.receive(CUSTOMER, update)[0].value(HeaderId::SessionExpires), "600");
+}
+
 /// Either side, and we, can end it.
 #[test]
 fn who_ends_it() {
