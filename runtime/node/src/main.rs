@@ -2,6 +2,7 @@
 //!
 //! What happens is in `commands`, one file each; [`start`] is the checklist of a node's start.
 
+mod certificates;
 mod cli;
 mod client;
 mod commands;

@@ -11,25 +11,23 @@ use actors::smpp::tree::{self, Started};
 use api::tree::Sockets;
 use api::{Api, token};
 use runtime::clock::{SharedClock, SystemClock};
-use runtime::config::{Config, SipOptions};
+use runtime::config::Config;
 use runtime::log::{Limits, MessageLog, SqlLog};
-use runtime::model::Transport;
 use runtime::net::OsNet;
 use runtime::random::Random;
-use runtime::registry::{ActorName, Registry};
+use runtime::registry::Registry;
 use runtime::seal::RootKey;
 use runtime::store::cookie_key;
-use runtime::supervision::{ChildSpec, Exit, Restart, Seat, Start, Supervisor, SupervisorHandle};
+use runtime::supervision::{Exit, Supervisor, SupervisorHandle};
 use runtime::telemetry::metrics::Metrics;
-use runtime::tls::{ClientAuthority, ServerTls};
+use runtime::tls::ServerTls;
 
+use crate::certificates::Certificates;
 use crate::data_dir::{DataDir, Lock, Ports};
 use crate::databases::Databases;
 use crate::failure::Failure;
 use crate::terminal;
 
-/// How often certificate files are looked at.
-const TLS_LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often a starting node is asked whether it is ready.
 const READY_LOOK_EVERY: Duration = Duration::from_millis(5);
 /// After which the wait for readiness is logged with its reason.
@@ -57,7 +55,7 @@ impl Node {
         let data_dir = DataDir::new(&config.node.data_dir);
         let lock = data_dir.lock_or_refuse()?;
         data_dir.remove_ports();
-        let tls = load_tls(&config)?;
+        let certificates = Certificates::load(&config)?;
         let root_key = Arc::new(RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?);
         let token = load_token(&data_dir.token())?;
         let sockets = Sockets::bind(&OsNet, &config.api, &data_dir.control_socket()).await;
@@ -65,16 +63,16 @@ impl Node {
         let (api_address, metrics_address) = (sockets.api_address, sockets.metrics_address);
         let databases = Databases::open(&config).await?;
         let metrics = Metrics::new();
-        let options = tree_options(&config, &databases, (&metrics, &root_key, tls.as_ref()));
+        let options = tree_options(&config, &databases, (&metrics, &root_key, certificates.smpp.as_ref()));
         let registry = options.registry.clone();
-        let calls = call_options(&options, &databases, &root_key).await?;
+        let calls = call_options(&options, &databases, (&root_key, certificates.sip.as_ref())).await?;
         let started = tree::start(options).await.map_err(Failure::run)?;
         let calls = match calls {
             Some(calls) => Some(sip::tree::start(calls).await.map_err(Failure::run)?),
             None => None,
         };
-        if let Some(tls) = tls {
-            started.supervisor.add(tls_reload(tls)).await.map_err(Failure::run)?;
+        for watch in certificates.watches() {
+            started.supervisor.add(watch).await.map_err(Failure::run)?;
         }
         let api = Api::new(api::Parts {
             smpp: Arc::clone(&started.smpp),
@@ -202,7 +200,7 @@ fn tree_options(
 async fn call_options(
     smpp: &tree::Options,
     databases: &Databases,
-    root_key: &RootKey,
+    (root_key, tls): (&RootKey, Option<&ServerTls>),
 ) -> Result<Option<sip::tree::Options>, Failure> {
     let options = &smpp.config.sip;
     if options.listen.is_empty() {
@@ -224,28 +222,8 @@ async fn call_options(
         },
         log: smpp.log.clone(),
         cookie_keys,
-        tls: load_sip_tls(options)?,
+        tls: tls.cloned(),
     }))
-}
-
-/// The certificate of SIP's TLS listeners, when there are any.
-fn load_sip_tls(options: &SipOptions) -> Result<Option<ServerTls>, Failure> {
-    if !options.listen.iter().any(|listener| listener.transport == Transport::Tls) {
-        return Ok(None);
-    }
-    let clients = (!options.tls_client_ca.as_os_str().is_empty())
-        .then(|| ClientAuthority { ca_pem: options.tls_client_ca.clone(), required: true });
-    let loaded = ServerTls::load_with_clients(&options.tls_certificate, &options.tls_key, clients);
-    loaded.map(Some).map_err(|error| Failure::run(format!("sip.tls_certificate, sip.tls_key: {error}")))
-}
-
-/// The certificate of the TLS listeners, when there are any.
-pub(crate) fn load_tls(config: &Config) -> Result<Option<ServerTls>, Failure> {
-    if config.smpp.tls_listen.is_empty() {
-        return Ok(None);
-    }
-    let loaded = ServerTls::load(&config.smpp.tls_certificate, &config.smpp.tls_key);
-    loaded.map(Some).map_err(|error| Failure::run(format!("smpp.tls_certificate, smpp.tls_key: {error}")))
 }
 
 /// The one place where the bootstrap token is shown, at the start that made it. It goes to standard error past
@@ -257,21 +235,6 @@ fn load_token(path: &Path) -> Result<token::TokenHash, Failure> {
         terminal::note(&format!("bootstrap admin token, shown this once: {}", token.expose()));
     }
     Ok(loaded.hash)
-}
-
-/// Reads the certificate again when its files change; sessions that are up keep theirs.
-fn tls_reload(tls: ServerTls) -> ChildSpec {
-    let start = Start::task(move |seat: Seat| {
-        let tls = tls.clone();
-        async move {
-            tokio::select! {
-                () = tls.watch(TLS_LOOK_EVERY) => {}
-                () = seat.shutdown.requested() => {}
-            }
-            Ok(())
-        }
-    });
-    ChildSpec::new(ActorName::new("tls_reload", "smpp"), Restart::Permanent, start)
 }
 
 #[cfg(test)]

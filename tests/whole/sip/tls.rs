@@ -12,9 +12,10 @@ use tempfile::TempDir;
 use super::super::certificate::Certificate;
 use super::super::peer;
 use super::super::process::Node;
+use super::super::wait;
 use super::sipp::{Part, Sipp};
 use super::ua::{Callee, Caller, Datagrams};
-use super::wire::{Messages, accept, connect};
+use super::wire::{Messages, accept, connect, request};
 use super::{
     CUSTOMER, HERE, Route, Transport, VENDOR_ANSWERS, customer_address, place, programs, provision, records,
     scenario, vendor_address, wait_quiet,
@@ -136,6 +137,27 @@ fn a_vendor_whose_certificate_nobody_vouches_for_gets_no_call() {
     let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
     let attempts = [(impostor.to_string(), None, "unreachable"), (honest.to_string(), Some(200), "answered")];
     assert_eq!(cdr.attempts, attempts, "{cdr:?}");
+}
+
+#[test]
+fn a_new_certificate_is_shown_and_open_connections_live_on() {
+    let Scene { node, certificate, folder } = Scene::new(provision(HERE, &[]), false);
+    let at = node.ports().sip[1];
+    let mut open = Messages::new(dial(at, &certificate));
+    let options = |id: &str| request("OPTIONS", "1", "TLS 127.0.0.1:5061", id);
+    open.send(&options("before"));
+    open.expect(405, super::SOON);
+
+    let renewed = Certificate::write(folder.path());
+    let shaken = wait::until("the new certificate is shown", super::SOON, || {
+        let mut stream = dial(at, &renewed);
+        stream.conn.complete_io(&mut stream.sock).is_ok().then_some(stream)
+    });
+    let mut anew = Messages::new(shaken);
+    for (connection, id) in [(&mut anew, "anew"), (&mut open, "after")] {
+        connection.send(&options(id));
+        connection.expect(405, super::SOON);
+    }
 }
 
 /// A node on UDP and TLS, and its certificate, which vendors have too.

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use runtime::config::Config;
+use runtime::config::{Config, SipListener};
 use runtime::seal::RootKey;
 
+use crate::certificates::Certificates;
 use crate::cli::Place;
 use crate::failure::Failure;
-use crate::start::load_tls;
 use crate::telemetry;
 use crate::terminal;
 
@@ -23,7 +23,7 @@ pub(crate) fn check(place: &Place) -> Result<ExitCode, Failure> {
 
 /// The files that the configuration names.
 fn files(config: &Config) -> Result<(), Failure> {
-    load_tls(config)?;
+    Certificates::load(config)?;
     let key = config.node.root_key_path();
     // An absent one would be made.
     if key.exists() {
@@ -39,14 +39,21 @@ fn summary(config: &Config) -> String {
     };
     let store = if config.store.url.expose().is_empty() { "SQLite" } else { "PostgreSQL" };
     format!(
-        "  node {} in {}\n  store {store}\n  api {}, metrics {}\n  smpp {}, tls {}\n",
+        "  node {} in {}\n  store {store}\n  api {}, metrics {}\n  smpp {}, tls {}\n  sip {}\n",
         config.node.id,
         config.node.data_dir.display(),
         config.api.listen,
         config.api.metrics_listen,
         list(&config.smpp.listen),
         list(&config.smpp.tls_listen),
+        sip(config),
     )
+}
+
+fn sip(config: &Config) -> String {
+    let each = |listener: &SipListener| format!("{} {}", listener.transport.as_str(), listener.address);
+    let texts: Vec<String> = config.sip.listen.iter().map(each).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
 #[cfg(test)]
@@ -70,6 +77,13 @@ mod tests {
         let tls = format!(
             "[smpp]\ntls_listen = [\"127.0.0.1:0\"]\ntls_certificate = \"{pem}\"\ntls_key = \"{pem}\"\n"
         );
+        let sip = format!(
+            "[sip]\nlisten = [{{ transport = \"tls\", address = \"127.0.0.1:0\" }}]\n\
+             tls_certificate = \"{pem}\"\ntls_key = \"{pem}\"\n"
+        );
+        let trust = format!(
+            "[sip]\nlisten = [{{ transport = \"udp\", address = \"127.0.0.1:0\" }}]\ntls_client_ca = \"{pem}\"\n"
+        );
         let key = format!("[node]\nroot_key_file = \"{pem}\"");
         for (text, words) in [
             ("[smpp]\nlisen = []", ["node.toml: line 2: unknown field `lisen`", "listen"]),
@@ -77,6 +91,8 @@ mod tests {
             ("[smpp]\ntls_listen = [\"127.0.0.1:0\"]", ["smpp.tls_listen", "smpp.tls_certificate"]),
             (&key, ["root key", "bad.pem does not hold 64 hexadecimal digits"]),
             (&tls, ["smpp.tls_certificate", "bad.pem holds no PEM certificate"]),
+            (&sip, ["sip.tls_certificate", "bad.pem holds no PEM certificate"]),
+            (&trust, ["sip.tls_client_ca", "bad.pem holds no PEM certificate"]),
         ] {
             let refused = refusal(directory.path(), text).to_string();
             for word in words {

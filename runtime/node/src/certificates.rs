@@ -1,0 +1,145 @@
+//! Certificates of the TLS listeners: read at the start, and again whenever their files change.
+
+use std::time::Duration;
+
+use runtime::config::{Config, SipOptions};
+use runtime::model::Transport;
+use runtime::registry::ActorName;
+use runtime::supervision::{ChildSpec, Restart, Seat, Start};
+use runtime::tls::{ClientAuthority, ClientTls, ServerTls};
+
+use crate::failure::Failure;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What TLS listeners show; of a protocol without one there is none.
+pub(crate) struct Certificates {
+    /// To ESMEs.
+    pub(crate) smpp: Option<ServerTls>,
+    /// To SIP peers.
+    pub(crate) sip: Option<ServerTls>,
+    /// Both are one: the same files, read once.
+    shared: bool,
+}
+
+impl Certificates {
+    /// Reads every file that the configuration names for TLS.
+    ///
+    /// # Errors
+    /// Names the keys whose files cannot be used.
+    pub(crate) fn load(config: &Config) -> Result<Self, Failure> {
+        let smpp = of_smpp(config)?;
+        let shared = smpp.is_some() && sip_speaks_tls(&config.sip) && is_shared(config);
+        let sip = if shared { smpp.clone() } else { of_sip(&config.sip)? };
+        if !config.sip.listen.is_empty() {
+            authorities(&config.sip)?;
+        }
+        Ok(Self { smpp, sip, shared })
+    }
+
+    /// The actors that read the files again; connections that are up keep what they were shown.
+    pub(crate) fn watches(self) -> impl Iterator<Item = ChildSpec> {
+        let sip = self.sip.filter(|_| !self.shared);
+        let watched = [("smpp", self.smpp), ("sip", sip)];
+        watched.into_iter().filter_map(|(name, tls)| Some(watch(name, tls?)))
+    }
+}
+
+fn sip_speaks_tls(options: &SipOptions) -> bool {
+    options.listen.iter().any(|listener| listener.transport == Transport::Tls)
+}
+
+/// Whether SIP shows what SMPP shows, and asks peers for as little.
+fn is_shared(config: &Config) -> bool {
+    let (smpp, sip) = (&config.smpp, &config.sip);
+    let same = smpp.tls_certificate == sip.tls_certificate && smpp.tls_key == sip.tls_key;
+    same && sip.tls_client_ca.as_os_str().is_empty()
+}
+
+fn of_smpp(config: &Config) -> Result<Option<ServerTls>, Failure> {
+    if config.smpp.tls_listen.is_empty() {
+        return Ok(None);
+    }
+    let loaded = ServerTls::load(&config.smpp.tls_certificate, &config.smpp.tls_key);
+    loaded.map(Some).map_err(|error| Failure::run(format!("smpp.tls_certificate, smpp.tls_key: {error}")))
+}
+
+fn of_sip(options: &SipOptions) -> Result<Option<ServerTls>, Failure> {
+    if !sip_speaks_tls(options) {
+        return Ok(None);
+    }
+    let clients = (!options.tls_client_ca.as_os_str().is_empty())
+        .then(|| ClientAuthority { ca_pem: options.tls_client_ca.clone(), required: true });
+    let loaded = ServerTls::load_with_clients(&options.tls_certificate, &options.tls_key, clients);
+    loaded.map(Some).map_err(|error| Failure::run(format!("sip.tls_certificate, sip.tls_key: {error}")))
+}
+
+/// Vendors may be called by TLS where nobody calls us so: whom we believe must be readable all the same.
+fn authorities(options: &SipOptions) -> Result<(), Failure> {
+    let own = &options.tls_client_ca;
+    let read = ClientTls::new((!own.as_os_str().is_empty()).then_some(own));
+    read.map(drop).map_err(|error| Failure::run(format!("sip.tls_client_ca: {error}")))
+}
+
+fn watch(name: &'static str, tls: ServerTls) -> ChildSpec {
+    let start = Start::task(move |seat: Seat| {
+        let tls = tls.clone();
+        async move {
+            tokio::select! {
+                () = tls.watch(LOOK_EVERY) => {}
+                () = seat.shutdown.requested() => {}
+            }
+            Ok(())
+        }
+    });
+    ChildSpec::new(ActorName::new("tls_reload", name), Restart::Permanent, start)
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::config::SipListener;
+
+    use super::*;
+
+    /// Configuration with TLS listeners of either protocol, with these files.
+    fn config(smpp: Option<&str>, sip: Option<&str>, client_ca: &str, folder: &std::path::Path) -> Config {
+        let mut config = Config::default();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let [of_smpp, of_sip] = [smpp, sip].map(|name| folder.join(name.unwrap_or_default()));
+        (config.smpp.tls_certificate, config.smpp.tls_key) =
+            (of_smpp.join("cert.pem"), of_smpp.join("key.pem"));
+        (config.sip.tls_certificate, config.sip.tls_key) = (of_sip.join("cert.pem"), of_sip.join("key.pem"));
+        config.smpp.tls_listen.extend(smpp.map(|_| address));
+        let listener = SipListener { transport: Transport::Tls, address, advertise: String::new() };
+        config.sip.listen.extend(sip.map(|_| listener));
+        if !client_ca.is_empty() {
+            config.sip.tls_client_ca = folder.join(client_ca);
+        }
+        config
+    }
+
+    #[test]
+    fn each_pair_of_files_is_watched_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["one", "two"] {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            let of = folder.path().join(name);
+            std::fs::create_dir(&of).unwrap();
+            std::fs::write(of.join("cert.pem"), made.cert.pem()).unwrap();
+            std::fs::write(of.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+        }
+        for (smpp, sip, client_ca, expected) in [
+            (None, None, "", 0),
+            (Some("one"), None, "", 1),
+            (None, Some("one"), "", 1),
+            (Some("one"), Some("one"), "", 1),
+            (Some("one"), Some("two"), "", 2),
+            (Some("one"), Some("one"), "two/cert.pem", 2),
+        ] {
+            let loaded = Certificates::load(&config(smpp, sip, client_ca, folder.path())).unwrap();
+            assert_eq!((loaded.smpp.is_some(), loaded.sip.is_some()), (smpp.is_some(), sip.is_some()));
+            assert_eq!(loaded.watches().count(), expected, "{smpp:?} {sip:?} {client_ca:?}");
+        }
+    }
+}
