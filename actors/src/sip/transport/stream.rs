@@ -27,7 +27,7 @@ use runtime::tls::ClientTls;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 
-use self::table::{Key, Place, Table};
+use self::table::{Key, Place, Sending, Table};
 use super::metrics::Metrics;
 use crate::sip::flow::{Flow, Inbound, Outbound, Undelivered};
 
@@ -214,10 +214,10 @@ impl Streams {
         Ok(Flow { listener, transport, peer: address, connection })
     }
 
-    /// Whether a connection can be sent to.
+    /// Whether a request can be sent on a connection. One that only waits for its last answers takes none.
     #[must_use]
     pub fn has(&self, connection: u64) -> bool {
-        self.0.table.lock().get(connection).is_some()
+        self.0.table.lock().get(connection, Sending::Request).is_some()
     }
 
     /// Connections now.
@@ -287,7 +287,8 @@ impl Streams {
     }
 
     fn push(&self, table: &mut Table, connection: u64, outbound: Outbound) -> Result<(), Refused> {
-        let Some((queue, shared)) = table.get(connection) else { return Err(Refused::Gone) };
+        let sending = Sending::of(&outbound.octets);
+        let Some((queue, shared)) = table.get(connection, sending) else { return Err(Refused::Gone) };
         let octets = outbound.octets.len();
         let unsent = shared.unsent.fetch_add(octets, Ordering::AcqRel);
         let fits = unsent.saturating_add(octets) <= self.0.options.limits.unsent_max;

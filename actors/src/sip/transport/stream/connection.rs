@@ -55,7 +55,7 @@ pub(super) async fn make(
         Ok(stream) => {
             connects.with_label_values(&["made"]).inc();
             // Nothing need come on it before we send.
-            task.serve(stream, limits.idle).await;
+            task.serve(stream, (limits.idle, false)).await;
         }
         Err(error) => {
             connects.with_label_values(&["failed"]).inc();
@@ -81,7 +81,7 @@ async fn open(streams: &Streams, target: &Target) -> io::Result<Stream> {
 pub(super) async fn serve(streams: Streams, place: Place, flow: Flow, stream: Stream) {
     let seat = streams.seat(&mut streams.0.table.lock(), &place, None);
     let first = streams.0.options.limits.message;
-    Task::new(streams, place, flow, seat).serve(stream, first).await;
+    Task::new(streams, place, flow, seat).serve(stream, (first, true)).await;
 }
 
 /// A connection's task. However it ends, those whose messages it still holds are told.
@@ -97,9 +97,16 @@ struct Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // The place first: whoever finds the connection from now on is refused, so that nothing is queued after
+        self.give_up();
+    }
+}
+
+impl Task {
+    /// Nothing can be sent any more: whoever still had something to send is told.
+    fn give_up(&mut self) {
+        // The seat first: whoever finds the connection from now on is refused, so that nothing is queued after
         // what is told here.
-        drop(self.place.take());
+        self.streams.0.table.lock().unseat(self.flow.connection);
         self.queue.close();
         for unsent in std::mem::take(&mut self.output).into_unsent() {
             self.streams.fail(&unsent);
@@ -117,12 +124,16 @@ struct Deadlines {
     message: Option<Instant>,
     /// When the connection is idle.
     idle: Instant,
-    /// Nothing is read any more; it ends then, or once something is written where one answer is owed.
+    /// Nothing is read any more; it ends then, or once a message is written where one answer is owed.
     linger: Option<Instant>,
-    /// One answer is owed. Of several, or of those to an INVITE, which is the last is not known.
-    owes_one: bool,
+    /// One answer is owed, beyond so many messages written. Of several, or of those to an INVITE, which is the last is
+    /// not known.
+    owes_one: Option<u64>,
     /// Messages that came.
     delivered: u64,
+    /// Peers that connected to us are answered before the end. Who was called by us asks for little, and new requests to
+    /// it are better off on a new connection.
+    answers: bool,
 }
 
 impl Deadlines {
@@ -142,14 +153,21 @@ impl Deadlines {
         (now >= self.idle).then_some(End::Closed(Closed::Idle))
     }
 
-    /// Where the next message begins is not known; whether there may be answers to linger for.
-    fn read_no_more(&mut self, error: &FrameError) -> bool {
+    /// Where the next message begins is not known; whether there may be answers to linger for. `written` messages have
+    /// left so far.
+    fn read_no_more(&mut self, error: &FrameError, written: u64) -> bool {
         // The head of what could not be framed was delivered, and is refused.
-        self.owes_one = matches!(error, FrameError::Unframed(_)) && self.delivered <= 1;
-        let owes = self.owes_one || self.delivered > 0;
+        let one = matches!(error, FrameError::Unframed(_)) && self.delivered <= 1;
+        self.owes_one = one.then_some(written);
+        let owes = self.answers && (one || self.delivered > 0);
         self.message = None;
         self.linger = owes.then(|| Instant::now() + LINGER);
         owes
+    }
+
+    /// Whether the one answer that was owed is out.
+    fn is_settled(&self, output: &Output) -> bool {
+        self.linger.is_some() && self.owes_one.is_some_and(|before| output.written() > before)
     }
 }
 
@@ -178,22 +196,23 @@ impl Task {
         Self { streams, flow, queue, shared, output: Output::default(), place: Some(place) }
     }
 
-    /// Until the end; `first` is the time until something must have come or gone.
-    async fn serve(mut self, mut stream: Stream, first: Duration) {
+    /// Until the end; `first` is the time until something must have come or gone, beside it whether the peer made it.
+    async fn serve(mut self, mut stream: Stream, first: (Duration, bool)) {
         if let End::Closed(why) = self.run(&mut stream, first).await {
             self.streams.count_closed(why);
             tracing::debug!(peer = %self.flow.peer, reason = why.name(), "sip connection closed");
         }
+        self.give_up();
         // The peer may be gone already, or not take this either.
         let _ = timeout(LINGER, stream.shutdown()).await;
     }
 
-    async fn run(&mut self, stream: &mut Stream, first: Duration) -> End {
+    async fn run(&mut self, stream: &mut Stream, (first, answers): (Duration, bool)) -> End {
         let limits = self.streams.0.options.limits;
         let mut input = Input { framer: Framer::new(limits.sip), octets: BytesMut::new(), size: READ_MIN };
         let idle = Instant::now() + first;
         let mut deadlines =
-            Deadlines { limits, message: None, idle, linger: None, owes_one: false, delivered: 0 };
+            Deadlines { limits, message: None, idle, linger: None, owes_one: None, delivered: 0, answers };
         let mut batch = Vec::new();
         let shared = Arc::clone(&self.shared);
         let mut closing = pin!(shared.close.notified());
@@ -222,7 +241,7 @@ impl Task {
                     }
                 }
                 // The answer to what came before the end is out.
-                Ok(Event::Written) if deadlines.linger.is_some() && deadlines.owes_one => return End::Quiet,
+                Ok(Event::Written) if deadlines.is_settled(&self.output) => return End::Quiet,
                 Ok(Event::Written) => {}
                 Ok(Event::Ended) | Err(_) => return End::Quiet,
             }
@@ -249,7 +268,10 @@ impl Task {
                 Ok(Some(Framed::EmptyLine)) => {}
                 Ok(None) => break,
                 Err(error) => {
-                    let lingers = deadlines.read_no_more(&error);
+                    let lingers = deadlines.read_no_more(&error, self.output.written());
+                    if lingers {
+                        self.streams.0.table.lock().linger(self.flow.connection);
+                    }
                     let why = match error {
                         FrameError::NotSip(_) => Closed::NotSip,
                         FrameError::HeadTooLarge | FrameError::Unframed(_) => Closed::Unframed,

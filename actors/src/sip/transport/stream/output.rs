@@ -19,6 +19,8 @@ const SLICES: usize = 32;
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
     unflushed: bool,
+    /// Messages that the system has taken whole.
+    written: u64,
 }
 
 struct Piece {
@@ -31,6 +33,11 @@ struct Piece {
 impl Output {
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty() && !self.unflushed
+    }
+
+    /// Messages, and no pongs, that were written so far.
+    pub(super) const fn written(&self) -> u64 {
+        self.written
     }
 
     pub(super) fn push(&mut self, message: Outbound) {
@@ -87,6 +94,7 @@ impl Output {
                 return;
             }
             if let Some(message) = self.pieces.pop_front().and_then(|piece| piece.message) {
+                self.written += 1;
                 written(message.octets.len());
             }
         }

@@ -44,6 +44,23 @@ struct Seat {
     queue: mpsc::Sender<Outbound>,
     shared: Arc<Shared>,
     key: Option<Key>,
+    /// Nothing is read from it any more: it is for the answers that are owed.
+    lingers: bool,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// The answer to something, which need not be answered.
+    Response,
+    /// What wants an answer on the same connection.
+    Request,
+}
+
+impl Sending {
+    pub(super) fn of(octets: &[u8]) -> Self {
+        if octets.starts_with(b"SIP/2.0 ") { Self::Response } else { Self::Request }
+    }
 }
 
 /// A place among the connections; given up when dropped, and the connection cannot be sent to any more.
@@ -108,7 +125,7 @@ impl Table {
         if let Some(key) = key.clone() {
             self.made.insert(key, id);
         }
-        self.seats.insert(id, Seat { queue, shared, key });
+        self.seats.insert(id, Seat { queue, shared, key, lingers: false });
     }
 
     pub(super) fn unseat(&mut self, id: u64) {
@@ -117,8 +134,16 @@ impl Table {
         }
     }
 
-    pub(super) fn get(&self, id: u64) -> Option<(&mpsc::Sender<Outbound>, &Arc<Shared>)> {
-        self.seats.get(&id).map(|seat| (&seat.queue, &seat.shared))
+    /// From now on the connection takes responses only.
+    pub(super) fn linger(&mut self, id: u64) {
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.lingers = true;
+        }
+    }
+
+    pub(super) fn get(&self, id: u64, sending: Sending) -> Option<(&mpsc::Sender<Outbound>, &Arc<Shared>)> {
+        let seat = self.seats.get(&id).filter(|seat| !seat.lingers || sending == Sending::Response)?;
+        Some((&seat.queue, &seat.shared))
     }
 
     pub(super) fn find(&self, key: &Key) -> Option<u64> {

@@ -20,6 +20,8 @@ use super::*;
 const DEADLINE: Duration = Duration::from_secs(20);
 const OPTIONS: &str = "OPTIONS sip:a@example.com SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKx\r\n\
     From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+const BAD_REQUEST: &str = "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKx\r\n\
+    From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
 /// A node's streams, with what they deliver and fail.
 struct Side {
@@ -200,9 +202,67 @@ async fn what_cannot_be_framed_is_answered_before_the_end() {
     let mut peer = connect(address).await;
     peer.write_all(OPTIONS.replace("Length: 0", "Length: -1").as_bytes()).await.unwrap();
     let inbound = node.next().await;
-    node.streams.send(outbound(inbound.flow, "400", 1)).unwrap();
-    assert_eq!(rest(&mut peer).await, b"400");
+    node.streams.send(outbound(inbound.flow, BAD_REQUEST, 1)).unwrap();
+    assert_eq!(rest(&mut peer).await, BAD_REQUEST.as_bytes());
     assert_eq!(node.closed(Closed::Unframed), 1);
+}
+
+#[tokio::test]
+async fn a_pong_is_no_answer() {
+    let mut node = side(|_| {});
+    let address = node.listen(None, &[]).await;
+    let mut peer = connect(address).await;
+    let unframed = OPTIONS.replace("Length: 0", "Length: -1");
+    peer.write_all(format!("\r\n\r\n{unframed}").as_bytes()).await.unwrap();
+    let inbound = node.next().await;
+    // The pong is out, and nothing else for a while.
+    expect(&mut peer, b"\r\n").await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    node.streams.send(outbound(inbound.flow, BAD_REQUEST, 1)).unwrap();
+    assert_eq!(rest(&mut peer).await, BAD_REQUEST.as_bytes());
+}
+
+#[tokio::test]
+async fn what_is_not_read_any_more_takes_answers_and_no_requests() {
+    let mut node = side(|_| {});
+    let address = node.listen(None, &[]).await;
+    let mut peer = connect(address).await;
+    peer.write_all(format!("{OPTIONS}GET / HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+    let flow = node.next().await.flow;
+    while node.streams.has(flow.connection) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(node.closed(Closed::NotSip), 1);
+    assert_eq!(node.streams.send(outbound(flow, OPTIONS, 1)), Err(Refused::Gone));
+    node.streams.send(outbound(flow, BAD_REQUEST, 1)).unwrap();
+    expect(&mut peer, BAD_REQUEST.as_bytes()).await;
+    assert!(node.failed.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_vendor_that_says_something_else_gets_a_new_connection() {
+    let vendor = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    vendor.set_nonblocking(true).unwrap();
+    let vendor = tokio::net::TcpListener::from_std(vendor).unwrap();
+    let flow = to(vendor.local_addr().unwrap(), Transport::Tcp);
+    let mut near = side(|_| {});
+    let mut used = Vec::new();
+    for round in 1..=2 {
+        near.streams.send(outbound(flow, OPTIONS, round)).unwrap();
+        let (mut stream, _) = timeout(DEADLINE, vendor.accept()).await.expect("a connection").unwrap();
+        expect(&mut stream, OPTIONS.as_bytes()).await;
+        stream.write_all(format!("{BAD_REQUEST}GET / HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+        let answer = near.next().await;
+        assert_eq!((answer.octets, answer.flow.peer), (Bytes::from(BAD_REQUEST), flow.peer));
+        // Not a moment longer than it takes to see it: no request may go there and find nobody.
+        assert_eq!(rest(&mut stream).await, b"");
+        assert!(!near.streams.has(answer.flow.connection));
+        assert_eq!(near.closed(Closed::NotSip), round);
+        used.push(answer.flow.connection);
+    }
+    assert_ne!(used[0], used[1]);
 }
 
 #[tokio::test]
@@ -215,9 +275,9 @@ async fn what_came_before_something_else_is_answered() {
     while node.closed(Closed::NotSip) == 0 {
         tokio::task::yield_now().await;
     }
-    for answer in [&b"100"[..], b"200"] {
+    for answer in ["SIP/2.0 100 Trying\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n"] {
         node.streams.send(outbound(inbound.flow, answer, 1)).unwrap();
-        expect(&mut peer, answer).await;
+        expect(&mut peer, answer.as_bytes()).await;
     }
 }
 
