@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod names;
 pub mod number;
 pub mod prefixes;
+pub mod ring;
 pub mod routing;
 pub mod session_timer;
 pub mod settings;

@@ -1,11 +1,12 @@
 //! What the actors of calls share: configuration, the log, and the ways to workers and dialogs.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use runtime::clock::SharedClock;
 use runtime::log::MessageLog;
@@ -24,6 +25,7 @@ use super::dialog_actor::Kept;
 use super::event::CallEvent;
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_list::LiveList;
+use super::ring::{Arrived, Bounds, Ring};
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::transactions::{Now, Probe};
@@ -35,9 +37,6 @@ use telling::Known;
 pub use telling::ToDialog;
 
 mod telling;
-
-/// Batches that wait for a worker. What finds no room is dropped, as a network drops it: it comes again.
-const RING: usize = 1024;
 
 /// Everything that the actors of calls share.
 pub struct Calls {
@@ -61,8 +60,6 @@ pub struct Calls {
     pub random: Random,
     /// New calls are refused: the node is stopping.
     pub draining: AtomicBool,
-    /// Messages that found a worker's ring full.
-    pub ring_full: AtomicU64,
     workers: Vec<Lane>,
     /// Calls whose actors are to be started.
     unborn: Mutex<VecDeque<Arc<Kept>>>,
@@ -76,13 +73,10 @@ pub struct Calls {
 
 /// What belongs to one worker and outlives its incarnations.
 struct Lane {
-    ring: mpsc::Sender<Vec<Input>>,
-    receiver: Arc<tokio::sync::Mutex<mpsc::Receiver<Vec<Input>>>>,
+    ring: Arc<Ring>,
     dialogs: Mutex<HashMap<Uuid, Known>>,
     /// Calls that are up, as the next incarnation of the worker needs them.
     up: Mutex<HashMap<Uuid, Arc<Dialog>>>,
-    /// What must not be lost, and found no room in the ring.
-    control: Mutex<Vec<Input>>,
     /// What the dialogs are to be told soon. It is here for a worker that panics.
     untold: Mutex<Vec<CallEvent>>,
     /// What they are being told, by one at a time.
@@ -112,18 +106,12 @@ impl Calls {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let workers = parts.settings.workers.max(1);
-        let lane = |_| {
-            let (ring, receiver) = mpsc::channel(RING);
-            let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-            Lane {
-                ring,
-                receiver,
-                dialogs: Mutex::default(),
-                up: Mutex::default(),
-                control: Mutex::default(),
-                untold: Mutex::default(),
-                telling: Mutex::default(),
-            }
+        let lane = |_| Lane {
+            ring: Arc::new(Ring::new(Bounds::default())),
+            dialogs: Mutex::default(),
+            up: Mutex::default(),
+            untold: Mutex::default(),
+            telling: Mutex::default(),
         };
         Arc::new(Self {
             settings: Arc::new(parts.settings),
@@ -136,7 +124,6 @@ impl Calls {
             clock: parts.clock,
             random: parts.random,
             draining: AtomicBool::new(false),
-            ring_full: AtomicU64::new(0),
             workers: (0..workers).map(lane).collect(),
             unborn: Mutex::default(),
             lost: Mutex::default(),
@@ -210,7 +197,7 @@ impl Calls {
 
     /// Asks an address of a vendor whether it is there.
     pub fn probe(&self, vendor: u32, target: usize) {
-        self.hand_over(0, vec![Input::Probe(Probe { vendor, target })]);
+        self.hand(0, Input::Probe(Probe { vendor, target }));
     }
 
     /// Which worker a message is for: a request goes by its Call-ID, always; a response to where its branch was made.
@@ -227,29 +214,44 @@ impl Calls {
         self.settings.worker_of_call(call_id)
     }
 
-    /// Gives a batch to a worker; what finds no room is lost and counted.
-    pub fn hand_over(&self, worker: usize, batch: Vec<Input>) {
-        let Some(lane) = self.workers.get(worker) else { return };
-        if let Err(refused) = lane.ring.try_send(batch) {
-            let lost = refused.into_inner().len();
-            self.ring_full.fetch_add(u64::try_from(lost).unwrap_or(u64::MAX), Ordering::Relaxed);
+    /// Gives a batch to a worker. New calls that find no room are put into `refused`; returns how much else was dropped,
+    /// as a network drops it: it comes again.
+    pub fn hand_over(&self, worker: usize, batch: &mut Vec<Arrived>, refused: &mut Vec<Input>) -> usize {
+        let Some(lane) = self.workers.get(worker) else { return 0 };
+        let before = refused.len();
+        let dropped = lane.ring.extend(batch, refused);
+        let no_room = dropped + refused.len() - before;
+        if no_room > 0 {
+            self.counters.ring_full.add(no_room as u64);
+        }
+        dropped
+    }
+
+    /// Gives one input of the node itself to a worker, unless it has no room.
+    fn hand(&self, worker: usize, input: Input) {
+        let no_room = |lane: &Lane| lane.ring.try_push(Arrived { at: self.now().instant, input }).is_some();
+        if self.workers.get(worker).is_some_and(no_room) {
+            self.counters.ring_full.add(1);
         }
     }
 
     /// A message of a worker could not be sent.
     pub fn undelivered(&self, undelivered: Undelivered) {
         if let Some(sender) = undelivered.sender {
-            self.hand_over(worker_of_sender(sender), vec![Input::Undelivered(undelivered)]);
+            self.hand(worker_of_sender(sender), Input::Undelivered(undelivered));
         }
     }
 
-    /// What came over a stream goes to its worker; false when that has no room.
-    pub fn deliver(&self, inbound: Inbound) -> bool {
-        let Some(message) = self.read(inbound.octets) else { return true };
+    /// What came over a stream goes to its worker. Where that has no room now, the rest of the stream is to wait for what
+    /// is returned: a peer on a stream sends nothing again.
+    pub fn deliver(&self, inbound: Inbound) -> Option<BoxFuture<'static, ()>> {
+        let message = self.read(inbound.octets)?;
         self.mirror_received(&inbound.flow, &message);
-        let worker = self.worker_of(&message);
-        let Some(lane) = self.workers.get(worker) else { return false };
-        lane.ring.try_send(vec![Input::Message(inbound.flow, message)]).is_ok()
+        let lane = self.workers.get(self.worker_of(&message))?;
+        let input = Input::Message(inbound.flow, message);
+        let back = lane.ring.try_push(Arrived { at: self.now().instant, input })?;
+        let ring = Arc::clone(&lane.ring);
+        Some(Box::pin(async move { ring.push(back).await }))
     }
 
     /// A message, unless it is none.
@@ -264,9 +266,9 @@ impl Calls {
         }
     }
 
-    /// What waits for a worker, to be held by its one incarnation.
-    pub fn receiver(&self, worker: usize) -> Option<Arc<tokio::sync::Mutex<mpsc::Receiver<Vec<Input>>>>> {
-        self.workers.get(worker).map(|lane| Arc::clone(&lane.receiver))
+    /// What waits for a worker.
+    pub fn ring(&self, worker: usize) -> Option<&Ring> {
+        self.workers.get(worker).map(|lane| &*lane.ring)
     }
 
     /// Calls that live, early ones too.
@@ -282,18 +284,11 @@ impl Calls {
     /// What must reach a worker however much it has to do.
     fn command(&self, worker: usize, input: Input) {
         let Some(lane) = self.workers.get(worker) else { return };
-        if let Err(refused) = lane.ring.try_send(vec![input]) {
-            lane.control.lock().extend(refused.into_inner());
-        }
+        lane.ring.push_always(Arrived { at: self.now().instant, input });
     }
 
     /// Asks both sides of a call whether it is up.
     pub fn check(&self, worker: usize, dialog: Uuid) {
-        self.hand_over(worker, vec![Input::Check(dialog)]);
-    }
-
-    /// What found no room in a worker's ring and must not be lost.
-    pub fn commands(&self, worker: usize) -> Vec<Input> {
-        self.workers.get(worker).map(|lane| std::mem::take(&mut *lane.control.lock())).unwrap_or_default()
+        self.hand(worker, Input::Check(dialog));
     }
 }

@@ -54,6 +54,7 @@ counters! {
     over_channels: "Calls refused for too many at one time.";
     flooded: "Messages of sources that sent too many.";
     overload: "Calls refused because the worker was full.";
+    ring_full: "Messages that found a worker's ring full.";
     attempts: "Attempts at vendors.";
     oversize_tcp: "Calls that went by TCP because they were large for UDP.";
     oversize_fragmented: "Calls that went by UDP in fragments.";

@@ -166,37 +166,6 @@ pub(crate) fn words(sent: &[Sent]) -> Vec<String> {
     sent.iter().map(|sent| format!("{}>{}", sent.word(), sent.to)).collect()
 }
 
-/// How a node is set up that started at that time and listens on so many of UDP and TCP.
-pub(crate) fn settings(started_at: Timestamp, listeners: usize) -> Settings {
-    let address = "203.0.113.5:5060".parse().unwrap();
-    Settings {
-        node: 7,
-        listeners: [Transport::Udp, Transport::Tcp]
-            .into_iter()
-            .take(listeners)
-            .map(|transport| Listener::new(transport, address, "").unwrap())
-            .collect(),
-        timers: TimerOptions { trying: Duration::ZERO, ..TimerOptions::default() },
-        timer_c: Duration::from_secs(185),
-        seed: (3, 4),
-        workers: 2,
-        cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
-        started_at,
-        process: u32::try_from(started_at.micros() / 1_000_000).unwrap(),
-        answer_strangers: true,
-        strangers_per_second: 10,
-        transactions_max: 1000,
-        call_max: Duration::ZERO,
-        dead_call_probe: Duration::ZERO,
-        session_timers: true,
-        toll_fraud_factor: 8,
-        dialogs_max: 100,
-        queue_age_max: Duration::from_millis(100),
-        flood_per_source: 0,
-        limits: Limits::default(),
-    }
-}
-
 /// A worker, and the time.
 pub(crate) struct Node {
     pub(crate) worker: Worker,
@@ -230,9 +199,13 @@ impl Node {
         let now = Now { instant, wall: Timestamp::from_micros(started) };
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), instant);
         let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+        let address = "203.0.113.5:5060".parse().unwrap();
+        let listeners = [Transport::Udp, Transport::Tcp].into_iter().take(listeners);
+        let listener = |transport| Listener::new(transport, address, "").unwrap();
+        let settings = settings(now, listeners.map(listener).collect());
         let counters = Arc::new(Counters::default());
         let parts = Parts {
-            settings: Arc::new(settings(now.wall, listeners)),
+            settings: Arc::new(settings),
             snapshot: Arc::clone(&snapshot),
             worker: 1,
             random: Random::seeded(started.cast_unsigned()),
@@ -304,6 +277,32 @@ impl Node {
     pub(crate) fn settle(&mut self) {
         self.pass(Duration::from_secs(300));
         assert!(self.worker.is_empty(), "{:#?}", self.worker);
+    }
+}
+
+/// What a node with two workers is told that started now.
+pub(crate) fn settings(now: Now, listeners: Vec<Listener>) -> Settings {
+    Settings {
+        node: 7,
+        listeners,
+        timers: TimerOptions { trying: Duration::ZERO, ..TimerOptions::default() },
+        timer_c: Duration::from_secs(185),
+        seed: (3, 4),
+        workers: 2,
+        cookies: Keys::new(Secret { number: 1, key: [7; 16] }, None),
+        started_at: now.wall,
+        process: u32::try_from(now.wall.micros() / 1_000_000).unwrap(),
+        answer_strangers: true,
+        strangers_per_second: 10,
+        transactions_max: 1000,
+        call_max: Duration::ZERO,
+        dead_call_probe: Duration::ZERO,
+        session_timers: true,
+        toll_fraud_factor: 8,
+        dialogs_max: 100,
+        queue_age_max: Duration::from_millis(100),
+        flood_per_source: 0,
+        limits: Limits::default(),
     }
 }
 

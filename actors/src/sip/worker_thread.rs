@@ -1,14 +1,16 @@
 //! The thread of a worker: its sockets, its ring, and the turns of the worker between them.
 //!
+//! A turn takes what came, so much of it, lets the worker work, and sends. New calls are refused in a turn in which
+//! something was taken that had waited too long, in a socket or in the ring.
+//!
 //! Owns: one UDP socket for each address, and one [`Worker`]. Its key is `sip_worker:N:0`, its parent the `workers`
 //! supervisor, its restart policy permanent. A crash loses the transactions of its calls, never the sockets, which its
 //! parent keeps; the dialogs tell the next incarnation of themselves.
 
-use std::future::poll_fn;
-use std::pin::pin;
+mod age;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::select_all;
@@ -16,14 +18,14 @@ use runtime::model::Transport;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use self::age::Ages;
 use super::calls::Calls;
 use super::dialog::Dialog;
 use super::flood::Flood;
 use super::flow::{Flow, Outbound, Undelivered};
-use super::transactions::Now;
+use super::ring::{Arrived, Ring};
 use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
 use super::worker::{Connected, Input, Output, Parts, Worker};
@@ -40,8 +42,8 @@ const TELL_MAX: usize = 256;
 /// 3261 counts them in halves of seconds.
 const TIMER_SLACK: Duration = Duration::from_millis(5);
 
-/// No socket holds what is older.
-const AGE_MAX: Duration = Duration::from_secs(10);
+/// Inputs that one turn takes off the ring: what they make is sent before the next.
+const TAKE: usize = 4 * BATCH;
 
 /// What networks say of addresses that cannot be reached, in one turn: anybody can say it, and each costs a search.
 const UNREACHABLE_MAX: usize = 4;
@@ -77,17 +79,27 @@ pub fn child_spec(options: Options) -> ChildSpec {
     ChildSpec::new(name, Restart::Permanent, start)
 }
 
+/// A socket of the worker.
+struct Listening {
+    /// Which listener it is of.
+    listener: u16,
+    socket: UdpSocket,
+    ages: Ages,
+}
+
 /// The worker and all around it.
 struct Shell<'a> {
     options: &'a Options,
-    sockets: Vec<(u16, UdpSocket)>,
+    sockets: Vec<Listening>,
     worker: Worker,
     inputs: Vec<Input>,
     out: Output,
     datagrams: Vec<Datagram>,
     undelivered: Vec<Undelivered>,
     /// What came for other workers.
-    others: Vec<Vec<Input>>,
+    others: Vec<Vec<Arrived>>,
+    /// New calls that found no room with them.
+    refused: Vec<Input>,
     flood: Flood,
     /// How long the oldest message of this turn had waited.
     queue_age: Duration,
@@ -104,8 +116,8 @@ async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
     let _registration = seat.register(observe(&face));
     let mut shell = Shell::new(options)?;
     let place = usize::from(options.worker);
-    let ring = calls.receiver(place).ok_or("no such worker")?;
-    let mut ring = ring.lock().await;
+    let ring = calls.ring(place).ok_or("no such worker")?;
+    let _end = ring.serve().await;
     for dialog in calls.worker_begins(place) {
         shell.worker.recover(Dialog::clone(&dialog));
     }
@@ -116,14 +128,9 @@ async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
                 calls.announce();
                 return Ok(());
             }
-            more = wait(&shell, &mut ring) => shell.inputs.extend(more.into_iter().flatten()),
+            () = wait(&shell, ring) => {}
         }
-        // What is in the ring now, and not what comes meanwhile.
-        for _ in 0..ring.len() {
-            shell.inputs.extend(ring.try_recv().into_iter().flatten());
-        }
-        shell.inputs.extend(calls.commands(place));
-        shell.turn()?;
+        shell.turn(ring)?;
         face.turns.fetch_add(1, Ordering::Relaxed);
         face.dialogs.store(shell.worker.dialogs() as u64, Ordering::Relaxed);
         face.transactions.store(shell.worker.transactions() as u64, Ordering::Relaxed);
@@ -131,9 +138,9 @@ async fn serve(seat: &Seat, options: &Options) -> Result<(), BoxError> {
 }
 
 /// Waits until there is something to do.
-async fn wait(shell: &Shell<'_>, ring: &mut mpsc::Receiver<Vec<Input>>) -> Option<Vec<Input>> {
+async fn wait(shell: &Shell<'_>, ring: &Ring) {
     if !shell.inputs.is_empty() {
-        return None;
+        return;
     }
     let timer = shell.worker.next_deadline().map(|deadline| deadline + TIMER_SLACK);
     let deadline = [timer, shell.tell_at].into_iter().flatten().min();
@@ -148,28 +155,25 @@ async fn wait(shell: &Shell<'_>, ring: &mut mpsc::Receiver<Vec<Input>>) -> Optio
         if shell.sockets.is_empty() {
             std::future::pending::<()>().await;
         }
-        let ready = shell.sockets.iter().map(|(_, socket)| Box::pin(socket.ready()));
+        let ready = shell.sockets.iter().map(|listening| Box::pin(listening.socket.ready()));
         // An error of a socket shows again when it is read.
         let _ = select_all(ready).await;
     };
-    let (mut timer, mut sockets) = (pin!(timer), pin!(sockets));
-    poll_fn(|context| {
-        if let Poll::Ready(more) = ring.poll_recv(context) {
-            return Poll::Ready(more);
-        }
-        if sockets.as_mut().poll(context).is_ready() || timer.as_mut().poll(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        Poll::Pending
-    })
-    .await
+    tokio::select! {
+        biased;
+        () = ring.ready() => {}
+        () = sockets => {}
+        () = timer => {}
+    }
 }
 
 impl<'a> Shell<'a> {
     fn new(options: &'a Options) -> Result<Self, BoxError> {
         let calls = &options.calls;
         let attach = |(listener, bound): &(u16, Arc<Bound>)| {
-            Ok((*listener, UdpSocket::attach(bound, QUEUE, options.metrics.clone())?))
+            let socket = UdpSocket::attach(bound, QUEUE, options.metrics.clone())?;
+            let ages = Ages::new(bound.opened_at());
+            Ok(Listening { listener: *listener, socket, ages })
         };
         let sockets: Result<Vec<_>, std::io::Error> = options.sockets.iter().map(attach).collect();
         let parts = Parts {
@@ -192,6 +196,7 @@ impl<'a> Shell<'a> {
             datagrams: Vec::with_capacity(BATCH),
             undelivered: Vec::new(),
             others: (0..calls.workers()).map(|_| Vec::new()).collect(),
+            refused: Vec::new(),
             flood: Flood::new(calls.settings.flood_per_source, calls.now().instant),
             queue_age: Duration::ZERO,
             behind_since: None,
@@ -201,89 +206,123 @@ impl<'a> Shell<'a> {
     }
 
     /// Takes what came, lets the worker work, sends what it made.
-    fn turn(&mut self) -> Result<(), BoxError> {
+    fn turn(&mut self, ring: &Ring) -> Result<(), BoxError> {
+        self.queue_age = Duration::ZERO;
+        self.take(ring);
         self.receive()?;
         self.hand_over();
         let calls = &self.options.calls;
         let now = calls.now();
         let behind = self.behind_since.map(|since| now.instant.saturating_duration_since(since));
         let late = self.queue_age.max(behind.unwrap_or_default()) > calls.settings.queue_age_max;
+        if !self.refused.is_empty() {
+            self.worker.take_calls(false);
+            self.worker.handle(&mut self.refused, now, &mut self.out);
+        }
         self.worker.take_calls(!late && calls.is_taking_calls());
         self.worker.handle(&mut self.inputs, now, &mut self.out);
+        // First: a send that fails for good ends the worker, and what happened has happened.
+        self.note(now.instant);
         self.send()?;
         self.tell(now.instant);
         Ok(())
     }
 
-    /// Tells the dialogs what happened, some of it at one time.
-    fn tell(&mut self, now: std::time::Instant) {
-        let (calls, place) = (&self.options.calls, usize::from(self.options.worker));
+    /// Keeps what the dialogs are to be told.
+    fn note(&mut self, now: std::time::Instant) {
         if !self.out.events.is_empty() {
-            let noted = calls.note(place, &mut self.out.events);
+            let place = usize::from(self.options.worker);
+            let noted = self.options.calls.note(place, &mut self.out.events);
             let at = self.tell_at.unwrap_or(now + TELL_WITHIN);
             self.tell_at = Some(if noted < TELL_MAX { at } else { now });
         }
+    }
+
+    /// Tells the dialogs what happened, some of it at one time.
+    fn tell(&mut self, now: std::time::Instant) {
         if self.tell_at.is_some_and(|at| at <= now) {
             self.tell_at = None;
-            calls.announce();
+            self.options.calls.announce();
         }
     }
 
+    /// Takes what others handed over.
+    fn take(&mut self, ring: &Ring) {
+        if let Some(first) = ring.take(TAKE, &mut self.inputs) {
+            let now = self.options.calls.now().instant;
+            self.aged(now.saturating_duration_since(first));
+        }
+    }
+
+    fn aged(&mut self, age: Duration) {
+        self.queue_age = self.queue_age.max(age);
+        self.options.metrics.queue_age.observe(age.as_secs_f64());
+    }
+
     fn receive(&mut self) -> Result<(), BoxError> {
-        let calls = &self.options.calls;
-        let Now { instant: now, wall } = calls.now();
-        self.queue_age = Duration::ZERO;
+        let now = self.options.calls.now();
         let mut behind = false;
-        for (listener, socket) in &mut self.sockets {
-            behind |= socket.recv_batch(&mut self.datagrams)? && self.is_short;
-            let age = socket.first_at().map(|at| wall.since(at));
-            // More is a clock that was set.
-            let age = age.filter(|age| *age < AGE_MAX).unwrap_or_default();
-            self.queue_age = self.queue_age.max(age);
-            if !self.datagrams.is_empty() {
-                self.options.metrics.queue_age.observe(age.as_secs_f64());
+        for at in 0..self.sockets.len() {
+            let Some(Listening { listener, socket, ages }) = self.sockets.get_mut(at) else { break };
+            let listener = *listener;
+            let more = socket.recv_batch(&mut self.datagrams)?;
+            behind |= more && self.is_short;
+            let age = socket.first_at().map(|first| ages.of(first, now.wall, now.instant));
+            if !more {
+                ages.emptied(now.instant);
             }
             socket.errors(&mut self.undelivered);
-            for datagram in self.datagrams.drain(..) {
-                if !self.flood.admits(datagram.peer.ip(), now) {
-                    calls.counters.flooded.add(1);
-                    continue;
-                }
-                let flow = Flow {
-                    listener: *listener,
-                    transport: Transport::Udp,
-                    peer: datagram.peer,
-                    connection: 0,
-                };
-                let Some(message) = calls.read(datagram.octets) else { continue };
-                calls.mirror_received(&flow, &message);
-                let worker = calls.worker_of(&message);
-                let input = Input::Message(flow, message);
-                if worker == usize::from(self.options.worker) {
-                    self.inputs.push(input);
-                } else if let Some(other) = self.others.get_mut(worker) {
-                    other.push(input);
-                }
+            if !self.datagrams.is_empty() {
+                let age = age.unwrap_or_default();
+                self.aged(age);
+                self.sort(listener, now.instant.checked_sub(age).unwrap_or(now.instant), now.instant);
             }
         }
-        self.behind_since = behind.then(|| self.behind_since.unwrap_or(now));
-        // Of the sockets of one address the system tells any what became of a datagram that another one sent.
+        self.behind_since = behind.then(|| self.behind_since.unwrap_or(now.instant));
+        self.spread_undelivered(now.instant);
+        Ok(())
+    }
+
+    /// Reads a batch of datagrams, the first of which came then, and puts each where it belongs.
+    fn sort(&mut self, listener: u16, came: std::time::Instant, now: std::time::Instant) {
+        let calls = &self.options.calls;
+        for datagram in self.datagrams.drain(..) {
+            if !self.flood.admits(datagram.peer.ip(), now) {
+                calls.counters.flooded.add(1);
+                continue;
+            }
+            let flow = Flow { listener, transport: Transport::Udp, peer: datagram.peer, connection: 0 };
+            let Some(message) = calls.read(datagram.octets) else { continue };
+            calls.mirror_received(&flow, &message);
+            let worker = calls.worker_of(&message);
+            let input = Input::Message(flow, message);
+            if worker == usize::from(self.options.worker) {
+                self.inputs.push(input);
+            } else if let Some(other) = self.others.get_mut(worker) {
+                other.push(Arrived { at: came, input });
+            }
+        }
+    }
+
+    /// Of the sockets of one address the system tells any what became of a datagram that another one sent.
+    fn spread_undelivered(&mut self, now: std::time::Instant) {
         self.undelivered.dedup();
         self.undelivered.truncate(UNREACHABLE_MAX);
         for (worker, batch) in self.others.iter_mut().enumerate() {
             if worker != usize::from(self.options.worker) {
-                batch.extend(self.undelivered.iter().map(|undelivered| Input::Undelivered(*undelivered)));
+                let told = self.undelivered.iter().map(|undelivered| Input::Undelivered(*undelivered));
+                batch.extend(told.map(|input| Arrived { at: now, input }));
             }
         }
         // What cannot be sent is an input of the next turn, never a call back.
         self.inputs.extend(self.undelivered.drain(..).map(Input::Undelivered));
-        Ok(())
     }
 
     fn hand_over(&mut self) {
-        for (worker, batch) in self.others.iter_mut().enumerate() {
-            if !batch.is_empty() {
-                self.options.calls.hand_over(worker, std::mem::take(batch));
+        for (worker, batch) in self.others.iter_mut().enumerate().filter(|(_, batch)| !batch.is_empty()) {
+            let dropped = self.options.calls.hand_over(worker, batch, &mut self.refused);
+            if dropped > 0 {
+                self.options.metrics.dropped.with_label_values(&["worker"]).inc_by(dropped as u64);
             }
         }
     }
@@ -293,10 +332,10 @@ impl<'a> Shell<'a> {
         let Self { out, sockets, undelivered, .. } = self;
         for outbound in out.messages.drain(..) {
             self.options.calls.mirror_sent(&outbound.flow, &outbound.octets);
-            let socket = sockets.iter_mut().find(|(listener, _)| *listener == outbound.flow.listener);
+            let socket = sockets.iter_mut().find(|listening| listening.listener == outbound.flow.listener);
             let (sender, peer) = (outbound.sender, outbound.flow.peer);
             let queued = match socket {
-                Some((_, socket)) if outbound.flow.transport == Transport::Udp => {
+                Some(Listening { socket, .. }) if outbound.flow.transport == Transport::Udp => {
                     socket.queue(outbound, None).is_ok()
                 }
                 _ => streams.is_some_and(|streams| streams.send(outbound).is_ok()),
@@ -305,8 +344,8 @@ impl<'a> Shell<'a> {
                 undelivered.push(Undelivered { sender: Some(sender), peer });
             }
         }
-        for (_, socket) in sockets.iter_mut() {
-            socket.flush(undelivered)?;
+        for listening in sockets.iter_mut() {
+            listening.socket.flush(undelivered)?;
         }
         self.inputs.extend(self.undelivered.drain(..).map(Input::Undelivered));
         Ok(())
@@ -326,3 +365,6 @@ fn observe(face: &Arc<Face>) -> Observe {
         note: None,
     })
 }
+
+#[cfg(test)]
+mod tests;

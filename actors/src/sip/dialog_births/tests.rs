@@ -40,7 +40,7 @@ impl Lab {
         tokio::spawn(async move { committer.run(|_| {}).await });
         let snapshot = Snapshot::new(voice(), None, &|_| Vec::new(), node.now.instant);
         let calls = Calls::new(calls::Parts {
-            settings: settings(node.now.wall, 1),
+            settings: settings(node.now, Vec::new()),
             snapshot,
             metrics: CallMetrics::new(&Metrics::new()),
             log,

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use runtime::model::Transport;
 use runtime::net::Net;
@@ -68,9 +69,11 @@ impl Default for Limits {
     }
 }
 
-/// Where messages go that came in: to a worker's ring. False when that is full; the message is dropped then, and
-/// comes again or times out.
-pub type Deliver = Arc<dyn Fn(Inbound) -> bool + Send + Sync>;
+/// Where messages go that came in: to a worker's ring. When that is full the message goes there in what is returned, and
+/// nothing more is read of its connection until it has.
+pub type Deliver = Arc<dyn Fn(Inbound) -> Option<Waiting> + Send + Sync>;
+/// A message that waits for room.
+pub type Waiting = BoxFuture<'static, ()>;
 /// Where the ends of messages go that cannot be sent. It must not call back into [`Streams`].
 pub type Fail = Arc<dyn Fn(Undelivered) + Send + Sync>;
 
@@ -301,10 +304,8 @@ impl Streams {
         Err(Refused::Full)
     }
 
-    fn deliver(&self, inbound: Inbound) {
-        if !(self.0.options.deliver)(inbound) {
-            self.0.options.metrics.dropped.with_label_values(&["worker"]).inc();
-        }
+    fn deliver(&self, inbound: Inbound) -> Option<Waiting> {
+        (self.0.options.deliver)(inbound)
     }
 
     fn fail(&self, outbound: &Outbound) {

@@ -21,7 +21,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use runtime::clock::Timestamp;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{Interest, Ready};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::receive::Receiver;
 use self::send::SendQueue;
@@ -67,6 +67,7 @@ pub struct Error {
 pub struct Bound {
     socket: StdSocket,
     address: SocketAddr,
+    opened_at: std::time::Instant,
     /// The system gave less room than was asked for.
     is_short: bool,
 }
@@ -87,13 +88,19 @@ impl Bound {
             let asked = options.receive_buffer;
             tracing::warn!(%address, given, asked, "the receive buffer of sip over udp is short, bursts will be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN");
         }
-        Ok(Self { socket, address, is_short })
+        Ok(Self { socket, address, opened_at: Instant::now().into_std(), is_short })
     }
 
     /// Whether the receive buffer is too small for datagrams to grow old in it: what is too much is lost there.
     #[must_use]
     pub const fn is_short(&self) -> bool {
         self.is_short
+    }
+
+    /// When it was opened: nothing in it has waited longer.
+    #[must_use]
+    pub const fn opened_at(&self) -> std::time::Instant {
+        self.opened_at
     }
 
     /// Where it is bound, with the chosen port.

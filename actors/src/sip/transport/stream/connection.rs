@@ -20,7 +20,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::output::Output;
 use super::table::Place;
-use super::{Closed, Limits, Shared, Streams, Target};
+use super::{Closed, Limits, Shared, Streams, Target, Waiting};
 use crate::sip::flow::{Flow, Inbound, Outbound};
 
 /// First size of the read buffer; it doubles up to the largest while reads fill it.
@@ -91,6 +91,8 @@ struct Task {
     queue: mpsc::Receiver<Outbound>,
     shared: Arc<Shared>,
     output: Output,
+    /// A message that came and finds no room yet; nothing is read meanwhile.
+    waiting: Option<Waiting>,
     /// `None` once nothing can be queued any more.
     place: Option<Place>,
 }
@@ -193,7 +195,7 @@ impl Task {
         flow: Flow,
         (queue, shared): (mpsc::Receiver<Outbound>, Arc<Shared>),
     ) -> Self {
-        Self { streams, flow, queue, shared, output: Output::default(), place: Some(place) }
+        Self { streams, flow, queue, shared, output: Output::default(), waiting: None, place: Some(place) }
     }
 
     /// Until the end; `first` is the time until something must have come or gone, beside it whether the peer made it.
@@ -205,6 +207,10 @@ impl Task {
         self.give_up();
         // The peer may be gone already, or not take this either.
         let _ = timeout(LINGER, stream.shutdown()).await;
+        // Its last word counts all the same.
+        if let Some(waiting) = self.waiting.take() {
+            let _ = timeout(LINGER, waiting).await;
+        }
     }
 
     async fn run(&mut self, stream: &mut Stream, (first, answers): (Duration, bool)) -> End {
@@ -218,14 +224,19 @@ impl Task {
         let mut closing = pin!(shared.close.notified());
         let mut timer = pin!(sleep_until(deadlines.next()));
         loop {
-            let reading = deadlines.linger.is_none();
+            let open = deadlines.linger.is_none();
+            let reading = open && self.waiting.is_none();
             let event = tokio::select! {
                 event = poll_fn(|context| poll(&mut self.output, &shared, stream, context, reading.then_some(&mut input))) => event,
+                () = taken(&mut self.waiting), if self.waiting.is_some() => {
+                    self.waiting = None;
+                    Ok(Event::Read)
+                }
                 taken = self.queue.recv_many(&mut batch, BATCH), if self.output.is_empty() => {
                     batch.drain(..).for_each(|message| self.output.push(message));
                     if taken == 0 { Ok(Event::Ended) } else { continue }
                 }
-                () = &mut closing, if reading => return self.finish(stream).await,
+                () = &mut closing, if open => return self.finish(stream).await,
                 () = &mut timer => match deadlines.passed(Instant::now()) {
                     Some(end) => return end,
                     None => {
@@ -262,7 +273,11 @@ impl Task {
                 Ok(Some(Framed::Message(message))) => {
                     deadlines.message = None;
                     deadlines.delivered += 1;
-                    self.streams.deliver(Inbound { flow: self.flow, octets: message.into_bytes() });
+                    let inbound = Inbound { flow: self.flow, octets: message.into_bytes() };
+                    self.waiting = self.streams.deliver(inbound);
+                    if self.waiting.is_some() {
+                        return Ok(());
+                    }
                 }
                 Ok(Some(Framed::Ping)) => self.output.pong(),
                 Ok(Some(Framed::EmptyLine)) => {}
@@ -339,6 +354,13 @@ impl Input {
         if self.octets.is_empty() && self.octets.capacity() > READ_MIN && self.size == READ_MIN {
             self.octets = BytesMut::new();
         }
+    }
+}
+
+/// Until the message that waits has found room.
+async fn taken(waiting: &mut Option<Waiting>) {
+    if let Some(waiting) = waiting {
+        waiting.await;
     }
 }
 

@@ -41,7 +41,10 @@ fn side(change: impl FnOnce(&mut Options)) -> Side {
         net: Arc::new(OsNet),
         client_tls: None,
         limits: Limits::default(),
-        deliver: Arc::new(move |message| deliver.send(message).is_ok()),
+        deliver: Arc::new(move |message| {
+            let _ = deliver.send(message);
+            None
+        }),
         fail: Arc::new(move |undelivered| {
             let _ = fail.send(undelivered);
         }),
@@ -426,4 +429,41 @@ async fn what_waits_is_sent_before_the_node_ends() {
     assert_eq!(rest(&mut peer).await, b"last words");
     assert_eq!(node.closed(Closed::Shutdown), 1);
     assert_eq!(node.streams.send(outbound(to(address, Transport::Tcp), "x", 1)), Err(Refused::TooMany));
+}
+
+#[tokio::test]
+async fn a_message_without_room_is_waited_for_and_nothing_is_lost() {
+    let room = Arc::new(tokio::sync::Semaphore::new(1));
+    let (deliver, mut inbound) = mpsc::unbounded_channel();
+    let mut node = side(|options| {
+        let room = Arc::clone(&room);
+        options.deliver = Arc::new(move |message| {
+            let (room, deliver) = (Arc::clone(&room), deliver.clone());
+            if let Ok(permit) = room.try_acquire() {
+                permit.forget();
+                let _ = deliver.send(message);
+                return None;
+            }
+            Some(Box::pin(async move {
+                room.acquire().await.unwrap().forget();
+                let _ = deliver.send(message);
+            }))
+        });
+    });
+    let address = node.listen(None, &[]).await;
+    let mut peer = connect(address).await;
+    let numbered = |number: u32| OPTIONS.replace("1 OPTIONS", &format!("{number} OPTIONS"));
+    let all: String = (0..9).map(numbered).collect();
+    peer.write_all(all.as_bytes()).await.unwrap();
+    let flow = inbound.recv().await.unwrap().flow;
+    // What is to be sent goes out meanwhile.
+    node.streams.send(outbound(flow, BAD_REQUEST, 1)).unwrap();
+    expect(&mut peer, BAD_REQUEST.as_bytes()).await;
+    assert!(inbound.try_recv().is_err());
+    drop(peer);
+    for number in 1..9 {
+        room.add_permits(1);
+        let came = timeout(DEADLINE, inbound.recv()).await.expect("it has room now").unwrap();
+        assert_eq!(came.octets, numbered(number));
+    }
 }
