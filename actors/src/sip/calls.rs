@@ -22,7 +22,7 @@ use super::call_metrics::CallMetrics;
 use super::counters::Counters;
 use super::dialog::Dialog;
 use super::dialog_actor::Kept;
-use super::event::CallEvent;
+use super::event::{CallEvent, What};
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_list::LiveList;
 use super::ring::{Arrived, Bounds, Ring};
@@ -81,6 +81,16 @@ struct Lane {
     untold: Mutex<Vec<CallEvent>>,
     /// What they are being told, by one at a time.
     telling: Mutex<VecDeque<CallEvent>>,
+}
+
+impl Lane {
+    /// Exact: nobody is told meanwhile.
+    fn live(&self) -> usize {
+        let begins = |event: &&CallEvent| matches!(event.what, What::Started(_));
+        let telling = self.telling.lock();
+        let untold = self.untold.lock().iter().filter(begins).count();
+        untold + telling.iter().filter(begins).count() + self.dialogs.lock().len()
+    }
 }
 
 /// What [`Calls`] is made of.
@@ -271,9 +281,9 @@ impl Calls {
         self.workers.get(worker).map(|lane| &*lane.ring)
     }
 
-    /// Calls that live, early ones too.
+    /// Calls that live, early ones too, and those that were seen to begin and have no actor yet.
     pub fn live(&self) -> usize {
-        self.workers.iter().map(|lane| lane.dialogs.lock().len()).sum()
+        self.workers.iter().map(Lane::live).sum()
     }
 
     /// Whether new calls may begin: the node is not stopping, and the log can hold their records.

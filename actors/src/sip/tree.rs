@@ -158,6 +158,8 @@ impl Started {
     pub async fn drain(self, within: Duration) {
         self.calls.draining.store(true, Ordering::Release);
         let empty = async {
+            // A worker in the middle of a turn may still take a call.
+            tokio::time::sleep(DRAIN_LOOK_EVERY).await;
             while self.calls.live() > 0 {
                 tokio::time::sleep(DRAIN_LOOK_EVERY).await;
             }
