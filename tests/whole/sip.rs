@@ -16,6 +16,7 @@ mod tls;
 mod torture;
 mod ua;
 mod wire;
+mod workers;
 
 use std::fmt::{Display, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

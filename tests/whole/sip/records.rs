@@ -1,5 +1,6 @@
 //! What the node wrote down of calls, read from its log by SQLite's own program, or as its API tells it.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::super::process::{Node, run};
 use super::super::wait;
-use super::SOON;
+use super::{SOON, wait_quiet};
 
 /// Words for the codes of reasons, in their order.
 const REASONS: [&str; 17] = [
@@ -46,6 +47,26 @@ pub(super) struct Cdr {
     pub(super) recovered: bool,
     /// Gateway, its final status if it gave one, reason.
     pub(super) attempts: Vec<(String, Option<u64>, &'static str)>,
+}
+
+/// What is wanted of a record: status, reason, who ended it, and of each attempt gateway, status and reason.
+pub(super) type Wanted<'a> = (u64, &'a str, &'a str, &'a [(SocketAddr, Option<u64>, &'a str)]);
+
+/// Waits until no call is left, and demands that those to numbers that begin so have left one record, and this one.
+#[track_caller]
+pub(super) fn expect_one(sqlite: &Path, node: &Node, prefix: &str, wanted: Wanted<'_>) {
+    wait_quiet(node);
+    let cdrs = wait_cdrs(sqlite, node, prefix, 1);
+    let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
+    let (status, reason, ended_by, attempts) = wanted;
+    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (status, reason, ended_by), "{cdr:?}");
+    let attempt = |(gateway, status, reason): &(SocketAddr, Option<u64>, &'_ str)| {
+        (gateway.to_string(), *status, (*reason).to_owned())
+    };
+    let wanted: Vec<_> = attempts.iter().map(attempt).collect();
+    let found =
+        cdr.attempts.iter().map(|(gateway, status, reason)| (gateway.clone(), *status, (*reason).to_owned()));
+    assert_eq!(found.collect::<Vec<_>>(), wanted, "{cdr:?}");
 }
 
 /// Waits for `count` records of calls to numbers that begin so, then gives all that there are.

@@ -10,6 +10,9 @@ use super::{SOON, Transport};
 const SDP: &str = "v=0\r\no=test 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                    m=audio 20000 RTP/AVP 0\r\n";
 
+/// The end of a message without a body.
+const EMPTY: &str = "Content-Length: 0\r\n\r\n";
+
 /// What carries the messages of an end.
 pub(super) trait Link {
     fn send(&mut self, message: &str);
@@ -94,38 +97,62 @@ pub(super) struct Caller<L> {
     call_id: String,
     /// What its requests in the call are, but for method and CSeq.
     dialog: String,
+    /// CSeq of the last one that was no ACK.
+    number: u32,
 }
 
 impl<L: Link> Caller<L> {
     pub(super) fn new(link: L, transport: Transport, local: SocketAddr, call_id: &str) -> Self {
-        Self { link, transport, local, call_id: call_id.to_owned(), dialog: String::new() }
+        Self { link, transport, local, call_id: call_id.to_owned(), dialog: String::new(), number: 1 }
     }
 
     /// Until the ACK of the answer.
     #[track_caller]
     pub(super) fn call(&mut self, number: &str) {
-        let Self { local, call_id, .. } = self;
-        let ours = format!("Call-ID: {call_id}\r\nFrom: <sip:+442079460000@127.0.0.1>;tag={call_id}\r\n");
-        let via = format!("Via: SIP/2.0/{} {local}", self.transport.name().to_uppercase());
-        let name = self.transport.name();
-        let invite = format!(
-            "INVITE sip:{number}@127.0.0.1 SIP/2.0\r\n{via};branch=z9hG4bK{call_id}1\r\nMax-Forwards: 70\r\n\
-             {ours}To: <sip:{number}@127.0.0.1>\r\nCSeq: 1 INVITE\r\n\
-             Contact: <sip:test@{local};transport={name}>\r\nContent-Type: application/sdp\r\n\
-             Content-Length: {}\r\n\r\n{SDP}",
-            SDP.len()
-        );
+        let invite = self.first("INVITE", number, "", &self.with_sdp());
         self.link.send(&invite);
         let answer = expect_response(&mut self.link, 200, 1);
         assert!(answer.text.contains("m=audio"), "{}", answer.text);
-        self.dialog = within(&answer, &ours, &via, &self.call_id);
+        self.dialog = within(&answer, &self.ours(), &self.via(), &self.call_id);
         self.send("ACK", 1);
+    }
+
+    /// Until the ACK of the refusal.
+    #[track_caller]
+    pub(super) fn is_refused(&mut self, number: &str, status: u16) {
+        let invite = self.first("INVITE", number, "", &self.with_sdp());
+        self.link.send(&invite);
+        self.acknowledges(number, status);
+    }
+
+    /// Until the ACK of the 487.
+    #[track_caller]
+    pub(super) fn cancels(&mut self, number: &str) {
+        let invite = self.first("INVITE", number, "", &self.with_sdp());
+        self.link.send(&invite);
+        expect_response(&mut self.link, 180, 1);
+        let cancel = self.first("CANCEL", number, "", EMPTY);
+        self.link.send(&cancel);
+        expect_response(&mut self.link, 200, 1);
+        self.acknowledges(number, 487);
+    }
+
+    /// The media of a call that is up.
+    #[track_caller]
+    pub(super) fn asks_again(&mut self) {
+        self.number += 1;
+        let text = self.request("INVITE", self.number).replace(EMPTY, &self.with_sdp());
+        self.link.send(&text);
+        let answer = expect_response(&mut self.link, 200, self.number);
+        assert!(answer.text.contains("m=audio"), "{}", answer.text);
+        self.send("ACK", self.number);
     }
 
     #[track_caller]
     pub(super) fn hang_up(&mut self) {
-        self.send("BYE", 2);
-        expect_response(&mut self.link, 200, 2);
+        self.number += 1;
+        self.send("BYE", self.number);
+        expect_response(&mut self.link, 200, self.number);
     }
 
     #[track_caller]
@@ -136,8 +163,51 @@ impl<L: Link> Caller<L> {
         self.link.send(&response(&bye, "200 OK", "", ""));
     }
 
+    /// The ACK of a refusal has the branch of the INVITE (RFC 3261 17.1.1.3).
+    #[track_caller]
+    fn acknowledges(&mut self, number: &str, status: u16) {
+        let refusal = expect_response(&mut self.link, status, 1);
+        let tag = refusal.header("To").unwrap().split_once(";tag=").unwrap().1;
+        let ack = self.first("ACK", number, &format!(";tag={tag}"), EMPTY);
+        self.link.send(&ack);
+    }
+
+    /// A request with the branch and number of the first INVITE.
+    fn first(&self, method: &str, number: &str, tag: &str, end: &str) -> String {
+        format!(
+            "{method} sip:{number}@127.0.0.1 SIP/2.0\r\n{};branch=z9hG4bK{}1\r\nMax-Forwards: 70\r\n\
+             {}To: <sip:{number}@127.0.0.1>{tag}\r\nCSeq: 1 {method}\r\n{end}",
+            self.via(),
+            self.call_id,
+            self.ours()
+        )
+    }
+
+    fn ours(&self) -> String {
+        let id = &self.call_id;
+        format!("Call-ID: {id}\r\nFrom: <sip:+442079460000@127.0.0.1>;tag={id}\r\n")
+    }
+
+    fn via(&self) -> String {
+        format!("Via: SIP/2.0/{} {}", self.transport.name().to_uppercase(), self.local)
+    }
+
+    /// The end of a message that offers media.
+    fn with_sdp(&self) -> String {
+        format!(
+            "Contact: <sip:test@{};transport={}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}",
+            self.local,
+            self.transport.name(),
+            SDP.len()
+        )
+    }
+
+    fn request(&self, method: &str, number: u32) -> String {
+        self.dialog.replace("METHOD", method).replace("NUMBER", &number.to_string())
+    }
+
     fn send(&mut self, method: &str, number: u32) {
-        let text = self.dialog.replace("METHOD", method).replace("NUMBER", &number.to_string());
+        let text = self.request(method, number);
         self.link.send(&text);
     }
 }
@@ -176,6 +246,38 @@ impl<L: Link> Callee<L> {
     pub(super) fn is_hung_up_on(&mut self) {
         let bye = expect_request(&mut self.link, "BYE");
         self.link.send(&response(&bye, "200 OK", "", ""));
+    }
+
+    /// Until the ACK of a refusal such as `486 Busy Here`.
+    #[track_caller]
+    pub(super) fn refuses(&mut self, status: &str) {
+        let invite = expect_request(&mut self.link, "INVITE");
+        self.link.send(&response(&invite, status, "", ""));
+        expect_request(&mut self.link, "ACK");
+    }
+
+    /// From ringing until the ACK of the 487.
+    #[track_caller]
+    pub(super) fn is_cancelled(&mut self) {
+        let cancel = expect_request(&mut self.link, "CANCEL");
+        self.link.send(&response(&cancel, "200 OK", "", ""));
+        let invite = self.invite.as_ref().expect("a call that rings");
+        self.link.send(&response(invite, "487 Request Terminated", "", ""));
+        expect_request(&mut self.link, "ACK");
+    }
+
+    /// A re-INVITE, until its ACK.
+    #[track_caller]
+    pub(super) fn is_asked_again(&mut self) {
+        let first = self.invite.as_ref().and_then(|invite| invite.header("CSeq")).expect("a call");
+        let again = loop {
+            let invite = expect_request(&mut self.link, "INVITE");
+            if invite.header("CSeq") != Some(first) {
+                break invite;
+            }
+        };
+        self.link.send(&response(&again, "200 OK", &self.contact, SDP));
+        expect_request(&mut self.link, "ACK");
     }
 
     #[track_caller]
