@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use super::super::{peer, wait};
 use super::ua::{Callee, Caller, Datagrams, Link};
 use super::wire::{Message, Messages, connect, prompt};
-use super::{
-    CUSTOMER, Route, SOON, Transport, customer_address, place, provision, records, vendor_address, wait_quiet,
-};
+use super::{CUSTOMER, Route, SOON, Transport, customer_address, place, provision, records, vendor_address};
 
 /// What the vendor does with a call.
 type Play = fn(&mut Callee<Connections>);
@@ -69,11 +67,8 @@ fn call(ended_by: &'static str, open: f64, play: Play) {
         customer.is_hung_up_on();
     }
     vendor.join().unwrap();
-    wait_quiet(&node);
-    let cdrs = records::wait_cdrs(&sqlite, &node, "44", 1);
-    let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
-    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "answered", ended_by), "{cdr:?}");
-    assert_eq!(cdr.attempts, [(gateway.to_string(), Some(200), "answered")], "{cdr:?}");
+    let attempt = (gateway, Some(200), "answered");
+    records::expect_one(&sqlite, &node, "44", (200, "answered", ended_by, &[attempt]));
 }
 
 /// All connections between a vendor and the node.

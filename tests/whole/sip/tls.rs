@@ -18,7 +18,7 @@ use super::ua::{Callee, Caller, Datagrams};
 use super::wire::{Messages, accept, connect, request};
 use super::{
     CUSTOMER, HERE, Route, Transport, VENDOR_ANSWERS, customer_address, place, programs, provision, records,
-    scenario, vendor_address, wait_quiet,
+    scenario, vendor_address,
 };
 
 #[test]
@@ -60,10 +60,8 @@ fn call_from_tls(prefix: &str, vendor: &[&str], hangs_up: &str) {
         customer.is_hung_up_on();
     }
     assert_eq!(sipp.finish(), Ok(()));
-    wait_quiet(&node);
-    let cdrs = records::wait_cdrs(&sqlite, &node, prefix, 1);
-    assert_eq!(cdrs.len(), 1, "{cdrs:?}");
-    assert_eq!((cdrs[0].status, cdrs[0].reason, cdrs[0].ended_by), (200, "answered", hangs_up), "{cdrs:?}");
+    let attempt = (gateway, Some(200), "answered");
+    records::expect_one(&sqlite, &node, prefix, (200, "answered", hangs_up, &[attempt]));
 }
 
 #[test]
@@ -102,11 +100,8 @@ fn call_to_tls(hangs_up: &'static str) {
         customer.is_hung_up_on();
     }
     vendor.join().unwrap();
-    wait_quiet(&node);
-    let cdrs = records::wait_cdrs(&sqlite, &node, "44", 1);
-    let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
-    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "answered", hangs_up), "{cdr:?}");
-    assert_eq!(cdr.attempts, [(gateway.to_string(), Some(200), "answered")], "{cdr:?}");
+    let attempt = (gateway, Some(200), "answered");
+    records::expect_one(&sqlite, &node, "44", (200, "answered", hangs_up, &[attempt]));
 }
 
 #[test]
@@ -132,11 +127,8 @@ fn a_vendor_whose_certificate_nobody_vouches_for_gets_no_call() {
     vendor.join().unwrap();
     let heard = refused.join().unwrap().map(|message| message.text);
     assert_eq!(heard, None, "the impostor hears nothing of the call");
-    wait_quiet(&node);
-    let cdrs = records::wait_cdrs(&sqlite, &node, "44", 1);
-    let [cdr] = &cdrs[..] else { panic!("{cdrs:?}") };
-    let attempts = [(impostor.to_string(), None, "unreachable"), (honest.to_string(), Some(200), "answered")];
-    assert_eq!(cdr.attempts, attempts, "{cdr:?}");
+    let attempts = [(impostor, None, "unreachable"), (honest, Some(200), "answered")];
+    records::expect_one(&sqlite, &node, "44", (200, "answered", "caller", &attempts));
 }
 
 #[test]
@@ -157,6 +149,138 @@ fn a_new_certificate_is_shown_and_open_connections_live_on() {
     for (connection, id) in [(&mut anew, "anew"), (&mut open, "after")] {
         connection.send(&options(id));
         connection.expect(405, super::SOON);
+    }
+}
+
+/// What a vendor on TLS does with a call.
+type Plays = fn(&mut Callee<Served>);
+type Served = Messages<StreamOwned<ServerConnection, TcpStream>>;
+type Dialled = Messages<StreamOwned<ClientConnection, TcpStream>>;
+
+/// A call whose ends are all on TLS.
+struct Case {
+    name: &'static str,
+    vendors: &'static [Plays],
+    customer: fn(&mut Caller<Dialled>, &str),
+    /// Status, reason, who ended it.
+    record: (u64, &'static str, &'static str),
+    attempts: Attempts,
+}
+
+/// Each one's status and reason.
+type Attempts = &'static [(Option<u64>, &'static str)];
+
+const ANSWERED: Attempts = &[(Some(200), "answered")];
+
+fn is_talked_to(vendor: &mut Callee<Served>) {
+    vendor.rings();
+    vendor.answers();
+    vendor.is_hung_up_on();
+}
+
+fn talks(customer: &mut Caller<Dialled>, number: &str) {
+    customer.call(number);
+    customer.hang_up();
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "the caller hangs up",
+        vendors: &[is_talked_to],
+        customer: talks,
+        record: (200, "answered", "caller"),
+        attempts: ANSWERED,
+    },
+    Case {
+        name: "the callee hangs up",
+        vendors: &[|vendor| {
+            vendor.rings();
+            vendor.answers();
+            vendor.hangs_up();
+        }],
+        customer: |customer, number| {
+            customer.call(number);
+            customer.is_hung_up_on();
+        },
+        record: (200, "answered", "callee"),
+        attempts: ANSWERED,
+    },
+    Case {
+        name: "the first vendor has no room",
+        vendors: &[|vendor| vendor.refuses("503 Service Unavailable"), is_talked_to],
+        customer: talks,
+        record: (200, "answered", "caller"),
+        attempts: &[(Some(503), "vendor_failed"), (Some(200), "answered")],
+    },
+    Case {
+        name: "busy",
+        vendors: &[|vendor| vendor.refuses("486 Busy Here")],
+        customer: |customer, number| customer.is_refused(number, 486),
+        record: (486, "busy", "callee"),
+        attempts: &[(Some(486), "busy")],
+    },
+    Case {
+        name: "cancelled while it rings",
+        vendors: &[|vendor| {
+            vendor.rings();
+            vendor.is_cancelled();
+        }],
+        customer: |customer, number| customer.cancels(number),
+        record: (487, "cancelled", "caller"),
+        attempts: &[(Some(487), "cancelled")],
+    },
+    Case {
+        name: "the customer changes the media",
+        vendors: &[|vendor| {
+            vendor.rings();
+            vendor.answers();
+            vendor.is_asked_again();
+            vendor.is_hung_up_on();
+        }],
+        customer: |customer, number| {
+            customer.call(number);
+            customer.asks_again();
+            customer.hang_up();
+        },
+        record: (200, "answered", "caller"),
+        attempts: ANSWERED,
+    },
+];
+
+#[test]
+fn what_can_happen_to_a_call_that_is_on_tls_all_the_way() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let prefix = |at: usize| format!("44{at:02}");
+    let route = |(at, case): (usize, &Case)| {
+        let gateways = case.vendors.iter().map(|_| (vendor_address(), Transport::Tls)).collect();
+        Route { prefix: prefix(at), gateways }
+    };
+    let routes: Vec<Route> = CASES.iter().enumerate().map(route).collect();
+    let Scene { node, certificate, folder: _folder } = Scene::new(provision(HERE, &routes), true);
+    let local = "127.0.0.1:5061".parse().unwrap();
+    for ((at, case), route) in CASES.iter().enumerate().zip(&routes) {
+        wait::progress(&format!("on tls: {}", case.name));
+        thread::scope(|scope| {
+            for (play, (gateway, _)) in case.vendors.iter().zip(&route.gateways) {
+                let listener = TcpListener::bind(gateway).unwrap();
+                let certificate = &certificate;
+                scope.spawn(move || {
+                    let link = Messages::new(serve(&listener, certificate));
+                    play(&mut Callee::new(link, Transport::Tls, *gateway));
+                });
+            }
+            let link = Messages::new(dial(node.ports().sip[1], &certificate));
+            let mut customer = Caller::new(link, Transport::Tls, local, &format!("tls{at}"));
+            (case.customer)(&mut customer, &format!("+{}20", prefix(at)));
+        });
+        let (status, reason, ended_by) = case.record;
+        let attempts: Vec<_> = route
+            .gateways
+            .iter()
+            .zip(case.attempts)
+            .map(|((at, _), (status, reason))| (*at, *status, *reason))
+            .collect();
+        records::expect_one(&sqlite, &node, &prefix(at), (status, reason, ended_by, &attempts));
     }
 }
 
@@ -185,13 +309,14 @@ impl Scene {
     }
 }
 
-/// A connection to the node.
+/// A connection to the node; who is asked for a certificate shows the node's.
 #[track_caller]
 fn dial(node: SocketAddr, certificate: &Certificate) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&certificate.ca).unwrap()).unwrap();
     let versions = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
+    let (chain, key) = (chain(certificate), PrivateKeyDer::from_pem_file(&certificate.key).unwrap());
+    let config = versions.unwrap().with_root_certificates(roots).with_client_auth_cert(chain, key).unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), connect(node))
 }
@@ -200,10 +325,13 @@ fn dial(node: SocketAddr, certificate: &Certificate) -> StreamOwned<ClientConnec
 #[track_caller]
 fn serve(listener: &TcpListener, certificate: &Certificate) -> StreamOwned<ServerConnection, TcpStream> {
     let versions = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let chain = vec![CertificateDer::from_pem_file(&certificate.chain).unwrap()];
     let key = PrivateKeyDer::from_pem_file(&certificate.key).unwrap();
-    let config = versions.unwrap().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    let config = versions.unwrap().with_no_client_auth().with_single_cert(chain(certificate), key).unwrap();
     StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), accept(listener))
+}
+
+fn chain(certificate: &Certificate) -> Vec<CertificateDer<'static>> {
+    vec![CertificateDer::from_pem_file(&certificate.chain).unwrap()]
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
