@@ -227,7 +227,7 @@ async fn what_nobody_waits_for_starts_no_commit_and_is_in_one_soon() {
     log.append_lazily(|batch| batch.outbox_done.push(2));
     log.append_lazily(|batch| batch.outbox_done.push(3));
     assert_eq!(next().await, 2);
-    assert!((10..20).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
+    assert!((7..17).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     // When somebody wants to read it.
     log.append_lazily(|batch| batch.outbox_done.push(4));
     let begun = tokio::time::Instant::now();

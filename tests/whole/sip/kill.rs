@@ -1,13 +1,16 @@
 //! kill -9 while calls are up: the next process serves them, ends them, and writes the one record of each.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
-use super::super::process::{Database, Node};
+use super::super::process::{Database, Node, signal};
 use super::super::{peer, wait};
 use super::records::Cdr;
 use super::sipp::{Part, Sipp};
+use super::ua::{Callee, Caller, Datagrams};
 use super::{
     CUSTOMER, Route, SOON, Transport, customer_address, place, programs, provision, records, scenario,
     vendor_address, wait_quiet,
@@ -174,6 +177,94 @@ fn outlive(program: &Path, calls: u32, store: &Store<'_>) {
         }
     }
     assert_eq!((store.dialogs)(&node), 0, "calls that are over have no record for the next process");
+}
+
+/// Calls that end, each a moment before its node dies.
+const ENDS: usize = 30;
+/// A record is where a dead process cannot lose it so long after the final response at the latest.
+const MOMENT: Duration = Duration::from_millis(20);
+
+/// The same where every step of the node waits for its turn behind what else the machine does.
+const MOMENT_OF_THE_BUSY: Duration = Duration::from_millis(150);
+
+fn moment() -> Duration {
+    let load = fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().and_then(|minute| minute.parse().ok()).unwrap();
+    let cores = thread::available_parallelism().unwrap().get();
+    if load < cores as f64 { MOMENT } else { MOMENT_OF_THE_BUSY }
+}
+
+/// How a call ends: what the vendor answers, and what the customer hears. A 503 is of the vendor's own (RFC 3261 16.7).
+const LAST_WORDS: [(&str, u16); 3] =
+    [("200 OK", 200), ("486 Busy Here", 486), ("503 Service Unavailable", 500)];
+
+#[test]
+fn a_call_that_has_ended_leaves_its_record_whatever_becomes_of_the_process() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let gateway = vendor_address();
+    let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, Transport::Udp)] }];
+    let place = place(&[Transport::Udp], "", provision(CUSTOMER, &routes));
+    let mut node = place.start();
+    for (round, (words, status)) in (0..ENDS).zip(LAST_WORDS.into_iter().cycle()) {
+        let at = node.ports().sip[0];
+        let mut vendor = Callee::new(Datagrams::bind(gateway, at), Transport::Udp, gateway);
+        let vendor = thread::spawn(move || {
+            if status == 200 {
+                vendor.rings();
+                vendor.answers();
+                vendor.is_hung_up_on();
+            } else {
+                vendor.refuses(words);
+            }
+        });
+        let local = customer_address();
+        let link = Datagrams::bind(local, at);
+        let mut customer = Caller::new(link, Transport::Udp, local, &format!("last{round}"));
+        let prefix = format!("4420{round:02}");
+        if status == 200 {
+            customer.call(&format!("+{prefix}"));
+            customer.hang_up();
+        } else {
+            customer.is_refused(&format!("+{prefix}"), status);
+        }
+        wait::pause(moment());
+        node.kill();
+        vendor.join().unwrap();
+        node = place.start();
+        let cdrs = records::cdrs(&sqlite, &node, &prefix);
+        let [cdr] = &cdrs[..] else { panic!("round {round}, {words}: {cdrs:?}") };
+        assert_eq!((cdr.status, cdr.answered), (u64::from(status), status == 200), "{cdr:?}");
+        assert!(!cdr.recovered, "{cdr:?}");
+    }
+    wait_quiet(&node);
+    assert_eq!(records::cdrs(&sqlite, &node, "44").len(), ENDS);
+}
+
+#[test]
+fn a_node_that_stops_waits_for_a_call_that_has_just_begun() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let gateway = vendor_address();
+    let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, Transport::Udp)] }];
+    let mut node = place(&[Transport::Udp], "", provision(CUSTOMER, &routes)).start();
+    let (at, pid) = (node.ports().sip[0], node.pid());
+    let mut vendor = Callee::new(Datagrams::bind(gateway, at), Transport::Udp, gateway);
+    let vendor = thread::spawn(move || {
+        vendor.rings();
+        // Nobody but the worker knows of the call yet.
+        signal(pid, "TERM");
+        vendor.answers();
+        vendor.is_hung_up_on();
+    });
+    let local = customer_address();
+    let mut customer = Caller::new(Datagrams::bind(local, at), Transport::Udp, local, "stopping");
+    customer.call("+4420");
+    customer.hang_up();
+    vendor.join().unwrap();
+    let status = wait::until("the node ends once the call has", SOON, || node.exit_status());
+    assert!(status.success(), "{status}");
+    let cdrs = records::cdrs(&sqlite, &node, "44");
+    assert_eq!(cdrs.len(), 1, "{cdrs:?}");
+    assert_eq!((cdrs[0].status, cdrs[0].ended_by), (200, "caller"), "{cdrs:?}");
 }
 
 /// How many calls live, as the API tells it.
