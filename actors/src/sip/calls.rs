@@ -13,7 +13,7 @@ use runtime::log::MessageLog;
 use runtime::random::Random;
 use runtime::registry::Registry;
 use sip::{HeaderId, Message, NotSip, Via};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 

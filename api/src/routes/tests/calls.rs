@@ -3,7 +3,7 @@
 use actors::sip::event::{CallEvent, Started, What};
 use actors::sip::routing::Direction;
 use actors::sip::snapshot::Snapshot;
-use actors::sip::{dialog_actor, live_list};
+use actors::sip::live_list;
 use runtime::clock::Timestamp;
 use runtime::log::{Attempt, CallDirection, Cdr, EndedBy, Reason};
 use runtime::model::Money;
