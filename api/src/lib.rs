@@ -14,6 +14,7 @@ mod problem;
 pub mod provision;
 mod reply;
 mod request;
+pub mod rotation;
 mod routes;
 mod server;
 mod socket;

@@ -23,6 +23,7 @@ pub(crate) enum Code {
     BodyTooLarge,
     ConfigurationChanged,
     ProvisioningRefused,
+    TooSoon,
     ExplainRefused,
     StoreUnavailable,
     NotReady,
@@ -79,6 +80,7 @@ impl Code {
                 "provisioning_refused",
                 "The provisioning document cannot be applied",
             ),
+            Self::TooSoon => (StatusCode::CONFLICT, "too_soon", "It was done not long ago"),
             Self::ExplainRefused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "explain_refused", "The question cannot be answered")
             }

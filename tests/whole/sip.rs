@@ -5,6 +5,7 @@ mod baresip;
 mod calls;
 mod dns;
 mod hep;
+mod keys;
 mod kill;
 mod noise;
 mod records;

@@ -1,6 +1,6 @@
 //! Configuration of voice into effect: read when its version grows, swapped whole.
 //!
-//! Owns: the snapshot that calls are routed by. Its key is `sip_configuration:main:0`, its parent the `sip` supervisor,
+//! Owns: the snapshot that calls are routed by, and which keys seal and open cookies. Its key is `sip_configuration:main:0`, its parent the `sip` supervisor,
 //! its restart policy permanent. A crash loses nothing: the snapshot stays, and the next incarnation reads again.
 
 use std::collections::BTreeSet;
@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use runtime::clock::Timestamp;
 use runtime::model::{Gateway, Voice};
 use runtime::registry::{ActorName, Observation, Observe};
+use runtime::seal::RootKey;
+use runtime::store::cookie_key::{self, CookieKey};
 use runtime::store::{Db, Error, messaging, voice};
 use runtime::supervision::{
     BoxError, ChildSpec, Error as SupervisionError, Restart, Seat, Start, SupervisorHandle,
@@ -18,6 +21,7 @@ use runtime::supervision::{
 use tokio::time::{Instant, sleep};
 
 use super::calls::Calls;
+use super::cookie::Secret;
 use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
@@ -25,12 +29,17 @@ use super::vendor_actor;
 /// Wait after the database could not be asked.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// A new key of cookies seals after so many polls: until then a node may not know it.
+const POLLS_TO_SPREAD: u32 = 4;
+
 /// Where configuration comes from.
 #[derive(Clone)]
 pub struct Source {
     /// Configuration database.
     pub db: Db,
-    /// How often its version is compared.
+    /// Opens the keys of cookies.
+    pub root_key: Arc<RootKey>,
+    /// How often its version is compared; the same on all nodes.
     pub poll: Duration,
 }
 
@@ -41,6 +50,14 @@ impl Source {
     /// When the database cannot be read.
     pub async fn load(&self) -> Result<Voice, Error> {
         voice::load(&self.db).await
+    }
+
+    /// Of these keys of cookies the one that seals now, and the other one that opens.
+    #[must_use]
+    pub fn in_force(&self, keys: &[CookieKey], now: Timestamp) -> Option<(Secret, Option<Secret>)> {
+        let secret = |key: CookieKey| Secret { number: key.number, key: key.key };
+        let found = cookie_key::in_force(keys, now, self.poll.saturating_mul(POLLS_TO_SPREAD));
+        found.map(|(sealing, other)| (secret(sealing), other.map(secret)))
     }
 }
 
@@ -76,10 +93,15 @@ async fn follow(
     (face, vendors, names): (&Face, &SupervisorHandle, &Names),
 ) {
     let mut gateways = Gateways::default();
+    let mut cookies = Cookies::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
     loop {
-        match refresh(calls, source, (face, names), &mut gateways).await {
+        let read = async {
+            refresh(calls, source, (face, names), &mut gateways).await?;
+            cookies.refresh(calls, source).await
+        };
+        match read.await {
             Ok(()) => {
                 if std::mem::take(&mut blind) {
                     tracing::info!("the configuration of voice can be read again");
@@ -117,6 +139,32 @@ async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running:
         }
     }
     *running = names;
+}
+
+/// The keys of cookies, as they were at a version.
+#[derive(Default)]
+struct Cookies {
+    version: Option<i64>,
+    keys: Vec<CookieKey>,
+}
+
+impl Cookies {
+    async fn refresh(&mut self, calls: &Calls, source: &Source) -> Result<(), Error> {
+        let version = calls.snapshot.load().version;
+        if self.version != Some(version) {
+            self.keys = cookie_key::load(&source.db, &source.root_key).await?;
+            self.version = Some(version);
+        }
+        let found = source.in_force(&self.keys, calls.clock.now());
+        let Some((sealing, other)) = found else { return Ok(()) };
+        let numbers = (sealing.number, other.map(|other| other.number));
+        let cookies = &calls.settings.cookies;
+        if cookies.numbers() != numbers {
+            cookies.replace(sealing, other);
+            tracing::info!(seals = numbers.0, opens = ?numbers.1, "keys of cookies in force");
+        }
+        Ok(())
+    }
 }
 
 /// Gateways with names, and what these led to when the snapshot was built.

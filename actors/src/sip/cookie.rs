@@ -6,9 +6,11 @@
 //! the caller's tag. A cookie is not permission: its opener still asks whether the source may speak in this dialog.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aes_gcm_siv::aead::AeadInOut;
 use aes_gcm_siv::{Aes128GcmSiv, KeyInit, Nonce, Tag};
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{Context, SHA256};
@@ -99,31 +101,53 @@ impl Secret {
     }
 }
 
-/// The live keys: one seals, both open.
-pub struct Keys {
+/// The live keys: one seals, both open. They may be replaced while they are used.
+pub struct Keys(ArcSwap<Live>);
+
+struct Live {
     sealing: (u8, Aes128GcmSiv),
-    retired: Option<(u8, Aes128GcmSiv)>,
+    other: Option<(u8, Aes128GcmSiv)>,
+}
+
+impl Live {
+    fn new(sealing: Secret, other: Option<Secret>) -> Self {
+        let cipher = |secret: Secret| (secret.number & KEY_NUMBER_MAX, Aes128GcmSiv::new(&secret.key.into()));
+        Self { sealing: cipher(sealing), other: other.map(cipher) }
+    }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let retired = self.retired.as_ref().map(|(number, _)| number);
-        f.debug_struct("Keys").field("sealing", &self.sealing.0).field("retired", &retired).finish()
+        let (sealing, other) = self.numbers();
+        f.debug_struct("Keys").field("sealing", &sealing).field("other", &other).finish()
     }
 }
 
 impl Keys {
-    /// Keys of which `sealing` seals, and `retired` opens what it has sealed until its last call has ended.
+    /// Keys of which `sealing` seals. The other one opens what it has sealed: it is retired, until its last call has
+    /// ended, or so young that not all nodes have it.
     #[must_use]
-    pub fn new(sealing: Secret, retired: Option<Secret>) -> Self {
-        let cipher = |secret: Secret| (secret.number & KEY_NUMBER_MAX, Aes128GcmSiv::new(&secret.key.into()));
-        Self { sealing: cipher(sealing), retired: retired.map(cipher) }
+    pub fn new(sealing: Secret, other: Option<Secret>) -> Self {
+        Self(ArcSwap::from_pointee(Live::new(sealing, other)))
+    }
+
+    /// These from now on.
+    pub fn replace(&self, sealing: Secret, other: Option<Secret>) {
+        self.0.store(Arc::new(Live::new(sealing, other)));
+    }
+
+    /// The numbers of the key that seals and of the other one.
+    #[must_use]
+    pub fn numbers(&self) -> (u8, Option<u8>) {
+        let live = self.0.load();
+        (live.sealing.0, live.other.as_ref().map(|(number, _)| *number))
     }
 
     /// Seals a cookie for a call: [`TEXT_LEN`] characters that need no escaping in a URI parameter.
     #[must_use]
     pub fn seal(&self, cookie: &Cookie, call: &Call<'_>) -> [u8; TEXT_LEN] {
-        let (number, cipher) = &self.sealing;
+        let live = self.0.load();
+        let (number, cipher) = &live.sealing;
         let header = VERSION << 4 | number;
         let bound = Bound::to(header, call);
         let mut plain = cookie.to_octets();
@@ -155,7 +179,8 @@ impl Keys {
         if header >> 4 != VERSION {
             return Err(Refused::Malformed);
         }
-        let keys = std::iter::once(&self.sealing).chain(&self.retired);
+        let live = self.0.load();
+        let keys = std::iter::once(&live.sealing).chain(&live.other);
         let mut keys = keys.filter(|(number, _)| *number == header & KEY_NUMBER_MAX);
         let (_, cipher) = keys.next().ok_or(Refused::UnknownKey)?;
         let bound = Bound::to(header, call);

@@ -75,7 +75,7 @@ pub struct Options {
     pub source: Source,
     /// The log.
     pub log: MessageLog,
-    /// Keys that seal and open cookies, the sealing one first.
+    /// Keys that seal and open cookies, the youngest first.
     pub cookie_keys: Vec<CookieKey>,
     /// Certificate of the TLS listeners.
     pub tls: Option<ServerTls>,
@@ -200,8 +200,10 @@ fn sockets(options: &SipOptions, workers: usize) -> Result<Vec<Sockets>, udp::Er
 
 fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError> {
     let sip = &options.config.sip;
-    let mut keys = options.cookie_keys.iter().map(|key| Secret { number: key.number, key: key.key });
-    let sealing = keys.next().ok_or("no key seals cookies")?;
+    let keys = options.source.in_force(&options.cookie_keys, options.clock.now());
+    let (sealing, other) = keys.ok_or("no key seals cookies")?;
+    let youngest = options.cookie_keys.first().ok_or("no key seals cookies")?;
+    let seed = Secret { number: youngest.number, key: youngest.key }.seed(options.config.node.id);
     let listener = |(place, configured): (usize, &runtime::config::SipListener)| {
         let bound = sockets.iter().find(|group| group.listener == place).map(|group| group.address);
         Listener::new(configured.transport, bound.unwrap_or(configured.address), &configured.advertise)
@@ -221,9 +223,9 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         listeners,
         timers,
         timer_c: sip.timer_c.get(),
-        seed: sealing.seed(options.config.node.id),
+        seed,
         workers: workers(sip),
-        cookies: Keys::new(sealing, keys.next()),
+        cookies: Keys::new(sealing, other),
         started_at: options.clock.now(),
         process: u32::try_from(options.random.u64() >> 32).unwrap_or_default(),
         answer_strangers: sip.unknown_source == UnknownSource::Reply,

@@ -1,4 +1,5 @@
-//! `POST /v1/control/apply`, on the control socket only: a provisioning document takes effect.
+//! `POST /v1/control/apply` and `POST /v1/control/rotate/cookie-key`, on the control socket only: a provisioning document
+//! takes effect, another key seals cookies.
 
 use std::sync::Arc;
 
@@ -12,15 +13,25 @@ use crate::problem::{Code, Problem};
 use crate::provision::{self, Target};
 use crate::reply::{self, Reply};
 use crate::request::Request;
+use crate::rotation;
 use crate::table::{Access, Route};
 
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Method::POST,
-    path: "/v1/control/apply",
-    access: Access::Control,
-    query: &["dry_run", "format"],
-    handler: apply,
-}];
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/v1/control/apply",
+        access: Access::Control,
+        query: &["dry_run", "format"],
+        handler: apply,
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/control/rotate/cookie-key",
+        access: Access::Control,
+        query: &["force", "format"],
+        handler: rotate_cookie_key,
+    },
+];
 
 /// The body is the TOML document; with `dry_run` nothing is written.
 fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
@@ -29,13 +40,7 @@ fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let as_text = request.wants_text()?;
         let document = String::from_utf8(request.body.to_vec())
             .map_err(|_| Problem::new(Code::BadRequest, "the document is not UTF-8"))?;
-        let target = Target {
-            store: api.store.clone(),
-            root_key: Arc::clone(&api.root_key),
-            clock: Arc::clone(&api.smpp.clock),
-            turn: Arc::clone(&api.applying),
-        };
-        let outcome = provision::apply(target, document, dry_run).await.map_err(problem)?;
+        let outcome = provision::apply(target(&api), document, dry_run).await.map_err(problem)?;
         if !dry_run && !outcome.changes.is_empty() {
             tracing::info!(changes = outcome.changes.len(), "provisioning applied");
             api.smpp.config_changed.notify_one();
@@ -44,13 +49,45 @@ fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     })
 }
 
+/// Without `force` nothing is made while the key that would be dropped may have calls that are up.
+fn rotate_cookie_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let forced = request.query.flag("force")?;
+        let as_text = request.wants_text()?;
+        let outcome = rotation::cookie_key(target(&api), forced).await.map_err(rotation_problem)?;
+        tracing::info!(key = outcome.key, "a new key of cookies was made");
+        if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
+    })
+}
+
+fn target(api: &Api) -> Target {
+    Target {
+        store: api.store.clone(),
+        root_key: Arc::clone(&api.root_key),
+        clock: Arc::clone(&api.smpp.clock),
+        turn: Arc::clone(&api.applying),
+    }
+}
+
+fn rotation_problem(error: rotation::Error) -> Problem {
+    let code = match &error {
+        rotation::Error::TooSoon => Code::TooSoon,
+        rotation::Error::Store(store) => code(store.kind()),
+    };
+    Problem::new(code, error.to_string())
+}
+
+const fn code(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::Unavailable | ErrorKind::DiskFull | ErrorKind::DiskFailed => Code::StoreUnavailable,
+        ErrorKind::Constraint => Code::ProvisioningRefused,
+        ErrorKind::Other => Code::Internal,
+    }
+}
+
 fn problem(error: Error) -> Problem {
     let code = match &error {
-        Error::Store(store) => match store.kind() {
-            ErrorKind::Unavailable | ErrorKind::DiskFull | ErrorKind::DiskFailed => Code::StoreUnavailable,
-            ErrorKind::Constraint => Code::ProvisioningRefused,
-            ErrorKind::Other => Code::Internal,
-        },
+        Error::Store(store) => code(store.kind()),
         Error::Changed => Code::ConfigurationChanged,
         Error::Form(_)
         | Error::Unknown { .. }

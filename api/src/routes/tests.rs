@@ -31,7 +31,7 @@ async fn every_route_answers_as_documented() {
     lab.smpp.recovered.send_replace(true);
     let valid = format!("Bearer {TOKEN}");
     let (none, valid) = (None, Some(valid.as_str()));
-    let table: [Line<'_>; 48] = [
+    let table: [Line<'_>; 53] = [
         (Api, "GET", "/health", none, 200, ""),
         (Api, "HEAD", "/health", none, 200, ""),
         (Api, "GET", "/ready", none, 200, ""),
@@ -77,6 +77,11 @@ async fn every_route_answers_as_documented() {
         (Control, "GET", "/v1/control/apply", none, 405, "method_not_allowed"),
         (Control, "POST", "/v1/control/apply?dry_run=perhaps", none, 400, "bad_request"),
         (Control, "POST", "/v1/control/apply?dryrun=true", none, 400, "bad_request"),
+        (Api, "POST", "/v1/control/rotate/cookie-key", valid, 404, "not_found"),
+        (Control, "GET", "/v1/control/rotate/cookie-key", none, 405, "method_not_allowed"),
+        (Control, "POST", "/v1/control/rotate/cookie-key", none, 200, ""),
+        (Control, "POST", "/v1/control/rotate/cookie-key", none, 409, "too_soon"),
+        (Control, "POST", "/v1/control/rotate/cookie-key?force=true", none, 200, ""),
         (Api, "GET", "/", none, 404, "not_found"),
         (Api, "GET", "/v1/smpp/vendors/", valid, 404, "not_found"),
         (Api, "BREW", "/health", none, 405, "method_not_allowed"),

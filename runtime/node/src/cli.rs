@@ -42,6 +42,17 @@ pub(crate) enum Command {
     },
     /// Brings the database to the schema of this program.
     Migrate(Place),
+    /// Replaces a secret of the node by a new one.
+    Rotate {
+        #[command(subcommand)]
+        command: RotateCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RotateCommand {
+    /// The key that seals the routing truth of calls; the one before it goes on opening.
+    CookieKey(RotateCookieKey),
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +119,15 @@ pub(crate) struct Apply {
     /// Print the difference and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateCookieKey {
+    /// Drop the last key but one even if calls that it sealed may be up.
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -233,6 +253,8 @@ mod tests {
             ("warp explain sms --from 1 --to 2", false),
             ("warp config check --config c.toml", true),
             ("warp migrate --config c.toml", true),
+            ("warp rotate cookie-key --config c.toml --force", true),
+            ("warp rotate", false),
             ("warp", false),
             ("warp nonsense", false),
         ] {

@@ -7,5 +7,6 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod migrate;
+pub(crate) mod rotate;
 pub(crate) mod serve;
 mod signals;

@@ -19,7 +19,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use self::cli::{Cli, Command, ConfigCommand, ExplainCommand};
+use self::cli::{Cli, Command, ConfigCommand, ExplainCommand, RotateCommand};
 use self::failure::Failure;
 
 /// Messages are made on one thread and freed on another, which is what it is good at.
@@ -75,5 +75,8 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Config { command: ConfigCommand::Check(arguments) } => commands::config::check(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(arguments).await,
+        Command::Rotate { command: RotateCommand::CookieKey(arguments) } => {
+            commands::rotate::cookie_key(arguments).await
+        }
     }
 }

@@ -200,7 +200,7 @@ fn tree_options(
 async fn call_options(
     smpp: &tree::Options,
     databases: &Databases,
-    (root_key, tls): (&RootKey, Option<&ServerTls>),
+    (root_key, tls): (&Arc<RootKey>, Option<&ServerTls>),
 ) -> Result<Option<sip::tree::Options>, Failure> {
     let options = &smpp.config.sip;
     if options.listen.is_empty() {
@@ -218,6 +218,7 @@ async fn call_options(
         metrics: smpp.metrics.clone(),
         source: sip::configuration::Source {
             db: databases.store.clone(),
+            root_key: Arc::clone(root_key),
             poll: smpp.config.store.poll.get(),
         },
         log: smpp.log.clone(),

@@ -46,6 +46,13 @@ fn a_retired_key_opens_and_does_not_seal() {
     let text = both.seal(&cookie(), &CALL);
     assert_eq!(old.open(&text, &CALL), Err(Refused::UnknownKey));
     assert_eq!(Keys::new(secret(4, 9), None).open(&text, &CALL), Err(Refused::Forged));
+    // While it is used.
+    old.replace(secret(4, 8), Some(secret(3, 7)));
+    assert_eq!(old.numbers(), (4, Some(3)));
+    assert!(old.open(&text, &CALL).is_ok());
+    assert!(both.open(&old.seal(&cookie(), &CALL), &CALL).is_ok());
+    old.replace(secret(6, 9), Some(secret(5, 8)));
+    assert_eq!(old.open(&text, &CALL), Err(Refused::UnknownKey));
 }
 
 #[test]
@@ -53,7 +60,7 @@ fn keys_are_not_printed() {
     let keys = Keys::new(secret(4, 201), Some(secret(3, 202)));
     assert_eq!(
         format!("{keys:?} {:?}", secret(4, 201)),
-        "Keys { sealing: 4, retired: Some(3) } Secret { number: 4, .. }"
+        "Keys { sealing: 4, other: Some(3) } Secret { number: 4, .. }"
     );
 }
 

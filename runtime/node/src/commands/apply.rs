@@ -32,7 +32,10 @@ pub(crate) async fn run(arguments: Apply) -> Result<ExitCode, Failure> {
     let data_dir = DataDir::new(&config.node.data_dir);
     let report = match data_dir.lock() {
         Ok(_lock) => alone(&config, document, arguments.dry_run).await,
-        Err(Busy::Held(_)) => through_node(&data_dir, document, arguments.dry_run).await,
+        Err(Busy::Held(_)) => {
+            let path = format!("/v1/control/apply?format=text&dry_run={}", arguments.dry_run);
+            through_node(&data_dir, &path, document).await
+        }
         Err(Busy::Failed(failure)) => Err(failure),
     };
     let report = report.map_err(|failure| match failure {
@@ -45,14 +48,8 @@ pub(crate) async fn run(arguments: Apply) -> Result<ExitCode, Failure> {
 
 /// Under the lock, so that no node starts meanwhile.
 async fn alone(config: &Config, document: String, dry_run: bool) -> Result<String, Failure> {
-    let root_key = RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?;
-    let store = databases::open_store(config).await?;
-    let target = Target {
-        store: store.clone(),
-        root_key: Arc::new(root_key),
-        clock: Arc::new(SystemClock),
-        turn: Arc::new(Mutex::new(())),
-    };
+    let target = target(config).await?;
+    let store = target.store.clone();
     let applied = provision::apply(target, document, dry_run).await;
     store.close().await;
     applied.map(|outcome| outcome.to_string()).map_err(|error| match error {
@@ -66,12 +63,23 @@ async fn alone(config: &Config, document: String, dry_run: bool) -> Result<Strin
     })
 }
 
-async fn through_node(data_dir: &DataDir, document: String, dry_run: bool) -> Result<String, Failure> {
+/// The database of a node that does not run.
+pub(super) async fn target(config: &Config) -> Result<Target, Failure> {
+    let root_key = RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?;
+    Ok(Target {
+        store: databases::open_store(config).await?,
+        root_key: Arc::new(root_key),
+        clock: Arc::new(SystemClock),
+        turn: Arc::new(Mutex::new(())),
+    })
+}
+
+/// What the node answers that holds the data directory.
+pub(super) async fn through_node(data_dir: &DataDir, path: &str, body: String) -> Result<String, Failure> {
     let socket = data_dir.control_socket();
     let deadline = Instant::now() + STARTING_MAX;
     while !socket.exists() && Instant::now() < deadline {
         sleep(LOOK_EVERY).await;
     }
-    let target = format!("/v1/control/apply?format=text&dry_run={dry_run}");
-    Endpoint::Control(socket).post(&target, document).await
+    Endpoint::Control(socket).post(path, body).await
 }
