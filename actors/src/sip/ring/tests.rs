@@ -27,6 +27,7 @@ fn arrived(at: Instant, message: (&str, bool)) -> Arrived {
 }
 
 const INVITE: (&str, bool) = ("INVITE sip:c@d SIP/2.0", false);
+const OPTIONS: (&str, bool) = ("OPTIONS sip:c@d SIP/2.0", false);
 const BYE: (&str, bool) = ("BYE sip:c@d SIP/2.0", true);
 
 #[test]
@@ -54,12 +55,12 @@ fn what_belongs_to_calls_has_the_last_room() {
 
 #[test]
 fn full_is_an_answer_for_new_calls_only() {
-    let now = Instant::now();
-    let options = ("OPTIONS sip:c@d SIP/2.0", false);
-    // (batch, what is taken, what is refused, how many are dropped)
-    let table: [(&[(&str, bool)], usize, usize, usize); 5] = [
+    let now = tokio::time::Instant::now().into_std();
+    /// Batch, what is taken, what is refused, how many are dropped.
+    type Line = (&'static [(&'static str, bool)], usize, usize, usize);
+    let table: [Line; 5] = [
         (&[INVITE, INVITE], 2, 0, 0),
-        (&[INVITE, INVITE, INVITE, options], 2, 1, 1),
+        (&[INVITE, INVITE, INVITE, OPTIONS], 2, 1, 1),
         (&[INVITE, INVITE, INVITE, BYE, INVITE, BYE], 4, 2, 0),
         (&[BYE; 6], 4, 0, 2),
         (&[], 0, 0, 0),
@@ -77,7 +78,7 @@ fn full_is_an_answer_for_new_calls_only() {
 #[test]
 fn a_turn_takes_so_many_in_their_order_and_knows_the_oldest() {
     let ring = Ring::new(Bounds::default());
-    let now = Instant::now();
+    let now = tokio::time::Instant::now().into_std();
     let at = |millis: u64| now + Duration::from_millis(millis);
     let texts = ["SIP/2.0 100 Trying", "SIP/2.0 180 Ringing", "SIP/2.0 200 OK"];
     let times = [at(7), at(5), at(6)];
@@ -106,7 +107,7 @@ fn is_done(future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
 #[test]
 fn streams_wait_for_room_each_kind_in_its_row() {
     let ring = Ring::new(BOUNDS);
-    let now = Instant::now();
+    let now = tokio::time::Instant::now().into_std();
     let mut batch = (0..2).map(|_| arrived(now, INVITE)).collect();
     assert_eq!(ring.extend(&mut batch, &mut Vec::new()), 0);
     assert!(ring.try_push(arrived(now, INVITE)).is_some());
@@ -132,7 +133,7 @@ fn who_waits_for_something_is_told_once() {
     let ring = Ring::new(BOUNDS);
     let mut ready = Box::pin(ring.ready());
     assert!(!is_done(ready.as_mut()));
-    ring.extend(&mut vec![arrived(Instant::now(), BYE)], &mut Vec::new());
+    ring.extend(&mut vec![arrived(tokio::time::Instant::now().into_std(), BYE)], &mut Vec::new());
     assert!(is_done(ready.as_mut()));
     drop(ready);
     assert!(is_done(pin!(ring.ready()).as_mut()), "it is still there");

@@ -55,7 +55,7 @@ mod tests {
 
     impl Socket {
         fn new() -> Self {
-            let origin = Instant::now();
+            let origin = tokio::time::Instant::now().into_std();
             Self { ages: Ages::new(origin), origin }
         }
 

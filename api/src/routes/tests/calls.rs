@@ -1,9 +1,9 @@
 //! Calls: those that live, those that ended, those that might be.
 
 use actors::sip::event::{CallEvent, Started, What};
+use actors::sip::live_list;
 use actors::sip::routing::Direction;
 use actors::sip::snapshot::Snapshot;
-use actors::sip::live_list;
 use runtime::clock::Timestamp;
 use runtime::log::{Attempt, CallDirection, Cdr, EndedBy, Reason};
 use runtime::model::Money;
