@@ -17,7 +17,6 @@ use uuid::Uuid;
 
 use super::event::{Attempted, CallEvent, What};
 use super::live_call::LiveCall;
-use super::number::digits;
 use super::snapshot::Snapshot;
 use super::toll_fraud::{Alert, Spent, Watch};
 
@@ -168,11 +167,9 @@ impl CallMetrics {
         let Some(alert) = self.watch(trunk, spent, factor, event.at.instant) else { return };
         let name = &self.trunk(call, snapshot).name;
         self.toll_fraud_alerts.with_label_values(&[name]).inc();
-        let digits = digits(&attempted.callee);
-        let prefix = digits.get(..attempted.prefix_len.into()).unwrap_or_default();
         tracing::warn!(
             trunk = name, trunk_id = %trunk, calls_per_minute = alert.calls, usual_per_minute = alert.usual,
-            spend_per_minute = %alert.spend, last_prefix = prefix,
+            spend_per_minute = %alert.spend, last_prefix = attempted.prefix,
             "a trunk has many more expensive calls than usual, which may be toll fraud: ask the customer, and until then \
              deny the destinations or lower rate_max of the trunk, and end its calls (warp calls)"
         );

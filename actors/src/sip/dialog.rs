@@ -56,13 +56,28 @@ pub struct Dialog {
     /// When anything was last heard of both sides.
     #[serde(skip)]
     pub seen: Seen,
+    /// Requests that may have passed through it unseen, at most.
+    #[serde(skip)]
+    pub unseen: u32,
 }
 
-/// When anything was last heard of each side; nothing of a dialog that this process has only read of.
+/// When anything was last heard of each side, and what became of the last question whether they are there.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen {
     caller: Option<Now>,
     callee: Option<Now>,
+    asked: [Option<Answer>; 2],
+}
+
+/// What a side said when it was asked whether the call is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Something that only a side with the call says.
+    Alive,
+    /// That it knows of none; or nothing at all.
+    Gone,
+    /// It could not be asked.
+    Unknown,
 }
 
 impl Seen {
@@ -74,12 +89,26 @@ impl Seen {
         }
     }
 
-    /// When this side was last heard.
-    pub const fn last(&self, end: End) -> Option<Now> {
-        match end {
-            End::Caller => self.caller,
-            End::Callee => self.callee,
+    /// Both are asked anew.
+    pub const fn ask(&mut self) {
+        self.asked = [None; 2];
+    }
+
+    /// What a side said to that. Until when the call was up, once both have answered and one has it no more: until now
+    /// where the other carries it on, else until either was last heard.
+    pub fn answer(&mut self, end: End, answer: Answer, now: Now) -> Option<Now> {
+        let [caller, callee] = &mut self.asked;
+        *(if end == End::Caller { caller } else { callee }) = Some(answer);
+        if answer == Answer::Alive {
+            self.hear(end, now);
         }
+        let [Some(caller), Some(callee)] = self.asked else { return None };
+        let both = [caller, callee];
+        if !both.contains(&Answer::Gone) {
+            return None;
+        }
+        let last = [self.caller, self.callee].into_iter().flatten().max_by_key(|heard| heard.instant);
+        if both.contains(&Answer::Alive) { Some(now) } else { Some(last.unwrap_or(now)) }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use runtime::log::{Attempt, Cdr, Reason};
 use runtime::registry::{ActorName, Observation, Observe};
@@ -90,7 +91,7 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
     let _registration = seat.register(observe(&kept.face));
     let mut state = kept.state.lock().await;
     let every = calls.settings.dead_call_probe;
-    let mut check = after(every);
+    let mut check = first_check(every, &state.call);
     loop {
         if take_in(calls, kept, &mut state) {
             return Ok(());
@@ -185,8 +186,11 @@ fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect
     (effect, seen)
 }
 
+/// Calls of an earlier process are asked for within this time, one by one.
+const RECOVERED_CHECK: Duration = Duration::from_secs(60);
+
 /// Time between two demands to end a call that has lasted long enough.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A call that was not up is over with the worker that held its transactions.
 fn lost(calls: &Calls, kept: &Kept, call: &mut LiveCall) -> bool {
@@ -223,7 +227,17 @@ fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
     calls.log.put_cdr(cdr, attempts);
 }
 
-fn after(time: std::time::Duration) -> Option<Instant> {
+/// When the sides are asked for the first time. Of a call of an earlier process soon: its end may have passed by while
+/// nobody was here. Calls that get their actors at one time are not asked at one time.
+fn first_check(every: Duration, call: &LiveCall) -> Option<Instant> {
+    let span = if call.is_recovered() { every.min(RECOVERED_CHECK) } else { every / 2 };
+    let [.., drawn] = call.id().into_bytes();
+    let part = span.mul_f64(f64::from(drawn) / 256.0);
+    let first = if call.is_recovered() { part } else { every / 2 + part };
+    (!every.is_zero()).then(|| Instant::now() + first)
+}
+
+fn after(time: Duration) -> Option<Instant> {
     (!time.is_zero()).then(|| Instant::now() + time)
 }
 

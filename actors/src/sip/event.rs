@@ -78,8 +78,8 @@ pub struct Attempted {
     pub callee: String,
     /// The vendor's rate of a minute.
     pub rate: Money,
-    /// Digits of its prefix.
-    pub prefix_len: u8,
+    /// The prefix of that rate: digits of the number before the vendor's rules.
+    pub prefix: String,
     /// Whether the number is in the list of high-cost destinations.
     pub high_cost: bool,
     /// When the INVITE went.

@@ -195,7 +195,7 @@ fn candidates(snapshot: &Snapshot, way: &Way<'_>, from: &str) -> Vec<Candidate> 
         let vendor = snapshot.vendor(offer.vendor)?;
         Some(Candidate {
             vendor: vendor.config.name.clone(),
-            prefix: digits(number).get(..offer.prefix_len.into()).unwrap_or_default().to_owned(),
+            prefix: routing::prefix(number, offer.prefix_len),
             rate: offer.rate.to_string(),
             priority: offer.priority,
             weight: offer.weight,

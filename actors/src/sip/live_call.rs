@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runtime::clock::Timestamp;
-use runtime::log::{Attempt, CallDirection, Cdr, Dialog as Record, EndedBy, Reason};
+use runtime::log::{Attempt, CallDirection, Cdr, DIALOG_STATE_MAX, Dialog as Record, EndedBy, Reason};
 use runtime::model::Money;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -52,6 +52,13 @@ struct Kept {
     attempts: Vec<Tried>,
     dialog: Option<Shared>,
     recovered: bool,
+}
+
+impl Kept {
+    fn written(&self) -> Vec<u8> {
+        // It holds nothing that cannot be written.
+        postcard::to_extend(self, vec![VERSION]).unwrap_or_default()
+    }
 }
 
 /// What any process can read of a call, to close it: nothing of it may change, be added or go.
@@ -200,6 +207,11 @@ impl LiveCall {
         self.kept.said.answered_at.is_some()
     }
 
+    /// Whether it began in an earlier process.
+    pub const fn is_recovered(&self) -> bool {
+        self.kept.recovered
+    }
+
     /// Who calls whom, for operators: numbers are cut by whoever shows them.
     pub fn parties(&self) -> (&str, &str) {
         (&self.kept.said.caller, &self.kept.said.callee)
@@ -304,15 +316,19 @@ impl LiveCall {
         });
         self.kept.said.vendor = Some(vendor);
         self.kept.said.rate = attempted.rate.nanos();
-        let digits = super::number::digits(&attempted.callee);
-        self.kept.said.prefix = digits.get(..attempted.prefix_len.into()).unwrap_or_default().to_owned();
+        self.kept.said.prefix = attempted.prefix;
         self.kept.said.callee_sent = attempted.callee;
     }
 
     fn record(&mut self, dialog: Arc<Dialog>, at: Now) -> Effect {
         self.kept.dialog = Some(Shared(dialog));
-        // It holds nothing that cannot be written.
-        let state = postcard::to_extend(&self.kept, vec![VERSION]).unwrap_or_default();
+        let mut state = self.kept.written();
+        if state.len() > DIALOG_STATE_MAX {
+            // Whoever has headers so long gets a record all the same: the next process closes the call.
+            let dialog = self.kept.dialog.take();
+            state = self.kept.written();
+            self.kept.dialog = dialog;
+        }
         Effect::Record(Record {
             id: self.kept.said.id,
             node: self.kept.said.node,

@@ -94,6 +94,12 @@ impl Plan {
     }
 }
 
+/// So many digits of a number from its beginning, as rates have them.
+#[must_use]
+pub fn prefix(number: &str, len: u8) -> String {
+    digits(number).get(..len.into()).unwrap_or_default().to_owned()
+}
+
 /// Plans a call to `dialled`. `draw(n)` gives a number below `n`; `found` is memory that is used again.
 ///
 /// # Errors

@@ -106,7 +106,7 @@ pub struct Worker {
     counters: Arc<Counters>,
     is_connected: Connected,
     /// When this incarnation began.
-    began: Instant,
+    began: Now,
     keys: Keys,
     branches: Branches,
     number: u8,
@@ -178,7 +178,7 @@ impl Worker {
             random,
             counters,
             is_connected,
-            began: now.instant,
+            began: now,
         }
     }
 
@@ -200,11 +200,11 @@ impl Worker {
     }
 
     /// Takes on a dialog that was up before this worker began. What has passed through since it was written down is not
-    /// known: a request of ours leaves room for it.
+    /// known: a BYE of ours leaves room for it, and both sides count as heard now.
     pub fn recover(&mut self, mut dialog: Dialog) {
+        dialog.unseen = CSEQ_GAP;
         for end in [End::Caller, End::Callee] {
-            let side = dialog.side_mut(end);
-            side.cseq = side.cseq.saturating_add(CSEQ_GAP);
+            dialog.seen.hear(end, self.began);
         }
         self.dialogs.entry(dialog.id).or_insert(dialog);
     }

@@ -5,7 +5,11 @@ use crate::sip::testing::{CUSTOMER, Node, VENDORS, Within, invite, response};
 
 /// A call that is up and whose events are all applied.
 fn call(node: &mut Node) -> (LiveCall, Record, String) {
-    let sent = node.receive(CUSTOMER, invite("a", "+15551234"));
+    call_of(node, &invite("a", "+15551234"))
+}
+
+fn call_of(node: &mut Node, invite: &str) -> (LiveCall, Record, String) {
+    let sent = node.receive(CUSTOMER, invite.to_owned());
     node.now = node.now.plus(Duration::from_millis(30));
     node.receive(VENDORS[0], response(&sent[1], 180, "callee"));
     node.now = node.now.plus(Duration::from_secs(5));
@@ -109,6 +113,18 @@ fn a_record_of_another_form_is_closed() {
     let nothing = Record { state: bytes::Bytes::new(), ..other };
     let cdr = *LiveCall::recover(&nothing, node.now).expect_err("nothing").cdr;
     assert_eq!((cdr.id, cdr.customer, cdr.duration_ms), (id, Uuid::nil(), 90_500));
+}
+
+/// Whoever calls with headers that find no room in a record is billed all the same.
+#[test]
+fn a_call_with_long_headers_is_closed_by_the_next_process() {
+    let mut node = Node::new();
+    let long = invite("a", "+15551234").replace("From: \"A\"", &format!("From: \"{}\"", "A".repeat(5000)));
+    let (_, record, _) = call_of(&mut node, &long);
+    assert!(record.state.len() < DIALOG_STATE_MAX, "{}", record.state.len());
+    let cdr = *LiveCall::recover(&record, node.now).expect_err("it has no dialog").cdr;
+    assert_eq!((&*cdr.caller, &*cdr.callee), ("+15550001", "+15551234"));
+    assert_eq!((cdr.status, cdr.reason, cdr.recovered), (200, Reason::Recovered, true));
 }
 
 #[test]

@@ -195,6 +195,7 @@ impl Worker {
             repeats: 0,
             trusted,
             seen,
+            unseen: 0,
         };
         self.dialogs.insert(admitted.dialog, dialog);
         let way = Way::Plan { plan, next: 0 };

@@ -12,7 +12,7 @@ use super::call::Kind;
 use super::recent::Noted;
 use super::{Hand, Turn, Worker};
 use crate::sip::branch;
-use crate::sip::dialog::{self, Dialog, End, flow_to, unfolded};
+use crate::sip::dialog::{self, Answer, Dialog, End, flow_to, unfolded};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, Wake};
@@ -57,51 +57,51 @@ impl Worker {
     /// Asks both sides of a call whether it is up there, by an OPTIONS in its dialog. It has the number of the last
     /// request: one of its own would be in the way of the next (12.2.2).
     pub(super) fn check(&mut self, id: Uuid, turn: &mut Turn<'_>) {
-        let Some(dialog) = self.dialogs.get(&id).filter(|dialog| dialog.confirmed).cloned() else { return };
+        let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.confirmed) else { return };
+        dialog.seen.ask();
+        let dialog = dialog.clone();
         for end in [End::Caller, End::Callee] {
-            let cseq = dialog.side(end.other()).cseq.max(1);
+            let cseq = dialog.side(end.other()).cseq;
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
             let flow = self.flow_to_side(dialog.side(end));
             let own = Own { flow, ..between(&dialog, end, cseq, &routes) };
             let branch = self.branches.make(0);
-            let Some(octets) = self.own_request(&own, Method::Options, &branch) else { continue };
             let key = self.keys.client(&branch, Method::Options);
-            self.begin_client(key, (own.flow, octets), Owner::Alive(id, end), turn);
+            let octets = self.own_request(&own, Method::Options, &branch);
+            let asked = octets
+                .and_then(|octets| self.begin_client(key, (own.flow, octets), Owner::Alive(id, end), turn));
+            if asked.is_none() {
+                self.checked(id, end, Answer::Unknown, turn);
+            }
         }
     }
 
-    /// A side that knows of no such call, or that says nothing, has none: what is left of the call is ended. It was up
-    /// for as long as that side was heard.
-    pub(super) fn checked(
-        &mut self,
-        id: Uuid,
-        end: End,
-        (status, received): (StatusCode, bool),
-        turn: &mut Turn<'_>,
-    ) {
+    /// A side that knows of no such call, or that says nothing, has none: what is left of the call is ended, when the
+    /// other one has been heard of too.
+    pub(super) fn checked(&mut self, id: Uuid, end: End, answer: Answer, turn: &mut Turn<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        let gone =
-            matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
-        if received && !gone {
-            dialog.seen.hear(end, turn.now);
-            return;
+        if let Some(at) = dialog.seen.answer(end, answer, turn.now) {
+            self.end_call(id, (Reason::DeadCall, at), turn);
         }
-        let at = dialog.seen.last(end).unwrap_or(turn.now);
-        self.end_call(id, (Reason::DeadCall, at), turn);
     }
 
     /// A BYE to both sides of a call that is up; it was up until then.
     pub(super) fn end_call(&mut self, id: Uuid, (reason, at): (Reason, Now), turn: &mut Turn<'_>) {
         let Some(dialog) = self.forget(id, turn.now) else { return };
         for end in [End::Caller, End::Callee] {
-            let cseq = dialog.side(end.other()).cseq.saturating_add(1);
-            let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
-            let flow = self.flow_to_side(dialog.side(end));
-            self.send_bye(&Own { flow, ..between(&dialog, end, cseq, &routes) }, turn);
+            self.end_side(&dialog, end, turn);
         }
         let ended =
             Ended { retransmissions: Some(dialog.repeats), ..Ended::new(StatusCode::OK, reason, None) };
         turn.out.events.push(CallEvent { dialog: id, at, what: What::Ended(ended) });
+    }
+
+    /// A BYE of ours to one side, as if the other had sent it.
+    pub(super) fn end_side(&mut self, dialog: &Dialog, end: End, turn: &mut Turn<'_>) {
+        let cseq = dialog.side(end.other()).cseq.saturating_add(dialog.unseen).saturating_add(1);
+        let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
+        let flow = self.flow_to_side(dialog.side(end));
+        self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, turn);
     }
 
     /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for

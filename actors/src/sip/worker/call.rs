@@ -16,7 +16,7 @@ use crate::sip::dialog::End;
 use crate::sip::event::{Attempted, CallEvent, Ended, What};
 use crate::sip::flow::Flow;
 use crate::sip::live_call::outcome;
-use crate::sip::routing::Plan;
+use crate::sip::routing::{self, Plan};
 use crate::sip::transactions::{CallId, Now, Owner, TransactionId, Wake};
 use crate::sip::usage::Channel;
 
@@ -358,7 +358,7 @@ impl Worker {
             address: attempt.flow.peer,
             callee: attempt.callee.clone(),
             rate: hop.rate,
-            prefix_len: hop.prefix_len,
+            prefix: routing::prefix(&plan.number, hop.prefix_len),
             high_cost: plan.high_cost,
             started: attempt.started,
             ringing: attempt.ringing,

@@ -238,6 +238,7 @@ impl Worker {
             repeats: 0,
             trusted: false,
             seen: Seen::default(),
+            unseen: 0,
         })
     }
 
@@ -433,6 +434,7 @@ fn attempt_before(
     let plan = routing::plan(snapshot, peer, &number, |_| 0, &mut Vec::new()).ok();
     let hop = plan.as_ref().and_then(|plan| plan.hops.iter().find(|hop| hop.vendor == place));
     let number = plan.as_ref().map_or(number, |plan| plan.number.clone());
+    let prefix = hop.map(|hop| routing::prefix(&number, hop.prefix_len)).unwrap_or_default();
     Some(Attempted {
         attempt: 0,
         vendor: place,
@@ -440,7 +442,7 @@ fn attempt_before(
         address: dialog.callee.flow.peer,
         callee: NumberRule::rewrite(&vendor.config.callee_rules, &number).unwrap_or(number),
         rate: hop.map(|hop| hop.rate).unwrap_or_default(),
-        prefix_len: hop.map(|hop| hop.prefix_len).unwrap_or_default(),
+        prefix,
         high_cost: plan.as_ref().is_some_and(|plan| plan.high_cost),
         started,
         ringing: None,

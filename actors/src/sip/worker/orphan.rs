@@ -61,7 +61,7 @@ impl Worker {
     ) {
         let to = self.next_via(message, flow);
         // A branch is known to whoever was sent it; nothing is waited for that long.
-        let late = turn.now.instant.saturating_duration_since(self.began) > RINGS_MAX;
+        let late = turn.now.instant.saturating_duration_since(self.began.instant) > RINGS_MAX;
         let (Some(to), false) = (to, late || self.peer(flow).is_stranger()) else {
             self.counters.responses_stray.add(1);
             return;
@@ -217,6 +217,7 @@ impl Worker {
                 session_asked: self.session_asked(cookie),
                 repeats: 0,
                 seen: Seen::default(),
+                unseen: 0,
             };
             self.dialogs.insert(dialog.id, dialog);
         }

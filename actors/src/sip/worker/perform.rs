@@ -6,6 +6,7 @@ use sip::transaction::{Action, Client, Ended, Event, Failure, Machine};
 use sip::{CSeq, HeaderId, Limits, Message, Method, Response, StatusCode, Via, write};
 
 use super::{Hand, Turn, Worker};
+use crate::sip::dialog::Answer;
 use crate::sip::flow::Outbound;
 use crate::sip::transactions::{Owner, TransactionId};
 
@@ -174,7 +175,7 @@ impl Worker {
             }
             Some(Owner::Relay(relay)) => self.relay_response(relay, status, hand, turn),
             Some(Owner::Alive(dialog, end)) if status.is_final() => {
-                self.checked(dialog, end, (status, true), turn);
+                self.checked(dialog, end, answer(status), turn);
             }
             Some(Owner::Bye(tries)) if status.is_final() => {
                 self.bye_answered(id, tries, (status, true), turn.now);
@@ -191,8 +192,10 @@ impl Worker {
             }
             Some(Owner::Relay(relay)) => self.relay_failure(relay, failure, turn),
             // What cannot be sent says nothing of the call.
-            Some(Owner::Alive(_, _)) if failure == Failure::Transport => {}
-            Some(Owner::Alive(dialog, end)) => self.checked(dialog, end, (failure.status(), false), turn),
+            Some(Owner::Alive(dialog, end)) => {
+                let answer = if failure == Failure::Transport { Answer::Unknown } else { Answer::Gone };
+                self.checked(dialog, end, answer, turn);
+            }
             Some(Owner::Bye(tries)) => self.bye_answered(id, tries, (failure.status(), false), turn.now),
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),
             _ => {}
@@ -232,4 +235,12 @@ const Q850_MAX: u8 = 127;
 /// The number in CSeq.
 pub(super) fn cseq(message: &Message) -> Option<u32> {
     message.value(HeaderId::CSeq).and_then(|value| CSeq::parse(value).ok()).map(|cseq| cseq.number)
+}
+
+/// Whether a side that answers so to a question within a dialog has the call.
+const fn answer(status: StatusCode) -> Answer {
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST => Answer::Gone,
+        _ => Answer::Alive,
+    }
 }

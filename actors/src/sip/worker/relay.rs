@@ -103,21 +103,25 @@ impl Worker {
         self.respond(server, status, &octets, turn);
     }
 
-    /// A BYE that the other side took, or to which nobody is there, ends the dialog; the call is over since it came. One
-    /// that is refused ends nothing: the call is up, and costs.
+    /// A BYE ends the call, since it came, whatever becomes of it (15.1.1): who sent it is gone. Only one that has to be
+    /// sent again with credentials ends nothing. A side that did not take it, nor says that it knows of no call, gets a
+    /// BYE of ours: what was passed on may have been what it could not read.
     fn relay_ended(&mut self, relay: Relay, (status, received): (StatusCode, bool), turn: &mut Turn<'_>) {
         if relay.method != Method::Bye || !relay.own {
             return;
         }
-        let gone =
-            matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
-        let over = !received || gone || status.is_success();
-        let Some(dialog) = self.dialogs.get(&relay.dialog) else { return };
+        let again = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         // What ends an early dialog is the final response to its INVITE.
-        if !over || !dialog.confirmed {
+        let is_up = self.dialogs.get(&relay.dialog).is_some_and(|dialog| dialog.confirmed);
+        if received && again || !is_up {
             return;
         }
-        let retransmissions = self.forget(relay.dialog, turn.now).map(|dialog| dialog.repeats);
+        let dialog = self.forget(relay.dialog, turn.now);
+        let taken = status.is_success() || status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+        if let Some(dialog) = dialog.as_ref().filter(|_| !(received && taken)) {
+            self.end_side(dialog, relay.from.other(), turn);
+        }
+        let retransmissions = dialog.map(|dialog| dialog.repeats);
         let ended = Ended {
             retransmissions,
             q850_cause: relay.q850_cause,

@@ -71,9 +71,11 @@ fn both_hang_up_and_one_is_refused() {
     let to_vendor = node.receive(CUSTOMER, bye);
     let bye = Within { method: "BYE", cseq: 7, branch: "b-bye" }.callee(&invite, "callee");
     let to_caller = node.receive(VENDORS[0], bye);
-    assert_eq!(words(&node.receive(CUSTOMER, response(&to_caller[0], 491, "x"))), ["491>198.51.100.1:5060"]);
-    assert!(node.happened().is_empty());
+    let sent = node.receive(CUSTOMER, response(&to_caller[0], 491, "x"));
+    assert_eq!(words(&sent), ["491>198.51.100.1:5060", "BYE>192.0.2.10:5060"]);
+    assert_eq!(node.happened(), ["ended 200 answered Some(Callee)"]);
     assert_eq!(words(&node.receive(VENDORS[0], response(&to_vendor[0], 200, "x"))), ["200>192.0.2.10:5060"]);
-    assert_eq!(node.happened(), ["ended 200 answered Some(Caller)"]);
+    node.receive(CUSTOMER, response(&sent[1], 481, "x"));
+    assert!(node.happened().is_empty());
     node.settle();
 }
