@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use runtime::store::cookie_key;
+use runtime::store::cookie_key::{self, Rotation};
 use serde::Serialize;
 
 use crate::provision::Target;
@@ -30,6 +30,13 @@ pub enum Error {
         cookie_key::RETIRED_MIN.as_secs() / 3600
     )]
     TooSoon,
+    /// The key that would be dropped may seal yet, whatever is forced.
+    #[error(
+        "the last key was made less than {} seconds ago, and the one before it, which all calls may be sealed with, \
+         would be dropped: not even by force; try again later",
+        cookie_key::FORCED_MIN.as_secs()
+    )]
+    Unsettled,
     /// The database.
     #[error(transparent)]
     Store(#[from] runtime::store::Error),
@@ -38,9 +45,13 @@ pub enum Error {
 /// Makes a key that seals cookies once all nodes have it; the one before opens what it has sealed.
 ///
 /// # Errors
-/// When the key that would be dropped has not been retired for long, unless `forced`; when the database does not answer.
+/// When the key that would be dropped has not been retired for long, unless `forced`; when it may seal yet; when the
+/// database does not answer.
 pub async fn cookie_key(target: Target, forced: bool) -> Result<Outcome, Error> {
     let _turn = target.turn.lock().await;
-    let made = cookie_key::rotate(&target.store, &target.root_key, target.clock.now(), forced).await?;
-    made.map(|key| Outcome { key: key.number }).ok_or(Error::TooSoon)
+    match cookie_key::rotate(&target.store, &target.root_key, target.clock.now(), forced).await? {
+        Rotation::Made(key) => Ok(Outcome { key: key.number }),
+        Rotation::TooSoon => Err(Error::TooSoon),
+        Rotation::Unsettled => Err(Error::Unsettled),
+    }
 }

@@ -1,7 +1,8 @@
 //! Configuration of voice into effect: read when its version grows, swapped whole.
 //!
-//! Owns: the snapshot that calls are routed by, and which keys seal and open cookies. Its key is `sip_configuration:main:0`, its parent the `sip` supervisor,
-//! its restart policy permanent. A crash loses nothing: the snapshot stays, and the next incarnation reads again.
+//! Owns: the snapshot that calls are routed by, and which keys seal and open cookies. Its key is
+//! `sip_configuration:main:0`, its parent the `sip` supervisor, its restart policy permanent. A crash loses nothing:
+//! the snapshot and the keys stay, and the next incarnation reads again.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use runtime::supervision::{
 use tokio::time::{Instant, sleep};
 
 use super::calls::Calls;
-use super::cookie::Secret;
+use super::cookie::{Keys, Secret};
 use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
@@ -52,13 +53,27 @@ impl Source {
         voice::load(&self.db).await
     }
 
-    /// Of these keys of cookies the one that seals now, and the other one that opens.
+    /// Of these keys of cookies the one that seals when a process begins, and the other one that opens. Nothing but
+    /// the wall clock tells how old a key is by then; where that may be wrong the youngest waits as if it were new.
     #[must_use]
     pub fn in_force(&self, keys: &[CookieKey], now: Timestamp) -> Option<(Secret, Option<Secret>)> {
-        let secret = |key: CookieKey| Secret { number: key.number, key: key.key };
-        let found = cookie_key::in_force(keys, now, self.poll.saturating_mul(POLLS_TO_SPREAD));
-        found.map(|(sealing, other)| (secret(sealing), other.map(secret)))
+        let after = self.spread().max(cookie_key::SETTLED_MIN);
+        secrets(keys, keys.first().is_some_and(|youngest| youngest.is_settled(now, after)))
     }
+
+    /// How long all nodes take to learn of a key.
+    fn spread(&self) -> Duration {
+        self.poll.saturating_mul(POLLS_TO_SPREAD)
+    }
+}
+
+fn secrets(keys: &[CookieKey], settled: bool) -> Option<(Secret, Option<Secret>)> {
+    let (sealing, other) = cookie_key::in_force(keys, settled)?;
+    Some((secret(sealing), other.map(secret)))
+}
+
+fn secret(key: CookieKey) -> Secret {
+    Secret { number: key.number, key: key.key }
 }
 
 #[derive(Default)]
@@ -79,6 +94,7 @@ pub fn child_spec(calls: Arc<Calls>, source: Source, names: Names, vendors: Supe
             let _registration = seat.register(observe(&face));
             tokio::select! {
                 () = follow(&calls, &source, (&face, &vendors, &names)) => {}
+                () = follow_cookies(&calls, &source) => {}
                 () = seat.shutdown.requested() => {}
             }
             Ok::<(), BoxError>(())
@@ -93,15 +109,10 @@ async fn follow(
     (face, vendors, names): (&Face, &SupervisorHandle, &Names),
 ) {
     let mut gateways = Gateways::default();
-    let mut cookies = Cookies::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
     loop {
-        let read = async {
-            refresh(calls, source, (face, names), &mut gateways).await?;
-            cookies.refresh(calls, source).await
-        };
-        match read.await {
+        match refresh(calls, source, (face, names), &mut gateways).await {
             Ok(()) => {
                 if std::mem::take(&mut blind) {
                     tracing::info!("the configuration of voice can be read again");
@@ -141,29 +152,68 @@ async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running:
     *running = names;
 }
 
+/// Beside [`follow`]: to read all of voice takes seconds where there is much of it, and may fail, and meanwhile the
+/// other nodes seal with a key that this one would not know.
+async fn follow_cookies(calls: &Calls, source: &Source) {
+    let mut cookies = Cookies::default();
+    let mut blind = false;
+    loop {
+        let read = cookies.read(source).await;
+        if let Err(error) = &read
+            && !blind
+        {
+            tracing::error!(%error, "the keys of cookies cannot be read, the last ones stay");
+        }
+        if read.is_ok() && blind {
+            tracing::info!("the keys of cookies can be read again");
+        }
+        blind = read.is_err();
+        cookies.put_in_force(&calls.settings.cookies, Instant::now(), source.spread());
+        sleep(source.poll).await;
+    }
+}
+
 /// The keys of cookies, as they were at a version.
 #[derive(Default)]
 struct Cookies {
     version: Option<i64>,
     keys: Vec<CookieKey>,
+    /// When the youngest was seen first, by the clock of this process: the one that dated it may be ahead or behind.
+    seen_at: Option<Instant>,
 }
 
 impl Cookies {
-    async fn refresh(&mut self, calls: &Calls, source: &Source) -> Result<(), Error> {
-        let version = calls.snapshot.load().version;
+    async fn read(&mut self, source: &Source) -> Result<(), Error> {
+        // The version first: keys that change in between are read again later.
+        let version = messaging::version(&source.db).await?;
         if self.version != Some(version) {
-            self.keys = cookie_key::load(&source.db, &source.root_key).await?;
+            let keys = cookie_key::load(&source.db, &source.root_key).await?;
+            self.take(keys, Instant::now());
             self.version = Some(version);
         }
-        let found = source.in_force(&self.keys, calls.clock.now());
-        let Some((sealing, other)) = found else { return Ok(()) };
-        let numbers = (sealing.number, other.map(|other| other.number));
-        let cookies = &calls.settings.cookies;
-        if cookies.numbers() != numbers {
-            cookies.replace(sealing, other);
-            tracing::info!(seals = numbers.0, opens = ?numbers.1, "keys of cookies in force");
-        }
         Ok(())
+    }
+
+    fn take(&mut self, keys: Vec<CookieKey>, now: Instant) {
+        if self.keys.first() != keys.first() {
+            self.seen_at = Some(now);
+        }
+        self.keys = keys;
+    }
+
+    /// The youngest seals once it has been known for `spread`, or where it seals already: since the process began, or
+    /// by the last incarnation.
+    fn put_in_force(&self, live: &Keys, now: Instant, spread: Duration) {
+        let Some(youngest) = self.keys.first() else { return };
+        let before = live.secrets();
+        let known = |seen_at: Instant| now.saturating_duration_since(seen_at) >= spread;
+        let settled = before.0 == secret(*youngest) || self.seen_at.is_some_and(known);
+        let Some((sealing, other)) = secrets(&self.keys, settled) else { return };
+        if before != (sealing, other) {
+            live.replace(sealing, other);
+            let opens = other.map(|other| other.number);
+            tracing::info!(seals = sealing.number, ?opens, "keys of cookies in force");
+        }
     }
 }
 
@@ -218,4 +268,56 @@ fn observe(face: &Arc<Face>) -> Observe {
         ],
         note: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPREAD: Duration = Duration::from_secs(2);
+
+    /// A key that a node made whose clock is ahead or behind by so many seconds.
+    fn key(number: u8, octet: u8, ahead: i64) -> CookieKey {
+        let created_at = Timestamp::from_micros(1_790_000_000_000_000 + ahead * 1_000_000);
+        CookieKey { number, key: [octet; 16], created_at }
+    }
+
+    #[test]
+    fn a_new_key_seals_when_this_process_has_known_it_for_long_enough() {
+        let old = key(0, 7, -100_000);
+        for ahead in [-10_000, -1, 0, 1, 10_000] {
+            let new = key(1, 8, ahead);
+            let live = Keys::new(secret(old), None);
+            let mut cookies = Cookies::default();
+            let start = Instant::now();
+            cookies.take(vec![old], start);
+            // Seconds, and which one seals.
+            for (seconds, sealing, other) in
+                [(10, old, new), (11, old, new), (12, new, old), (13, new, old), (9_999, new, old)]
+            {
+                let now = start + Duration::from_secs(seconds);
+                cookies.take(vec![new, old], now);
+                cookies.put_in_force(&live, now, SPREAD);
+                assert_eq!(live.secrets(), (secret(sealing), Some(secret(other))), "{ahead} {seconds}");
+            }
+            // The next incarnation: what seals goes on sealing.
+            let mut cookies = Cookies::default();
+            cookies.take(vec![new, old], start);
+            cookies.put_in_force(&live, start, SPREAD);
+            assert_eq!(live.secrets(), (secret(new), Some(secret(old))), "{ahead}");
+        }
+    }
+
+    #[test]
+    fn another_key_of_the_same_number_is_another_key() {
+        let (old, wrong, right) = (key(0, 7, -100_000), key(1, 8, 0), key(1, 9, 1));
+        let live = Keys::new(secret(wrong), Some(secret(old)));
+        let mut cookies = Cookies::default();
+        let now = Instant::now();
+        cookies.take(vec![right, old], now);
+        cookies.put_in_force(&live, now, SPREAD);
+        assert_eq!(live.secrets(), (secret(old), Some(secret(right))));
+        cookies.put_in_force(&live, now + SPREAD, SPREAD);
+        assert_eq!(live.secrets(), (secret(right), Some(secret(old))));
+    }
 }

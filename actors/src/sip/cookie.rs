@@ -72,7 +72,7 @@ pub enum Refused {
 }
 
 /// A key and its number.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret {
     /// 0 to 15; goes in clear with every cookie.
     pub number: u8,
@@ -105,21 +105,25 @@ impl Secret {
 pub struct Keys(ArcSwap<Live>);
 
 struct Live {
-    sealing: (u8, Aes128GcmSiv),
-    other: Option<(u8, Aes128GcmSiv)>,
+    sealing: (Secret, Aes128GcmSiv),
+    other: Option<(Secret, Aes128GcmSiv)>,
 }
 
 impl Live {
     fn new(sealing: Secret, other: Option<Secret>) -> Self {
-        let cipher = |secret: Secret| (secret.number & KEY_NUMBER_MAX, Aes128GcmSiv::new(&secret.key.into()));
+        let cipher = |secret: Secret| {
+            let secret = Secret { number: secret.number & KEY_NUMBER_MAX, ..secret };
+            (secret, Aes128GcmSiv::new(&secret.key.into()))
+        };
         Self { sealing: cipher(sealing), other: other.map(cipher) }
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sealing, other) = self.numbers();
-        f.debug_struct("Keys").field("sealing", &sealing).field("other", &other).finish()
+        let (sealing, other) = self.secrets();
+        let other = other.map(|secret| secret.number);
+        f.debug_struct("Keys").field("sealing", &sealing.number).field("other", &other).finish()
     }
 }
 
@@ -136,19 +140,19 @@ impl Keys {
         self.0.store(Arc::new(Live::new(sealing, other)));
     }
 
-    /// The numbers of the key that seals and of the other one.
+    /// The key that seals and the other one. Numbers come again, so that they do not tell whether keys are the same.
     #[must_use]
-    pub fn numbers(&self) -> (u8, Option<u8>) {
+    pub fn secrets(&self) -> (Secret, Option<Secret>) {
         let live = self.0.load();
-        (live.sealing.0, live.other.as_ref().map(|(number, _)| *number))
+        (live.sealing.0, live.other.as_ref().map(|(secret, _)| *secret))
     }
 
     /// Seals a cookie for a call: [`TEXT_LEN`] characters that need no escaping in a URI parameter.
     #[must_use]
     pub fn seal(&self, cookie: &Cookie, call: &Call<'_>) -> [u8; TEXT_LEN] {
         let live = self.0.load();
-        let (number, cipher) = &live.sealing;
-        let header = VERSION << 4 | number;
+        let (secret, cipher) = &live.sealing;
+        let header = VERSION << 4 | secret.number;
         let bound = Bound::to(header, call);
         let mut plain = cookie.to_octets();
         let mut text = [0; TEXT_LEN];
@@ -181,7 +185,7 @@ impl Keys {
         }
         let live = self.0.load();
         let keys = std::iter::once(&live.sealing).chain(&live.other);
-        let mut keys = keys.filter(|(number, _)| *number == header & KEY_NUMBER_MAX);
+        let mut keys = keys.filter(|(secret, _)| secret.number == header & KEY_NUMBER_MAX);
         let (_, cipher) = keys.next().ok_or(Refused::UnknownKey)?;
         let bound = Bound::to(header, call);
         let mut plain = *plain;

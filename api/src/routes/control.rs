@@ -1,5 +1,5 @@
-//! `POST /v1/control/apply` and `POST /v1/control/rotate/cookie-key`, on the control socket only: a provisioning document
-//! takes effect, another key seals cookies.
+//! `POST /v1/control/apply` and `POST /v1/control/rotate/cookie-key`, on the control socket only: a provisioning
+//! document takes effect, another key seals cookies.
 
 use std::sync::Arc;
 
@@ -49,7 +49,8 @@ fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     })
 }
 
-/// Without `force` nothing is made while the key that would be dropped may have calls that are up.
+/// Without `force` nothing is made while the key that would be dropped may have calls that are up; with it neither,
+/// while that key may seal new ones.
 fn rotate_cookie_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let forced = request.query.flag("force")?;
@@ -71,7 +72,7 @@ fn target(api: &Api) -> Target {
 
 fn rotation_problem(error: rotation::Error) -> Problem {
     let code = match &error {
-        rotation::Error::TooSoon => Code::TooSoon,
+        rotation::Error::TooSoon | rotation::Error::Unsettled => Code::TooSoon,
         rotation::Error::Store(store) => code(store.kind()),
     };
     Problem::new(code, error.to_string())

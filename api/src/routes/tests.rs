@@ -5,7 +5,7 @@ use actors::smpp::message_router;
 use bytes::Bytes;
 use http_body_util::Full;
 use runtime::registry::{ActorName, Observation};
-use runtime::store::messaging;
+use runtime::store::{cookie_key, messaging};
 use serde_json::json;
 use warp::http::Request;
 
@@ -93,6 +93,15 @@ async fn keys_are_rotated_on_the_machine_only_and_not_by_mistake() {
         (Api, "POST", "/v1/control/rotate/cookie-key", valid, 404, "not_found"),
         (Control, "GET", "/v1/control/rotate/cookie-key", none, 405, "method_not_allowed"),
         (Control, "POST", "/v1/control/rotate/cookie-key", none, 200, ""),
+        (Control, "POST", "/v1/control/rotate/cookie-key", none, 409, "too_soon"),
+        // The key before the youngest seals yet.
+        (Control, "POST", "/v1/control/rotate/cookie-key?force=true", none, 409, "too_soon"),
+    ];
+    expect(&lab, &table).await;
+    let lab = Lab::new().await;
+    let before = lab.smpp.clock.now().minus(2 * cookie_key::FORCED_MIN);
+    cookie_key::rotate(&lab.api.store, &lab.api.root_key, before, false).await.unwrap();
+    let table: [Line<'_>; 2] = [
         (Control, "POST", "/v1/control/rotate/cookie-key", none, 409, "too_soon"),
         (Control, "POST", "/v1/control/rotate/cookie-key?force=true", none, 200, ""),
     ];

@@ -125,7 +125,8 @@ pub(crate) struct Apply {
 
 #[derive(Debug, Args)]
 pub(crate) struct RotateCookieKey {
-    /// Drop the last key but one even if calls that it sealed may be up.
+    /// Drop the last key but one within 24 hours too: calls that it sealed can then not be ended. Calls older than the
+    /// last rotation lose their key in any case. Refused within two minutes of the last key.
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

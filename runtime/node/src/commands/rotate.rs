@@ -1,5 +1,5 @@
-//! `warp rotate cookie-key`: another key seals cookies, made through the running node or, when none runs, in the database
-//! itself.
+//! `warp rotate cookie-key`: another key seals cookies, made through the running node or, when none runs, in the
+//! database itself.
 
 use std::process::ExitCode;
 
