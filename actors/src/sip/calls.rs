@@ -1,12 +1,12 @@
 //! What the actors of calls share: configuration, the log, and the ways to workers and dialogs.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use runtime::clock::SharedClock;
 use runtime::log::MessageLog;
@@ -23,14 +23,15 @@ use super::counters::Counters;
 use super::dialog::Dialog;
 use super::dialog_actor::Kept;
 use super::event::{CallEvent, What};
+use super::flood::Flood;
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_list::LiveList;
-use super::ring::{Arrived, Bounds, Ring};
+use super::ring::{Arrived, Bounds, Given, NoRoom, Ring};
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::transactions::{Now, Probe};
 use super::transport::hep::{Captured, Mirror};
-use super::transport::stream::Streams;
+use super::transport::stream::{Delivered, Streams};
 use super::worker::{Input, worker_of_sender};
 use telling::Known;
 
@@ -67,6 +68,8 @@ pub struct Calls {
     lost: Mutex<Vec<Arc<Kept>>>,
     /// Somebody has to be told something.
     news: Notify,
+    /// What each source sends over streams.
+    flood: Mutex<Flood>,
     streams: OnceLock<Streams>,
     mirror: OnceLock<Mirror>,
 }
@@ -116,6 +119,7 @@ impl Calls {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let workers = parts.settings.workers.max(1);
+        let flood = Flood::new(parts.settings.flood_per_source, Instant::now().into_std());
         let lane = |_| Lane {
             ring: Arc::new(Ring::new(Bounds::default())),
             dialogs: Mutex::default(),
@@ -138,6 +142,7 @@ impl Calls {
             unborn: Mutex::default(),
             lost: Mutex::default(),
             news: Notify::new(),
+            flood: Mutex::new(flood),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
         })
@@ -224,25 +229,20 @@ impl Calls {
         self.settings.worker_of_call(call_id)
     }
 
-    /// Gives a batch to a worker. New calls that find no room are put into `refused`; returns how much else was dropped,
-    /// as a network drops it: it comes again.
-    pub fn hand_over(&self, worker: usize, batch: &mut Vec<Arrived>, refused: &mut Vec<Input>) -> usize {
+    /// Gives a batch to a worker. It refuses new calls that find no room; returns how much else was dropped, as a
+    /// network drops it: it comes again.
+    pub fn hand_over(&self, worker: usize, batch: &mut Vec<Arrived>) -> usize {
         let Some(lane) = self.workers.get(worker) else { return 0 };
-        let before = refused.len();
-        let dropped = lane.ring.extend(batch, refused);
-        let no_room = dropped + refused.len() - before;
-        if no_room > 0 {
-            self.counters.ring_full.add(no_room as u64);
+        let NoRoom { refused, dropped } = lane.ring.extend(batch);
+        if refused + dropped > 0 {
+            self.counters.ring_full.add((refused + dropped) as u64);
         }
         dropped
     }
 
     /// Gives one input of the node itself to a worker, unless it has no room.
     fn hand(&self, worker: usize, input: Input) {
-        let no_room = |lane: &Lane| lane.ring.try_push(Arrived { at: self.now().instant, input }).is_some();
-        if self.workers.get(worker).is_some_and(no_room) {
-            self.counters.ring_full.add(1);
-        }
+        self.hand_over(worker, &mut vec![Arrived { at: self.now().instant, input }]);
     }
 
     /// A message of a worker could not be sent.
@@ -252,16 +252,36 @@ impl Calls {
         }
     }
 
-    /// What came over a stream goes to its worker. Where that has no room now, the rest of the stream is to wait for what
-    /// is returned: a peer on a stream sends nothing again.
-    pub fn deliver(&self, inbound: Inbound) -> Option<BoxFuture<'static, ()>> {
-        let message = self.read(inbound.octets)?;
-        self.mirror_received(&inbound.flow, &message);
-        let lane = self.workers.get(self.worker_of(&message))?;
-        let input = Input::Message(inbound.flow, message);
-        let back = lane.ring.try_push(Arrived { at: self.now().instant, input })?;
-        let ring = Arc::clone(&lane.ring);
-        Some(Box::pin(async move { ring.push(back).await }))
+    /// What came over a stream goes to its worker. What belongs to a call waits where that has no room now, and the
+    /// rest of the stream behind it: a peer on a stream sends nothing again.
+    pub fn deliver(&self, inbound: Inbound) -> Delivered {
+        let Inbound { flow, octets } = inbound;
+        let at = self.now().instant;
+        if self.is_flood(flow.peer.ip(), at) {
+            self.counters.flooded.add(1);
+            return Delivered::Done;
+        }
+        let Some(message) = self.read(octets) else { return Delivered::Done };
+        self.mirror_received(&flow, &message);
+        let Some(lane) = self.workers.get(self.worker_of(&message)) else { return Delivered::Done };
+        let given = lane.ring.try_push(Arrived { at, input: Input::Message(flow, message) });
+        if !matches!(given, Given::Taken) {
+            self.counters.ring_full.add(1);
+        }
+        match given {
+            Given::Taken | Given::Refused => Delivered::Done,
+            Given::Dropped => Delivered::Dropped,
+            Given::Back(back) => {
+                self.counters.ring_waits.add(1);
+                let ring = Arc::clone(&lane.ring);
+                Delivered::Waits(Box::pin(async move { ring.push(*back).await }))
+            }
+        }
+    }
+
+    /// Whether a source has sent more over streams than it may. Workers count what comes to their own sockets.
+    fn is_flood(&self, source: IpAddr, now: std::time::Instant) -> bool {
+        self.settings.flood_per_source != 0 && !self.flood.lock().admits(source, now)
     }
 
     /// A message, unless it is none.

@@ -55,6 +55,7 @@ counters! {
     flooded: "Messages of sources that sent too many.";
     overload: "Calls refused because the worker was full.";
     ring_full: "Messages that found a worker's ring full.";
+    ring_waits: "Of those, the ones that their connections wait with until there is room.";
     attempts: "Attempts at vendors.";
     oversize_tcp: "Calls that went by TCP because they were large for UDP.";
     oversize_fragmented: "Calls that went by UDP in fragments.";

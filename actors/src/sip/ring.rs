@@ -1,8 +1,10 @@
 //! The way to a worker for what did not land with it: messages from other workers' sockets and from streams.
 //!
 //! First in, first out, so that the messages of a call stay in order; each with the time at which it came. Bounded, and
-//! the last part of the room is for what belongs to calls and transactions that are there: new calls are refused before
-//! that, and answered; other requests outside of calls are dropped, and come again. Streams wait for room instead.
+//! the last part of the room is for what belongs to calls and transactions that are there. A new call without room is
+//! put into a short list beside it: only its worker, which refuses it, knows whether it is one that it has already.
+//! Other requests outside of calls are dropped, and come again. What belongs to calls waits for room where it came over
+//! a stream, on which nothing comes again.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -29,12 +31,14 @@ pub struct Bounds {
     pub outside: usize,
     /// Everything else is, while fewer than so many wait.
     pub all: usize,
+    /// New calls without room that are refused in one turn of the worker; more are dropped.
+    pub refused: usize,
 }
 
 impl Default for Bounds {
     /// What waits here is taken within a second, or is too old for new calls anyway.
     fn default() -> Self {
-        Self { outside: 8_192, all: 16_384 }
+        Self { outside: 8_192, all: 16_384, refused: 256 }
     }
 }
 
@@ -44,24 +48,41 @@ pub struct Ring {
     bounds: Bounds,
     waiting: Mutex<Waiting>,
     news: Notify,
-    outside: Door,
-    inside: Door,
+    /// Whoever waits for room, in a row, so that each room wakes one.
+    row: tokio::sync::Mutex<()>,
+    room: Notify,
     serving: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     inputs: VecDeque<Arrived>,
-    /// Somebody waits at that door.
-    awaited_outside: bool,
-    awaited_inside: bool,
+    /// New calls that found no room. There are none unless something waits in the ring.
+    refused: Vec<Input>,
+    /// The first of the row waits for room.
+    is_awaited: bool,
 }
 
-/// Where those wait who wait for room: in a row, so that each room wakes one.
-#[derive(Debug, Default)]
-struct Door {
-    row: tokio::sync::Mutex<()>,
-    room: Notify,
+/// What became of something that was given to a ring.
+#[derive(Debug)]
+pub enum Given {
+    /// It waits for the worker.
+    Taken,
+    /// It begins a call, and is to be refused for want of room.
+    Refused,
+    /// It belongs to no call and finds no room, or begins one where too many are to be refused.
+    Dropped,
+    /// It belongs to a call, and finds no room now.
+    Back(Box<Arrived>),
+}
+
+/// How much of a batch found no room.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom {
+    /// New calls that are to be refused.
+    pub refused: usize,
+    /// What was dropped.
+    pub dropped: usize,
 }
 
 /// What an input is worth when there is little room.
@@ -83,24 +104,22 @@ impl Ring {
             bounds,
             waiting: Mutex::default(),
             news: Notify::new(),
-            outside: Door::default(),
-            inside: Door::default(),
+            row: tokio::sync::Mutex::default(),
+            room: Notify::new(),
             serving: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Takes what of a batch finds room, in its order, and empties it. New calls that find none are put into `refused`;
-    /// what else finds none is dropped: returns how much that was.
-    pub fn extend(&self, batch: &mut Vec<Arrived>, refused: &mut Vec<Input>) -> usize {
-        let mut dropped = 0;
+    /// Takes what of a batch finds room, in its order, and empties it.
+    pub fn extend(&self, batch: &mut Vec<Arrived>) -> NoRoom {
+        let mut no_room = NoRoom::default();
         let mut waiting = self.waiting.lock();
         let was_empty = waiting.inputs.is_empty();
         for arrived in batch.drain(..) {
-            let Some((back, class)) = self.offer(&mut waiting, arrived) else { continue };
-            if class == Class::NewCall {
-                refused.push(back.input);
-            } else {
-                dropped += 1;
+            match self.give(&mut waiting, arrived) {
+                Given::Taken => {}
+                Given::Refused => no_room.refused += 1,
+                Given::Dropped | Given::Back(_) => no_room.dropped += 1,
             }
         }
         let has_news = was_empty && !waiting.inputs.is_empty();
@@ -108,39 +127,41 @@ impl Ring {
         if has_news {
             self.news.notify_one();
         }
-        dropped
+        no_room
     }
 
-    /// Takes one, or gives it back when there is no room for it.
-    pub fn try_push(&self, arrived: Arrived) -> Option<Arrived> {
+    /// Takes one, unless there is no room for it. What belongs to a call is given back, also while others wait in the
+    /// row: they came before.
+    pub fn try_push(&self, arrived: Arrived) -> Given {
         let mut waiting = self.waiting.lock();
-        let back = self.offer(&mut waiting, arrived).map(|(back, _)| back);
+        let has_row = waiting.inputs.len() >= self.bounds.outside && self.row.try_lock().is_err();
+        let given = if has_row && class(&arrived.input) == Class::Inside {
+            Given::Back(Box::new(arrived))
+        } else {
+            self.give(&mut waiting, arrived)
+        };
         drop(waiting);
-        if back.is_none() {
+        if matches!(given, Given::Taken) {
             self.news.notify_one();
         }
-        back
+        given
     }
 
-    /// Takes one, once there is room for it.
+    /// Takes what was given back, once there is room for it.
     pub async fn push(&self, mut arrived: Arrived) {
-        let door = if class(&arrived.input) == Class::Inside { &self.inside } else { &self.outside };
-        let _first_of_the_row = door.row.lock().await;
-        while let Some(back) = self.offer_or_await(arrived) {
-            arrived = back;
-            door.room.notified().await;
+        let _first_of_the_row = self.row.lock().await;
+        while let Some(back) = self.push_or_await(arrived) {
+            arrived = *back;
+            self.room.notified().await;
         }
         self.news.notify_one();
     }
 
-    /// Without room, whoever takes something out is to wake the first in the row.
-    fn offer_or_await(&self, arrived: Arrived) -> Option<Arrived> {
+    /// Without room, whoever takes something out is to wake the first of the row.
+    fn push_or_await(&self, arrived: Arrived) -> Option<Box<Arrived>> {
         let mut waiting = self.waiting.lock();
-        let (back, class) = self.offer(&mut waiting, arrived)?;
-        match class {
-            Class::Inside => waiting.awaited_inside = true,
-            Class::NewCall | Class::Outside => waiting.awaited_outside = true,
-        }
+        let Given::Back(back) = self.give(&mut waiting, arrived) else { return None };
+        waiting.is_awaited = true;
         Some(back)
     }
 
@@ -162,23 +183,21 @@ impl Ring {
         }
     }
 
-    /// Moves so many at most to `into`; when the first of them came.
-    pub fn take(&self, most: usize, into: &mut Vec<Input>) -> Option<Instant> {
+    /// Moves so many at most to `into`, and to `refused` the new calls that are to be refused; when the first of `into`
+    /// came.
+    pub fn take(&self, most: usize, into: &mut Vec<Input>, refused: &mut Vec<Input>) -> Option<Instant> {
         let mut waiting = self.waiting.lock();
+        refused.append(&mut waiting.refused);
         let count = waiting.inputs.len().min(most);
         let mut first = None;
         for Arrived { at, input } in waiting.inputs.drain(..count) {
             first = Some(first.map_or(at, |first: Instant| first.min(at)));
             into.push(input);
         }
-        let left = waiting.inputs.len();
-        let outside = left < self.bounds.outside && std::mem::take(&mut waiting.awaited_outside);
-        let inside = left < self.bounds.all && std::mem::take(&mut waiting.awaited_inside);
+        let has_room = waiting.inputs.len() < self.bounds.all && std::mem::take(&mut waiting.is_awaited);
         drop(waiting);
-        for (_, door) in
-            [(outside, &self.outside), (inside, &self.inside)].into_iter().filter(|(open, _)| *open)
-        {
-            door.room.notify_one();
+        if has_room {
+            self.room.notify_one();
         }
         first
     }
@@ -193,17 +212,25 @@ impl Ring {
         self.waiting.lock().inputs.len()
     }
 
-    fn offer(&self, waiting: &mut Waiting, arrived: Arrived) -> Option<(Arrived, Class)> {
+    fn give(&self, waiting: &mut Waiting, arrived: Arrived) -> Given {
         let length = waiting.inputs.len();
         // Nobody looks into messages while there is room for all.
-        if length >= self.bounds.outside {
-            let class = class(&arrived.input);
-            if class != Class::Inside || length >= self.bounds.all {
-                return Some((arrived, class));
-            }
+        if length < self.bounds.outside {
+            waiting.inputs.push_back(arrived);
+            return Given::Taken;
         }
-        waiting.inputs.push_back(arrived);
-        None
+        match class(&arrived.input) {
+            Class::Inside if length < self.bounds.all => {
+                waiting.inputs.push_back(arrived);
+                Given::Taken
+            }
+            Class::Inside => Given::Back(Box::new(arrived)),
+            Class::NewCall if waiting.refused.len() < self.bounds.refused => {
+                waiting.refused.push(arrived.input);
+                Given::Refused
+            }
+            Class::NewCall | Class::Outside => Given::Dropped,
+        }
     }
 }
 

@@ -34,7 +34,7 @@ use super::worker::{Connected, Input, Output, Parts, Worker};
 const QUEUE: usize = 16_384;
 
 /// What dialogs are told of may wait so long: the waking of an actor costs more than all that it does with one event.
-const TELL_WITHIN: Duration = Duration::from_millis(5);
+const TELL_WITHIN: Duration = Duration::from_millis(8);
 /// Events that wait for that.
 const TELL_MAX: usize = 256;
 
@@ -98,7 +98,7 @@ struct Shell<'a> {
     undelivered: Vec<Undelivered>,
     /// What came for other workers.
     others: Vec<Vec<Arrived>>,
-    /// New calls that found no room with them.
+    /// New calls that others had for us, and for which the ring had no room.
     refused: Vec<Input>,
     flood: Flood,
     /// How long the oldest message of this turn had waited.
@@ -215,12 +215,13 @@ impl<'a> Shell<'a> {
         let now = calls.now();
         let behind = self.behind_since.map(|since| now.instant.saturating_duration_since(since));
         let late = self.queue_age.max(behind.unwrap_or_default()) > calls.settings.queue_age_max;
+        self.worker.take_calls(!late && calls.is_taking_calls());
+        self.worker.handle(&mut self.inputs, now, &mut self.out);
+        // After the others: among them may be the first INVITE of a call, of which one of these is a repetition.
         if !self.refused.is_empty() {
             self.worker.take_calls(false);
             self.worker.handle(&mut self.refused, now, &mut self.out);
         }
-        self.worker.take_calls(!late && calls.is_taking_calls());
-        self.worker.handle(&mut self.inputs, now, &mut self.out);
         // First: a send that fails for good ends the worker, and what happened has happened.
         self.note(now.instant);
         self.send()?;
@@ -248,7 +249,7 @@ impl<'a> Shell<'a> {
 
     /// Takes what others handed over.
     fn take(&mut self, ring: &Ring) {
-        if let Some(first) = ring.take(TAKE, &mut self.inputs) {
+        if let Some(first) = ring.take(TAKE, &mut self.inputs, &mut self.refused) {
             let now = self.options.calls.now().instant;
             self.aged(now.saturating_duration_since(first));
         }
@@ -260,14 +261,17 @@ impl<'a> Shell<'a> {
     }
 
     fn receive(&mut self) -> Result<(), BoxError> {
-        let now = self.options.calls.now();
+        let calls = &self.options.calls;
+        let now = calls.now();
         let mut behind = false;
         for at in 0..self.sockets.len() {
             let Some(Listening { listener, socket, ages }) = self.sockets.get_mut(at) else { break };
             let listener = *listener;
             let more = socket.recv_batch(&mut self.datagrams)?;
             behind |= more && self.is_short;
-            let age = socket.first_at().map(|first| ages.of(first, now.wall, now.instant));
+            // Nothing in the batch has come after this.
+            let read = calls.now();
+            let age = socket.first_at().map(|first| ages.of(first, read.wall, read.instant));
             if !more {
                 ages.emptied(now.instant);
             }
@@ -275,7 +279,7 @@ impl<'a> Shell<'a> {
             if !self.datagrams.is_empty() {
                 let age = age.unwrap_or_default();
                 self.aged(age);
-                self.sort(listener, now.instant.checked_sub(age).unwrap_or(now.instant), now.instant);
+                self.sort(listener, read.instant.checked_sub(age).unwrap_or(read.instant), read.instant);
             }
         }
         self.behind_since = behind.then(|| self.behind_since.unwrap_or(now.instant));
@@ -320,7 +324,7 @@ impl<'a> Shell<'a> {
 
     fn hand_over(&mut self) {
         for (worker, batch) in self.others.iter_mut().enumerate().filter(|(_, batch)| !batch.is_empty()) {
-            let dropped = self.options.calls.hand_over(worker, batch, &mut self.refused);
+            let dropped = self.options.calls.hand_over(worker, batch);
             if dropped > 0 {
                 self.options.metrics.dropped.with_label_values(&["worker"]).inc_by(dropped as u64);
             }

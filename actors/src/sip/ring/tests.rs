@@ -8,7 +8,7 @@ use sip::Limits;
 use super::*;
 use crate::sip::flow::{Flow, Undelivered};
 
-const BOUNDS: Bounds = Bounds { outside: 2, all: 4 };
+const BOUNDS: Bounds = Bounds { outside: 2, all: 4, refused: 2 };
 
 /// A message in short: its first line, and whether To has a tag.
 fn input((first, tagged): (&str, bool)) -> Input {
@@ -58,20 +58,25 @@ fn full_is_an_answer_for_new_calls_only() {
     let now = tokio::time::Instant::now().into_std();
     /// Batch, what is taken, what is refused, how many are dropped.
     type Line = (&'static [(&'static str, bool)], usize, usize, usize);
-    let table: [Line; 5] = [
+    let table: [Line; 6] = [
         (&[INVITE, INVITE], 2, 0, 0),
         (&[INVITE, INVITE, INVITE, OPTIONS], 2, 1, 1),
         (&[INVITE, INVITE, INVITE, BYE, INVITE, BYE], 4, 2, 0),
         (&[BYE; 6], 4, 0, 2),
+        (&[INVITE; 7], 2, 2, 3),
         (&[], 0, 0, 0),
     ];
     for (messages, taken, refused, dropped) in table {
         let ring = Ring::new(BOUNDS);
         let mut batch: Vec<Arrived> = messages.iter().map(|message| arrived(now, *message)).collect();
-        let mut back = Vec::new();
-        assert_eq!(ring.extend(&mut batch, &mut back), dropped, "{messages:?}");
-        assert_eq!((ring.len(), back.len(), batch.len()), (taken, refused, 0), "{messages:?}");
-        assert!(back.iter().all(|input| class(input) == Class::NewCall), "{messages:?}");
+        assert_eq!(ring.extend(&mut batch), NoRoom { refused, dropped }, "{messages:?}");
+        assert_eq!((ring.len(), batch.len()), (taken, 0), "{messages:?}");
+        let mut to_refuse = Vec::new();
+        ring.take(1, &mut Vec::new(), &mut to_refuse);
+        assert_eq!(to_refuse.len(), refused, "{messages:?}");
+        assert!(to_refuse.iter().all(|input| class(input) == Class::NewCall), "{messages:?}");
+        ring.take(1, &mut Vec::new(), &mut to_refuse);
+        assert_eq!(to_refuse.len(), refused, "once: {messages:?}");
     }
 }
 
@@ -83,10 +88,10 @@ fn a_turn_takes_so_many_in_their_order_and_knows_the_oldest() {
     let texts = ["SIP/2.0 100 Trying", "SIP/2.0 180 Ringing", "SIP/2.0 200 OK"];
     let times = [at(7), at(5), at(6)];
     let mut batch = texts.iter().zip(times).map(|(text, at)| arrived(at, (text, true))).collect();
-    ring.extend(&mut batch, &mut Vec::new());
+    ring.extend(&mut batch);
     ring.push_always(Arrived { at: at(1), input: input(BYE) });
     let mut into = Vec::new();
-    assert_eq!(ring.take(2, &mut into), Some(at(5)));
+    assert_eq!(ring.take(2, &mut into, &mut Vec::new()), Some(at(5)));
     let first_lines: Vec<Option<u16>> = into
         .drain(..)
         .map(|input| {
@@ -95,8 +100,8 @@ fn a_turn_takes_so_many_in_their_order_and_knows_the_oldest() {
         })
         .collect();
     assert_eq!(first_lines, [Some(100), Some(180)]);
-    assert_eq!(ring.take(64, &mut into), Some(at(1)));
-    assert_eq!((into.len(), ring.take(64, &mut into)), (2, None));
+    assert_eq!(ring.take(64, &mut into, &mut Vec::new()), Some(at(1)));
+    assert_eq!((into.len(), ring.take(64, &mut into, &mut Vec::new())), (2, None));
 }
 
 /// Whether a future is done now.
@@ -105,27 +110,70 @@ fn is_done(future: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
 }
 
 #[test]
-fn streams_wait_for_room_each_kind_in_its_row() {
+fn only_what_belongs_to_calls_waits_for_room() {
     let ring = Ring::new(BOUNDS);
     let now = tokio::time::Instant::now().into_std();
-    let mut batch = (0..2).map(|_| arrived(now, INVITE)).collect();
-    assert_eq!(ring.extend(&mut batch, &mut Vec::new()), 0);
-    assert!(ring.try_push(arrived(now, INVITE)).is_some());
-    let mut first = pin!(ring.push(arrived(now, INVITE)));
-    let mut second = pin!(ring.push(arrived(now, INVITE)));
-    let mut bye = pin!(ring.push(arrived(now, BYE)));
+    for (message, expected) in [
+        (INVITE, "Taken"),
+        (OPTIONS, "Taken"),
+        (OPTIONS, "Dropped"),
+        (INVITE, "Refused"),
+        (BYE, "Taken"),
+        (INVITE, "Refused"),
+        (INVITE, "Dropped"),
+        (BYE, "Taken"),
+        (BYE, "Back"),
+        (OPTIONS, "Dropped"),
+    ] {
+        let given = match ring.try_push(arrived(now, message)) {
+            Given::Taken => "Taken",
+            Given::Refused => "Refused",
+            Given::Dropped => "Dropped",
+            Given::Back(_) => "Back",
+        };
+        assert_eq!(given, expected, "{message:?} after {}", ring.len());
+    }
+}
+
+#[test]
+fn streams_wait_in_a_row_that_nobody_overtakes() {
+    let ring = Ring::new(BOUNDS);
+    let now = tokio::time::Instant::now().into_std();
+    let take = |count| {
+        let mut into = Vec::new();
+        ring.take(count, &mut into, &mut Vec::new());
+        into.len()
+    };
+    let mut batch = (0..4).map(|_| arrived(now, BYE)).collect();
+    assert_eq!(ring.extend(&mut batch), NoRoom::default());
+    let mut first = Box::pin(ring.push(arrived(now, BYE)));
+    let mut second = Box::pin(ring.push(arrived(now, BYE)));
     assert!(!is_done(first.as_mut()) && !is_done(second.as_mut()));
-    assert!(is_done(bye.as_mut()), "a BYE goes past the new calls that wait");
-    let mut into = Vec::new();
-    // Three wait: one out is no room yet for a new call.
-    ring.take(1, &mut into);
-    assert!(!is_done(first.as_mut()));
-    ring.take(1, &mut into);
+    assert_eq!(take(1), 1);
+    assert!(matches!(ring.try_push(arrived(now, BYE)), Given::Back(_)), "the room is of the first");
+    assert!(!is_done(second.as_mut()));
     assert!(is_done(first.as_mut()));
-    assert!(!is_done(second.as_mut()), "two wait again");
-    ring.take(4, &mut into);
+    assert!(!is_done(second.as_mut()), "four wait again");
+    assert_eq!(take(1), 1);
     assert!(is_done(second.as_mut()));
-    assert_eq!((ring.len(), into.len()), (1, 4));
+    drop((first, second));
+    assert_eq!(take(1), 1);
+    assert!(matches!(ring.try_push(arrived(now, BYE)), Given::Taken), "nobody waits any more");
+    assert_eq!(take(64), 4);
+}
+
+#[test]
+fn whoever_goes_out_of_the_row_leaves_the_room_to_the_next() {
+    let ring = Ring::new(BOUNDS);
+    let now = tokio::time::Instant::now().into_std();
+    let mut batch = (0..4).map(|_| arrived(now, BYE)).collect();
+    ring.extend(&mut batch);
+    let mut first = Box::pin(ring.push(arrived(now, BYE)));
+    let mut second = Box::pin(ring.push(arrived(now, BYE)));
+    assert!(!is_done(first.as_mut()) && !is_done(second.as_mut()));
+    ring.take(1, &mut Vec::new(), &mut Vec::new());
+    drop(first);
+    assert!(is_done(second.as_mut()));
 }
 
 #[test]
@@ -133,10 +181,10 @@ fn who_waits_for_something_is_told_once() {
     let ring = Ring::new(BOUNDS);
     let mut ready = Box::pin(ring.ready());
     assert!(!is_done(ready.as_mut()));
-    ring.extend(&mut vec![arrived(tokio::time::Instant::now().into_std(), BYE)], &mut Vec::new());
+    ring.extend(&mut vec![arrived(tokio::time::Instant::now().into_std(), BYE)]);
     assert!(is_done(ready.as_mut()));
     drop(ready);
     assert!(is_done(pin!(ring.ready()).as_mut()), "it is still there");
-    ring.take(1, &mut Vec::new());
+    ring.take(1, &mut Vec::new(), &mut Vec::new());
     assert!(!is_done(pin!(ring.ready()).as_mut()));
 }

@@ -69,11 +69,21 @@ impl Default for Limits {
     }
 }
 
-/// Where messages go that came in: to a worker's ring. When that is full the message goes there in what is returned, and
-/// nothing more is read of its connection until it has.
-pub type Deliver = Arc<dyn Fn(Inbound) -> Option<Waiting> + Send + Sync>;
+/// Where messages go that came in: to a worker's ring.
+pub type Deliver = Arc<dyn Fn(Inbound) -> Delivered + Send + Sync>;
 /// A message that waits for room.
 pub type Waiting = BoxFuture<'static, ()>;
+
+/// What became of a message that came in.
+pub enum Delivered {
+    /// It needs nothing more.
+    Done,
+    /// Its worker has no room, and it is not worth waiting for.
+    Dropped,
+    /// Its worker has no room yet. Nothing more is read of its connection until it has gone there in this.
+    Waits(Waiting),
+}
+
 /// Where the ends of messages go that cannot be sent. It must not call back into [`Streams`].
 pub type Fail = Arc<dyn Fn(Undelivered) + Send + Sync>;
 
@@ -305,7 +315,19 @@ impl Streams {
     }
 
     fn deliver(&self, inbound: Inbound) -> Option<Waiting> {
-        (self.0.options.deliver)(inbound)
+        match (self.0.options.deliver)(inbound) {
+            Delivered::Done => None,
+            Delivered::Dropped => {
+                self.count_dropped();
+                None
+            }
+            Delivered::Waits(waiting) => Some(waiting),
+        }
+    }
+
+    /// A message found no room with its worker.
+    fn count_dropped(&self) {
+        self.0.options.metrics.dropped.with_label_values(&["worker"]).inc();
     }
 
     fn fail(&self, outbound: &Outbound) {

@@ -86,7 +86,11 @@ impl Bound {
         let is_short = given < options.receive_buffer;
         if is_short {
             let asked = options.receive_buffer;
-            tracing::warn!(%address, given, asked, "the receive buffer of sip over udp is short, bursts will be lost: raise net.core.rmem_max or grant CAP_NET_ADMIN");
+            tracing::warn!(
+                %address, given, asked,
+                "the receive buffer of sip over udp is short, bursts will be lost: \
+                 raise net.core.rmem_max or grant CAP_NET_ADMIN"
+            );
         }
         Ok(Self { socket, address, opened_at: Instant::now().into_std(), is_short })
     }

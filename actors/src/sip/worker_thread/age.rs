@@ -25,7 +25,8 @@ impl Ages {
         Self { empty_at: opened_at, ahead: 0 }
     }
 
-    /// The age of a datagram with this stamp; `wall` and `now` are the same moment.
+    /// The age of a datagram with this stamp; `wall` and `now` are the same moment, after it was read: one that came
+    /// later would say that our clock is behind.
     pub(super) fn of(&mut self, stamp: Timestamp, wall: Timestamp, now: Instant) -> Duration {
         let apart = wall.micros().saturating_sub(stamp.micros());
         let longest = now.saturating_duration_since(self.empty_at).as_micros();
@@ -35,7 +36,7 @@ impl Ages {
         Duration::from_micros(u64::try_from(apart.saturating_sub(self.ahead)).unwrap_or_default())
     }
 
-    /// The socket was read until nothing was left, not before `now`.
+    /// The socket was read until nothing was left, not before `now`, which is a moment before it was read.
     pub(super) const fn emptied(&mut self, now: Instant) {
         self.empty_at = now;
     }

@@ -12,10 +12,12 @@ use sip::Message;
 
 use super::super::call_metrics::CallMetrics;
 use super::super::calls;
-use super::super::settings::Listener;
+use super::super::flow::Inbound;
+use super::super::settings::{Listener, Settings};
 use super::super::snapshot::Snapshot;
 use super::super::testing::{invite, settings, voice};
 use super::super::transactions::Now;
+use super::super::transport::stream::Delivered;
 use super::super::transport::udp;
 use super::*;
 
@@ -23,6 +25,9 @@ use super::*;
 const LATE: Duration = Duration::from_secs(30);
 
 const TURNS_MAX: usize = 1_000_000;
+
+/// What waits in a ring that has no room for new calls.
+const FULL: usize = 8_192;
 
 /// Two workers, of which the first has the only socket; a customer and a vendor.
 struct Scene {
@@ -41,6 +46,10 @@ fn socket() -> StdSocket {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let (customer, vendor) = (socket(), socket());
         let bound = Arc::new(Bound::open(&udp::Options::new("127.0.0.1:0".parse().unwrap())).unwrap());
         let node = bound.address();
@@ -52,8 +61,10 @@ impl Scene {
         let clock: runtime::clock::SharedClock = Arc::new(SimClock::starting_at(SystemClock.now()));
         let now = Now { instant: Instant::now().into_std(), wall: clock.now() };
         let metrics = Registered::new();
+        let mut settings = settings(now, vec![Listener::new(Transport::Udp, node, "").unwrap()]);
+        change(&mut settings);
         let calls = Calls::new(calls::Parts {
-            settings: settings(now, vec![Listener::new(Transport::Udp, node, "").unwrap()]),
+            settings,
             snapshot: Snapshot::new(voice, None, &|_| Vec::new(), now.instant),
             metrics: CallMetrics::new(&metrics),
             log: MessageLog::new(
@@ -84,6 +95,22 @@ impl Scene {
 
     fn ring(&self, worker: usize) -> &Ring {
         self.calls.ring(worker).unwrap()
+    }
+
+    /// What the customer has sent by UDP, and another socket's worker has for this one.
+    fn arrived(&self, text: &str) -> Arrived {
+        let peer = self.customer.local_addr().unwrap();
+        let flow = Flow { listener: 0, transport: Transport::Udp, peer, connection: 0 };
+        let message = Message::parse_datagram(text.to_owned().into(), &sip::Limits::default()).unwrap();
+        Arrived { at: self.calls.now().instant, input: Input::Message(flow, message) }
+    }
+
+    /// Leaves no room for new calls in a ring. Nobody answers an ACK.
+    fn fill(&self, worker: usize) {
+        let text = other("ACK", &self.name(worker, 0));
+        let mut batch = std::iter::repeat_with(|| self.arrived(&text)).take(FULL).collect();
+        assert_eq!(self.calls.hand_over(worker, &mut batch), 0);
+        assert_eq!(self.ring(worker).len(), FULL);
     }
 
     /// Sends to the node, and waits until it is in its socket.
@@ -175,29 +202,98 @@ async fn a_full_ring_refuses_new_calls_and_has_room_for_the_rest() {
     let scene = Scene::new();
     let mut taker = Shell::new(&scene.workers[0]).unwrap();
     let mut owner = Shell::new(&scene.workers[1]).unwrap();
-    let full = super::super::ring::Bounds::default().outside;
-    let now = scene.calls.now().instant;
-    let asks = other("OPTIONS", &scene.name(1, 0));
-    let asked = Message::parse_datagram(asks.into(), &sip::Limits::default()).unwrap();
-    let peer = scene.customer.local_addr().unwrap();
-    let flow = Flow { listener: 0, transport: Transport::Udp, peer, connection: 0 };
-    let arrived = || Arrived { at: now, input: Input::Message(flow, asked.clone()) };
-    let mut batch = std::iter::repeat_with(arrived).take(full).collect();
-    assert_eq!(scene.calls.hand_over(1, &mut batch, &mut Vec::new()), 0);
-
+    scene.fill(1);
     let [call, up] = [1, 2].map(|number| scene.name(1, number));
     scene.send(&taker, &[invite(&call, "+15551234"), other("BYE", &up), other("OPTIONS", &up)]).await;
-    scene.turn_until(&mut taker, &scene.customer, &[format!("503 {call}")]);
-    assert_eq!(scene.ring(1).len(), full + 1, "the BYE has found room");
     let counters = &scene.calls.counters;
-    assert_eq!((counters.ring_full.get(), counters.overload.get()), (2, 1));
+    for _ in 0..TURNS_MAX {
+        taker.turn(scene.ring(0)).unwrap();
+        if counters.ring_full.get() == 2 {
+            break;
+        }
+    }
+    assert_eq!(scene.ring(1).len(), FULL + 1, "the BYE has found room");
+    assert_eq!((counters.ring_full.get(), counters.overload.get()), (2, 0), "it is the owner who refuses");
     assert_eq!(scene.workers[0].metrics.dropped.with_label_values(&["worker"]).get(), 1, "the OPTIONS");
 
     owner.turn(scene.ring(1)).unwrap();
-    assert_eq!(scene.ring(1).len(), full + 1 - TAKE, "what it makes is sent before it takes more");
-    scene.send(&taker, &[invite(&call, "+15551234")]).await;
-    taker.turn(scene.ring(0)).unwrap();
-    assert_eq!(scene.ring(1).len(), full + 2 - TAKE);
+    assert_eq!(scene.ring(1).len(), FULL + 1 - TAKE, "what it makes is sent before it takes more");
+    assert_eq!((counters.overload.get(), counters.attempts.get()), (1, 0));
+    let mut next = vec![scene.arrived(&invite(&scene.name(1, 3), "+15551234"))];
+    assert_eq!(scene.calls.hand_over(1, &mut next), 0);
+    assert_eq!((scene.ring(1).len(), counters.ring_full.get()), (FULL + 2 - TAKE, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_lives_is_not_refused_for_want_of_room() {
+    let scene = Scene::new();
+    let mut shell = Shell::new(&scene.workers[0]).unwrap();
+    let [call, refused, next] = [1, 2, 3].map(|number| scene.name(0, number));
+    scene.send(&shell, &[invite(&call, "+15551234")]).await;
+    scene.turn_until(&mut shell, &scene.vendor, &[format!("INVITE {call}")]);
+    scene.turn_until(&mut shell, &scene.customer, &[format!("100 {call}")]);
+    scene.fill(0);
+    let again = [&call, &refused].into_iter();
+    let mut again = again.map(|call| scene.arrived(&invite(call, "+15551234"))).collect();
+    assert_eq!(scene.calls.hand_over(0, &mut again), 0);
+    // The 100 of the call comes again.
+    scene.turn_until(&mut shell, &scene.customer, &[format!("100 {call}"), format!("503 {refused}")]);
+    let counters = &scene.calls.counters;
+    assert_eq!((counters.overload.get(), counters.retransmissions_received.get()), (1, 1));
+    // Only those are refused that found no room.
+    scene.send(&shell, &[invite(&next, "+15551234")]).await;
+    scene.turn_until(&mut shell, &scene.customer, &[format!("100 {next}")]);
+    assert_eq!((counters.overload.get(), counters.ring_full.get()), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_stream_only_what_belongs_to_calls_waits() {
+    let scene = Scene::new();
+    let peer = scene.customer.local_addr().unwrap();
+    let flow = Flow { listener: 0, transport: Transport::Tcp, peer, connection: 1 };
+    let deliver = |text: String| scene.calls.deliver(Inbound { flow, octets: text.into() });
+    let [call, up] = [1, 2].map(|number| scene.name(1, number));
+    scene.fill(1);
+    assert!(matches!(deliver(invite(&call, "+15551234")), Delivered::Done));
+    assert!(matches!(deliver(other("OPTIONS", &up)), Delivered::Dropped));
+    let counters = &scene.calls.counters;
+    assert_eq!((scene.ring(1).len(), counters.ring_full.get()), (FULL, 2));
+    while scene.ring(1).len() < 2 * FULL {
+        assert!(matches!(deliver(other("BYE", &up)), Delivered::Done));
+    }
+    let Delivered::Waits(waiting) = deliver(other("BYE", &up)) else { panic!("it waits") };
+    assert_eq!((counters.ring_full.get(), counters.ring_waits.get()), (3, 1));
+    let mut owner = Shell::new(&scene.workers[1]).unwrap();
+    owner.turn(scene.ring(1)).unwrap();
+    waiting.await;
+    assert_eq!(scene.ring(1).len(), 2 * FULL + 1 - TAKE);
+    assert_eq!(counters.overload.get(), 1, "the new call is refused before all that waits");
+}
+
+#[tokio::test(start_paused = true)]
+async fn floods_on_streams_are_stopped_before_they_are_read() {
+    let scene = Scene::with(|settings| settings.flood_per_source = 2);
+    let deliver = |last: u8, text: &str| {
+        let flow = Flow {
+            listener: 0,
+            transport: Transport::Tcp,
+            peer: SocketAddr::from(([192, 0, 2, last], 5060)),
+            connection: u64::from(last),
+        };
+        let octets = text.to_owned().into();
+        assert!(matches!(scene.calls.deliver(Inbound { flow, octets }), Delivered::Done));
+    };
+    let asks = other("OPTIONS", &scene.name(1, 1));
+    for _ in 0..5 {
+        deliver(1, &asks);
+    }
+    deliver(1, "what is no SIP");
+    deliver(2, &asks);
+    let counters = &scene.calls.counters;
+    assert_eq!((scene.ring(1).len(), counters.flooded.get(), counters.not_sip.get()), (3, 4, 0));
+    tokio::time::advance(Duration::from_secs(1)).await;
+    deliver(1, &asks);
+    assert_eq!((scene.ring(1).len(), counters.flooded.get()), (4, 4));
 }
 
 #[tokio::test(start_paused = true)]

@@ -93,7 +93,7 @@ struct Task {
     output: Output,
     /// A message that came and finds no room yet; nothing is read meanwhile.
     waiting: Option<Waiting>,
-    /// `None` once nothing can be queued any more.
+    /// Counted until the connection is told to end, or has ended.
     place: Option<Place>,
 }
 
@@ -133,8 +133,8 @@ struct Deadlines {
     owes_one: Option<u64>,
     /// Messages that came.
     delivered: u64,
-    /// Peers that connected to us are answered before the end. Who was called by us asks for little, and new requests to
-    /// it are better off on a new connection.
+    /// Peers that connected to us are answered before the end. Who was called by us asks for little, and new requests
+    /// to it are better off on a new connection.
     answers: bool,
 }
 
@@ -205,11 +205,12 @@ impl Task {
             tracing::debug!(peer = %self.flow.peer, reason = why.name(), "sip connection closed");
         }
         self.give_up();
-        // The peer may be gone already, or not take this either.
-        let _ = timeout(LINGER, stream.shutdown()).await;
-        // Its last word counts all the same.
-        if let Some(waiting) = self.waiting.take() {
-            let _ = timeout(LINGER, waiting).await;
+        // The peer may be gone already, or not take this either. Its last word counts all the same, and others may wait
+        // for room behind it.
+        let last_word = timeout(LINGER, taken(&mut self.waiting));
+        let (_, heard) = tokio::join!(timeout(LINGER, stream.shutdown()), last_word);
+        if heard.is_err() {
+            self.streams.count_dropped();
         }
     }
 
@@ -227,11 +228,10 @@ impl Task {
             let open = deadlines.linger.is_none();
             let reading = open && self.waiting.is_none();
             let event = tokio::select! {
-                event = poll_fn(|context| poll(&mut self.output, &shared, stream, context, reading.then_some(&mut input))) => event,
-                () = taken(&mut self.waiting), if self.waiting.is_some() => {
-                    self.waiting = None;
-                    Ok(Event::Read)
-                }
+                event = poll_fn(|context| {
+                    poll(&mut self.output, &shared, stream, context, reading.then_some(&mut input))
+                }) => event,
+                () = taken(&mut self.waiting), if self.waiting.is_some() => Ok(Event::Read),
                 taken = self.queue.recv_many(&mut batch, BATCH), if self.output.is_empty() => {
                     batch.drain(..).for_each(|message| self.output.push(message));
                     if taken == 0 { Ok(Event::Ended) } else { continue }
@@ -312,10 +312,12 @@ impl Task {
         while let Ok(message) = self.queue.try_recv() {
             self.output.push(message);
         }
-        let Self { output, shared, .. } = self;
+        let Self { output, shared, waiting, .. } = self;
         let write = poll_fn(|context| output.poll_write(stream, context, |octets| shared.wrote(octets)));
+        // Who waits for room behind our message does not wait for our peer.
+        let (written, _) = tokio::join!(timeout_at(until, write), timeout_at(until, taken(waiting)));
         // Full was counted when it was found; the rest ends because the node does.
-        match timeout_at(until, write).await {
+        match written {
             Ok(Ok(())) if self.streams.0.table.lock().is_closed() => End::Closed(Closed::Shutdown),
             Ok(_) | Err(_) => End::Quiet,
         }
@@ -359,8 +361,9 @@ impl Input {
 
 /// Until the message that waits has found room.
 async fn taken(waiting: &mut Option<Waiting>) {
-    if let Some(waiting) = waiting {
-        waiting.await;
+    if let Some(message) = waiting {
+        message.await;
+        *waiting = None;
     }
 }
 

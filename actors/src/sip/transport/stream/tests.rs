@@ -43,7 +43,7 @@ fn side(change: impl FnOnce(&mut Options)) -> Side {
         limits: Limits::default(),
         deliver: Arc::new(move |message| {
             let _ = deliver.send(message);
-            None
+            Delivered::Done
         }),
         fail: Arc::new(move |undelivered| {
             let _ = fail.send(undelivered);
@@ -442,9 +442,9 @@ async fn a_message_without_room_is_waited_for_and_nothing_is_lost() {
             if let Ok(permit) = room.try_acquire() {
                 permit.forget();
                 let _ = deliver.send(message);
-                return None;
+                return Delivered::Done;
             }
-            Some(Box::pin(async move {
+            Delivered::Waits(Box::pin(async move {
                 room.acquire().await.unwrap().forget();
                 let _ = deliver.send(message);
             }))
@@ -466,4 +466,24 @@ async fn a_message_without_room_is_waited_for_and_nothing_is_lost() {
         let came = timeout(DEADLINE, inbound.recv()).await.expect("it has room now").unwrap();
         assert_eq!(came.octets, numbered(number));
     }
+}
+
+#[tokio::test]
+async fn what_is_not_worth_waiting_for_is_counted_and_holds_nothing_up() {
+    let (deliver, mut inbound) = mpsc::unbounded_channel();
+    let mut node = side(|options| {
+        options.deliver = Arc::new(move |message| {
+            if message.octets.starts_with(b"OPTIONS") {
+                return Delivered::Dropped;
+            }
+            let _ = deliver.send(message);
+            Delivered::Done
+        });
+    });
+    let address = node.listen(None, &[]).await;
+    let mut peer = connect(address).await;
+    peer.write_all([OPTIONS, OPTIONS, BAD_REQUEST].concat().as_bytes()).await.unwrap();
+    let came = timeout(DEADLINE, inbound.recv()).await.expect("what comes behind").unwrap();
+    assert_eq!(came.octets, BAD_REQUEST);
+    assert_eq!(node.metrics.dropped.with_label_values(&["worker"]).get(), 2);
 }
