@@ -357,6 +357,8 @@ async fn recover(calls: &Calls) -> Result<usize, BoxError> {
             match LiveCall::recover(record, calls.now()) {
                 Ok((mut call, dialog)) => {
                     let (trunk, vendor) = call.between();
+                    // A call from a vendor takes no channel of it.
+                    let vendor = vendor.filter(|_| !call.is_inbound());
                     let held = [Some(trunk), vendor].into_iter().flatten().filter_map(|id| usages.get(&id));
                     // It is up, whatever the limits are now.
                     call.hold(held.filter_map(|usage| usage.take_channel(0)));

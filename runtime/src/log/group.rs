@@ -19,9 +19,9 @@ use crate::store::{Error, ErrorKind};
 
 /// After a group of fewer records the next one is committed at once: little comes, and each waits for it.
 const COMPANY_MIN: usize = 8;
-/// How long records that nobody is in a hurry for wait for others to be committed with. A CDR is told of 3 ms late, and
-/// is to be durable 20 ms after the end of its call.
-const LAZY_MAX: Duration = Duration::from_millis(7);
+/// How long records that nobody is in a hurry for wait for others to be committed with. Those of calls
+/// come together already, 8 ms late, and a CDR is to be durable 20 ms after the end of its call.
+const LAZY_MAX: Duration = Duration::from_millis(4);
 /// Waits between tries of a commit that the store refused for now.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -196,7 +196,7 @@ impl MessageLog {
         self.hurry(&mut open)
     }
 
-    /// Appends what no peer waits for and what may come to nothing in a crash. It starts no commit for 7 ms; until
+    /// Appends what no peer waits for and what may come to nothing in a crash. It starts no commit for 4 ms; until
     /// then it joins one that begins for others.
     pub fn append_lazily(&self, add: impl FnOnce(&mut Batch)) -> Ticket {
         let mut open = self.0.open.lock();

@@ -84,7 +84,7 @@ impl MessageLog {
     }
 
     /// Writes the CDR of a call with its attempts, and deletes its dialog record, in one commit. Never refused. It
-    /// begins 7 ms after the group's first record at the latest; the ticket is for those who want to know when it
+    /// begins 4 ms after the group's first record at the latest; the ticket is for those who want to know when it
     /// is done. A call that has a CDR keeps that one, and its attempts.
     pub fn put_cdr(&self, cdr: Cdr, attempts: impl IntoIterator<Item = Attempt>) -> Ticket {
         self.append_lazily(|batch| batch.calls.cdr(cdr, attempts))
