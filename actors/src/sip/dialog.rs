@@ -94,8 +94,8 @@ impl Seen {
         self.asked = [None; 2];
     }
 
-    /// What a side said to that. Until when the call was up, once both have answered and one has it no more: until now
-    /// where the other carries it on, else until either was last heard.
+    /// What a side said to that. Until when the call was up, once both have answered and one has it no more: until either
+    /// was last heard where both say so, else until now, since no side is to say alone what it pays.
     pub fn answer(&mut self, end: End, answer: Answer, now: Now) -> Option<Now> {
         let [caller, callee] = &mut self.asked;
         *(if end == End::Caller { caller } else { callee }) = Some(answer);
@@ -107,8 +107,11 @@ impl Seen {
         if !both.contains(&Answer::Gone) {
             return None;
         }
-        let last = [self.caller, self.callee].into_iter().flatten().max_by_key(|heard| heard.instant);
-        if both.contains(&Answer::Alive) { Some(now) } else { Some(last.unwrap_or(now)) }
+        if both != [Answer::Gone; 2] {
+            return Some(now);
+        }
+        let heard = [self.caller, self.callee].into_iter().flatten();
+        Some(heard.max_by_key(|heard| heard.instant).unwrap_or(now))
     }
 }
 

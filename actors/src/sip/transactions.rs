@@ -82,7 +82,7 @@ pub struct Relay {
     pub from: End,
     /// Its method.
     pub method: Method,
-    /// Whether it is of the dialog's own tags, and not of another fork of the vendor.
+    /// Whether it is of the dialog's own tags, and not of another fork of the vendor, and that was up when it came.
     pub own: bool,
     /// When it came.
     pub at: Now,

@@ -360,12 +360,13 @@ impl Worker {
                     self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
                     return;
                 };
+                let is_up = self.dialogs.get(&cookie.dialog).is_some_and(|dialog| dialog.confirmed);
                 let relay = Relay {
                     server,
                     dialog: cookie.dialog,
                     from,
                     method,
-                    own: own_tags,
+                    own: own_tags && is_up,
                     at: turn.now,
                     session,
                     q850_cause: perform::q850_cause(request.message).filter(|_| method == Method::Bye),

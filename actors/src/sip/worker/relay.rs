@@ -103,23 +103,25 @@ impl Worker {
         self.respond(server, status, &octets, turn);
     }
 
-    /// A BYE ends the call, since it came, whatever becomes of it (15.1.1): who sent it is gone. Only one that has to be
-    /// sent again with credentials ends nothing. A side that did not take it, nor says that it knows of no call, gets a
-    /// BYE of ours: what was passed on may have been what it could not read.
+    /// A BYE ends the call, whatever becomes of it (15.1.1): who sent it is gone. Only one that has to be sent again with
+    /// credentials ends nothing, nor one of an early dialog. It is over since the BYE came. A side that did not take it,
+    /// nor says that it knows of no call, gets a BYE of ours, since what was passed on may have been what it could not
+    /// read: there it was up until then.
     fn relay_ended(&mut self, relay: Relay, (status, received): (StatusCode, bool), turn: &mut Turn<'_>) {
         if relay.method != Method::Bye || !relay.own {
             return;
         }
         let again = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
-        // What ends an early dialog is the final response to its INVITE.
         let is_up = self.dialogs.get(&relay.dialog).is_some_and(|dialog| dialog.confirmed);
         if received && again || !is_up {
             return;
         }
         let dialog = self.forget(relay.dialog, turn.now);
         let taken = status.is_success() || status == StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+        let mut at = relay.at;
         if let Some(dialog) = dialog.as_ref().filter(|_| !(received && taken)) {
             self.end_side(dialog, relay.from.other(), turn);
+            at = turn.now;
         }
         let retransmissions = dialog.map(|dialog| dialog.repeats);
         let ended = Ended {
@@ -127,6 +129,6 @@ impl Worker {
             q850_cause: relay.q850_cause,
             ..Ended::new(StatusCode::OK, Reason::Answered, Some(relay.from))
         };
-        turn.out.events.push(CallEvent { dialog: relay.dialog, at: relay.at, what: What::Ended(ended) });
+        turn.out.events.push(CallEvent { dialog: relay.dialog, at, what: What::Ended(ended) });
     }
 }

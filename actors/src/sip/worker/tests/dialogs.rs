@@ -99,12 +99,12 @@ fn a_bye_that_is_not_taken() {
         node.happened();
         let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
         let passed = node.receive(CUSTOMER, bye).remove(0);
-        let came = node.now;
         let mut sent =
             code.map(|code| node.receive(VENDORS[0], response(&passed, code, "x"))).unwrap_or_default();
         sent.append(&mut node.pass(33 * SECOND));
-        let ended = node.events.last().map(|event| event.at.instant);
-        assert_eq!(ended, Some(came.instant), "{code:?}: it is over since then");
+        let ended = node.events.last().unwrap().at.instant;
+        let ago = node.now.instant.duration_since(ended);
+        assert_eq!(ago < 2 * SECOND, code.is_none(), "{code:?}: {ago:?}, it was up there until our BYE");
         assert_eq!(node.happened(), ["ended 200 answered Some(Caller)"], "{code:?}");
         let ours = |sent: &&Sent| sent.word() == "BYE" && sent.text().contains("CSeq: 3 BYE");
         let ours = sent.iter().find(ours).unwrap_or_else(|| panic!("{code:?}: {:?}", words(&sent)));
@@ -278,6 +278,36 @@ fn a_recovered_call_that_nobody_knows_was_up_until_this_process_began() {
     node.receive(CUSTOMER, response(&asked[0], 481, "x"));
     node.receive(VENDORS[0], response(&asked[1], 481, "x"));
     assert_eq!(node.events.last().map(|event| event.at.instant), Some(began));
+    assert_eq!(node.happened(), ["ended 200 dead_call None"]);
+}
+
+/// A BYE before the answer, which nobody reads, ends nothing when it fails in the midst of the call.
+#[test]
+fn an_early_bye_that_is_never_answered() {
+    let mut node = Node::new();
+    let invite = ringing(&mut node, "a");
+    let shown = node.receive(VENDORS[0], response(&invite, 180, "callee")).remove(0);
+    let bye = Within { method: "BYE", cseq: 2, branch: "early" }.caller(&shown);
+    node.receive(CUSTOMER, bye);
+    node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    node.happened();
+    node.pass(40 * SECOND);
+    assert_eq!((node.happened().len(), node.worker.dialogs()), (0, 1));
+}
+
+/// Who says that it knows no call does not say what it pays, where the other side cannot be asked.
+#[test]
+fn a_call_that_one_side_denies_costs_until_then() {
+    let mut node = Node::new();
+    answered(&mut node, "a");
+    let dialog = node.events[0].dialog;
+    node.happened();
+    node.pass(600 * SECOND);
+    let asked = node.handle(vec![Input::Check(dialog)]);
+    node.undelivered(&asked[1]);
+    assert!(node.happened().is_empty(), "the other side may be there");
+    node.receive(CUSTOMER, response(&asked[0], 481, "x"));
+    assert_eq!(node.events.last().map(|event| event.at.instant), Some(node.now.instant));
     assert_eq!(node.happened(), ["ended 200 dead_call None"]);
 }
 
