@@ -208,6 +208,7 @@ impl Ring {
     }
 
     /// Inputs that wait.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.waiting.lock().inputs.len()
     }
