@@ -6,6 +6,9 @@
 //! A worker's turn: [`UdpSocket::ready`], [`UdpSocket::recv_batch`], [`UdpSocket::errors`], the work,
 //! [`UdpSocket::queue`] for what it made, [`UdpSocket::flush`]. Nothing but `ready` waits, and it returns at once
 //! until all of the others found nothing to do: a turn that leaves one of them out spins.
+//!
+//! Room to send is asked for only where there was none. Whoever asks always is woken for every datagram that leaves the
+//! send buffer, which on a busy socket is as often as for those that come in.
 
 mod errors;
 mod receive;
@@ -13,15 +16,15 @@ mod send;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
-use std::os::fd::{AsFd, AsRawFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
 use runtime::clock::Timestamp;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::io::{Interest, Ready};
-use tokio::time::{Instant, sleep};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
 use self::receive::Receiver;
 use self::send::SendQueue;
@@ -30,8 +33,6 @@ use crate::sip::flow::{Outbound, Undelivered};
 
 /// Datagrams taken or sent in one system call.
 pub const BATCH: usize = 64;
-/// Wait before a full socket is tried again when the system no longer tells that there is room.
-const ROOM_WAIT: Duration = Duration::from_millis(1);
 
 /// A socket to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +133,9 @@ pub struct Full;
 
 /// A worker's side of a socket. It stays on the worker's thread.
 pub struct UdpSocket {
-    socket: tokio::net::UdpSocket,
+    socket: AsyncFd<StdSocket>,
+    /// Tells of room in the send buffer, while what is queued finds none.
+    room: Option<AsyncFd<OwnedFd>>,
     receiver: Receiver,
     sending: SendQueue,
     address: SocketAddr,
@@ -146,7 +149,8 @@ impl UdpSocket {
     /// What the system said: no file descriptor is left.
     pub fn attach(bound: &Bound, queue_max: usize, metrics: Metrics) -> io::Result<Self> {
         Ok(Self {
-            socket: tokio::net::UdpSocket::from_std(bound.socket.try_clone()?)?,
+            socket: watch(bound.socket.try_clone()?, INCOMING)?,
+            room: None,
             receiver: Receiver::new(bound.address),
             sending: SendQueue::new(queue_max),
             address: bound.address,
@@ -165,20 +169,14 @@ impl UdpSocket {
     /// # Errors
     /// The runtime is ending.
     pub async fn ready(&self) -> io::Result<()> {
-        let wanted = Interest::READABLE | Interest::ERROR;
-        if self.sending.is_empty() {
-            return self.socket.ready(wanted).await.map(drop);
+        let incoming = self.socket.ready(INCOMING);
+        match &self.room {
+            None => incoming.await.map(drop),
+            Some(room) => tokio::select! {
+                ready = incoming => ready.map(drop),
+                ready = room.writable() => ready.map(drop),
+            },
         }
-        let ready = self.socket.ready(wanted | Interest::WRITABLE).await?;
-        // After an ICMP error the runtime takes the socket for closed, which it never takes back, and would say
-        // "ready" for ever.
-        if ready == Ready::WRITE_CLOSED {
-            tokio::select! {
-                ready = self.socket.ready(wanted) => ready.map(drop)?,
-                () = sleep(ROOM_WAIT) => {}
-            }
-        }
-        Ok(())
     }
 
     /// Takes up to [`BATCH`] datagrams, which it appends; tells whether more may wait.
@@ -187,7 +185,7 @@ impl UdpSocket {
     /// The socket is of no use any more.
     pub fn recv_batch(&mut self, into: &mut Vec<Datagram>) -> io::Result<bool> {
         let Self { socket, receiver, .. } = self;
-        let outcome = attempt(socket, Interest::READABLE, || {
+        let outcome = attempt(socket, Interest::READABLE, |socket| {
             let more = receiver.receive(socket.as_raw_fd(), into)?;
             // All that there was: the runtime is to wait for the next.
             if more { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
@@ -222,11 +220,15 @@ impl UdpSocket {
     /// # Errors
     /// The socket is of no use any more.
     pub fn flush(&mut self, undelivered: &mut Vec<Undelivered>) -> io::Result<()> {
+        self.room = None;
         while !self.sending.is_empty() {
-            let Self { socket, sending, .. } = self;
-            match attempt(socket, Interest::WRITABLE, || sending.send_some(socket.as_fd())) {
+            match self.sending.send_some(self.socket.get_ref().as_fd()) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let again = self.socket.get_ref().as_fd().try_clone_to_owned()?;
+                    self.room = Some(watch(again, Interest::WRITABLE)?);
+                    break;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.on_send_error(&error, undelivered)?,
             }
@@ -239,7 +241,8 @@ impl UdpSocket {
     pub fn errors(&mut self, undelivered: &mut Vec<Undelivered>) {
         // It ends with "would block": all was taken, and the runtime is to wait for the next.
         let before = undelivered.len();
-        let _ = self.socket.try_io(Interest::ERROR, || errors::drain(self.socket.as_raw_fd(), undelivered));
+        let drain = |socket: &StdSocket| errors::drain(socket.as_raw_fd(), undelivered);
+        let _ = self.socket.try_io(Interest::ERROR, drain);
         self.count_errors(undelivered.len() - before);
     }
 
@@ -247,7 +250,7 @@ impl UdpSocket {
     fn take_errors(&self, undelivered: &mut Vec<Undelivered>) {
         let before = undelivered.len();
         let _ =
-            attempt(&self.socket, Interest::ERROR, || errors::drain(self.socket.as_raw_fd(), undelivered));
+            attempt(&self.socket, Interest::ERROR, |socket| errors::drain(socket.as_raw_fd(), undelivered));
         self.count_errors(undelivered.len() - before);
     }
 
@@ -278,19 +281,31 @@ impl UdpSocket {
     }
 }
 
-/// Does `io` whether or not the runtime knows that the socket is ready: a send need not wait for its first
-/// event. When `io` would block, the runtime forgets that it was ready.
+/// What the runtime is to tell of: datagrams, and errors.
+const INCOMING: Interest = Interest::READABLE.add(Interest::ERROR);
+
+/// Has the runtime tell of a socket.
+#[expect(
+    deprecated,
+    reason = "what takes its place is unsafe, for types whose descriptor changes; these own one that does not"
+)]
+fn watch<T: AsRawFd + AsFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(socket, interest)
+}
+
+/// Does `io` whether or not the runtime knows that the socket is ready. When `io` would block, the runtime forgets that
+/// it was ready.
 fn attempt<T>(
-    socket: &tokio::net::UdpSocket,
+    socket: &AsyncFd<StdSocket>,
     interest: Interest,
-    mut io: impl FnMut() -> io::Result<T>,
+    mut io: impl FnMut(&StdSocket) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut tried = false;
-    let outcome = socket.try_io(interest, || {
+    let outcome = socket.try_io(interest, |socket| {
         tried = true;
-        io()
+        io(socket)
     });
-    if tried { outcome } else { io() }
+    if tried { outcome } else { io(socket.get_ref()) }
 }
 
 fn is_fatal(error: &io::Error) -> bool {
