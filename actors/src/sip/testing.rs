@@ -186,15 +186,20 @@ impl Node {
 
     /// A node that listens on UDP, or on UDP and TCP.
     pub(crate) fn with_listeners(voice: Voice, listeners: usize) -> Self {
-        Self::built(voice, START, listeners)
+        Self::built(voice, START, listeners, (1000, 100))
     }
 
     /// A node that started at this time, microseconds; its keys are those of every other one.
     pub(crate) fn started(voice: Voice, started: i64) -> Self {
-        Self::built(voice, started, 1)
+        Self::built(voice, started, 1, (1000, 100))
     }
 
-    fn built(voice: Voice, started: i64, listeners: usize) -> Self {
+    /// A node with room for so many transactions and dialogs.
+    pub(crate) fn roomy(room: (usize, usize)) -> Self {
+        Self::built(voice(), START, 1, room)
+    }
+
+    fn built(voice: Voice, started: i64, listeners: usize, room: (usize, usize)) -> Self {
         let instant = tokio::time::Instant::now().into_std();
         let now = Now { instant, wall: Timestamp::from_micros(started) };
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), instant);
@@ -202,7 +207,9 @@ impl Node {
         let address = "203.0.113.5:5060".parse().unwrap();
         let listeners = [Transport::Udp, Transport::Tcp].into_iter().take(listeners);
         let listener = |transport| Listener::new(transport, address, "").unwrap();
-        let settings = settings(now, listeners.map(listener).collect());
+        let (transactions_max, dialogs_max) = room;
+        let listeners = listeners.map(listener).collect();
+        let settings = Settings { transactions_max, dialogs_max, ..settings(now, listeners) };
         let counters = Arc::new(Counters::default());
         let parts = Parts {
             settings: Arc::new(settings),

@@ -1,5 +1,6 @@
 //! The transactions of one worker: machines, what they last sent, and their timers.
 
+use std::hash::BuildHasherDefault;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -121,6 +122,12 @@ pub enum Wake {
 
 /// Transactions by number, by key and by time.
 #[derive(Debug)]
+/// Transactions for which there is room from the beginning, in memory that is not touched before it is used. A table that
+/// grows copies what it has, and all calls wait for that: 100,000 transactions take 10 ms.
+const SET_ASIDE: usize = 1 << 18;
+/// Of their keys, which stand anywhere in their table, fewer: it is in use as a whole with the first thousands.
+const KEYS_SET_ASIDE: usize = 1 << 16;
+
 pub struct Transactions {
     all: SlotMap<TransactionId, Transaction>,
     by_key: KeyMap<TransactionId>,
@@ -133,8 +140,11 @@ impl Transactions {
     /// of which there is at most one to a transaction.
     pub fn new(transactions_max: usize, now: Instant) -> Self {
         Self {
-            all: SlotMap::with_key(),
-            by_key: KeyMap::default(),
+            all: SlotMap::with_capacity_and_key(transactions_max.min(SET_ASIDE)),
+            by_key: KeyMap::with_capacity_and_hasher(
+                transactions_max.min(KEYS_SET_ASIDE),
+                BuildHasherDefault::default(),
+            ),
             wheel: TimerWheel::new(transactions_max.saturating_mul(4), now),
             transactions_max,
         }

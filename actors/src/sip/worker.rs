@@ -112,7 +112,8 @@ pub struct Worker {
     number: u8,
     transactions: Transactions,
     calls: SlotMap<CallId, Call>,
-    dialogs: HashMap<Uuid, Dialog>,
+    /// In boxes: what a table moves when it grows holds all calls up.
+    dialogs: HashMap<Uuid, Box<Dialog>>,
     /// Dialogs of an earlier process that have ended in this one: what still comes of them begins no call.
     over: Recent<Uuid>,
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
@@ -206,7 +207,7 @@ impl Worker {
         for end in [End::Caller, End::Callee] {
             dialog.seen.hear(end, self.began);
         }
-        self.dialogs.entry(dialog.id).or_insert(dialog);
+        self.dialogs.entry(dialog.id).or_insert_with(|| Box::new(dialog));
     }
 
     /// Says whether new calls are taken from now on; while they are not, they get a 503 that costs nothing. Calls that

@@ -197,7 +197,7 @@ impl Worker {
             seen,
             unseen: 0,
         };
-        self.dialogs.insert(admitted.dialog, dialog);
+        self.dialogs.insert(admitted.dialog, Box::new(dialog));
         let way = Way::Plan { plan, next: 0 };
         let setup = Setup::new(message.clone(), flow, admitted.tag, way);
         let of = (admitted.dialog, Kind::Initial);

@@ -342,7 +342,7 @@ impl Worker {
             // The caller is taken for heard too: the call was not up before.
             dialog.seen.hear(End::Callee, turn.now);
             dialog.seen.hear(End::Caller, turn.now);
-            let answered = Answered { dialog: Arc::new(dialog.clone()), channel };
+            let answered = Answered { dialog: Arc::new(Dialog::clone(dialog)), channel };
             self.counters.answers.add(1);
             let what = What::Answered(Box::new(answered));
             turn.out.events.push(CallEvent { dialog: number, at: turn.now, what });
@@ -378,7 +378,7 @@ impl Worker {
             return;
         }
         found.session = session_timer::agreed(response, asked);
-        let what = What::Refreshed(Arc::new(found.clone()));
+        let what = What::Refreshed(Arc::new(Dialog::clone(found)));
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }
 

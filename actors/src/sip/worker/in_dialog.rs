@@ -149,7 +149,7 @@ impl Worker {
                 // Its call may have ended long ago: nothing stays of it.
                 located.passing = true;
                 let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
-                self.dialogs.insert(dialog.id, dialog);
+                self.dialogs.insert(dialog.id, Box::new(dialog));
             }
             None if request.method != Method::Bye => return Err(StatusCode::SERVER_INTERNAL_ERROR),
             None => {
@@ -164,7 +164,7 @@ impl Worker {
                     let began = began(&dialog).max(self.settings.started_at);
                     self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
                 }
-                self.dialogs.insert(dialog.id, dialog);
+                self.dialogs.insert(dialog.id, Box::new(dialog));
             }
         }
         if let Some(dialog) = self.dialogs.get_mut(&cookie.dialog)

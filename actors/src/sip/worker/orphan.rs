@@ -134,7 +134,7 @@ impl Worker {
 
     /// A call that is over. One of an earlier process has no other sign that it was here.
     pub(super) fn forget(&mut self, dialog: Uuid, now: Now) -> Option<Dialog> {
-        let found = self.dialogs.remove(&dialog)?;
+        let found = *self.dialogs.remove(&dialog)?;
         if !self.is_own(dialog) {
             self.over.note(dialog, now.instant);
         }
@@ -219,7 +219,7 @@ impl Worker {
                 seen: Seen::default(),
                 unseen: 0,
             };
-            self.dialogs.insert(dialog.id, dialog);
+            self.dialogs.insert(dialog.id, Box::new(dialog));
         }
         let Some(dialog) = self.dialogs.get_mut(&cookie.dialog) else { return };
         let side =

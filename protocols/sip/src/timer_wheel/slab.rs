@@ -3,6 +3,10 @@
 /// No index: the end of a list.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// Entries for which there is room from the beginning, in memory that is not touched before it is used: a vector that
+/// grows copies what it has.
+const SET_ASIDE: usize = 1 << 18;
+
 #[derive(Debug)]
 pub(super) struct Slab<T> {
     entries: Vec<Entry<T>>,
@@ -31,7 +35,8 @@ const _: () = assert!(size_of::<Entry<u32>>() <= 32, "half a cache line with a s
 
 impl<T> Slab<T> {
     pub(super) fn new(entries_max: usize) -> Self {
-        Self { entries: Vec::new(), entries_max: entries_max.min(NONE as usize), len: 0, free: NONE }
+        let entries = Vec::with_capacity(entries_max.min(SET_ASIDE));
+        Self { entries, entries_max: entries_max.min(NONE as usize), len: 0, free: NONE }
     }
 
     pub(super) const fn len(&self) -> usize {

@@ -70,3 +70,31 @@ fn cost_of_a_call() {
     let calls = u32::try_from(ROUNDS * TOGETHER).unwrap();
     println!("{:.1} us", (script.spent / calls).as_secs_f64() * 1e6);
 }
+
+/// Prints the longest that one message takes a worker whose tables fill up, and how much they hold by then.
+#[test]
+#[ignore = "a measurement: run alone, with --release"]
+fn longest_turn() {
+    let mut node = Node::roomy((1_000_000, 100_000));
+    let mut longest = Vec::new();
+    for call in 0..60_000 {
+        let message =
+            Message::parse_datagram(invite(&call.to_string(), "+15551234").into(), &Limits::default());
+        let flow =
+            Flow { listener: 0, transport: Transport::Udp, peer: CUSTOMER.parse().unwrap(), connection: 0 };
+        let mut inputs = vec![Input::Message(flow, message.unwrap())];
+        let mut out = Output::default();
+        let start = Instant::now();
+        node.worker.handle(&mut inputs, node.now, &mut out);
+        longest.push((start.elapsed(), call));
+    }
+    longest.sort_unstable();
+    longest.reverse();
+    let (transactions, dialogs) = (node.worker.transactions(), node.worker.dialogs());
+    println!("{transactions} transactions, {dialogs} dialogs, {:?}", &longest[..10]);
+    println!(
+        "{} octets a transaction, {} a dialog",
+        size_of::<crate::sip::transactions::Transaction>(),
+        size_of::<crate::sip::dialog::Dialog>()
+    );
+}
