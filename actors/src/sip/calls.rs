@@ -1,7 +1,6 @@
 //! What the actors of calls share: configuration, the log, and the ways to workers and dialogs.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +13,7 @@ use runtime::random::Random;
 use runtime::registry::Registry;
 use sip::{HeaderId, Message, NotSip, Via};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::branch;
@@ -38,6 +37,10 @@ use telling::Known;
 pub use telling::ToDialog;
 
 mod telling;
+
+/// Messages that a source which no trunk or vendor has may send over streams in a second, all its connections together.
+/// Those beyond wait.
+const STRANGERS_PER_SOURCE: u32 = 1000;
 
 /// Everything that the actors of calls share.
 pub struct Calls {
@@ -68,8 +71,9 @@ pub struct Calls {
     lost: Mutex<Vec<Arc<Kept>>>,
     /// Somebody has to be told something.
     news: Notify,
-    /// What each source sends over streams.
+    /// What each source sends over streams, and what each stranger does.
     flood: Mutex<Flood>,
+    strangers: Mutex<Flood>,
     streams: OnceLock<Streams>,
     mirror: OnceLock<Mirror>,
 }
@@ -119,7 +123,8 @@ impl Calls {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let workers = parts.settings.workers.max(1);
-        let flood = Flood::new(parts.settings.flood_per_source, Instant::now().into_std());
+        let flood = |most| Mutex::new(Flood::new(most, Instant::now().into_std()));
+        let flood_per_source = parts.settings.flood_per_source;
         let lane = |_| Lane {
             ring: Arc::new(Ring::new(Bounds::default())),
             dialogs: Mutex::default(),
@@ -142,7 +147,8 @@ impl Calls {
             unborn: Mutex::default(),
             lost: Mutex::default(),
             news: Notify::new(),
-            flood: Mutex::new(flood),
+            flood: flood(flood_per_source),
+            strangers: flood(STRANGERS_PER_SOURCE),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
         })
@@ -253,14 +259,32 @@ impl Calls {
     }
 
     /// What came over a stream goes to its worker. What belongs to a call waits where that has no room now, and the
-    /// rest of the stream behind it: a peer on a stream sends nothing again.
-    pub fn deliver(&self, inbound: Inbound) -> Delivered {
+    /// rest of the stream behind it: a peer on a stream sends nothing again. So does what comes too fast.
+    pub fn deliver(self: &Arc<Self>, inbound: Inbound) -> Delivered {
+        if let Some(again_at) = self.flooded_until(&inbound.flow) {
+            self.counters.flooded.add(1);
+            let calls = Arc::clone(self);
+            return Delivered::Waits(Box::pin(async move { calls.deliver_later(inbound, again_at).await }));
+        }
+        self.deliver_now(inbound)
+    }
+
+    async fn deliver_later(&self, inbound: Inbound, mut again_at: std::time::Instant) {
+        loop {
+            sleep_until(again_at.into()).await;
+            match self.flooded_until(&inbound.flow) {
+                Some(next) => again_at = next,
+                None => break,
+            }
+        }
+        if let Delivered::Waits(waits) = self.deliver_now(inbound) {
+            waits.await;
+        }
+    }
+
+    fn deliver_now(&self, inbound: Inbound) -> Delivered {
         let Inbound { flow, octets } = inbound;
         let at = self.now().instant;
-        if self.is_flood(flow.peer.ip(), at) {
-            self.counters.flooded.add(1);
-            return Delivered::Done;
-        }
         let Some(message) = self.read(octets) else { return Delivered::Done };
         self.mirror_received(&flow, &message);
         let Some(lane) = self.workers.get(self.worker_of(&message)) else { return Delivered::Done };
@@ -279,9 +303,17 @@ impl Calls {
         }
     }
 
-    /// Whether a source has sent more over streams than it may. Workers count what comes to their own sockets.
-    fn is_flood(&self, source: IpAddr, now: std::time::Instant) -> bool {
-        self.settings.flood_per_source != 0 && !self.flood.lock().admits(source, now)
+    /// Until when a source has sent all that it may over streams. Workers count what comes to their own sockets. What a
+    /// stranger says of its calls is not looked at here: he could fill the room of all calls with it.
+    fn flooded_until(&self, flow: &Flow) -> Option<std::time::Instant> {
+        let (source, now) = (flow.peer.ip(), self.now().instant);
+        let next = |flood: &Mutex<Flood>| {
+            let mut flood = flood.lock();
+            (!flood.admits(source, now)).then(|| flood.next_second())
+        };
+        let is_stranger = || self.settings.peer(&self.snapshot.load(), *flow).is_stranger();
+        let all = (self.settings.flood_per_source != 0).then(|| next(&self.flood)).flatten();
+        all.or_else(|| is_stranger().then(|| next(&self.strangers)).flatten())
     }
 
     /// A message, unless it is none.

@@ -26,6 +26,11 @@ impl Flood {
         Self { per_second, began: now, sources: HashMap::new(), others: 0 }
     }
 
+    /// When every source may send as much again.
+    pub fn next_second(&self) -> Instant {
+        self.began + WINDOW
+    }
+
     /// Whether one more message from there is within what it may send.
     pub fn admits(&mut self, source: IpAddr, now: Instant) -> bool {
         if self.per_second == 0 {

@@ -1,10 +1,10 @@
 //! The way to a worker for what did not land with it: messages from other workers' sockets and from streams.
 //!
 //! First in, first out, so that the messages of a call stay in order; each with the time at which it came. Bounded, and
-//! the last part of the room is for what belongs to calls and transactions that are there. A new call without room is
-//! put into a short list beside it: only its worker, which refuses it, knows whether it is one that it has already.
-//! Other requests outside of calls are dropped, and come again. What belongs to calls waits for room where it came over
-//! a stream, on which nothing comes again.
+//! the last part of the room is for what belongs to calls and transactions that are there. A new call without room, or
+//! another request outside of calls, is put into a short list beside it: only its worker, which refuses new calls,
+//! knows whether it is one that it has already. What belongs to calls waits for room where it came over a stream, on
+//! which nothing comes again.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -31,7 +31,8 @@ pub struct Bounds {
     pub outside: usize,
     /// Everything else is, while fewer than so many wait.
     pub all: usize,
-    /// New calls without room that are refused in one turn of the worker; more are dropped.
+    /// New calls and other requests outside of calls that find no room, and are answered in one turn of the worker;
+    /// more are dropped.
     pub refused: usize,
 }
 
@@ -57,7 +58,7 @@ pub struct Ring {
 #[derive(Debug, Default)]
 struct Waiting {
     inputs: VecDeque<Arrived>,
-    /// New calls that found no room. There are none unless something waits in the ring.
+    /// What belongs to no call and found no room. There is none unless something waits in the ring.
     refused: Vec<Input>,
     /// The first of the row waits for room.
     is_awaited: bool,
@@ -68,9 +69,9 @@ struct Waiting {
 pub enum Given {
     /// It waits for the worker.
     Taken,
-    /// It begins a call, and is to be refused for want of room.
+    /// It belongs to no call: where it begins one it is to be refused for want of room.
     Refused,
-    /// It belongs to no call and finds no room, or begins one where too many are to be refused.
+    /// It belongs to no call, and too many of its kind are to be refused.
     Dropped,
     /// It belongs to a call, and finds no room now.
     Back(Box<Arrived>),
@@ -79,7 +80,7 @@ pub enum Given {
 /// How much of a batch found no room.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom {
-    /// New calls that are to be refused.
+    /// What is to be refused where it begins a call.
     pub refused: usize,
     /// What was dropped.
     pub dropped: usize,
@@ -88,9 +89,7 @@ pub struct NoRoom {
 /// What an input is worth when there is little room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Begins a call.
-    NewCall,
-    /// Belongs to no call.
+    /// Begins a call, or belongs to none.
     Outside,
     /// Belongs to what is there.
     Inside,
@@ -183,8 +182,8 @@ impl Ring {
         }
     }
 
-    /// Moves so many at most to `into`, and to `refused` the new calls that are to be refused; when the first of `into`
-    /// came.
+    /// Moves so many at most to `into`, and to `refused` what found no room and is to be refused where it begins a call;
+    /// when the first of `into` came.
     pub fn take(&self, most: usize, into: &mut Vec<Input>, refused: &mut Vec<Input>) -> Option<Instant> {
         let mut waiting = self.waiting.lock();
         refused.append(&mut waiting.refused);
@@ -226,11 +225,11 @@ impl Ring {
                 Given::Taken
             }
             Class::Inside => Given::Back(Box::new(arrived)),
-            Class::NewCall if waiting.refused.len() < self.bounds.refused => {
+            Class::Outside if waiting.refused.len() < self.bounds.refused => {
                 waiting.refused.push(arrived.input);
                 Given::Refused
             }
-            Class::NewCall | Class::Outside => Given::Dropped,
+            Class::Outside => Given::Dropped,
         }
     }
 }
@@ -247,7 +246,7 @@ fn class_of(message: &Message) -> Class {
     if matches!(method, Method::Ack | Method::Bye | Method::Cancel) || has_to_tag(message) {
         return Class::Inside;
     }
-    if method == Method::Invite { Class::NewCall } else { Class::Outside }
+    Class::Outside
 }
 
 fn has_to_tag(message: &Message) -> bool {

@@ -8,6 +8,9 @@ use runtime::model::Transport;
 use sip::transaction::TimerOptions;
 use sip::{Host, Limits, Uri};
 
+use super::acl::Source;
+use super::flow::Flow;
+use super::snapshot::{Peer, Snapshot};
 use super::{branch, cookie};
 
 /// The settings of a node's calls.
@@ -57,6 +60,13 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Who sends, or is sent to, by a flow.
+    pub fn peer(&self, snapshot: &Snapshot, flow: Flow) -> Peer {
+        let source = Source { address: flow.peer.ip(), port: flow.peer.port(), transport: flow.transport };
+        let Some(listener) = self.listeners.get(usize::from(flow.listener)) else { return Peer::default() };
+        snapshot.peer(&source, listener.address.ip())
+    }
+
     /// Which worker has a call, always: that of its Call-ID.
     pub fn worker_of_call(&self, call_id: &[u8]) -> usize {
         let hash = usize::try_from(branch::digest_of(self.seed, [call_id]) >> 32).unwrap_or_default();

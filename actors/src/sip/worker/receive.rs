@@ -7,7 +7,6 @@ use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via};
 use uuid::Uuid;
 
 use super::{Hand, Turn, Worker};
-use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::flow::Flow;
 use crate::sip::snapshot::{Peer, Snapshot};
@@ -237,10 +236,7 @@ impl Worker {
     }
 
     pub(super) fn peer(&self, flow: Flow) -> Peer {
-        let source = Source { address: flow.peer.ip(), port: flow.peer.port(), transport: flow.transport };
-        let listener = self.settings.listeners.get(usize::from(flow.listener));
-        let Some(listener) = listener else { return Peer::default() };
-        self.snapshot.load().peer(&source, listener.address.ip())
+        self.settings.peer(&self.snapshot.load(), flow)
     }
 
     /// Whether the request names us, and nobody behind us, as its target.
