@@ -203,6 +203,20 @@ impl Dialog {
             }
         }
     }
+impl Dialog {
+    /// The same with names that say no more than they must: the address, and the tag.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        let mut dialog = self.clone();
+        for name in [&mut dialog.caller.name, &mut dialog.callee.name, &mut dialog.shown] {
+            if let Some(short) = plain(name) {
+                *name = short;
+            }
+        }
+        dialog
+    }
+}
+
 
     /// As [`Dialog::party`].
     pub fn party_mut(&mut self, end: End, callee_tag: &[u8]) -> Option<&mut Side> {
@@ -377,9 +391,14 @@ pub fn unfolded(value: &[u8]) -> Box<[u8]> {
     if !line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
         return line;
     }
-    let Ok(name) = NameAddr::parse(&line) else { return Box::default() };
+    plain(&line).unwrap_or_default()
+}
+
+/// URI and tag of a name.
+fn plain(name: &[u8]) -> Option<Box<[u8]>> {
+    let name = NameAddr::parse(name).ok()?;
     let tag = name.tag.map(|tag| [b";tag=", tag].concat()).unwrap_or_default();
-    [b"<", name.uri, b">", &tag].concat().into()
+    Some([b"<", name.uri, b">", &tag].concat().into())
 }
 
 const fn is_private(ip: IpAddr) -> bool {

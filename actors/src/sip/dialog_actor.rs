@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::log::{Attempt, Cdr, Reason};
+use runtime::log::{Attempt, Cdr, Dialog as Record, Dropped, Reason};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::sync::{Mutex, mpsc};
@@ -35,6 +35,10 @@ struct State {
     receiver: mpsc::UnboundedReceiver<ToDialog>,
     /// Told, and not taken in yet.
     events: VecDeque<CallEvent>,
+    /// A record of it is in the log, which the next process finds.
+    is_recorded: bool,
+    /// When its record is written, for which the log had no room.
+    record_at: Option<Instant>,
 }
 
 impl Kept {
@@ -45,7 +49,9 @@ impl Kept {
         (call, receiver): (LiveCall, mpsc::UnboundedReceiver<ToDialog>),
     ) -> Self {
         let id = call.id();
-        Self { id, worker, face, state: Mutex::new(State { call, receiver, events: VecDeque::new() }) }
+        let is_recorded = call.is_recovered();
+        let state = State { call, receiver, events: VecDeque::new(), is_recorded, record_at: None };
+        Self { id, worker, face, state: Mutex::new(state) }
     }
 
     /// Its number.
@@ -96,6 +102,7 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
         if take_in(calls, kept, &mut state) {
             return Ok(());
         }
+        let record_at = state.record_at;
         let State { call, receiver, .. } = &mut *state;
         let deadline = call.deadline().map(Instant::from_std);
         let expires = call.expires().filter(|_| calls.settings.session_timers).map(Instant::from_std);
@@ -103,7 +110,7 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
             // What has happened is written down before anything else, the end of the node included.
             biased;
             told = receiver.recv() => told,
-            () = at([deadline, expires, check].into_iter().flatten().min()) => {
+            () = at([deadline, expires, check, record_at].into_iter().flatten().min()) => {
                 let now = Instant::now();
                 let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
                 // What we end has some time to be heard of; then it is asked again.
@@ -117,6 +124,10 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
                     calls.check(kept.worker, kept.id);
                 }
                 check = check.filter(|check| *check > now).or_else(|| after(every));
+                if is_due(record_at) {
+                    let record = call.written(calls.clock.now());
+                    keep(calls, &mut state, record);
+                }
                 continue;
             }
             () = seat.shutdown.requested() => return Ok(()),
@@ -145,7 +156,7 @@ fn hear(calls: &Calls, kept: &Kept, state: &mut State, told: ToDialog) -> bool {
             state.events.extend(events);
             false
         }
-        ToDialog::WorkerRestarted => !state.call.is_up() && lost(calls, kept, &mut state.call),
+        ToDialog::WorkerRestarted => !state.call.is_up() && lost(calls, kept, state),
     }
 }
 
@@ -156,7 +167,7 @@ fn take_in(calls: &Calls, kept: &Kept, state: &mut State) -> bool {
         if seen {
             kept.face.follow(&state.call);
         }
-        if perform(calls, kept, effect) {
+        if perform(calls, kept, state, effect) {
             return true;
         }
     }
@@ -186,14 +197,20 @@ fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect
     (effect, seen)
 }
 
-/// Calls of an earlier process are asked for within this time, one by one.
+/// Calls of an earlier process are asked for after this time: right after a restart, or when an address has moved here,
+/// networks lose most.
+const RECOVERED_AFTER: Duration = Duration::from_secs(30);
+/// They are asked one by one, within this time.
 const RECOVERED_CHECK: Duration = Duration::from_secs(60);
+
+/// A record for which the log had no room is written after this time.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
 /// Time between two demands to end a call that has lasted long enough.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A call that was not up is over with the worker that held its transactions.
-fn lost(calls: &Calls, kept: &Kept, call: &mut LiveCall) -> bool {
+fn lost(calls: &Calls, kept: &Kept, state: &mut State) -> bool {
     let ended = super::event::Ended {
         status: sip::StatusCode::SERVER_INTERNAL_ERROR,
         reason: Reason::Recovered,
@@ -201,17 +218,16 @@ fn lost(calls: &Calls, kept: &Kept, call: &mut LiveCall) -> bool {
         retransmissions: None,
         q850_cause: None,
     };
-    perform(calls, kept, Some(call.end(ended, calls.now())))
+    let effect = state.call.end(ended, calls.now());
+    perform(calls, kept, state, Some(effect))
 }
 
 /// Writes what is to be written; true when that was the last.
-fn perform(calls: &Calls, kept: &Kept, effect: Option<Effect>) -> bool {
+fn perform(calls: &Calls, kept: &Kept, state: &mut State, effect: Option<Effect>) -> bool {
     match effect {
         None => false,
         Some(Effect::Record(record)) => {
-            if let Err(dropped) = calls.log.put_dialog(record) {
-                tracing::warn!(dialog = %kept.id, %dropped, "a restart would not know this call");
-            }
+            keep(calls, state, record);
             false
         }
         Some(Effect::Cdr(cdr, attempts)) => {
@@ -222,6 +238,29 @@ fn perform(calls: &Calls, kept: &Kept, effect: Option<Effect>) -> bool {
     }
 }
 
+/// Writes down what the next process is told of a call that is up.
+fn keep(calls: &Calls, state: &mut State, record: Record) {
+    let dialog = record.id;
+    let mut kept = calls.log.put_dialog(record);
+    if kept == Err(Dropped::TooLong) {
+        if state.is_recorded {
+            tracing::warn!(
+                %dialog,
+                "what has changed of this call is too long to be written down: a restart would know it as it was"
+            );
+            state.record_at = None;
+            return;
+        }
+        tracing::warn!(
+            %dialog,
+            "the headers of this call are too long to be written down: a restart would close it"
+        );
+        kept = calls.log.put_dialog(state.call.written_to_close(calls.clock.now()));
+    }
+    state.is_recorded |= kept.is_ok();
+    state.record_at = kept.err().and_then(|_| after(RECORD_AGAIN));
+}
+
 fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
     calls.metrics.on_ended(&cdr, &calls.snapshot.load());
     calls.log.put_cdr(cdr, attempts);
@@ -230,11 +269,12 @@ fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
 /// When the sides are asked for the first time. Of a call of an earlier process soon: its end may have passed by while
 /// nobody was here. Calls that get their actors at one time are not asked at one time.
 fn first_check(every: Duration, call: &LiveCall) -> Option<Instant> {
-    let span = if call.is_recovered() { every.min(RECOVERED_CHECK) } else { every / 2 };
+    let (least, span) = match call.is_recovered() {
+        true => (every.min(RECOVERED_AFTER), every.min(RECOVERED_CHECK)),
+        false => (every / 2, every / 2),
+    };
     let [.., drawn] = call.id().into_bytes();
-    let part = span.mul_f64(f64::from(drawn) / 256.0);
-    let first = if call.is_recovered() { part } else { every / 2 + part };
-    (!every.is_zero()).then(|| Instant::now() + first)
+    (!every.is_zero()).then(|| Instant::now() + least + span.mul_f64(f64::from(drawn) / 256.0))
 }
 
 fn after(time: Duration) -> Option<Instant> {

@@ -127,7 +127,7 @@ pub struct Unreadable {
     pub id: Uuid,
     /// Why.
     pub error: postcard::Error,
-    /// The call, closed at its last sign of life; without customer and trunk where not even they can be read.
+    /// The call, closed; without customer and trunk where not even they can be read.
     pub cdr: Box<Cdr>,
 }
 
@@ -175,14 +175,20 @@ impl LiveCall {
     /// # Errors
     /// [`Unreadable`] when it was written in another form, or is damaged.
     pub fn recover(record: &Record, now: Now) -> Result<(Self, Arc<Dialog>), Unreadable> {
-        let unreadable = |error| Unreadable { id: record.id, error, cdr: Box::new(closed(record)) };
+        let last_seen = record.updated_at.max(record.answered_at);
+        let unreadable =
+            |error| Unreadable { id: record.id, error, cdr: Box::new(closed(record, last_seen)) };
         let mut kept = match record.state.split_first() {
             Some((&VERSION, kept)) => postcard::from_bytes::<Kept>(kept).map_err(unreadable)?,
             Some(_) => return Err(unreadable(postcard::Error::WontImplement)),
             None => return Err(unreadable(postcard::Error::DeserializeUnexpectedEnd)),
         };
         let dialog = kept.dialog.take().map(|Shared(dialog)| Arc::unwrap_or_clone(dialog));
-        let mut dialog = dialog.ok_or_else(|| unreadable(postcard::Error::DeserializeUnexpectedEnd))?;
+        // It was too long for the record, and the call was up when the last process ended, for all that is known.
+        let mut dialog = dialog.ok_or_else(|| Unreadable {
+            cdr: Box::new(closed(record, now.wall.max(last_seen))),
+            ..unreadable(postcard::Error::DeserializeUnexpectedEnd)
+        })?;
         dialog.disconnect();
         let dialog = Arc::new(dialog);
         kept.dialog = Some(Shared(Arc::clone(&dialog)));
@@ -322,22 +328,33 @@ impl LiveCall {
 
     fn record(&mut self, dialog: Arc<Dialog>, at: Now) -> Effect {
         self.kept.dialog = Some(Shared(dialog));
+        Effect::Record(self.written(at.wall))
+    }
+
+    /// What the next process is told of the call, as it is now. Without names for show, where it is too long with them.
+    pub fn written(&mut self, now: Timestamp) -> Record {
         let mut state = self.kept.written();
         if state.len() > DIALOG_STATE_MAX {
-            // Whoever has headers so long gets a record all the same: the next process closes the call.
-            let dialog = self.kept.dialog.take();
+            let whole = self.kept.dialog.take();
+            self.kept.dialog = whole.as_ref().map(|Shared(dialog)| Shared(Arc::new(dialog.plain())));
             state = self.kept.written();
-            self.kept.dialog = dialog;
+            self.kept.dialog = whole;
         }
-        Effect::Record(Record {
-            id: self.kept.said.id,
-            node: self.kept.said.node,
-            answered_at: Timestamp::from_micros(
-                self.kept.said.answered_at.unwrap_or(self.kept.said.started_at),
-            ),
-            updated_at: at.wall,
-            state: state.into(),
-        })
+        self.record_of(state, now)
+    }
+
+    /// As [`LiveCall::written`], of a call whose dialog is too long for it: the next process closes it.
+    pub fn written_to_close(&mut self, now: Timestamp) -> Record {
+        let dialog = self.kept.dialog.take();
+        let state = self.kept.written();
+        self.kept.dialog = dialog;
+        self.record_of(state, now)
+    }
+
+    fn record_of(&self, state: Vec<u8>, updated_at: Timestamp) -> Record {
+        let said = &self.kept.said;
+        let answered_at = Timestamp::from_micros(said.answered_at.unwrap_or(said.started_at));
+        Record { id: said.id, node: said.node, answered_at, updated_at, state: state.into() }
     }
 
     /// The record of the call. Its seconds are of the clock that never jumps, unless another process saw the answer.
@@ -419,9 +436,9 @@ impl Said {
     }
 }
 
-/// A call whose record this process cannot serve it by, at its last sign of life. What every form of a record begins
+/// A call whose record this process cannot serve it by, and that was up until then. What every form of a record begins
 /// with says whose it is.
-fn closed(record: &Record) -> Cdr {
+fn closed(record: &Record, ended_at: Timestamp) -> Cdr {
     let state = record.state.get(1..).unwrap_or_default();
     let said = postcard::take_from_bytes::<Said>(state).ok().map(|(said, _)| said);
     let said = said.filter(|said| said.id == record.id).unwrap_or_else(|| Said {
@@ -444,7 +461,6 @@ fn closed(record: &Record) -> Cdr {
         rate: 0,
     });
     let said = Said { answered_at: Some(record.answered_at.micros()), ..said };
-    let ended_at = record.updated_at.max(record.answered_at);
     said.cdr(ended_at, ended_at.since(record.answered_at))
 }
 

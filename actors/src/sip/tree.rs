@@ -366,7 +366,7 @@ async fn recover(calls: &Calls) -> Result<usize, BoxError> {
                     found += 1;
                 }
                 Err(unreadable) => {
-                    tracing::error!(error = %unreadable, "a call of the last run is closed at its last sign of life");
+                    tracing::error!(error = %unreadable, "a call of the last run is closed");
                     calls.log.put_cdr(*unreadable.cdr, Vec::new());
                 }
             }

@@ -115,16 +115,33 @@ fn a_record_of_another_form_is_closed() {
     assert_eq!((cdr.id, cdr.customer, cdr.duration_ms), (id, Uuid::nil(), 90_500));
 }
 
-/// Whoever calls with headers that find no room in a record is billed all the same.
+/// Of headers that find no room in a record only what requests need is kept.
 #[test]
-fn a_call_with_long_headers_is_closed_by_the_next_process() {
+fn a_call_with_long_names() {
     let mut node = Node::new();
     let long = invite("a", "+15551234").replace("From: \"A\"", &format!("From: \"{}\"", "A".repeat(5000)));
     let (_, record, _) = call_of(&mut node, &long);
     assert!(record.state.len() < DIALOG_STATE_MAX, "{}", record.state.len());
-    let cdr = *LiveCall::recover(&record, node.now).expect_err("it has no dialog").cdr;
-    assert_eq!((&*cdr.caller, &*cdr.callee), ("+15550001", "+15551234"));
+    let (_, dialog) = LiveCall::recover(&record, node.now).unwrap();
+    assert_eq!(&*dialog.caller.name, b"<sip:+15550001@192.0.2.10>;tag=from-a");
+    assert_eq!((dialog.caller.tag(), dialog.callee.tag()), (&b"from-a"[..], &b"callee"[..]));
+}
+
+/// A call whose targets find no room is closed by the next process, as one that was up until then.
+#[test]
+fn a_call_with_long_targets_is_closed_by_the_next_process() {
+    let mut node = Node::new();
+    let contact = format!("Contact: <sip:{}@192.0.2.10:5060>", "c".repeat(5000));
+    let long = invite("a", "+15551234").replace("Contact: <sip:caller@192.0.2.10:5060>", &contact);
+    let (mut call, record, _) = call_of(&mut node, &long);
+    assert!(record.state.len() > DIALOG_STATE_MAX, "the log does not take it: {}", record.state.len());
+    let record = call.written_to_close(record.updated_at);
+    assert!(record.state.len() < DIALOG_STATE_MAX, "{}", record.state.len());
+    let later = node.now.plus(Duration::from_secs(3600));
+    let cdr = *LiveCall::recover(&record, later).expect_err("it has no dialog").cdr;
+    assert_eq!((&*cdr.caller, &*cdr.callee, cdr.billed_seconds), ("+15550001", "+15551234", 3600));
     assert_eq!((cdr.status, cdr.reason, cdr.recovered), (200, Reason::Recovered, true));
+    assert!(call.written(node.now.wall).state.len() > 5000, "it goes on here as it was");
 }
 
 #[test]
