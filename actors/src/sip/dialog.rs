@@ -3,6 +3,8 @@
 //! Pure data. The sealed cookie is the routing truth: a dialog that is not here can still be served from it. What is
 //! here makes it strict (tags, addresses) and lets us write a BYE to either side.
 
+mod seen;
+
 use std::net::{IpAddr, SocketAddr};
 
 use runtime::model::Transport;
@@ -14,7 +16,8 @@ use super::flow::Flow;
 use super::routing::Direction;
 use super::session_timer;
 use super::settings::default_port;
-use super::transactions::Now;
+
+pub use self::seen::{Answer, Seen, Verdict};
 
 /// Forks of one vendor that are told apart beside the first; requests of and to others are refused.
 pub const FORKS_MAX: usize = 8;
@@ -59,60 +62,6 @@ pub struct Dialog {
     /// Requests that may have passed through it unseen, at most.
     #[serde(skip)]
     pub unseen: u32,
-}
-
-/// When anything was last heard of each side, and what became of the last question whether they are there.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
-    caller: Option<Now>,
-    callee: Option<Now>,
-    asked: [Option<Answer>; 2],
-}
-
-/// What a side said when it was asked whether the call is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// Something that only a side with the call says.
-    Alive,
-    /// That it knows of none; or nothing at all.
-    Gone,
-    /// It could not be asked.
-    Unknown,
-}
-
-impl Seen {
-    /// One side was heard.
-    pub const fn hear(&mut self, end: End, now: Now) {
-        match end {
-            End::Caller => self.caller = Some(now),
-            End::Callee => self.callee = Some(now),
-        }
-    }
-
-    /// Both are asked anew.
-    pub const fn ask(&mut self) {
-        self.asked = [None; 2];
-    }
-
-    /// What a side said to that. Until when the call was up, once both have answered and one has it no more: until either
-    /// was last heard where both say so, else until now, since no side is to say alone what it pays.
-    pub fn answer(&mut self, end: End, answer: Answer, now: Now) -> Option<Now> {
-        let [caller, callee] = &mut self.asked;
-        *(if end == End::Caller { caller } else { callee }) = Some(answer);
-        if answer == Answer::Alive {
-            self.hear(end, now);
-        }
-        let [Some(caller), Some(callee)] = self.asked else { return None };
-        let both = [caller, callee];
-        if !both.contains(&Answer::Gone) {
-            return None;
-        }
-        if both != [Answer::Gone; 2] {
-            return Some(now);
-        }
-        let heard = [self.caller, self.callee].into_iter().flatten();
-        Some(heard.max_by_key(|heard| heard.instant).unwrap_or(now))
-    }
 }
 
 /// One end of a dialog, as we see it.
@@ -203,20 +152,6 @@ impl Dialog {
             }
         }
     }
-impl Dialog {
-    /// The same with names that say no more than they must: the address, and the tag.
-    #[must_use]
-    pub fn plain(&self) -> Self {
-        let mut dialog = self.clone();
-        for name in [&mut dialog.caller.name, &mut dialog.callee.name, &mut dialog.shown] {
-            if let Some(short) = plain(name) {
-                *name = short;
-            }
-        }
-        dialog
-    }
-}
-
 
     /// As [`Dialog::party`].
     pub fn party_mut(&mut self, end: End, callee_tag: &[u8]) -> Option<&mut Side> {
@@ -265,6 +200,20 @@ impl Dialog {
         for side in [&mut self.caller, &mut self.callee].into_iter().chain(&mut self.forks) {
             side.flow.connection = 0;
         }
+    }
+}
+
+impl Dialog {
+    /// The same with names that say no more than they must: the address, and the tag.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        let mut dialog = self.clone();
+        for name in [&mut dialog.caller.name, &mut dialog.callee.name, &mut dialog.shown] {
+            if let Some(short) = plain(name) {
+                *name = short;
+            }
+        }
+        dialog
     }
 }
 

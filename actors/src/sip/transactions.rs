@@ -42,8 +42,8 @@ pub enum Owner {
     Probe(Probe),
     /// A BYE of ours; whether it may be tried again.
     Bye(Tries),
-    /// An OPTIONS of ours within a dialog, to this side.
-    Alive(Uuid, End),
+    /// An OPTIONS of ours within a dialog, to this side, and the number of the question.
+    Alive(Uuid, End, u32),
 }
 
 /// How often a BYE of ours may still be sent.
@@ -118,16 +118,18 @@ pub enum Wake {
     Call(CallId, ProxyTimer, BranchId),
     /// A BYE of ours is tried again.
     Bye(ByeId),
+    /// The sides of a call are asked whether it is up.
+    Check(Uuid),
 }
 
-/// Transactions by number, by key and by time.
-#[derive(Debug)]
 /// Transactions for which there is room from the beginning, in memory that is not touched before it is used. A table that
 /// grows copies what it has, and all calls wait for that: 100,000 transactions take 10 ms.
 const SET_ASIDE: usize = 1 << 18;
 /// Of their keys, which stand anywhere in their table, fewer: it is in use as a whole with the first thousands.
 const KEYS_SET_ASIDE: usize = 1 << 16;
 
+/// Transactions by number, by key and by time.
+#[derive(Debug)]
 pub struct Transactions {
     all: SlotMap<TransactionId, Transaction>,
     by_key: KeyMap<TransactionId>,

@@ -249,6 +249,7 @@ impl Worker {
                 self.call_input(id, CallInput::Timer(timer, branch), Hand::default(), turn);
             }
             Wake::Bye(id) => self.bye_again(id, turn),
+            Wake::Check(id) => self.check(id, turn),
         }
     }
 

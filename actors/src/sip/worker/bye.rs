@@ -12,13 +12,15 @@ use super::call::Kind;
 use super::recent::Noted;
 use super::{Hand, Turn, Worker};
 use crate::sip::branch;
-use crate::sip::dialog::{self, Answer, Dialog, End, flow_to, unfolded};
+use crate::sip::dialog::{self, Answer, Dialog, End, Verdict, flow_to, unfolded};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, Wake};
 
 /// When a BYE that came at a bad time is tried again.
 const BYE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// After a BYE that ended nothing its sender has so long for another one, before it is asked whether it has the call.
+const CHECK_AFTER: Duration = Duration::from_secs(5);
 /// Lines in the log of BYEs that had no effect.
 const BYE_LOGS_PER_SECOND: u32 = 5;
 
@@ -58,7 +60,7 @@ impl Worker {
     /// request: one of its own would be in the way of the next (12.2.2).
     pub(super) fn check(&mut self, id: Uuid, turn: &mut Turn<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.confirmed) else { return };
-        dialog.seen.ask();
+        let question = dialog.seen.ask();
         let dialog = dialog.clone();
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq;
@@ -68,21 +70,36 @@ impl Worker {
             let branch = self.branches.make(0);
             let key = self.keys.client(&branch, Method::Options);
             let octets = self.own_request(&own, Method::Options, &branch);
-            let asked = octets
-                .and_then(|octets| self.begin_client(key, (own.flow, octets), Owner::Alive(id, end), turn));
+            let owner = Owner::Alive(id, end, question);
+            let asked = octets.and_then(|octets| self.begin_client(key, (own.flow, octets), owner, turn));
             if asked.is_none() {
-                self.checked(id, end, Answer::Unknown, turn);
+                self.checked(id, end, (question, Answer::Unknown), turn);
             }
         }
     }
 
-    /// A side that knows of no such call, or that says nothing, has none: what is left of the call is ended, when the
-    /// other one has been heard of too.
-    pub(super) fn checked(&mut self, id: Uuid, end: End, answer: Answer, turn: &mut Turn<'_>) {
+    /// A side that knows of no such call, or that is silent again and again, has none: what is left of the call is
+    /// ended, when the other one has been heard of too.
+    pub(super) fn checked(
+        &mut self,
+        id: Uuid,
+        end: End,
+        (question, answer): (u32, Answer),
+        turn: &mut Turn<'_>,
+    ) {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
-        if let Some(at) = dialog.seen.answer(end, answer, turn.now) {
-            self.end_call(id, (Reason::DeadCall, at), turn);
+        match dialog.seen.answer(end, (question, answer), turn.now) {
+            None | Some(Verdict::Up) => {}
+            // Not for ever: who is silent to the next one is gone, and who cannot be asked then is not silent.
+            Some(Verdict::AskAgain) => self.check(id, turn),
+            Some(Verdict::Over(at)) => self.end_call(id, (Reason::DeadCall, at), turn),
         }
+    }
+
+    /// Asks the sides of a call somewhat later whether it is up: one of them may have given it up.
+    pub(super) fn check_later(&mut self, id: Uuid, now: Now) {
+        // Without room for a timer the next question of its actor finds out.
+        let _ = self.transactions.arm_call(Wake::Check(id), now.instant + CHECK_AFTER);
     }
 
     /// A BYE to both sides of a call that is up; it was up until then.

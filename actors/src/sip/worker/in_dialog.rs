@@ -304,7 +304,7 @@ impl Worker {
     }
 
     fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {
-        let Located { cookie, from, callee_tag, own_routes, own_tags, .. } = located;
+        let Located { cookie, from, callee_tag, own_routes, .. } = located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let (trusted, caller) = (dialog.trusted, dialog.caller_for(from, from.other()));
@@ -356,22 +356,7 @@ impl Worker {
             | Method::Message
             | Method::Publish
             | Method::Other => {
-                let Some(server) = self.begin_server(request, turn) else {
-                    self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
-                    return;
-                };
-                let is_up = self.dialogs.get(&cookie.dialog).is_some_and(|dialog| dialog.confirmed);
-                let relay = Relay {
-                    server,
-                    dialog: cookie.dialog,
-                    from,
-                    method,
-                    own: own_tags && is_up,
-                    at: turn.now,
-                    session,
-                    q850_cause: perform::q850_cause(request.message).filter(|_| method == Method::Bye),
-                };
-                self.relay(request, relay, (flow, octets, branch), turn);
+                self.relay(request, (located, session), (flow, octets, branch), turn);
             }
         }
     }
@@ -396,21 +381,45 @@ impl Worker {
         if gone { side.reconnected() } else { side.flow }
     }
 
+    /// Passes a request on in a transaction of its own. Without room for one the call stays up, and the sender may try
+    /// again; who sent a BYE gives up, and is asked whether it has.
     fn relay(
         &mut self,
         request: &Request<'_>,
-        relay: Relay,
+        (located, session): (Located<'_>, Option<u32>),
         (flow, octets, branch): (Flow, bytes::Bytes, [u8; branch::LEN]),
         turn: &mut Turn<'_>,
     ) {
-        if let Some(sender) = self.transactions.get_mut(relay.server) {
-            sender.owner = Owner::Sender(relay.dialog);
+        let (method, dialog) = (request.method, located.cookie.dialog);
+        let is_up = self.dialogs.get(&dialog).is_some_and(|dialog| dialog.confirmed);
+        let own = located.own_tags && is_up;
+        let Some(server) = self.begin_server(request, turn) else {
+            self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
+            if method == Method::Bye && own {
+                self.check_later(dialog, turn.now);
+            }
+            return;
+        };
+        let relay = Relay {
+            server,
+            dialog,
+            from: located.from,
+            method,
+            own,
+            at: turn.now,
+            session,
+            q850_cause: perform::q850_cause(request.message).filter(|_| method == Method::Bye),
+        };
+        if let Some(sender) = self.transactions.get_mut(server) {
+            sender.owner = Owner::Sender(dialog);
         }
         // The key of an unknown method is by the name that our response's CSeq will have.
-        let key = self.keys.client(&branch, request.method);
+        let key = self.keys.client(&branch, method);
         if self.begin_client(key, (flow, octets), Owner::Relay(relay), turn).is_none() {
-            // The call stays up: the sender may try again.
-            self.relay_outcome(relay.server, NonInvite::Respond(super::FULL), turn);
+            self.relay_outcome(server, NonInvite::Respond(super::FULL), turn);
+            if method == Method::Bye && own {
+                self.check_later(dialog, turn.now);
+            }
         }
     }
 }

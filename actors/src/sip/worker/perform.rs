@@ -174,8 +174,8 @@ impl Worker {
                 self.call_input(call, CallInput::Response { branch, status, sdp }, hand, turn);
             }
             Some(Owner::Relay(relay)) => self.relay_response(relay, status, hand, turn),
-            Some(Owner::Alive(dialog, end)) if status.is_final() => {
-                self.checked(dialog, end, answer(status), turn);
+            Some(Owner::Alive(dialog, end, question)) if status.is_final() => {
+                self.checked(dialog, end, (question, answer(status)), turn);
             }
             Some(Owner::Bye(tries)) if status.is_final() => {
                 self.bye_answered(id, tries, (status, true), turn.now);
@@ -192,9 +192,9 @@ impl Worker {
             }
             Some(Owner::Relay(relay)) => self.relay_failure(relay, failure, turn),
             // What cannot be sent says nothing of the call.
-            Some(Owner::Alive(dialog, end)) => {
-                let answer = if failure == Failure::Transport { Answer::Unknown } else { Answer::Gone };
-                self.checked(dialog, end, answer, turn);
+            Some(Owner::Alive(dialog, end, question)) => {
+                let answer = if failure == Failure::Transport { Answer::Unknown } else { Answer::Silent };
+                self.checked(dialog, end, (question, answer), turn);
             }
             Some(Owner::Bye(tries)) => self.bye_answered(id, tries, (failure.status(), false), turn.now),
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),
@@ -240,7 +240,9 @@ pub(super) fn cseq(message: &Message) -> Option<u32> {
 /// Whether a side that answers so to a question within a dialog has the call.
 const fn answer(status: StatusCode) -> Answer {
     match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST => Answer::Gone,
+        StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST => Answer::Gone,
+        // Who stands between has heard nothing of it.
+        StatusCode::REQUEST_TIMEOUT => Answer::Silent,
         _ => Answer::Alive,
     }
 }

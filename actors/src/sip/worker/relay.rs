@@ -113,7 +113,12 @@ impl Worker {
         }
         let again = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         let is_up = self.dialogs.get(&relay.dialog).is_some_and(|dialog| dialog.confirmed);
-        if received && again || !is_up {
+        if !is_up {
+            return;
+        }
+        if received && again {
+            // Who has no credentials for it gives the call up all the same.
+            self.check_later(relay.dialog, turn.now);
             return;
         }
         let dialog = self.forget(relay.dialog, turn.now);

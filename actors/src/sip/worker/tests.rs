@@ -13,6 +13,7 @@ mod failover;
 mod forks;
 mod hostile;
 mod late_offer;
+mod liveness;
 mod numbers;
 mod orphans;
 mod probes;

@@ -295,69 +295,6 @@ fn an_early_bye_that_is_never_answered() {
     assert_eq!((node.happened().len(), node.worker.dialogs()), (0, 1));
 }
 
-/// Who says that it knows no call does not say what it pays, where the other side cannot be asked.
-#[test]
-fn a_call_that_one_side_denies_costs_until_then() {
-    let mut node = Node::new();
-    answered(&mut node, "a");
-    let dialog = node.events[0].dialog;
-    node.happened();
-    node.pass(600 * SECOND);
-    let asked = node.handle(vec![Input::Check(dialog)]);
-    node.undelivered(&asked[1]);
-    assert!(node.happened().is_empty(), "the other side may be there");
-    node.receive(CUSTOMER, response(&asked[0], 481, "x"));
-    assert_eq!(node.events.last().map(|event| event.at.instant), Some(node.now.instant));
-    assert_eq!(node.happened(), ["ended 200 dead_call None"]);
-}
-
-/// Both sides are asked whether the call is up; one that does not know it, or is silent, ends it, and the other is told.
-/// It costs for as long as either of them had it.
-#[test]
-fn dead_calls_are_found() {
-    // What the caller and the callee answer, whether that is the end, and whether it was up until then.
-    let cases: [(Option<u16>, Option<u16>, bool, bool); 8] = [
-        (Some(200), Some(200), false, true),
-        (Some(405), Some(200), false, true),
-        (Some(481), Some(200), true, true),
-        (None, Some(200), true, true),
-        (Some(200), Some(481), true, true),
-        (Some(200), None, true, true),
-        (Some(481), Some(481), true, false),
-        (None, None, true, false),
-    ];
-    for (caller, callee, ends, until_now) in cases {
-        let what = format!("{caller:?} {callee:?}");
-        let mut node = Node::new();
-        let (_, ok) = answered(&mut node, "a");
-        let dialog = node.events[0].dialog;
-        node.pass(60 * SECOND);
-        let update = Within { method: "UPDATE", cseq: 2, branch: "u" }.caller(&ok);
-        let sent = node.receive(CUSTOMER, update);
-        node.receive(VENDORS[0], response(&sent[0], 200, "x"));
-        node.happened();
-        node.pass(600 * SECOND);
-        let asked = node.handle(vec![Input::Check(dialog)]);
-        assert_eq!(words(&asked), ["OPTIONS>192.0.2.10:5060", "OPTIONS>198.51.100.1:5060"]);
-        assert!(asked[1].text().contains("CSeq: 2 OPTIONS\r\n"), "in nobody's way: {}", asked[1].text());
-        assert!(asked[0].text().contains("CSeq: 0 OPTIONS\r\n"), "the callee sent none: {}", asked[0].text());
-        let mut sent = Vec::new();
-        for (from, asked, code) in [(CUSTOMER, &asked[0], caller), (VENDORS[0], &asked[1], callee)] {
-            sent.extend(code.into_iter().flat_map(|code| node.receive(from, response(asked, code, "x"))));
-        }
-        sent.append(&mut node.pass(33 * SECOND));
-        let byes = words(&sent).iter().filter(|word| word.starts_with("BYE>198")).count();
-        assert_eq!(byes > 0, ends, "{what}: {:?}", words(&sent));
-        assert_eq!(node.worker.dialogs(), usize::from(!ends), "{what}");
-        if ends {
-            let ended = node.events.last().unwrap();
-            let ago = node.now.instant.duration_since(ended.at.instant);
-            assert_eq!(ago < 60 * SECOND, until_now, "{what}: {ago:?}");
-            assert_eq!(node.happened(), ["ended 200 dead_call None"], "{what}");
-        }
-    }
-}
-
 /// A BYE whose call left no record and cannot have been answered by the last process passes, and is no call.
 #[test]
 fn a_bye_of_long_ago() {
