@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use runtime::model::Money;
+
 use super::*;
 use crate::sip::testing::{CUSTOMER, Node, VENDORS, Within, invite, response};
 
