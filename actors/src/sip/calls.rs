@@ -261,7 +261,7 @@ impl Calls {
     /// What came over a stream goes to its worker. What belongs to a call waits where that has no room now, and the
     /// rest of the stream behind it: a peer on a stream sends nothing again. So does what comes too fast.
     pub fn deliver(self: &Arc<Self>, inbound: Inbound) -> Delivered {
-        if let Some(again_at) = self.flooded_until(&inbound.flow) {
+        if let Some(again_at) = self.flooded_until(&inbound) {
             self.counters.flooded.add(1);
             let calls = Arc::clone(self);
             return Delivered::Waits(Box::pin(async move { calls.deliver_later(inbound, again_at).await }));
@@ -272,7 +272,7 @@ impl Calls {
     async fn deliver_later(&self, inbound: Inbound, mut again_at: std::time::Instant) {
         loop {
             sleep_until(again_at.into()).await;
-            match self.flooded_until(&inbound.flow) {
+            match self.flooded_until(&inbound) {
                 Some(next) => again_at = next,
                 None => break,
             }
@@ -283,7 +283,7 @@ impl Calls {
     }
 
     fn deliver_now(&self, inbound: Inbound) -> Delivered {
-        let Inbound { flow, octets } = inbound;
+        let Inbound { flow, octets, .. } = inbound;
         let at = self.now().instant;
         let Some(message) = self.read(octets) else { return Delivered::Done };
         self.mirror_received(&flow, &message);
@@ -305,13 +305,14 @@ impl Calls {
 
     /// Until when a source has sent all that it may over streams. Workers count what comes to their own sockets. What a
     /// stranger says of its calls is not looked at here: he could fill the room of all calls with it.
-    fn flooded_until(&self, flow: &Flow) -> Option<std::time::Instant> {
+    fn flooded_until(&self, inbound: &Inbound) -> Option<std::time::Instant> {
+        let Inbound { flow, accepted, .. } = *inbound;
         let (source, now) = (flow.peer.ip(), self.now().instant);
         let next = |flood: &Mutex<Flood>| {
             let mut flood = flood.lock();
             (!flood.admits(source, now)).then(|| flood.next_second())
         };
-        let is_stranger = || self.settings.peer(&self.snapshot.load(), *flow).is_stranger();
+        let is_stranger = || accepted && self.settings.peer(&self.snapshot.load(), flow).is_stranger();
         let all = (self.settings.flood_per_source != 0).then(|| next(&self.flood)).flatten();
         all.or_else(|| is_stranger().then(|| next(&self.strangers)).flatten())
     }

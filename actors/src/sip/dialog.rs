@@ -201,9 +201,7 @@ impl Dialog {
             side.flow.connection = 0;
         }
     }
-}
 
-impl Dialog {
     /// The same with names that say no more than they must: the address, and the tag.
     #[must_use]
     pub fn plain(&self) -> Self {

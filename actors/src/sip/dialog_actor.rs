@@ -20,6 +20,18 @@ use super::event::{CallEvent, What};
 use super::live_call::{Effect, LiveCall};
 use super::live_list::Face;
 
+/// Calls of an earlier process are asked for after this time: right after a restart, or when an address has moved here,
+/// networks lose most.
+const RECOVERED_AFTER: Duration = Duration::from_secs(30);
+/// They are asked one by one, within this time.
+const RECOVERED_CHECK: Duration = Duration::from_secs(60);
+
+/// A record for which the log had no room is written after this time.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
+/// Time between two demands to end a call that has lasted long enough.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A call beside its actor: it outlives incarnations of the actor, and of the supervisor.
 #[derive(Debug)]
 pub struct Kept {
@@ -37,20 +49,24 @@ struct State {
     events: VecDeque<CallEvent>,
     /// A record of it is in the log, which the next process finds.
     is_recorded: bool,
+    /// It was said that it cannot be written down as it is.
+    is_told: bool,
     /// When its record is written, for which the log had no room.
     record_at: Option<Instant>,
 }
 
 impl Kept {
-    /// A call that a worker serves, how it is seen, and where it is told of what happens.
+    /// A call that a worker serves, how it is seen, and where it is told of what happens; `is_recorded`: it comes from the
+    /// log.
     pub fn new(
         worker: usize,
         face: Arc<Face>,
         (call, receiver): (LiveCall, mpsc::UnboundedReceiver<ToDialog>),
+        is_recorded: bool,
     ) -> Self {
         let id = call.id();
-        let is_recorded = call.is_recovered();
-        let state = State { call, receiver, events: VecDeque::new(), is_recorded, record_at: None };
+        let events = VecDeque::new();
+        let state = State { call, receiver, events, is_recorded, is_told: false, record_at: None };
         Self { id, worker, face, state: Mutex::new(state) }
     }
 
@@ -120,7 +136,7 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
                 } else if is_due(expires) {
                     calls.hang_up(kept.id, Reason::SessionExpired);
                     call.postpone_expiry(PATIENCE);
-                } else if call.is_up() {
+                } else if is_due(check) && call.is_up() {
                     calls.check(kept.worker, kept.id);
                 }
                 check = check.filter(|check| *check > now).or_else(|| after(every));
@@ -197,18 +213,6 @@ fn apply(calls: &Calls, call: &mut LiveCall, event: CallEvent) -> (Option<Effect
     (effect, seen)
 }
 
-/// Calls of an earlier process are asked for after this time: right after a restart, or when an address has moved here,
-/// networks lose most.
-const RECOVERED_AFTER: Duration = Duration::from_secs(30);
-/// They are asked one by one, within this time.
-const RECOVERED_CHECK: Duration = Duration::from_secs(60);
-
-/// A record for which the log had no room is written after this time.
-const RECORD_AGAIN: Duration = Duration::from_secs(1);
-
-/// Time between two demands to end a call that has lasted long enough.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// A call that was not up is over with the worker that held its transactions.
 fn lost(calls: &Calls, kept: &Kept, state: &mut State) -> bool {
     let ended = super::event::Ended {
@@ -238,27 +242,22 @@ fn perform(calls: &Calls, kept: &Kept, state: &mut State, effect: Option<Effect>
     }
 }
 
-/// Writes down what the next process is told of a call that is up.
+/// Writes down what the next process is told of a call that is up. What is too long for that leaves the record that is
+/// there, or is written down to be closed.
 fn keep(calls: &Calls, state: &mut State, record: Record) {
     let dialog = record.id;
     let mut kept = calls.log.put_dialog(record);
     if kept == Err(Dropped::TooLong) {
-        if state.is_recorded {
-            tracing::warn!(
-                %dialog,
-                "what has changed of this call is too long to be written down: a restart would know it as it was"
-            );
-            state.record_at = None;
-            return;
+        if !state.is_told {
+            tracing::warn!(%dialog, "this call is too long to be written down as it is: a restart would not know it so");
+            state.is_told = true;
         }
-        tracing::warn!(
-            %dialog,
-            "the headers of this call are too long to be written down: a restart would close it"
-        );
-        kept = calls.log.put_dialog(state.call.written_to_close(calls.clock.now()));
+        if !state.is_recorded {
+            kept = calls.log.put_dialog(state.call.written_to_close(calls.clock.now()));
+        }
     }
     state.is_recorded |= kept.is_ok();
-    state.record_at = kept.err().and_then(|_| after(RECORD_AGAIN));
+    state.record_at = if kept == Err(Dropped::Full) { after(RECORD_AGAIN) } else { None };
 }
 
 fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
@@ -269,10 +268,8 @@ fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
 /// When the sides are asked for the first time. Of a call of an earlier process soon: its end may have passed by while
 /// nobody was here. Calls that get their actors at one time are not asked at one time.
 fn first_check(every: Duration, call: &LiveCall) -> Option<Instant> {
-    let (least, span) = match call.is_recovered() {
-        true => (every.min(RECOVERED_AFTER), every.min(RECOVERED_CHECK)),
-        false => (every / 2, every / 2),
-    };
+    let recovered = (every.min(RECOVERED_AFTER), every.min(RECOVERED_CHECK));
+    let (least, span) = if call.is_recovered() { recovered } else { (every / 2, every / 2) };
     let [.., drawn] = call.id().into_bytes();
     (!every.is_zero()).then(|| Instant::now() + least + span.mul_f64(f64::from(drawn) / 256.0))
 }

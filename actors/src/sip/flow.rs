@@ -27,6 +27,8 @@ pub struct Inbound {
     pub flow: Flow,
     /// The message, not looked at yet.
     pub octets: Bytes,
+    /// Whether the peer made the connection: on one of ours everything is from whom we chose.
+    pub accepted: bool,
 }
 
 /// One message to send.

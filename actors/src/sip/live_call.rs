@@ -115,9 +115,12 @@ impl LiveCall {
             None => return Err(unreadable(postcard::Error::DeserializeUnexpectedEnd)),
         };
         let dialog = kept.dialog.take().map(|Shared(dialog)| Arc::unwrap_or_clone(dialog));
-        // It was too long for the record, and the call was up when the last process ended, for all that is known.
+        let max = Duration::from_millis(kept.max_duration_ms);
+        // It was too long for the record, and the call was up when the last process ended, for all that is known, but no
+        // longer than it may.
+        let until = if max.is_zero() { now.wall } else { now.wall.min(record.answered_at.plus(max)) };
         let mut dialog = dialog.ok_or_else(|| Unreadable {
-            cdr: Box::new(closed(record, now.wall.max(last_seen))),
+            cdr: Box::new(closed(record, until.max(last_seen))),
             ..unreadable(postcard::Error::DeserializeUnexpectedEnd)
         })?;
         dialog.disconnect();
@@ -125,7 +128,6 @@ impl LiveCall {
         kept.dialog = Some(Shared(Arc::clone(&dialog)));
         kept.recovered = true;
         let up = now.wall.since(record.answered_at);
-        let max = Duration::from_millis(kept.max_duration_ms);
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
         // What was refreshed while nobody was here is not known: it has all its time from now.
         let expires = expiry(&dialog, now);

@@ -36,6 +36,16 @@ pub struct Bounds {
     pub refused: usize,
 }
 
+impl Bounds {
+    /// Half of the places are for new calls alone: who asks for something else asks again.
+    const fn refusals(self, class: Class) -> usize {
+        match class {
+            Class::NewCall => self.refused,
+            Class::Outside | Class::Inside => self.refused / 2,
+        }
+    }
+}
+
 impl Default for Bounds {
     /// What waits here is taken within a second, or is too old for new calls anyway.
     fn default() -> Self {
@@ -89,7 +99,9 @@ pub struct NoRoom {
 /// What an input is worth when there is little room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Begins a call, or belongs to none.
+    /// Begins a call.
+    NewCall,
+    /// Belongs to no call.
     Outside,
     /// Belongs to what is there.
     Inside,
@@ -219,17 +231,18 @@ impl Ring {
             waiting.inputs.push_back(arrived);
             return Given::Taken;
         }
-        match class(&arrived.input) {
+        let class = class(&arrived.input);
+        match class {
             Class::Inside if length < self.bounds.all => {
                 waiting.inputs.push_back(arrived);
                 Given::Taken
             }
             Class::Inside => Given::Back(Box::new(arrived)),
-            Class::Outside if waiting.refused.len() < self.bounds.refused => {
+            Class::NewCall | Class::Outside if waiting.refused.len() < self.bounds.refusals(class) => {
                 waiting.refused.push(arrived.input);
                 Given::Refused
             }
-            Class::Outside => Given::Dropped,
+            Class::NewCall | Class::Outside => Given::Dropped,
         }
     }
 }
@@ -246,7 +259,7 @@ fn class_of(message: &Message) -> Class {
     if matches!(method, Method::Ack | Method::Bye | Method::Cancel) || has_to_tag(message) {
         return Class::Inside;
     }
-    Class::Outside
+    if method == Method::Invite { Class::NewCall } else { Class::Outside }
 }
 
 fn has_to_tag(message: &Message) -> bool {

@@ -139,15 +139,15 @@ pub struct Transactions {
 
 impl Transactions {
     /// None yet; their time begins at `now`. The wheel has room for two timers of each transaction and of each call,
-    /// of which there is at most one to a transaction.
-    pub fn new(transactions_max: usize, now: Instant) -> Self {
+    /// of which there is at most one to a transaction, and for one of each dialog.
+    pub fn new((transactions_max, dialogs_max): (usize, usize), now: Instant) -> Self {
         Self {
             all: SlotMap::with_capacity_and_key(transactions_max.min(SET_ASIDE)),
             by_key: KeyMap::with_capacity_and_hasher(
                 transactions_max.min(KEYS_SET_ASIDE),
                 BuildHasherDefault::default(),
             ),
-            wheel: TimerWheel::new(transactions_max.saturating_mul(4), now),
+            wheel: TimerWheel::new(transactions_max.saturating_mul(4).saturating_add(dialogs_max), now),
             transactions_max,
         }
     }

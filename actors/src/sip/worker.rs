@@ -164,8 +164,11 @@ impl Worker {
             keys: Keys::new(settings.seed),
             branches: Branches::new(settings.seed, worker, random.u64()),
             number: worker,
-            transactions: Transactions::new(settings.transactions_max.min(TRANSACTIONS_MAX), now.instant),
-            calls: SlotMap::with_key(),
+            transactions: Transactions::new(
+                (settings.transactions_max.min(TRANSACTIONS_MAX), settings.dialogs_max),
+                now.instant,
+            ),
+            calls: SlotMap::with_capacity_and_key(settings.transactions_max.min(CALLS_SET_ASIDE)),
             dialogs: HashMap::new(),
             over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
             unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
@@ -249,7 +252,7 @@ impl Worker {
                 self.call_input(id, CallInput::Timer(timer, branch), Hand::default(), turn);
             }
             Wake::Bye(id) => self.bye_again(id, turn),
-            Wake::Check(id) => self.check(id, turn),
+            Wake::Check(id) => self.check_now(id, turn),
         }
     }
 
@@ -277,6 +280,9 @@ impl Worker {
         tag
     }
 }
+
+/// Calls on their way for which there is room from the beginning, in memory that is not touched before it is used.
+const CALLS_SET_ASIDE: usize = 1 << 16;
 
 /// Requests that may have passed since a dialog was written down.
 const CSEQ_GAP: u32 = 100;

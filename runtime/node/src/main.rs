@@ -30,7 +30,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    refuse_huge_pages();
     let outcome = match Cli::try_parse() {
         Ok(cli) => run(cli.command),
         Err(help) if help.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -47,13 +46,6 @@ fn main() -> ExitCode {
         terminal::error(&failure);
         failure.exit_code()
     })
-}
-
-/// Has the kernel give memory by the page. The allocator asks for huge pages, and the first touch of one clears 2 MiB: in
-/// a virtual machine that took 9 ms, during which a worker served no call. Nothing here gains from them.
-fn refuse_huge_pages() {
-    // A kernel without them refuses nothing that it would give.
-    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 fn run(command: Command) -> Result<ExitCode, Failure> {

@@ -122,17 +122,17 @@ impl Calls {
             dialog_actor::at_once(self, call, events);
             return;
         }
-        let known = self.enter(lane, worker, call);
+        let known = self.enter(lane, worker, (call, false));
         if !events.is_empty() {
             known.tell(events);
         }
     }
 
-    /// A call lives from now on, and gets an actor.
-    fn enter(&self, lane: &Lane, worker: usize, call: LiveCall) -> Known {
+    /// A call lives from now on, and gets an actor. It is recorded where it comes from the log.
+    fn enter(&self, lane: &Lane, worker: usize, (call, is_recorded): (LiveCall, bool)) -> Known {
         let (id, face) = (call.id(), self.list.enter(&call));
         let (sender, receiver) = mpsc::unbounded_channel();
-        let kept = Arc::new(Kept::new(worker, face, (call, receiver)));
+        let kept = Arc::new(Kept::new(worker, face, (call, receiver), is_recorded));
         let known = Known { sender, kept: Arc::clone(&kept) };
         lane.dialogs.lock().insert(id, known.clone());
         self.unborn.lock().push_back(kept);
@@ -144,7 +144,7 @@ impl Calls {
         let worker = self.worker_of_call(&dialog.call_id);
         let Some(lane) = self.workers.get(worker) else { return };
         lane.up.lock().insert(call.id(), dialog);
-        self.enter(lane, worker, call);
+        self.enter(lane, worker, (call, true));
         self.announce();
     }
 

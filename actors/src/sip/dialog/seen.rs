@@ -1,5 +1,7 @@
 //! When the sides of a dialog were last heard, and what they say when they are asked whether the call is up.
 
+use std::time::{Duration, Instant};
+
 use crate::sip::dialog::End;
 use crate::sip::transactions::Now;
 
@@ -9,10 +11,18 @@ pub struct Seen {
     heard: [Option<Now>; 2],
     /// The number of the last question: an answer to one before says nothing.
     question: u32,
+    asked_at: Option<Instant>,
     answers: [Option<Answer>; 2],
     /// Who said nothing to the question before, and nothing since.
     silent: [bool; 2],
+    /// The last question was asked because of a silence.
+    is_second: bool,
+    /// A timer stands for the next one.
+    pub is_armed: bool,
 }
+
+/// An answer, or the end of the time for it, comes within this.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(64);
 
 /// What a side said when it was asked whether the call is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +43,9 @@ pub enum Verdict {
     /// Nothing says that it is over.
     Up,
     /// Somebody was silent for the first time: what was asked or said may have been lost.
-    AskAgain,
+    Silence,
+    /// Neither could be asked.
+    Unasked,
     /// It is over, and was up until then.
     Over(Now),
 }
@@ -51,16 +63,21 @@ impl Seen {
         *silent = false;
     }
 
-    /// Both are asked anew. The number of the question.
-    pub const fn ask(&mut self) -> u32 {
+    /// Both are asked anew. The number of the question; `None` while the last one waits for an answer.
+    pub fn ask(&mut self, now: Instant) -> Option<u32> {
+        let recent = |asked: Instant| now.saturating_duration_since(asked) < ANSWERED_WITHIN;
+        if self.answers.contains(&None) && self.asked_at.is_some_and(recent) {
+            return None;
+        }
         self.answers = [None; 2];
+        self.asked_at = Some(now);
         self.question = self.question.wrapping_add(1);
-        self.question
+        Some(self.question)
     }
 
     /// What a side said to a question; `None` until both have answered the last one. The call is over when one side
-    /// has it no more, which a silent side has that is silent twice: until either was last heard where both say so, else
-    /// until now, since no side is to say alone what it pays.
+    /// has it no more, and a silent side has none that is silent twice: it was up until either was last heard where both say
+    /// so, else until now, since no side is to say alone what it pays.
     pub fn answer(&mut self, end: End, (question, answer): (u32, Answer), now: Now) -> Option<Verdict> {
         if question != self.question {
             return None;
@@ -72,12 +89,19 @@ impl Seen {
         *(if end == End::Caller { caller } else { callee }) = Some(answer);
         let [Some(caller), Some(callee)] = self.answers else { return None };
         let both = [caller, callee];
-        let before = self.silent;
-        self.silent = both.map(|answer| answer == Answer::Silent);
-        if std::iter::zip(self.silent, before).any(|(silent, before)| silent && !before) {
-            return Some(Verdict::AskAgain);
+        if both == [Answer::Unknown; 2] {
+            return Some(Verdict::Unasked);
         }
-        let gone = both.map(|answer| matches!(answer, Answer::Gone | Answer::Silent));
+        let before = std::mem::replace(&mut self.silent, both.map(|answer| answer == Answer::Silent));
+        let [first, second] = before;
+        let gone = [(caller, first), (callee, second)]
+            .map(|(answer, before)| answer == Answer::Gone || (answer == Answer::Silent && before));
+        let is_new = both.iter().zip(before).any(|(answer, before)| *answer == Answer::Silent && !before);
+        // Once for each question: two that are silent in turns would be asked for ever.
+        if is_new && !std::mem::replace(&mut self.is_second, true) {
+            return Some(Verdict::Silence);
+        }
+        self.is_second = false;
         Some(match gone {
             [false, false] => Verdict::Up,
             [true, true] => {

@@ -1,16 +1,18 @@
 //! Calls outlive the actors that stand beside them.
 
 use runtime::clock::{SimClock, Timestamp};
-use runtime::log::{Cdr, Disk, Limits, MessageLog, SimLog};
+use runtime::log::{Cdr, Disk, Dropped, Fault, Limits, MessageLog, SimLog};
 use runtime::random::Random;
 use runtime::registry::Registry;
 use runtime::supervision::{Intensity, Strategy, Supervisor, SupervisorHandle, SupervisorSpec};
 use runtime::telemetry::metrics::Metrics;
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::*;
 use crate::sip::call_metrics::CallMetrics;
 use crate::sip::calls;
+use crate::sip::live_call::LiveCall;
 use crate::sip::snapshot::Snapshot;
 use crate::sip::testing::{CUSTOMER, Node, Sent, VENDORS, Within, invite, response, settings, voice};
 
@@ -155,4 +157,44 @@ async fn whoever_starts_actors_begins_anew_and_goes_on() {
     lab.tell().await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!((lab.cdrs().await.len(), lab.actors(), lab.calls.live()), (1, 1, 1));
+}
+
+/// A record for which the log has no room is written when it has, and nobody is asked anything meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_record_without_room_is_written_later() {
+    let mut lab = Lab::new().await;
+    lab.disk.set_fault(Some(Fault::Hangs));
+    let other = |number: u128| runtime::log::Dialog {
+        id: Uuid::from_u128(number),
+        node: 8,
+        answered_at: Timestamp::from_micros(0),
+        updated_at: Timestamp::from_micros(0),
+        state: bytes::Bytes::new(),
+    };
+    let mut others = (1..).map(|number| lab.calls.log.put_dialog(other(number)));
+    assert_eq!(others.find(Result::is_err), Some(Err(Dropped::Full)));
+    drop(others);
+    lab.answered("a");
+    lab.tell().await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(lab.calls.ring(1).unwrap().is_empty(), "its sides are not asked");
+    assert!(!lab.disk.dialogs().iter().any(|dialog| dialog.node == 7));
+    lab.disk.set_fault(None);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(lab.disk.dialogs().iter().filter(|dialog| dialog.node == 7).count(), 1);
+}
+
+/// Of a call that is too long to be written down the next process knows enough to close it.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_too_long_is_written_down_to_be_closed() {
+    let mut lab = Lab::new().await;
+    let contact = format!("Contact: <sip:{}@192.0.2.10:5060>", "c".repeat(5000));
+    let long = invite("a", "+15551234").replace("Contact: <sip:caller@192.0.2.10:5060>", &contact);
+    let sent = lab.node.receive(CUSTOMER, long);
+    lab.node.receive(VENDORS[0], response(&sent[1], 200, "callee"));
+    lab.tell().await;
+    let records = lab.disk.dialogs();
+    assert_eq!(records.len(), 1);
+    let cdr = LiveCall::recover(&records[0], lab.node.now).expect_err("it cannot be served").cdr;
+    assert_eq!((&*cdr.caller, &*cdr.callee), ("+15550001", "+15551234"));
 }

@@ -17,6 +17,7 @@ mod send;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -24,7 +25,7 @@ use runtime::clock::Timestamp;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use self::receive::Receiver;
 use self::send::SendQueue;
@@ -33,6 +34,12 @@ use crate::sip::flow::{Outbound, Undelivered};
 
 /// Datagrams taken or sent in one system call.
 pub const BATCH: usize = 64;
+
+/// Wait before a full socket is tried again where the system cannot tell that there is room.
+const ROOM_WAIT: Duration = Duration::from_millis(1);
+
+/// What the runtime is to tell of: datagrams, and errors.
+const INCOMING: Interest = Interest::READABLE.add(Interest::ERROR);
 
 /// A socket to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,8 +141,8 @@ pub struct Full;
 /// A worker's side of a socket. It stays on the worker's thread.
 pub struct UdpSocket {
     socket: AsyncFd<StdSocket>,
-    /// Tells of room in the send buffer, while what is queued finds none.
-    room: Option<AsyncFd<OwnedFd>>,
+    /// While what is queued finds no room.
+    room: Option<Room>,
     receiver: Receiver,
     sending: SendQueue,
     address: SocketAddr,
@@ -174,7 +181,7 @@ impl UdpSocket {
             None => incoming.await.map(drop),
             Some(room) => tokio::select! {
                 ready = incoming => ready.map(drop),
-                ready = room.writable() => ready.map(drop),
+                told = room.wait() => told,
             },
         }
     }
@@ -225,8 +232,7 @@ impl UdpSocket {
             match self.sending.send_some(self.socket.get_ref().as_fd()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let again = self.socket.get_ref().as_fd().try_clone_to_owned()?;
-                    self.room = Some(watch(again, Interest::WRITABLE)?);
+                    self.room = Some(Room::of(self.socket.get_ref()));
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -259,6 +265,7 @@ impl UdpSocket {
             self.metrics.undelivered.with_label_values(&["icmp"]).inc_by(told as u64);
         }
     }
+
     /// A send reports what the network said of an earlier datagram as if it were of this one. Once that is
     /// taken, the datagram is tried again, and an error is its own.
     fn on_send_error(&mut self, error: &io::Error, undelivered: &mut Vec<Undelivered>) -> io::Result<()> {
@@ -281,13 +288,36 @@ impl UdpSocket {
     }
 }
 
-/// What the runtime is to tell of: datagrams, and errors.
-const INCOMING: Interest = Interest::READABLE.add(Interest::ERROR);
+/// How one hears of room in a send buffer.
+enum Room {
+    /// The system tells of it.
+    Told(AsyncFd<OwnedFd>),
+    /// There was no descriptor for that: it is looked at again soon.
+    Untold,
+}
+
+impl Room {
+    fn of(socket: &StdSocket) -> Self {
+        let again = socket.as_fd().try_clone_to_owned();
+        let told = again.and_then(|again| watch(again, Interest::WRITABLE));
+        told.map_or(Self::Untold, Self::Told)
+    }
+
+    async fn wait(&self) -> io::Result<()> {
+        match self {
+            Self::Told(socket) => socket.writable().await.map(drop),
+            Self::Untold => {
+                sleep(ROOM_WAIT).await;
+                Ok(())
+            }
+        }
+    }
+}
 
 /// Has the runtime tell of a socket.
 #[expect(
     deprecated,
-    reason = "what takes its place is unsafe, for types whose descriptor changes; these own one that does not"
+    reason = "since tokio 8587 what takes its place is unsafe, for types whose descriptor changes; these own one that does not"
 )]
 fn watch<T: AsRawFd + AsFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(socket, interest)

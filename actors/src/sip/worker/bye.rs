@@ -1,6 +1,6 @@
 //! Calls that we end ourselves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use runtime::log::Reason;
@@ -19,8 +19,11 @@ use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, 
 
 /// When a BYE that came at a bad time is tried again.
 const BYE_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// After a BYE that ended nothing its sender has so long for another one, before it is asked whether it has the call.
+/// After a BYE that ended nothing its sender has so long for another one, before it is asked whether it has the call; and
+/// who was silent is asked again after it.
 const CHECK_AFTER: Duration = Duration::from_secs(5);
+/// Where nobody could be asked, for want of room or of connections, it is tried again.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Lines in the log of BYEs that had no effect.
 const BYE_LOGS_PER_SECOND: u32 = 5;
 
@@ -60,7 +63,7 @@ impl Worker {
     /// request: one of its own would be in the way of the next (12.2.2).
     pub(super) fn check(&mut self, id: Uuid, turn: &mut Turn<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.confirmed) else { return };
-        let question = dialog.seen.ask();
+        let Some(question) = dialog.seen.ask(turn.now.instant) else { return };
         let dialog = dialog.clone();
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq;
@@ -90,16 +93,29 @@ impl Worker {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         match dialog.seen.answer(end, (question, answer), turn.now) {
             None | Some(Verdict::Up) => {}
-            // Not for ever: who is silent to the next one is gone, and who cannot be asked then is not silent.
-            Some(Verdict::AskAgain) => self.check(id, turn),
+            Some(Verdict::Silence) => self.check_later(id, turn.now.instant + CHECK_AFTER),
+            Some(Verdict::Unasked) => self.check_later(id, turn.now.instant + CHECK_AGAIN_AFTER),
             Some(Verdict::Over(at)) => self.end_call(id, (Reason::DeadCall, at), turn),
         }
     }
 
-    /// Asks the sides of a call somewhat later whether it is up: one of them may have given it up.
-    pub(super) fn check_later(&mut self, id: Uuid, now: Now) {
+    /// Who ends a call gives it up, also where the BYE ended nothing: it is asked whether it has.
+    pub(super) fn check_after_bye(&mut self, id: Uuid, now: Now) {
+        self.check_later(id, now.instant + CHECK_AFTER);
+    }
+
+    fn check_later(&mut self, id: Uuid, at: Instant) {
+        let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| !dialog.seen.is_armed) else { return };
         // Without room for a timer the next question of its actor finds out.
-        let _ = self.transactions.arm_call(Wake::Check(id), now.instant + CHECK_AFTER);
+        dialog.seen.is_armed = self.transactions.arm_call(Wake::Check(id), at).is_some();
+    }
+
+    /// The time has come that [`Worker::check_later`] waited for.
+    pub(super) fn check_now(&mut self, id: Uuid, turn: &mut Turn<'_>) {
+        if let Some(dialog) = self.dialogs.get_mut(&id) {
+            dialog.seen.is_armed = false;
+            self.check(id, turn);
+        }
     }
 
     /// A BYE to both sides of a call that is up; it was up until then.

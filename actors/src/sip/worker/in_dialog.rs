@@ -396,7 +396,7 @@ impl Worker {
         let Some(server) = self.begin_server(request, turn) else {
             self.reply_statelessly(request.message, request.flow, (super::FULL, None), turn);
             if method == Method::Bye && own {
-                self.check_later(dialog, turn.now);
+                self.check_after_bye(dialog, turn.now);
             }
             return;
         };
@@ -418,7 +418,7 @@ impl Worker {
         if self.begin_client(key, (flow, octets), Owner::Relay(relay), turn).is_none() {
             self.relay_outcome(server, NonInvite::Respond(super::FULL), turn);
             if method == Method::Bye && own {
-                self.check_later(dialog, turn.now);
+                self.check_after_bye(dialog, turn.now);
             }
         }
     }

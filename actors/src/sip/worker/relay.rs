@@ -118,7 +118,7 @@ impl Worker {
         }
         if received && again {
             // Who has no credentials for it gives the call up all the same.
-            self.check_later(relay.dialog, turn.now);
+            self.check_after_bye(relay.dialog, turn.now);
             return;
         }
         let dialog = self.forget(relay.dialog, turn.now);

@@ -252,7 +252,7 @@ async fn on_a_stream_only_what_belongs_to_calls_waits() {
     let scene = Scene::new();
     let peer = scene.customer.local_addr().unwrap();
     let flow = Flow { listener: 0, transport: Transport::Tcp, peer, connection: 1 };
-    let deliver = |text: String| scene.calls.deliver(Inbound { flow, octets: text.into() });
+    let deliver = |text: String| scene.calls.deliver(Inbound { flow, octets: text.into(), accepted: true });
     let [call, up] = [1, 2].map(|number| scene.name(1, number));
     scene.fill(1);
     assert!(matches!(deliver(invite(&call, "+15551234")), Delivered::Done));
@@ -277,7 +277,7 @@ async fn floods_on_streams_wait_before_they_are_read() {
     let deliver = |last: u8, text: &str| {
         let peer = SocketAddr::from(([192, 0, 2, last], 5060));
         let flow = Flow { listener: 0, transport: Transport::Tcp, peer, connection: u64::from(last) };
-        scene.calls.deliver(Inbound { flow, octets: text.to_owned().into() })
+        scene.calls.deliver(Inbound { flow, octets: text.to_owned().into(), accepted: true })
     };
     let asks = other("OPTIONS", &scene.name(1, 1));
     let mut waiting = Vec::new();
@@ -301,17 +301,15 @@ async fn floods_on_streams_wait_before_they_are_read() {
 async fn strangers_on_streams_have_a_limit() {
     let scene = Scene::new();
     let bye = other("BYE", &scene.name(1, 1));
-    let delivered = |peer: &str| {
+    let delivered = |peer: &str, accepted: bool| {
         let flow =
             Flow { listener: 0, transport: Transport::Tcp, peer: peer.parse().unwrap(), connection: 1 };
-        (0..FULL)
-            .filter(|_| {
-                matches!(scene.calls.deliver(Inbound { flow, octets: bye.clone().into() }), Delivered::Done)
-            })
-            .count()
+        let deliver = || scene.calls.deliver(Inbound { flow, octets: bye.clone().into(), accepted });
+        (0..2000).filter(|_| matches!(deliver(), Delivered::Done)).count()
     };
-    assert_eq!(delivered("192.0.2.1:5060"), 1000);
-    assert_eq!(delivered(&scene.customer.local_addr().unwrap().to_string()), FULL);
+    assert_eq!(delivered("192.0.2.1:5060", true), 1000);
+    assert_eq!(delivered("192.0.2.1:5060", false), 2000, "on a connection of ours");
+    assert_eq!(delivered(&scene.customer.local_addr().unwrap().to_string(), true), 2000);
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,7 @@ pub struct CallTotals {
     pub cdrs: u64,
     /// CDRs of calls that had one already, not written.
     pub cdrs_repeated: u64,
-    /// Dialog records that were not kept.
+    /// How often a dialog record was not taken.
     pub dialogs_dropped: u64,
 }
 

@@ -273,7 +273,8 @@ impl Task {
                 Ok(Some(Framed::Message(message))) => {
                     deadlines.message = None;
                     deadlines.delivered += 1;
-                    let inbound = Inbound { flow: self.flow, octets: message.into_bytes() };
+                    let octets = message.into_bytes();
+                    let inbound = Inbound { flow: self.flow, octets, accepted: deadlines.answers };
                     self.waiting = self.streams.deliver(inbound);
                     if self.waiting.is_some() {
                         return Ok(());
