@@ -39,19 +39,26 @@ pub struct Acl {
     ipv4: Ranges<u32>,
     ipv6: Ranges<u128>,
     networks: Vec<Network>,
-    rules: Vec<Rule>,
+    /// Of networks with several entries those after the first.
+    more: Vec<Rule>,
 }
 
 /// One network and what holds in it.
 #[derive(Debug)]
 struct Network {
-    /// Its entries in [`Acl::rules`], most specific first: from, to.
-    rules: (u32, u32),
-    /// The smallest network around it.
-    around: Option<u32>,
+    /// The most specific of its entries. It stands here because most have one only, and each place in memory that a lookup
+    /// goes to costs as much as all that it does there.
+    first: Rule,
+    /// The others in [`Acl::more`], most specific first: from, to.
+    more: (u32, u32),
+    /// The smallest network around it, or [`NONE`].
+    around: u32,
 }
 
-#[derive(Debug)]
+/// No network.
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
 struct Rule {
     port: Option<u16>,
     transport: Option<Transport>,
@@ -85,22 +92,19 @@ impl Acl {
             |(number, entry): (u32, &Entry)| Some((bits(entry.network.first())?, rank(entry), number));
         let mut order: Vec<(K, u16, u32)> = (0..).zip(entries).filter_map(place).collect();
         order.sort_unstable();
-        let mut builder = Builder::default();
+        // Memory that is moved as it grows is touched twice, which takes longer than the work.
+        self.networks.reserve(order.len());
+        let mut builder = Builder::with_room(order.len());
         for group in order.chunk_by(|left, right| (left.0, left.1 >> 2) == (right.0, right.1 >> 2)) {
-            let group = group.iter().filter_map(|(.., number)| entries.get(*number as usize));
-            let ends = group
-                .clone()
-                .next()
-                .and_then(|entry| Some((bits(entry.network.first())?, bits(entry.network.last())?)));
-            let Some((first, last)) = ends else { continue };
+            let mut group = group.iter().filter_map(|(.., number)| entries.get(*number as usize));
+            let Some(entry) = group.next() else { continue };
+            let ends = (bits(entry.network.first()), bits(entry.network.last()));
+            let (Some(first), Some(last)) = ends else { continue };
             let around = builder.add(count(self.networks.len()), first, last);
-            let from = count(self.rules.len());
-            self.rules.extend(group.map(|entry| Rule {
-                port: entry.port,
-                transport: entry.transport,
-                trunk: entry.trunk,
-            }));
-            self.networks.push(Network { rules: (from, count(self.rules.len())), around });
+            let from = count(self.more.len());
+            self.more.extend(group.map(Rule::of));
+            let more = (from, count(self.more.len()));
+            self.networks.push(Network { first: Rule::of(entry), more, around });
         }
         builder.finish()
     }
@@ -113,10 +117,11 @@ impl Acl {
             IpAddr::V4(address) => self.ipv4.covering(address.to_bits()),
             IpAddr::V6(address) => self.ipv6.covering(address.to_bits()),
         };
-        while let Some(network) = at.and_then(|at| self.networks.get(at as usize)) {
-            let (from, to) = network.rules;
-            let rules = self.rules.get(from as usize..to as usize).unwrap_or_default();
-            if let Some(rule) = rules.iter().find(|rule| rule.fits(source) && admitted(rule.trunk)) {
+        while let Some(network) = self.networks.get(at as usize) {
+            let (from, to) = network.more;
+            let more = self.more.get(from as usize..to as usize).unwrap_or_default();
+            let mut rules = std::iter::once(&network.first).chain(more);
+            if let Some(rule) = rules.find(|rule| rule.fits(source) && admitted(rule.trunk)) {
                 return Some(rule.trunk);
             }
             at = network.around;
@@ -126,6 +131,10 @@ impl Acl {
 }
 
 impl Rule {
+    const fn of(entry: &Entry) -> Self {
+        Self { port: entry.port, transport: entry.transport, trunk: entry.trunk }
+    }
+
     fn fits(&self, source: &Source) -> bool {
         self.port.is_none_or(|port| port == source.port)
             && self.transport.is_none_or(|transport| transport == source.transport)
@@ -139,7 +148,7 @@ fn rank(entry: &Entry) -> u16 {
     u16::from(entry.network.bits()) << 2 | general
 }
 
-/// Entries and networks are numbered by u32: more than 4 billion do not fit in memory anyway.
+/// Entries and networks are numbered by u32 below [`NONE`]: more than 4 billion do not fit in memory anyway.
 fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
@@ -149,8 +158,8 @@ fn count(length: usize) -> u32 {
 struct Ranges<K> {
     /// First address of each range, ascending.
     starts: Vec<K>,
-    /// The smallest network around each range.
-    networks: Vec<Option<u32>>,
+    /// The smallest network around each range, or [`NONE`].
+    networks: Vec<u32>,
     /// Every [`STRIDE`]th start. It stays in the processor's cache, so that of a million networks a lookup touches
     /// few others.
     sparse: Vec<K>,
@@ -160,15 +169,19 @@ struct Ranges<K> {
 const STRIDE: usize = 64;
 
 impl<K: Copy + Ord> Ranges<K> {
-    fn covering(&self, address: K) -> Option<u32> {
-        let stride = self.sparse.partition_point(|start| *start <= address).checked_sub(1)? * STRIDE;
-        let near = self.starts.get(stride..self.starts.len().min(stride + STRIDE))?;
-        let after = stride + near.partition_point(|start| *start <= address);
-        *self.networks.get(after.checked_sub(1)?)?
+    /// The smallest network around an address, or [`NONE`].
+    fn covering(&self, address: K) -> u32 {
+        let range = || {
+            let stride = self.sparse.partition_point(|start| *start <= address).checked_sub(1)? * STRIDE;
+            let near = self.starts.get(stride..self.starts.len().min(stride + STRIDE))?;
+            let after = stride + near.partition_point(|start| *start <= address);
+            self.networks.get(after.checked_sub(1)?).copied()
+        };
+        range().unwrap_or(NONE)
     }
 
     /// A range begins. One that begins where the last one did takes its place.
-    fn cut(&mut self, start: K, network: Option<u32>) {
+    fn cut(&mut self, start: K, network: u32) {
         if self.starts.last() == Some(&start) {
             self.starts.pop();
             self.networks.pop();
@@ -187,11 +200,18 @@ struct Builder<K> {
 }
 
 impl<K: Copy + Ord + Successor> Builder<K> {
-    /// Adds a network; gives the smallest one around it.
-    fn add(&mut self, network: u32, first: K, last: K) -> Option<u32> {
+    /// For so many networks, each of which begins one range and may end another.
+    fn with_room(networks: usize) -> Self {
+        let most = networks.saturating_mul(2);
+        let (starts, networks) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        Self { ranges: Ranges { starts, networks, sparse: Vec::new() }, open: Vec::new() }
+    }
+
+    /// Adds a network; gives the smallest one around it, or [`NONE`].
+    fn add(&mut self, network: u32, first: K, last: K) -> u32 {
         self.close_before(Some(first));
-        let around = self.open.last().map(|(_, around)| *around);
-        self.ranges.cut(first, Some(network));
+        let around = self.around();
+        self.ranges.cut(first, network);
         self.open.push((last, network));
         around
     }
@@ -209,8 +229,12 @@ impl<K: Copy + Ord + Successor> Builder<K> {
         while let Some((last, _)) = self.open.pop_if(|(last, _)| next.is_none_or(|next| *last < next)) {
             // The last address of all has nothing after it.
             let Some(after) = last.successor() else { continue };
-            self.ranges.cut(after, self.open.last().map(|(_, around)| *around));
+            self.ranges.cut(after, self.around());
         }
+    }
+
+    fn around(&self) -> u32 {
+        self.open.last().map_or(NONE, |(_, around)| *around)
     }
 }
 
