@@ -249,7 +249,7 @@ fn keep(calls: &Calls, state: &mut State, record: Record) {
     let mut kept = calls.log.put_dialog(record);
     if kept == Err(Dropped::TooLong) {
         if !state.is_told {
-            tracing::warn!(%dialog, "this call is too long to be written down as it is: a restart would not know it so");
+            tracing::warn!(%dialog, "this call is too long to be written down as it is now: a restart would close it, or know it as it was before");
             state.is_told = true;
         }
         if !state.is_recorded {

@@ -31,19 +31,9 @@ pub struct Bounds {
     pub outside: usize,
     /// Everything else is, while fewer than so many wait.
     pub all: usize,
-    /// New calls and other requests outside of calls that find no room, and are answered in one turn of the worker;
-    /// more are dropped.
+    /// New calls and, in half of these places at most, other requests outside of calls that find no room, and are answered
+    /// in one turn of the worker; more are dropped.
     pub refused: usize,
-}
-
-impl Bounds {
-    /// Half of the places are for new calls alone: who asks for something else asks again.
-    const fn refusals(self, class: Class) -> usize {
-        match class {
-            Class::NewCall => self.refused,
-            Class::Outside | Class::Inside => self.refused / 2,
-        }
-    }
 }
 
 impl Default for Bounds {
@@ -231,14 +221,18 @@ impl Ring {
             waiting.inputs.push_back(arrived);
             return Given::Taken;
         }
-        let class = class(&arrived.input);
-        match class {
+        match class(&arrived.input) {
             Class::Inside if length < self.bounds.all => {
                 waiting.inputs.push_back(arrived);
                 Given::Taken
             }
             Class::Inside => Given::Back(Box::new(arrived)),
-            Class::NewCall | Class::Outside if waiting.refused.len() < self.bounds.refusals(class) => {
+            Class::NewCall if waiting.refused.len() < self.bounds.refused => {
+                waiting.refused.push(arrived.input);
+                Given::Refused
+            }
+            // Who asks for something else asks again: half of the places are for new calls alone.
+            Class::Outside if waiting.refused.len() < self.bounds.refused / 2 => {
                 waiting.refused.push(arrived.input);
                 Given::Refused
             }

@@ -36,7 +36,7 @@ use self::call::Call;
 use self::recent::Recent;
 use super::branch::Branches;
 use super::counters::Counters;
-use super::dialog::{Dialog, End};
+use super::dialog::{Dialog, End, Seen};
 use super::event::CallEvent;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
@@ -207,6 +207,8 @@ impl Worker {
     /// known: a BYE of ours leaves room for it, and both sides count as heard now.
     pub fn recover(&mut self, mut dialog: Dialog) {
         dialog.unseen = CSEQ_GAP;
+        // Whom an earlier incarnation asked answers nobody.
+        dialog.seen = Seen::default();
         for end in [End::Caller, End::Callee] {
             dialog.seen.hear(end, self.began);
         }

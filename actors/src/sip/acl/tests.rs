@@ -63,6 +63,14 @@ fn what_is_not_admitted_is_passed_over() {
     let source = from("192.0.2.1", 5060, Transport::Udp);
     assert_eq!(acl.find(&source, |trunk| trunk != 2), Some(1));
     assert_eq!(acl.find(&source, |_| false), None);
+    let acl = Acl::new(&[
+        entry("192.0.2.1", None, None, 3),
+        entry("192.0.2.1", Some(5060), None, 1),
+        entry("192.0.2.1", None, Some(Transport::Udp), 2),
+    ]);
+    assert_eq!(acl.find(&source, |_| true), Some(1));
+    assert_eq!(acl.find(&source, |trunk| trunk != 1), Some(2), "of one network the next one");
+    assert_eq!(acl.find(&source, |trunk| trunk == 3), Some(3));
     assert_eq!(Acl::default().find(&source, |_| true), None);
 }
 

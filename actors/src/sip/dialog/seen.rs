@@ -15,14 +15,13 @@ pub struct Seen {
     answers: [Option<Answer>; 2],
     /// Who said nothing to the question before, and nothing since.
     silent: [bool; 2],
-    /// The last question was asked because of a silence.
+    /// Who said that it knows of no call, and nothing since.
+    gone: [bool; 2],
+    /// The last question was asked because of what was, or was not, said to the one before.
     is_second: bool,
     /// A timer stands for the next one.
-    pub is_armed: bool,
+    is_armed: bool,
 }
-
-/// An answer, or the end of the time for it, comes within this.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(64);
 
 /// What a side said when it was asked whether the call is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +41,8 @@ pub enum Answer {
 pub enum Verdict {
     /// Nothing says that it is over.
     Up,
-    /// Somebody was silent for the first time: what was asked or said may have been lost.
-    Silence,
-    /// Neither could be asked.
-    Unasked,
+    /// Somebody was silent for the first time, when what was asked or said may have been lost; or nobody could be asked.
+    AskAgain,
     /// It is over, and was up until then.
     Over(Now),
 }
@@ -55,24 +52,37 @@ impl Seen {
     pub const fn hear(&mut self, end: End, now: Now) {
         let [caller, callee] = &mut self.heard;
         let [silent_caller, silent_callee] = &mut self.silent;
-        let (heard, silent) = match end {
-            End::Caller => (caller, silent_caller),
-            End::Callee => (callee, silent_callee),
+        let [gone_caller, gone_callee] = &mut self.gone;
+        let (heard, silent, gone) = match end {
+            End::Caller => (caller, silent_caller, gone_caller),
+            End::Callee => (callee, silent_callee, gone_callee),
         };
         *heard = Some(now);
-        *silent = false;
+        (*silent, *gone) = (false, false);
     }
 
-    /// Both are asked anew. The number of the question; `None` while the last one waits for an answer.
-    pub fn ask(&mut self, now: Instant) -> Option<u32> {
-        let recent = |asked: Instant| now.saturating_duration_since(asked) < ANSWERED_WITHIN;
-        if self.answers.contains(&None) && self.asked_at.is_some_and(recent) {
-            return None;
-        }
+    /// Whether a timer is to be set for the next question: there is none yet.
+    pub const fn is_unarmed(&self) -> bool {
+        !self.is_armed
+    }
+
+    /// A timer was set, or has gone off.
+    pub const fn arm(&mut self, is_armed: bool) {
+        self.is_armed = is_armed;
+    }
+
+    /// Whether the last question waits for an answer. None comes after `longest`.
+    pub fn is_asking(&self, now: Instant, longest: Duration) -> bool {
+        let recent = |asked: Instant| now.saturating_duration_since(asked) < longest;
+        self.answers.contains(&None) && self.asked_at.is_some_and(recent)
+    }
+
+    /// Both are asked anew. The number of the question.
+    pub const fn ask(&mut self, now: Instant) -> u32 {
         self.answers = [None; 2];
         self.asked_at = Some(now);
         self.question = self.question.wrapping_add(1);
-        Some(self.question)
+        self.question
     }
 
     /// What a side said to a question; `None` until both have answered the last one. The call is over when one side
@@ -86,22 +96,25 @@ impl Seen {
             self.hear(end, now);
         }
         let [caller, callee] = &mut self.answers;
-        *(if end == End::Caller { caller } else { callee }) = Some(answer);
+        let [no_caller, no_callee] = &mut self.gone;
+        let (said, gone) = if end == End::Caller { (caller, no_caller) } else { (callee, no_callee) };
+        *said = Some(answer);
+        *gone |= answer == Answer::Gone;
         let [Some(caller), Some(callee)] = self.answers else { return None };
-        let both = [caller, callee];
-        if both == [Answer::Unknown; 2] {
-            return Some(Verdict::Unasked);
-        }
-        let before = std::mem::replace(&mut self.silent, both.map(|answer| answer == Answer::Silent));
-        let [first, second] = before;
-        let gone = [(caller, first), (callee, second)]
-            .map(|(answer, before)| answer == Answer::Gone || (answer == Answer::Silent && before));
-        let is_new = both.iter().zip(before).any(|(answer, before)| *answer == Answer::Silent && !before);
+        let [first, second] = self.silent;
+        let silent = |answer, before| answer == Answer::Silent || (answer == Answer::Unknown && before);
+        self.silent = [silent(caller, first), silent(callee, second)];
+        let is_new = |answer, before: bool| answer == Answer::Silent && !before;
+        let is_unasked = caller == Answer::Unknown && callee == Answer::Unknown;
         // Once for each question: two that are silent in turns would be asked for ever.
-        if is_new && !std::mem::replace(&mut self.is_second, true) {
-            return Some(Verdict::Silence);
+        let again = is_unasked || is_new(caller, first) || is_new(callee, second);
+        if again && !std::mem::replace(&mut self.is_second, true) {
+            return Some(Verdict::AskAgain);
         }
         self.is_second = false;
+        let [no_caller, no_callee] = self.gone;
+        let twice = |answer, before: bool| answer == Answer::Silent && before;
+        let gone = [no_caller || twice(caller, first), no_callee || twice(callee, second)];
         Some(match gone {
             [false, false] => Verdict::Up,
             [true, true] => {

@@ -19,10 +19,10 @@ use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, 
 
 /// When a BYE that came at a bad time is tried again.
 const BYE_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// After a BYE that ended nothing its sender has so long for another one, before it is asked whether it has the call; and
-/// who was silent is asked again after it.
+/// After a BYE that ended nothing its sender has so long for another one, before it is asked whether it has the call.
 const CHECK_AFTER: Duration = Duration::from_secs(5);
-/// Where nobody could be asked, for want of room or of connections, it is tried again.
+/// Who was silent is asked again after this time, in which networks and switches come back; so are sides of which none
+/// could be asked.
 const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// Lines in the log of BYEs that had no effect.
 const BYE_LOGS_PER_SECOND: u32 = 5;
@@ -63,7 +63,10 @@ impl Worker {
     /// request: one of its own would be in the way of the next (12.2.2).
     pub(super) fn check(&mut self, id: Uuid, turn: &mut Turn<'_>) {
         let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.confirmed) else { return };
-        let Some(question) = dialog.seen.ask(turn.now.instant) else { return };
+        if dialog.seen.is_asking(turn.now.instant, self.settings.timers.t1.saturating_mul(64)) {
+            return;
+        }
+        let question = dialog.seen.ask(turn.now.instant);
         let dialog = dialog.clone();
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq;
@@ -93,8 +96,7 @@ impl Worker {
         let Some(dialog) = self.dialogs.get_mut(&id) else { return };
         match dialog.seen.answer(end, (question, answer), turn.now) {
             None | Some(Verdict::Up) => {}
-            Some(Verdict::Silence) => self.check_later(id, turn.now.instant + CHECK_AFTER),
-            Some(Verdict::Unasked) => self.check_later(id, turn.now.instant + CHECK_AGAIN_AFTER),
+            Some(Verdict::AskAgain) => self.check_later(id, turn.now.instant + CHECK_AGAIN_AFTER),
             Some(Verdict::Over(at)) => self.end_call(id, (Reason::DeadCall, at), turn),
         }
     }
@@ -105,15 +107,21 @@ impl Worker {
     }
 
     fn check_later(&mut self, id: Uuid, at: Instant) {
-        let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| !dialog.seen.is_armed) else { return };
+        let Some(dialog) = self.dialogs.get_mut(&id).filter(|dialog| dialog.seen.is_unarmed()) else {
+            return;
+        };
         // Without room for a timer the next question of its actor finds out.
-        dialog.seen.is_armed = self.transactions.arm_call(Wake::Check(id), at).is_some();
+        dialog.seen.arm(self.transactions.arm_call(Wake::Check(id), at).is_some());
     }
 
     /// The time has come that [`Worker::check_later`] waited for.
     pub(super) fn check_now(&mut self, id: Uuid, turn: &mut Turn<'_>) {
-        if let Some(dialog) = self.dialogs.get_mut(&id) {
-            dialog.seen.is_armed = false;
+        let Some(dialog) = self.dialogs.get_mut(&id) else { return };
+        dialog.seen.arm(false);
+        // What was asked before may have been answered before, too.
+        if dialog.seen.is_asking(turn.now.instant, self.settings.timers.t1.saturating_mul(64)) {
+            self.check_later(id, turn.now.instant + CHECK_AFTER);
+        } else {
             self.check(id, turn);
         }
     }

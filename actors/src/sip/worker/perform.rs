@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sip::proxy::Input as CallInput;
-use sip::transaction::{Action, Client, Ended, Event, Failure, Machine};
+use sip::transaction::{Action, Client, Ended, Event, Failure, Machine, Timer};
 use sip::{CSeq, HeaderId, Limits, Message, Method, Response, StatusCode, Via, write};
 
 use super::{Hand, Turn, Worker};
@@ -85,7 +85,9 @@ impl Worker {
             Action::PassAck | Action::Undelivered => {}
             Action::Fail(failure) => self.fail(id, failure, turn),
             Action::Arm(timer, after) => {
-                if !self.transactions.arm(id, timer, turn.now.instant + after) {
+                let armed = self.transactions.arm(id, timer, turn.now.instant + after);
+                // What would only be sent again is not; as fired it would be armed again.
+                if !armed && !matches!(timer, Timer::A | Timer::E | Timer::G) {
                     self.advance(id, Event::Timer(timer), Hand::default(), turn);
                 }
             }
