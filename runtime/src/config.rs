@@ -3,20 +3,34 @@
 //! A key that is not known refuses to start and names the line. `WARP_SECTION_KEY` in the environment wins
 //! over the file. Every key stands in `config/node.example.toml`, which a test holds against this module.
 
+mod api;
+mod auth;
 mod check;
+mod environment;
+mod mail;
+mod network;
 mod sip;
 mod units;
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::api::ApiOptions;
+pub use self::auth::AuthOptions;
+use self::environment::{PREFIX, environment_value, utf8};
+pub(crate) use self::environment::{
+    name_refusal as environment_name_refusal, secret as secret_from_environment,
+};
+pub use self::mail::{MailOptions, SmtpSecurity};
+pub use self::network::{EgressAddress, IngressAddress, NetworkOptions};
 pub use self::sip::{SipListener, SipOptions, UnknownSource};
 pub use self::units::HumanDuration;
 use crate::password::SecretString;
+use crate::seal::KeySource;
+use crate::store::PgLimits;
 
 /// Everything a node is told.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -26,12 +40,20 @@ pub struct Config {
     pub node: NodeOptions,
     /// The REST interface.
     pub api: ApiOptions,
+    /// Logins and tokens.
+    pub auth: AuthOptions,
+    /// Mails to people.
+    pub mail: MailOptions,
+    /// Addresses that peers must know.
+    pub network: NetworkOptions,
     /// SMPP towards customers and vendors.
     pub smpp: SmppOptions,
     /// SIP towards customers and vendors.
     pub sip: SipOptions,
     /// The database.
     pub store: StoreOptions,
+    /// A cache outside of the node.
+    pub redis: RedisOptions,
     /// The message log.
     pub log: LogOptions,
     /// Logs.
@@ -48,6 +70,8 @@ pub struct NodeOptions {
     pub data_dir: PathBuf,
     /// File of the key that seals vendor passwords; `root.key` in the data directory when empty.
     pub root_key_file: PathBuf,
+    /// Name of the environment variable that holds the key, instead of a file.
+    pub root_key_env: String,
     /// How long a node that was told to stop finishes what it has.
     pub drain: HumanDuration,
 }
@@ -58,6 +82,7 @@ impl Default for NodeOptions {
             id: 0,
             data_dir: PathBuf::from("data"),
             root_key_file: PathBuf::new(),
+            root_key_env: String::new(),
             drain: HumanDuration::from_secs(10),
         }
     }
@@ -66,42 +91,13 @@ impl Default for NodeOptions {
 impl NodeOptions {
     /// Where the root key is.
     #[must_use]
-    pub fn root_key_path(&self) -> PathBuf {
-        if self.root_key_file.as_os_str().is_empty() {
-            self.data_dir.join("root.key")
+    pub fn root_key_source(&self) -> KeySource {
+        if !self.root_key_env.is_empty() {
+            KeySource::Environment(self.root_key_env.clone())
+        } else if self.root_key_file.as_os_str().is_empty() {
+            KeySource::File(self.data_dir.join("root.key"))
         } else {
-            self.root_key_file.clone()
-        }
-    }
-}
-
-/// `[api]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ApiOptions {
-    /// REST address.
-    pub listen: SocketAddr,
-    /// Address of `/metrics`.
-    pub metrics_listen: SocketAddr,
-    /// Connections at one time; more wait.
-    pub connections_max: u32,
-    /// Time for a request's header.
-    pub header_timeout: HumanDuration,
-    /// Octets of a request's body.
-    pub body_octets_max: u32,
-    /// Lets an administrator make an actor panic, to see it heal: for tests and drills.
-    pub fault_injection: bool,
-}
-
-impl Default for ApiOptions {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
-            connections_max: 1024,
-            header_timeout: HumanDuration::from_secs(10),
-            body_octets_max: 1 << 20,
-            fault_injection: false,
+            KeySource::File(self.root_key_file.clone())
         }
     }
 }
@@ -207,11 +203,55 @@ pub struct StoreOptions {
     pub url: SecretString,
     /// How often the version of the configuration data is compared.
     pub poll: HumanDuration,
+    /// Role of PostgreSQL that nodes run in when another owns the schema; `warp migrate` grants it what it needs.
+    pub runtime_role: String,
+    /// Connections that a node holds to PostgreSQL, those of configuration and log together.
+    pub connections_max: u32,
+    /// Time for a connection to PostgreSQL, new or of the pool.
+    pub acquire_timeout: HumanDuration,
+    /// Time for one statement on PostgreSQL; zero is no limit.
+    pub statement_timeout: HumanDuration,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { url: SecretString::new(""), poll: HumanDuration::from(Duration::from_millis(500)) }
+        let limits = PgLimits::default();
+        Self {
+            url: SecretString::new(""),
+            poll: HumanDuration::from(Duration::from_millis(500)),
+            runtime_role: String::new(),
+            connections_max: limits.connections_max,
+            acquire_timeout: HumanDuration::from(limits.acquire_timeout),
+            statement_timeout: HumanDuration::from(limits.statement_timeout),
+        }
+    }
+}
+
+impl StoreOptions {
+    /// What the node may take of PostgreSQL.
+    #[must_use]
+    pub const fn limits(&self) -> PgLimits {
+        PgLimits {
+            connections_max: self.connections_max,
+            acquire_timeout: self.acquire_timeout.get(),
+            statement_timeout: self.statement_timeout.get(),
+        }
+    }
+}
+
+/// `[redis]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisOptions {
+    /// `redis://…` or, with TLS, `rediss://…`; empty for none.
+    pub url: SecretString,
+    /// Time for a connection, and for the answers to what was sent at one time.
+    pub timeout: HumanDuration,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self { url: SecretString::new(""), timeout: HumanDuration::from_secs(5) }
     }
 }
 
@@ -366,28 +406,6 @@ impl Config {
         config.check()?;
         Ok(config)
     }
-}
-
-/// Variables of the environment that begin so are configuration.
-const PREFIX: &str = "WARP_";
-
-fn utf8((name, value): (OsString, OsString)) -> Result<(String, String), Error> {
-    match (name.into_string(), value.into_string()) {
-        (Ok(name), Ok(value)) => Ok((name, value)),
-        (Ok(name), Err(_)) => Err(Error::Environment { name, text: "the value is not UTF-8".to_owned() }),
-        (Err(name), _) => {
-            let name = name.to_string_lossy().into_owned();
-            Err(Error::Environment { name, text: "the name is not UTF-8".to_owned() })
-        }
-    }
-}
-
-/// A value as TOML has it; what is not TOML is text, so that quotes are not needed.
-fn environment_value(value: &str) -> toml::Value {
-    toml::from_str::<toml::Table>(&format!("value = {value}"))
-        .ok()
-        .and_then(|mut table| table.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()))
 }
 
 /// Where and what, for people.

@@ -5,12 +5,14 @@
 
 pub mod clock;
 pub mod config;
+pub mod http_client;
 pub mod log;
 pub mod model;
 pub mod net;
 pub mod password;
 pub mod random;
 pub mod registry;
+mod schema;
 pub mod seal;
 pub mod store;
 pub mod supervision;

@@ -10,6 +10,7 @@
 mod batch;
 mod bulk;
 mod call;
+mod filter;
 mod group;
 mod row;
 mod sim;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::batch::{Batch, Calls};
 pub use self::call::{Attempt, CallDirection, Cdr, DIALOG_STATE_MAX, Dialog, EndedBy, Reason};
+pub use self::filter::{CdrFilter, MdrFilter};
 pub use self::group::{CallTotals, Committed, Dropped, Full, Health, Limits, MessageLog, Ticket};
 pub use self::row::{
     Contents, Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Uncertain,
@@ -128,8 +130,21 @@ pub trait LogStore: Send + Sync + 'static {
     /// One dialog record.
     fn dialog(&self, id: Uuid) -> BoxFuture<'_, Result<Option<Dialog>, Error>>;
 
-    /// CDRs with `id < before`, the highest first, at most `limit`.
-    fn cdrs(&self, before: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Cdr>, Error>>;
+    /// Messages that the filter takes with `id < before`, the highest first, at most `limit`.
+    fn mdrs<'a>(
+        &'a self,
+        filter: &'a MdrFilter,
+        before: i64,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<MessageRow>, Error>>;
+
+    /// CDRs that the filter takes with `id < before`, the highest first, at most `limit`.
+    fn cdrs<'a>(
+        &'a self,
+        filter: &'a CdrFilter,
+        before: Uuid,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Cdr>, Error>>;
 
     /// Attempts of a call, by number.
     fn attempts(&self, call: Uuid) -> BoxFuture<'_, Result<Vec<Attempt>, Error>>;

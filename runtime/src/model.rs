@@ -1,11 +1,13 @@
 //! Passive domain types that the store, the actors and the API share. Values that have a form exist only
 //! parsed.
 
+mod email;
 mod entity;
 mod id;
 mod value;
 mod voice;
 
+pub use self::email::Email;
 pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route, Vendor};
 pub use self::id::{IdGenerator, MessageId};
 pub use self::value::{

@@ -1,33 +1,50 @@
-//! Secrets at rest: vendor passwords are sealed with AES-256-GCM under the node's root key.
+//! Secrets at rest: each is sealed with AES-256-GCM under a data key of its own, and the data key under the node's
+//! root key, so that another root key needs no secret to be sealed anew.
 //!
-//! Sealed form: version (1 octet, now 1), nonce (12 octets), ciphertext and tag. The row's identity is the
-//! associated data, so a sealed value copied to another row does not open.
+//! Sealed form, version 2: version (1 octet), id of the root key (the first 4 octets of its SHA-256), data key (nonce,
+//! 32 octets, tag; associated data: version, id and the row's identity), secret (nonce, ciphertext, tag; associated
+//! data: the row's identity). A sealed value that is copied to another row does not open. Version 1 (version, nonce,
+//! ciphertext and tag under the root key itself) is opened, and never written.
 
-use std::io::Write;
+mod envelope;
+mod source;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
+use std::sync::Arc;
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use arc_swap::ArcSwap;
 use uuid::Uuid;
 
+use self::envelope::Key;
+pub use self::envelope::Rewrapped;
+use self::source::KEYS_MAX;
+pub use self::source::{KeySource, to_hex, write_private};
+use crate::config;
 use crate::password::SecretString;
-use crate::random::secret_bytes;
-
-const VERSION: u8 = 1;
-const KEY_LEN: usize = 32;
 
 /// Why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The key file cannot be read or written.
-    #[error("root key {path}: {error}")]
+    #[error("{source_name}: {error}")]
     File {
         /// The file.
-        path: String,
+        source_name: String,
         /// What the system said.
         error: std::io::Error,
     },
-    /// The key file has another form.
-    #[error("root key {0} does not hold 64 hexadecimal digits")]
+    /// The variable of the environment is absent, or no text.
+    #[error("root key in the environment variable {name}: {text}")]
+    Environment {
+        /// The variable.
+        name: String,
+        /// Reason.
+        text: String,
+    },
+    /// The key file or variable has another form.
+    #[error("{0} does not hold 64 hexadecimal digits")]
     Form(String),
     /// The sealed value is not ours, or was sealed with another key or for another row.
     #[error("a sealed secret of {0} does not open: the root key is not the one it was sealed with")]
@@ -35,124 +52,161 @@ pub enum Error {
     /// The cipher refused, which it does only for absurd lengths.
     #[error("the secret of {0} cannot be sealed")]
     Seal(Uuid),
+    /// A rotation without a new key.
+    #[error(
+        "node.root_key_env names one key: give the new one with --new-key-env NAME, or put it before the old one in \
+         the same variable of every node, with a blank between them, and restart"
+    )]
+    NoNewKey,
+    /// A new key by the environment while the old one is in a file.
+    #[error("--new-key-env is for a node with node.root_key_env: the new key of a key file is made")]
+    NotEnvironment,
+    /// What is to name the variable of the new key names none.
+    #[error("--new-key-env: {0}")]
+    NewKeyName(&'static str),
+    /// The key file changed during the rotation.
+    #[error("{0} was changed meanwhile, its keys are left as they are")]
+    Changed(String),
 }
 
-/// The root key of a node or cluster.
-pub struct RootKey(LessSafeKey);
+/// The root key of a node or cluster: the one that seals, and those before it that only open.
+pub struct RootKey {
+    source: KeySource,
+    /// The first seals. A key stays as long as the process: what is read from the database may be older than the file.
+    keys: ArcSwap<Vec<Arc<Key>>>,
+}
 
 impl std::fmt::Debug for RootKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RootKey([redacted])")
+        write!(f, "RootKey({:?}, [redacted])", self.source)
     }
 }
 
 impl RootKey {
-    /// Reads the key file, or makes one with a new key and mode 0600 when there is none.
+    /// Reads the key, or makes its file with a new key and mode 0600 when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read or made, the variable is absent, or either has another form.
+    pub fn load(source: KeySource) -> Result<Self, Error> {
+        let keys = source.read_or_create()?.into_iter().map(Arc::new).collect();
+        Ok(Self { source, keys: ArcSwap::from_pointee(keys) })
+    }
+
+    /// [`RootKey::load`] of a file.
     ///
     /// # Errors
     /// When the file cannot be read or made, or has another form.
     pub fn load_or_create(path: &Path) -> Result<Self, Error> {
-        let file_error = |error| Error::File { path: path.display().to_string(), error };
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::from_hex(text.trim()).ok_or_else(|| Error::Form(path.display().to_string())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let key = secret_bytes::<KEY_LEN>();
-                write_private(path, to_hex(&key).as_bytes()).map_err(file_error)?;
-                Self::new(&key).ok_or_else(|| Error::Form(path.display().to_string()))
-            }
-            Err(error) => Err(file_error(error)),
-        }
+        Self::load(KeySource::File(path.to_owned()))
     }
 
-    fn new(key: &[u8]) -> Option<Self> {
-        UnboundKey::new(&AES_256_GCM, key).ok().map(|key| Self(LessSafeKey::new(key)))
+    /// Where it was read.
+    #[must_use]
+    pub const fn source(&self) -> &KeySource {
+        &self.source
     }
 
-    fn from_hex(text: &str) -> Option<Self> {
-        let digits: Option<Vec<u8>> =
-            text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-        let key: Vec<u8> =
-            digits?.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| octet << 4 | digit)).collect();
-        if key.len() == KEY_LEN { Self::new(&key) } else { None }
-    }
-
-    /// Seals a secret for one row.
+    /// Seals a secret for one row. A key file that another node has changed is read first.
     ///
     /// # Errors
     /// Never in practice; see [`Error::Seal`].
     pub fn seal(&self, row: Uuid, secret: &SecretString) -> Result<Vec<u8>, Error> {
-        let nonce = secret_bytes::<NONCE_LEN>();
-        let mut sealed = secret.expose().as_bytes().to_vec();
-        self.0
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(row.as_bytes()),
-                &mut sealed,
-            )
-            .map_err(|_| Error::Seal(row))?;
-        Ok([&[VERSION][..], &nonce, &sealed].concat())
+        self.refresh();
+        let keys = self.keys.load();
+        let sealed = keys.first().and_then(|key| envelope::seal(key, row, secret.expose().as_bytes()));
+        sealed.ok_or(Error::Seal(row))
     }
 
-    /// Opens the secret of one row.
+    /// Opens the secret of one row. When no key opens it the key file is read again: another node may have rotated.
     ///
     /// # Errors
     /// When it was sealed with another key, for another row, or is not a sealed secret.
     pub fn open(&self, row: Uuid, sealed: &[u8]) -> Result<SecretString, Error> {
-        let failed = || Error::Open(row);
-        let (version, rest) = sealed.split_first().ok_or_else(failed)?;
-        let (nonce, ciphertext) = rest.split_at_checked(NONCE_LEN).ok_or_else(failed)?;
-        if *version != VERSION {
-            return Err(failed());
-        }
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| failed())?;
-        let mut text = ciphertext.to_vec();
-        let opened =
-            self.0.open_in_place(nonce, Aad::from(row.as_bytes()), &mut text).map_err(|_| failed())?;
-        String::from_utf8(opened.to_vec()).map(SecretString::new).map_err(|_| failed())
+        let opened = envelope::open(&self.keys.load(), row, sealed);
+        let again = || self.refresh().then(|| envelope::open(&self.keys.load(), row, sealed)).flatten();
+        let text = opened.or_else(again).ok_or(Error::Open(row))?;
+        String::from_utf8(text).map(SecretString::new).map_err(|_| Error::Open(row))
     }
-}
 
-/// Writes a file that only its owner may read, durably; an existing one is replaced whole.
-///
-/// # Errors
-/// What the system says.
-pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let part = path.with_extension("part");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(part, path)?;
-    // Without this the name may be gone after a power failure, and a root key with it.
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    std::fs::File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
-}
+    /// The same secret under the key that seals now.
+    #[must_use]
+    pub fn rewrap(&self, row: Uuid, sealed: &[u8]) -> Rewrapped {
+        envelope::rewrap(&self.keys.load(), row, sealed)
+    }
 
-/// Lowercase hexadecimal digits.
-#[must_use]
-pub fn to_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_opens_only_for_its_row_and_key() {
-        let dir = tempfile::tempdir().unwrap();
-        let key = RootKey::load_or_create(&dir.path().join("root.key")).unwrap();
-        let again = RootKey::load_or_create(&dir.path().join("root.key")).unwrap();
-        let other = RootKey::load_or_create(&dir.path().join("other.key")).unwrap();
-        let row = Uuid::new_v4();
-        let sealed = key.seal(row, &SecretString::new("s3cret".to_owned())).unwrap();
-        assert!(!sealed.windows(6).any(|window| window == b"s3cret"));
-        assert_eq!(again.open(row, &sealed).unwrap().expose(), "s3cret");
-        assert!(key.open(Uuid::new_v4(), &sealed).is_err());
-        assert!(other.open(row, &sealed).is_err());
-        for cut in 0..sealed.len() {
-            assert!(key.open(row, &sealed[..cut]).is_err());
+    /// The first step of a rotation: from here on a new key seals and the old one opens. A file holds both, the new
+    /// one first, before this returns. Where two keys are known already, a rotation was begun by hand or never ended:
+    /// it is taken up, and no key is made. `new_key_env` names the variable of a new key where the old one has one too.
+    ///
+    /// # Errors
+    /// When the new key cannot be read, or the file not be written; nothing has changed then.
+    pub fn begin_rotation(&self, new_key_env: Option<&str>) -> Result<(), Error> {
+        let mut known = self.source.read()?;
+        match (&self.source, new_key_env) {
+            (KeySource::File(_), Some(_)) => return Err(Error::NotEnvironment),
+            (KeySource::File(path), None) if known.len() == 1 => {
+                known.insert(0, self.source.generate()?);
+                self.source.write(path, &known.iter().collect::<Vec<_>>())?;
+            }
+            (KeySource::Environment(_), Some(name)) => {
+                if let Some(reason) = config::environment_name_refusal(name) {
+                    return Err(Error::NewKeyName(reason));
+                }
+                let mut new = KeySource::Environment(name.to_owned()).read()?;
+                new.append(&mut known);
+                known = new;
+            }
+            (KeySource::Environment(_), None) if known.len() == 1 => return Err(Error::NoNewKey),
+            (KeySource::File(_) | KeySource::Environment(_), None) => {}
         }
+        self.take(known);
+        Ok(())
+    }
+
+    /// The last step, once nothing is sealed with an old key any more: the file holds the new one alone. This process
+    /// goes on opening with both.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or does not begin with the key that seals; it is left as it is then.
+    pub fn finish_rotation(&self) -> Result<(), Error> {
+        let KeySource::File(path) = &self.source else { return Ok(()) };
+        let stored = self.source.read()?;
+        let keys = self.keys.load();
+        match (stored.as_slice(), keys.first()) {
+            ([first, ..], Some(sealing)) if first.octets() == sealing.octets() => {
+                self.source.write(path, &[sealing])
+            }
+            _ => Err(Error::Changed(self.source.to_string())),
+        }
+    }
+
+    /// A value of version 1, as older databases have it.
+    #[cfg(test)]
+    pub(crate) fn seal_direct(&self, row: Uuid, secret: &str) -> Vec<u8> {
+        envelope::seal_direct(&self.keys.load()[0], row, secret.as_bytes())
+    }
+
+    /// Reads the key file again; whether there was a change. One that cannot be read changes nothing.
+    fn refresh(&self) -> bool {
+        match &self.source {
+            KeySource::File(_) => self.source.read().is_ok_and(|found| self.take(found)),
+            KeySource::Environment(_) => false,
+        }
+    }
+
+    /// These keys first, then those that are known already; whether there was a change.
+    fn take(&self, found: Vec<Key>) -> bool {
+        let known = self.keys.load_full();
+        let mut keys: Vec<Arc<Key>> = Vec::new();
+        for key in found.into_iter().map(Arc::new).chain(known.iter().map(Arc::clone)) {
+            if keys.len() < KEYS_MAX && !keys.iter().any(|other| other.octets() == key.octets()) {
+                keys.push(key);
+            }
+        }
+        let same = keys.iter().map(|key| key.octets()).eq(known.iter().map(|key| key.octets()));
+        if !same {
+            self.keys.store(Arc::new(keys));
+        }
+        !same
     }
 }

@@ -7,41 +7,61 @@
 //! SQLite has one writer connection; readers have their own pool. Every write transaction of
 //! several statements begins with `BEGIN IMMEDIATE`: a deferred one fails on the lock upgrade whatever the busy timeout.
 
+pub mod announce;
+pub mod audit;
+pub mod auth;
 mod bulk;
 pub mod cookie_key;
+pub mod customer;
+pub mod dashboard;
+pub mod dedicated_ip;
+pub mod did;
 mod error;
+pub mod esme_account;
+pub mod group;
+pub mod high_cost;
 pub mod messaging;
+pub mod messaging_config;
 mod migrate;
+pub mod partition;
+pub mod privileges;
 pub mod provisioning;
+pub mod root_key;
+pub mod sms_route;
+pub mod sms_vendor;
 mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trunk;
+pub mod trunk_ip;
 pub mod voice;
+pub mod voice_rate;
+pub mod voice_vendor;
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::time::timeout;
 
 pub(crate) use self::bulk::{Bulk, execute_rows};
 pub use self::error::{Error, Kind as ErrorKind};
 pub use self::migrate::{Part, pending as pending_migrations, run as migrate};
 pub use self::sql::{Sql, Tx};
-pub(crate) use self::sql::{execute, fetch_all, fetch_optional, statements, without_schemas};
+pub(crate) use self::sql::{
+    containing, execute, fetch_all, fetch_optional, statements, tx_all, tx_optional, without_schemas,
+};
 
-/// Connections that a node may hold to PostgreSQL, all pools together; small databases allow few.
-const PG_CONNECTIONS_MAX: u32 = 8;
-const PG_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const LITE_READERS_MAX: u32 = 4;
 const LITE_BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pages (4 KiB) of write-ahead log after which the writer itself copies them into the file, within a commit.
@@ -84,6 +104,38 @@ pub struct Location<'a> {
     pub data_dir: &'a Path,
 }
 
+/// What a node may take of PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PgLimits {
+    /// Connections, all pools together; small databases allow few.
+    pub connections_max: u32,
+    /// Time for the first connection, and for one of the pool to become free.
+    pub acquire_timeout: Duration,
+    /// Time for one statement, after which the server gives it up; zero is no limit.
+    pub statement_timeout: Duration,
+}
+
+impl Default for PgLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 8,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl PgLimits {
+    /// A part's share of the connections: the log writes all the time and has the odd one.
+    fn share(&self, part: Part) -> u32 {
+        let store = self.connections_max / 2;
+        match part {
+            Part::Store => store.max(1),
+            Part::Log => self.connections_max.saturating_sub(store).max(1),
+        }
+    }
+}
+
 impl Db {
     /// Opens the configuration database (customers, accounts, trunks, vendors, routes, rates). Like the log it is synchronous
     /// at every commit on SQLite: acknowledged messages refer to its ids.
@@ -91,7 +143,7 @@ impl Db {
     /// # Errors
     /// When the server cannot be reached, or the file cannot be opened.
     pub async fn open_store(location: &Location<'_>) -> Result<Self, Error> {
-        Self::open(location, "warp.db").await
+        Self::open(location, Part::Store, &PgLimits::default()).await
     }
 
     /// Opens the database of the message log. On SQLite it is a file of its own.
@@ -99,19 +151,36 @@ impl Db {
     /// # Errors
     /// As [`Db::open_store`].
     pub async fn open_log(location: &Location<'_>) -> Result<Self, Error> {
-        Self::open(location, "log.db").await
+        Self::open(location, Part::Log, &PgLimits::default()).await
     }
 
-    async fn open(location: &Location<'_>, file: &str) -> Result<Self, Error> {
+    /// Opens the database of one part, with these limits where it is PostgreSQL.
+    ///
+    /// # Errors
+    /// As [`Db::open_store`].
+    pub async fn open(location: &Location<'_>, part: Part, limits: &PgLimits) -> Result<Self, Error> {
         if location.url.is_empty() {
+            let file = match part {
+                Part::Store => "warp.db",
+                Part::Log => "log.db",
+            };
             Ok(Self::Lite(Lite::open(&location.data_dir.join(file)).await?))
         } else {
             let options = PgConnectOptions::from_str(location.url).map_err(Error::from)?;
             let options = options.application_name("warp");
-            reach(&options).await?;
+            reach(&options, limits.acquire_timeout).await?;
+            // By a statement: poolers between refuse it among the parameters of a connection's start.
+            let timeout = format!("SET statement_timeout = {}", limits.statement_timeout.as_millis());
+            let timeout: Arc<str> = timeout.into();
             let pool = PgPoolOptions::new()
-                .max_connections(PG_CONNECTIONS_MAX / 2)
-                .acquire_timeout(PG_ACQUIRE_TIMEOUT)
+                .max_connections(limits.share(part))
+                .acquire_timeout(limits.acquire_timeout)
+                .after_connect(move |connection, _| {
+                    let timeout = Arc::clone(&timeout);
+                    Box::pin(async move {
+                        connection.execute(sqlx::raw_sql(AssertSqlSafe(timeout))).await.map(drop)
+                    })
+                })
                 .connect_with(options)
                 .await?;
             Ok(Self::Pg(pool))
@@ -152,16 +221,16 @@ impl Db {
 }
 
 /// Connects once outside the pool, which would keep trying and then say no more than that it took too long.
-async fn reach(options: &PgConnectOptions) -> Result<(), Error> {
+async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Error> {
     let place = format!("{}:{}", options.get_host(), options.get_port());
-    match timeout(PG_ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+    match timeout(patience, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => Ok(connection.close().await?),
         Ok(Err(error)) => {
             let error = Error::from(error);
             Err(Error::new(error.kind(), format!("{place}: {error}")))
         }
         Err(_) => {
-            let text = format!("{place}: no answer within {PG_ACQUIRE_TIMEOUT:?}");
+            let text = format!("{place}: no answer within {patience:?}");
             Err(Error::new(ErrorKind::Unavailable, text))
         }
     }

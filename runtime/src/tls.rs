@@ -85,7 +85,12 @@ struct Files {
     cert: PathBuf,
     key: PathBuf,
     clients: Option<ClientAuthority>,
+    /// Protocols offered by ALPN.
+    protocols: &'static [&'static [u8]],
 }
+
+/// What HTTP servers offer by ALPN (RFC 7301), the best first.
+const HTTP_PROTOCOLS: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 /// Content of the files.
 #[derive(Clone, PartialEq, Eq)]
@@ -116,7 +121,17 @@ impl ServerTls {
         key_pem: &Path,
         clients: Option<ClientAuthority>,
     ) -> Result<Self, Error> {
-        let files = Files { cert: cert_pem.to_owned(), key: key_pem.to_owned(), clients };
+        let (cert, key) = (cert_pem.to_owned(), key_pem.to_owned());
+        Self::load_files(Files { cert, key, clients, protocols: &[] })
+    }
+
+    /// As [`ServerTls::load`], and offers h2 and HTTP/1.1.
+    pub fn load_http(cert_pem: &Path, key_pem: &Path) -> Result<Self, Error> {
+        let (cert, key) = (cert_pem.to_owned(), key_pem.to_owned());
+        Self::load_files(Files { cert, key, clients: None, protocols: HTTP_PROTOCOLS })
+    }
+
+    fn load_files(files: Files) -> Result<Self, Error> {
         let content = files.read()?;
         let config = content.config(&files)?;
         Ok(Self(Arc::new(Server {
@@ -231,7 +246,9 @@ impl Content {
             }
             _ => builder.with_no_client_auth(),
         };
-        builder.with_single_cert(chain, private).map_err(unusable)
+        let mut config = builder.with_single_cert(chain, private).map_err(unusable)?;
+        config.alpn_protocols = files.protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(config)
     }
 }
 

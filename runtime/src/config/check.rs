@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::environment::name_refusal;
 use super::{Config, Error, HumanDuration};
 use crate::model::IdGenerator;
 
@@ -17,6 +18,17 @@ impl Config {
         if node.data_dir.as_os_str().is_empty() {
             return refused("node.data_dir", "a directory is needed");
         }
+        if !node.root_key_env.is_empty() {
+            if !node.root_key_file.as_os_str().is_empty() {
+                return refused(
+                    "node.root_key_env",
+                    "node.root_key_file is given too; the key is in one of them",
+                );
+            }
+            if let Some(reason) = name_refusal(&node.root_key_env) {
+                return refused("node.root_key_env", reason);
+            }
+        }
         if !smpp.tls_listen.is_empty()
             && (smpp.tls_certificate.as_os_str().is_empty() || smpp.tls_key.as_os_str().is_empty())
         {
@@ -27,15 +39,17 @@ impl Config {
         }
         self.minimums()?;
         self.durations()?;
+        self.api.check()?;
         self.sip.check()?;
+        self.mail.check()?;
+        self.network.check()?;
+        self.redis_url()?;
         self.store_url()
     }
 
     fn minimums(&self) -> Result<(), Error> {
-        let (api, smpp, log) = (&self.api, &self.smpp, &self.log);
+        let (smpp, log) = (&self.smpp, &self.log);
         for (key, value, min) in [
-            ("api.connections_max", api.connections_max, 1),
-            ("api.body_octets_max", api.body_octets_max, 1),
             ("smpp.unbound_per_ip_max", smpp.unbound_per_ip_max, 1),
             ("smpp.sessions_max", smpp.sessions_max, 1),
             // A PDU's header.
@@ -43,6 +57,8 @@ impl Config {
             ("smpp.transient_attempts_max", u32::from(smpp.transient_attempts_max), 1),
             ("smpp.receipts_in_memory_max", smpp.receipts_in_memory_max, 1),
             ("smpp.outbox_in_memory_max", smpp.outbox_in_memory_max, 1),
+            // Configuration and log.
+            ("store.connections_max", self.store.connections_max, 2),
             ("log.retention_slice", log.retention_slice, 1),
             ("log.open_records_max", log.open_records_max, 1),
         ] {
@@ -54,9 +70,8 @@ impl Config {
     /// Those that may be zero are not listed: node.drain, smpp.inactivity, smpp.unbind, the waits of messages
     /// and receipts, log.gather.
     fn durations(&self) -> Result<(), Error> {
-        let (api, smpp) = (&self.api, &self.smpp);
+        let smpp = &self.smpp;
         for (key, value) in [
-            ("api.header_timeout", api.header_timeout),
             ("smpp.session_init", smpp.session_init),
             ("smpp.partial_pdu", smpp.partial_pdu),
             ("smpp.enquire_link", smpp.enquire_link),
@@ -67,6 +82,8 @@ impl Config {
             ("smpp.reconnect_first", smpp.reconnect_first),
             ("smpp.reconnect_max", smpp.reconnect_max),
             ("store.poll", self.store.poll),
+            ("store.acquire_timeout", self.store.acquire_timeout),
+            ("redis.timeout", self.redis.timeout),
             ("log.retention", self.log.retention),
             ("log.call_retention", self.log.call_retention),
         ] {
@@ -76,9 +93,25 @@ impl Config {
         ordered(("smpp.reconnect_first", smpp.reconnect_first), ("smpp.reconnect_max", smpp.reconnect_max))
     }
 
+    /// The rest of it is read where it is used. Never shows it: it may have a password.
+    fn redis_url(&self) -> Result<(), Error> {
+        let url = self.redis.url.expose();
+        if url.is_empty() || url.starts_with("redis://") || url.starts_with("rediss://") {
+            return Ok(());
+        }
+        refused("redis.url", "not redis://:password@host:port, nor rediss:// for TLS, nor empty for none")
+    }
+
     /// Never shows the URL, which has a password.
     fn store_url(&self) -> Result<(), Error> {
-        let url = self.store.url.expose();
+        let (url, role) = (self.store.url.expose(), &self.store.runtime_role);
+        // PostgreSQL would cut a longer one off, and speak of a role that nobody named.
+        if role.len() > 63 || role.contains('\0') {
+            return refused(
+                "store.runtime_role",
+                "the name of a role has at most 63 octets, none of them NUL",
+            );
+        }
         if url.is_empty() {
             return Ok(());
         }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
 use super::*;
@@ -112,13 +113,60 @@ fn what_means_nothing_is_refused_with_its_place() {
     }
 }
 
+/// Each line, in its section, is refused with this beginning, and no secret of it is told.
+#[track_caller]
+fn assert_refused(lines: &[(&str, &str, &str)]) {
+    for (section, line, error) in lines {
+        let refused = parse(&format!("[{section}]\n{line}"), &[]).unwrap_err();
+        assert!(refused.starts_with(error), "{refused}");
+        for secret in ["hidden", "cafe", "\n"] {
+            assert!(!refused.contains(secret), "{refused}");
+        }
+    }
+}
+
 #[test]
-fn values_that_cannot_work_are_refused_with_their_key() {
-    for (section, line, error) in [
+fn values_of_the_node_that_cannot_work_are_refused_with_their_key() {
+    assert_refused(&[
         ("node", "data_dir = \"\"", "node.data_dir: a directory is needed"),
+        (
+            "node",
+            "root_key_env = \"KEY\"\nroot_key_file = \"k\"",
+            "node.root_key_env: node.root_key_file is given too",
+        ),
+        ("node", "root_key_env = \"WARP_KEY\"", "node.root_key_env: variables that begin with WARP_"),
+        ("node", "root_key_env = \"a b\"", "node.root_key_env: not the name of an environment variable"),
+        ("node", "root_key_env = \"1A\"", "node.root_key_env: not the name of an environment variable"),
+        (
+            "node",
+            "root_key_env = \"abadcafeabadcafeabadcafeabadcafeabadcafeabadcafeabadcafeabadcafe\"",
+            "node.root_key_env: the key itself stands there",
+        ),
         ("api", "connections_max = 0", "api.connections_max: 0 is below 1"),
+        ("api", "connections_per_address_max = 0", "api.connections_per_address_max: 0 is below 1"),
+        ("api", "idle_timeout = \"0s\"", "api.idle_timeout: zero cannot work"),
+        ("api", "tls_listen = [\"[::]:8443\"]", "api.tls_listen: a TLS listener needs api.tls_certificate"),
+        ("api", "cors_origins = [\"https://a.example/\"]", "api.cors_origins: \"https://a.example/\" is not"),
+        ("api", "cors_origins = [\"a.example\"]", "api.cors_origins: \"a.example\" is not an origin"),
+        ("api", "cors_origins = [\"https://\"]", "api.cors_origins: \"https://\" is not an origin"),
         ("api", "body_octets_max = 0", "api.body_octets_max: 0 is below 1"),
         ("api", "header_timeout = \"0s\"", "api.header_timeout: zero cannot work"),
+        ("store", "poll = \"0s\"", "store.poll: zero cannot work"),
+        ("store", "connections_max = 1", "store.connections_max: 1 is below 2"),
+        ("store", "acquire_timeout = \"0s\"", "store.acquire_timeout: zero cannot work"),
+        ("store", "runtime_role = \"a\\u0000b\"", "store.runtime_role: the name of a role has at most 63"),
+        ("store", "url = \"mysql://u:hidden@h/d\"", "store.url: not postgres://"),
+        ("store", "url = \"u:hidden@h/d\"", "store.url: not postgres://"),
+        ("store", "url = \"postgres://u:hidden@h:port/d\"", "store.url: "),
+        ("log", "retention_slice = 0", "log.retention_slice: 0 is below 1"),
+        ("log", "call_retention = \"0s\"", "log.call_retention: zero cannot work"),
+        ("log", "open_records_max = 0", "log.open_records_max: 0 is below 1"),
+    ]);
+}
+
+#[test]
+fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
+    assert_refused(&[
         ("smpp", "unbound_per_ip_max = 0", "smpp.unbound_per_ip_max: 0 is below 1"),
         ("smpp", "sessions_max = 0", "smpp.sessions_max: 0 is below 1"),
         ("smpp", "command_length_max = 15", "smpp.command_length_max: 15 is below 16"),
@@ -126,10 +174,6 @@ fn values_that_cannot_work_are_refused_with_their_key() {
         ("smpp", "enquire_link = \"0ms\"", "smpp.enquire_link: zero cannot work"),
         ("smpp", "validity_default = \"8d\"", "smpp.validity_default: 8d is over smpp.validity_max, 7d"),
         ("smpp", "reconnect_first = \"2m\"", "smpp.reconnect_first: 2m is over smpp.reconnect_max, 1m"),
-        ("store", "poll = \"0s\"", "store.poll: zero cannot work"),
-        ("store", "url = \"mysql://u:hidden@h/d\"", "store.url: not postgres://"),
-        ("store", "url = \"u:hidden@h/d\"", "store.url: not postgres://"),
-        ("store", "url = \"postgres://u:hidden@h:port/d\"", "store.url: "),
         ("sip", "dialogs_max = 0", "sip.dialogs_max: 0 is below 1"),
         ("sip", "message_octets_max = 100", "sip.message_octets_max: 100 is below 1500"),
         ("sip", "t1 = \"0s\"", "sip.t1: zero cannot work"),
@@ -158,17 +202,15 @@ fn values_that_cannot_work_are_refused_with_their_key() {
              { transport = \"tls\", address = \"[::]:5060\" }]",
             "sip.listen: [::]:5060 stands in it twice",
         ),
-        ("log", "retention_slice = 0", "log.retention_slice: 0 is below 1"),
-        ("log", "call_retention = \"0s\"", "log.call_retention: zero cannot work"),
-        ("log", "open_records_max = 0", "log.open_records_max: 0 is below 1"),
-    ] {
-        let refused = parse(&format!("[{section}]\n{line}"), &[]).unwrap_err();
-        assert!(refused.starts_with(error), "{refused}");
-        assert!(!refused.contains("hidden") && !refused.contains('\n'), "{refused}");
-    }
+    ]);
+}
+
+#[test]
+fn values_at_the_edge_work() {
     for (section, line) in [
         ("store", "url = \"postgres://u:p@h/d\""),
         ("store", "url = \"postgresql://h/d\""),
+        ("store", "runtime_role = \"warp_node\"\nstatement_timeout = \"0s\""),
         ("smpp", "inactivity = \"5m\""),
         (
             "sip",
@@ -178,10 +220,28 @@ fn values_that_cannot_work_are_refused_with_their_key() {
         ("sip", "hep_collector = \"homer.example:9060\"\ndns_servers = [\"192.0.2.53:53\"]"),
         ("sip", "proxy_protocol_from = [\"10.0.0.0/8\"]\nunknown_source = \"drop\""),
         ("smpp", "listen = []"),
+        ("api", "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]"),
+        ("api", "cors_origins = [\"*\", \"https://console.example.net\", \"http://[::1]:5173\"]"),
         ("log", "gather = \"0ms\""),
         ("node", "drain = \"0s\""),
+        ("node", "root_key_env = \"ROOT_KEY_1\""),
     ] {
         parse(&format!("[{section}]\n{line}"), &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_redis_has_its_scheme_and_time_to_answer() {
+    for (line, error) in [
+        ("timeout = \"0s\"", "redis.timeout: zero cannot work"),
+        ("url = \"http://u:hidden@h\"", "redis.url: not redis://"),
+        ("url = \"u:hidden@h\"", "redis.url: not redis://"),
+    ] {
+        let refused = parse(&format!("[redis]\n{line}"), &[]).unwrap_err();
+        assert!(refused.starts_with(error) && !refused.contains("hidden"), "{refused}");
+    }
+    for url in ["", "redis://:p@h:6379/1", "rediss://h"] {
+        assert!(parse(&format!("[redis]\nurl = {url:?}"), &[]).is_ok(), "{url}");
     }
 }
 

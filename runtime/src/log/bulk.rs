@@ -79,6 +79,18 @@ macro_rules! message_columns {
          error, frame"
     };
 }
+
+/// What is asked of whole messages, and their order. No index leads to the messages of a customer: it would cost every
+/// message more than a list that is asked for now and then is worth, so a list reads all messages of its time.
+/// Where an argument may be absent, its column comes first: PostgreSQL has its type from there.
+macro_rules! mdrs {
+    () => {
+        "parent_id IS NULL AND id < $1 AND id >= $2 AND state BETWEEN $3 AND $4 AND (direction = $5 OR $5 IS NULL) \
+         AND (account_id = $6 OR $6 IS NULL) \
+         AND substr(ltrim(destination, '+'), 1, length(CAST($7 AS TEXT))) = $7 ORDER BY id DESC LIMIT $8"
+    };
+}
+
 pub(super) static INSERT_MESSAGES: Bulk = Bulk::new(
     concat!("INSERT INTO messaging.messages (", message_columns!(), ") VALUES "),
     29,
@@ -170,6 +182,9 @@ crate::store::statements! {
     PARKED = Sql::both(
         "SELECT id, vendor_id, received_at, body FROM messaging.parked_receipts \
          WHERE NOT orphan AND id > $1 ORDER BY id LIMIT $2");
+    MDRS = Sql::both(concat!("SELECT ", message_columns!(), " FROM messaging.messages WHERE ", mdrs!()));
+    MDRS_OF_CUSTOMER = Sql::both(concat!("SELECT ", message_columns!(),
+        " FROM messaging.messages WHERE customer_id = $9 AND ", mdrs!()));
     COUNT_STATES = Sql::both(concat!(
         "SELECT state, COUNT(*) FROM messaging.messages WHERE ", timed!(), " GROUP BY state UNION ALL \
          SELECT state, COUNT(*) FROM messaging.messages WHERE state = 2 AND ", paged!(), " GROUP BY state"));

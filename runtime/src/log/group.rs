@@ -1,6 +1,7 @@
 //! Group commit: many producers, one committer, one sync for all that gathered.
 
 mod calls;
+mod recent;
 
 use std::mem;
 use std::sync::Arc;

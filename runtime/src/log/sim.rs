@@ -15,8 +15,8 @@ use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
-    Attempt, Batch, Cdr, CommitTimes, Contents, Counts, Dialog, Horizon, LogStore, MessageRow, OutboxRow,
-    Outdated, ParkedRow, State, Written,
+    Attempt, Batch, Cdr, CdrFilter, CommitTimes, Contents, Counts, Dialog, Horizon, LogStore, MdrFilter,
+    MessageRow, OutboxRow, Outdated, ParkedRow, State, Written,
 };
 use crate::random::Random;
 use crate::store::{Error, ErrorKind};
@@ -255,8 +255,26 @@ impl LogStore for SimLog {
         self.select(|tables| tables.calls.dialogs.get(&id).cloned())
     }
 
-    fn cdrs(&self, before: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Cdr>, Error>> {
-        self.select(|tables| tables.calls.cdrs(before, limit))
+    fn mdrs<'a>(
+        &'a self,
+        filter: &'a MdrFilter,
+        before: i64,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<MessageRow>, Error>> {
+        let (first, before) = filter.ids(before);
+        self.select(|tables| {
+            let rows = tables.messages.range(first.min(before)..before).rev().map(|(_, row)| row);
+            page(rows.filter(|row| filter.takes(row)).cloned(), limit)
+        })
+    }
+
+    fn cdrs<'a>(
+        &'a self,
+        filter: &'a CdrFilter,
+        before: Uuid,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Cdr>, Error>> {
+        self.select(|tables| tables.calls.cdrs(filter, before, limit))
     }
 
     fn attempts(&self, call: Uuid) -> BoxFuture<'_, Result<Vec<Attempt>, Error>> {

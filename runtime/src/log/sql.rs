@@ -3,6 +3,7 @@
 mod lite;
 mod pg;
 mod read;
+mod recent;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,9 +16,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use self::read::calls::{AttemptRecord, CdrRecord, DialogRecord};
+use self::read::calls::{AttemptRecord, DialogRecord};
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
-use super::bulk::calls::{ATTEMPTS, CDRS, DIALOG, DIALOGS, OUTDATED_CALLS};
+use super::bulk::calls::{ATTEMPTS, DIALOG, DIALOGS, OUTDATED_CALLS};
 use super::bulk::{
     BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE,
     MESSAGE, NEXT_DUE, OUTBOX, OUTDATED_MESSAGES, OUTDATED_ORPHANS, OUTDATED_OUTBOX, PARKED, PARTS,
@@ -25,8 +26,8 @@ use super::bulk::{
 };
 use super::call::first_id_at;
 use super::{
-    Attempt, Batch, Cdr, CommitTimes, Counts, Dialog, Horizon, LogStore, MessageRow, OutboxRow, Outdated,
-    ParkedRow, State, Written,
+    Attempt, Batch, Cdr, CdrFilter, CommitTimes, Counts, Dialog, Horizon, LogStore, MdrFilter, MessageRow,
+    OutboxRow, Outdated, ParkedRow, State, Written,
 };
 use crate::store::{Db, Error, ErrorKind, Lite, execute, fetch_all, fetch_optional};
 
@@ -277,11 +278,22 @@ impl LogStore for SqlLog {
         })
     }
 
-    fn cdrs(&self, before: Uuid, limit: u32) -> BoxFuture<'_, Result<Vec<Cdr>, Error>> {
-        Box::pin(async move {
-            let rows: Vec<CdrRecord> = fetch_all!(&self.db, CdrRecord, CDRS, before, i64::from(limit))?;
-            rows.into_iter().map(read::calls::cdr).collect()
-        })
+    fn mdrs<'a>(
+        &'a self,
+        filter: &'a MdrFilter,
+        before: i64,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<MessageRow>, Error>> {
+        Box::pin(recent::mdrs(&self.db, filter, (before, limit)))
+    }
+
+    fn cdrs<'a>(
+        &'a self,
+        filter: &'a CdrFilter,
+        before: Uuid,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Cdr>, Error>> {
+        Box::pin(recent::cdrs(&self.db, filter, (before, limit)))
     }
 
     fn attempts(&self, call: Uuid) -> BoxFuture<'_, Result<Vec<Attempt>, Error>> {

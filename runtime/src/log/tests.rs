@@ -2,6 +2,7 @@ mod calls;
 mod cost;
 mod engines;
 mod faults;
+mod recent;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -38,6 +38,12 @@ impl MessageId {
         i64::from_str_radix(text, radix).ok().filter(|id| *id > 0).map(Self)
     }
 
+    /// When it was made, to the millisecond.
+    #[must_use]
+    pub const fn time(self) -> Timestamp {
+        Timestamp::from_micros(((self.0 >> (NODE_BITS + COUNTER_BITS)) + EPOCH_MS) * 1000)
+    }
+
     /// The smallest id that a message accepted at this time can have.
     #[must_use]
     pub fn first_at(time: Timestamp) -> Self {
@@ -141,6 +147,8 @@ mod tests {
     #[test]
     fn first_at_orders_ids_by_time() {
         let time = Timestamp::from_micros(1_790_000_000_123_000);
-        assert!(MessageId::first_at(time) <= IdGenerator::new(0).next(time));
+        let id = IdGenerator::new(0).next(time);
+        assert!(MessageId::first_at(time) <= id);
+        assert_eq!(id.time(), time);
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a text is not a value of the type asked for; made for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,9 +85,10 @@ text_value!(
 macro_rules! word_value {
     ($name:ident, $doc:literal, $what:literal, { $($variant:ident = $word:literal, $variant_doc:literal;)+ }) => {
         #[doc = $doc]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
         pub enum $name {
-            $(#[doc = $variant_doc] #[serde(rename = $word)] $variant,)+
+            // utoipa does not see serde's word where a macro hands it on.
+            $(#[doc = $variant_doc] #[serde(rename = $word)] #[schema(rename = $word)] $variant,)+
         }
 
         impl $name {
@@ -249,6 +251,12 @@ impl Cidr {
             IpAddr::V4(network) => Ipv4Addr::from_bits(network.to_bits() | !self.mask_v4()).into(),
             IpAddr::V6(network) => Ipv6Addr::from_bits(network.to_bits() | !self.mask_v6()).into(),
         }
+    }
+
+    /// The networks around this one, the widest first.
+    pub fn around(&self) -> impl Iterator<Item = Self> + use<> {
+        let network = self.network;
+        (0..self.bits).map(move |bits| Self { network, bits })
     }
 
     fn mask_v4(&self) -> u32 {
@@ -418,6 +426,15 @@ mod tests {
         for bad in ["", "192.0.2.0/33", "192.0.2/24", "::/129", "1.2.3.4/x"] {
             assert!(bad.parse::<Cidr>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn networks_lie_in_those_around_them() {
+        let around = |text: &str| text.parse::<Cidr>().unwrap().around();
+        let first: Vec<String> = around("192.0.2.128/3").map(|network| network.first().to_string()).collect();
+        assert_eq!(first, ["0.0.0.0", "128.0.0.0", "192.0.0.0"]);
+        assert_eq!((around("192.0.2.1").count(), around("2001:db8::/32").count()), (32, 32));
+        assert_eq!(around("::/0").count(), 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::announce::announce_in;
 use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, statements};
 use crate::clock::Timestamp;
 use crate::password::SecretString;
@@ -106,6 +107,7 @@ pub async fn rotate(db: &Db, root_key: &RootKey, now: Timestamp, forced: bool) -
     let mut tx = db.begin().await?;
     // First, since others wait for this row: the keys that are read behind it stay as they are until the commit.
     execute!(&mut tx, RAISE_VERSION)?;
+    announce_in(&mut tx).await?;
     let keys = opened(root_key, rows(&mut tx).await?)?;
     if let Some(refused) = refusal(&keys, now, forced) {
         return Ok(refused);

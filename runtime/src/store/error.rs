@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// A failed database call.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: Kind,
     text: String,

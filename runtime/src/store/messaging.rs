@@ -138,7 +138,7 @@ fn customer(row: CustomerRecord) -> Result<Customer, Error> {
 }
 
 #[derive(FromRow)]
-struct AccountRecord {
+pub(super) struct AccountRecord {
     id: Uuid,
     system_id: String,
     customer_id: Uuid,
@@ -154,7 +154,7 @@ struct AccountRecord {
     transcode: bool,
 }
 
-fn account(row: AccountRecord) -> Result<Account, Error> {
+pub(super) fn account(row: AccountRecord) -> Result<Account, Error> {
     Ok(Account {
         id: row.id,
         system_id: row.system_id.parse()?,
@@ -175,7 +175,7 @@ fn account(row: AccountRecord) -> Result<Account, Error> {
 }
 
 #[derive(FromRow)]
-struct VendorRecord {
+pub(super) struct VendorRecord {
     id: Uuid,
     instance_name: String,
     display_name: String,
@@ -186,7 +186,7 @@ struct VendorRecord {
     tls_ca: String,
     bind_type: String,
     system_id: String,
-    password_sealed: Vec<u8>,
+    pub(super) password_sealed: Vec<u8>,
     system_type: String,
     binds: i64,
     window: i64,
@@ -222,7 +222,7 @@ fn open_vendors(rows: Vec<VendorRecord>, key: &RootKey) -> Result<(Vec<Vendor>, 
     Ok((open, sealed))
 }
 
-fn vendor(row: VendorRecord, password: SecretString) -> Result<Vendor, Error> {
+pub(super) fn vendor(row: VendorRecord, password: SecretString) -> Result<Vendor, Error> {
     Ok(Vendor {
         id: row.id,
         instance_name: row.instance_name,
@@ -250,7 +250,7 @@ fn vendor(row: VendorRecord, password: SecretString) -> Result<Vendor, Error> {
 }
 
 #[derive(FromRow)]
-struct RouteRecord {
+pub(super) struct RouteRecord {
     id: Uuid,
     name: String,
     prefix: String,
@@ -264,7 +264,7 @@ struct RouteRecord {
     active: bool,
 }
 
-fn route(row: RouteRecord) -> Result<Route, Error> {
+pub(super) fn route(row: RouteRecord) -> Result<Route, Error> {
     Ok(Route {
         id: row.id,
         name: row.name,

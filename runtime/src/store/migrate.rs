@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 10] = [
     Step {
         version: 1,
         name: "customers",
@@ -56,6 +56,12 @@ const STEPS: [Step; 8] = [
         ddl: include_str!("../../../migrations/0005_session_expires.sql"),
     },
     Step {
+        version: 6,
+        name: "interface",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0006_interface.sql"),
+    },
+    Step {
         version: 1001,
         name: "messages",
         part: Part::Log,
@@ -73,7 +79,17 @@ const STEPS: [Step; 8] = [
         part: Part::Log,
         ddl: include_str!("../../../migrations/log/0003_q850_cause.sql"),
     },
+    Step {
+        version: 1004,
+        name: "cdrs_customer",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0004_cdrs_customer.sql"),
+    },
 ];
+
+/// An index of a large table, made while nodes write to it. PostgreSQL wants that outside of a transaction, so such a
+/// step is one statement; SQLite has no word for it, and no node beside the migration.
+const BESIDE_NODES: &str = "INDEX CONCURRENTLY";
 
 /// Where sqlx keeps which migrations ran; absent before the first.
 const TABLE: &str = "_sqlx_migrations";
@@ -121,13 +137,17 @@ pub async fn pending(db: &Db, part: Part) -> Result<Vec<String>, Error> {
 fn migrator(db: &Db, part: Part) -> Migrator {
     let steps = STEPS.iter().filter(|step| step.part == part);
     let migrations = steps.map(|step| {
+        let beside_nodes = step.ddl.contains(BESIDE_NODES);
         let ddl = match db {
+            Db::Pg(_) if beside_nodes => step.ddl.to_owned(),
             Db::Pg(_) => format!("{PG_SCHEMAS}\n{}", step.ddl),
             // Any other type makes SQLite keep a second b-tree for the key, beside that of the rows.
-            Db::Lite(_) => without_schemas(step.ddl).replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"),
+            Db::Lite(_) => without_schemas(step.ddl)
+                .replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY")
+                .replace(BESIDE_NODES, "INDEX"),
         };
         let sql = SqlStr::from_static(Box::leak(ddl.into_boxed_str()));
-        Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, sql, false)
+        Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, sql, beside_nodes)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     // On PostgreSQL the two parts share one database and one table of migrations.

@@ -14,11 +14,14 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use self::document::TrunkIdentity;
 pub use self::document::{
     CustomerEntry, DedicatedAddressEntry, DidEntry, Document, EsmeAccountEntry, PartitionEntry,
-    SipVendorEntry, SmsRouteEntry, SmsVendorEntry, TrunkEntry, UncertainWord, VoiceRateEntry,
+    SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkEntry, TrunkForm, UncertainWord,
+    VoiceRateEntry, high_cost_prefix, without_plus,
 };
 pub use self::write::apply;
+pub(super) use self::write::voice::{milliseconds, next_number};
 use super::Db;
 use crate::model::{Messaging, Voice};
 use crate::password;
@@ -50,6 +53,18 @@ pub enum Error {
     /// Not TOML, or a key or value that means nothing; the text names the line.
     #[error("{0}")]
     Form(String),
+    /// A value of an entry that it may not have.
+    #[error("{kind} {key:?}: {field}: {text}")]
+    Value {
+        /// Kind of the entry.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+        /// The field.
+        field: String,
+        /// What is wrong with its value.
+        text: String,
+    },
     /// An entry names another that is neither in the file nor in the database.
     #[error("{kind} {key:?} names {named} {name:?}, which is neither in the file nor known")]
     Unknown {
@@ -208,8 +223,12 @@ pub(crate) fn statements() -> [&'static [(&'static str, &'static super::Sql)]; 2
 
 #[cfg(test)]
 pub(crate) fn bulk_statements() -> [&'static super::Bulk; 5] {
-    use self::write::voice::{
-        DELETE_HIGH_COST, DELETE_SOURCES, INSERT_HIGH_COST, INSERT_SOURCES, UPSERT_RATES,
-    };
-    [&DELETE_HIGH_COST, &DELETE_SOURCES, &INSERT_HIGH_COST, &INSERT_SOURCES, &UPSERT_RATES]
+    use super::{high_cost, trunk_ip, voice_rate};
+    [
+        &high_cost::DELETE,
+        &high_cost::INSERT,
+        &trunk_ip::DELETE_SOURCES,
+        &trunk_ip::INSERT_SOURCES,
+        &voice_rate::UPSERT,
+    ]
 }

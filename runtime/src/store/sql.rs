@@ -7,7 +7,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 use super::Error;
 
 /// Our schemas; on SQLite they are the first half of the table name.
-const SCHEMAS: [&str; 4] = ["accounts", "auth", "messaging", "voice"];
+pub(super) const SCHEMAS: [&str; 4] = ["accounts", "auth", "messaging", "voice"];
 
 /// One statement of the program.
 #[derive(Debug)]
@@ -112,4 +112,41 @@ macro_rules! execute {
     };
 }
 
-pub(crate) use {execute, fetch_all, fetch_optional, statements};
+/// One row or none inside a `Tx`.
+macro_rules! tx_optional {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $tx {
+            $crate::store::Tx::Pg(tx) => sqlx::query_as::<_, $row>($sql.pg())$(.bind($arg))*
+                .fetch_optional(&mut **tx).await,
+            $crate::store::Tx::Lite(tx) => sqlx::query_as::<_, $row>($sql.lite())$(.bind($arg))*
+                .fetch_optional(&mut **tx).await,
+        }.map_err($crate::store::Error::from)
+    };
+}
+
+/// Rows inside a `Tx`.
+macro_rules! tx_all {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+        match $tx {
+            $crate::store::Tx::Pg(tx) => sqlx::query_as::<_, $row>($sql.pg())$(.bind($arg))*
+                .fetch_all(&mut **tx).await,
+            $crate::store::Tx::Lite(tx) => sqlx::query_as::<_, $row>($sql.lite())$(.bind($arg))*
+                .fetch_all(&mut **tx).await,
+        }.map_err($crate::store::Error::from)
+    };
+}
+
+pub(crate) use {execute, fetch_all, fetch_optional, statements, tx_all, tx_optional};
+
+/// The pattern of what has this text in it, for `lower(…) LIKE … ESCAPE '!'`; of everything for none.
+pub(crate) fn containing(text: Option<&str>) -> String {
+    let mut pattern = "%".to_owned();
+    for character in text.unwrap_or_default().chars().flat_map(char::to_lowercase) {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
+}

@@ -136,7 +136,7 @@ fn dedicated_address((id, text, customer): (Uuid, String, Uuid)) -> Result<Dedic
 }
 
 #[derive(FromRow)]
-struct VendorRecord {
+pub(super) struct VendorRecord {
     id: Uuid,
     number: i64,
     name: String,
@@ -160,7 +160,7 @@ struct VendorRecord {
     trusted: bool,
 }
 
-fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
+pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
     Ok(SipVendor {
         id: row.id,
         number: number(row.number),

@@ -18,6 +18,16 @@ macro_rules! cdr_columns {
     };
 }
 
+/// What is asked of calls, and their order. Where an argument may be absent, its column comes first: PostgreSQL has
+/// its type from there.
+macro_rules! recent {
+    () => {
+        "id < $1 AND id >= $2 AND (trunk_id = $3 OR $3 IS NULL) AND (vendor_id = $4 OR $4 IS NULL) \
+         AND status BETWEEN $5 AND $6 AND substr(ltrim(caller, '+'), 1, length(CAST($7 AS TEXT))) = $7 \
+         AND substr(ltrim(callee, '+'), 1, length(CAST($8 AS TEXT))) = $8 ORDER BY id DESC LIMIT $9"
+    };
+}
+
 macro_rules! attempt_columns {
     () => {
         "call_id, number, vendor_id, gateway, started_at, ended_at, pdd_us, status, reason"
@@ -104,8 +114,9 @@ crate::store::statements! {
     DIALOGS = Sql::both(concat!("SELECT ", dialog_columns!(),
         " FROM voice.dialogs WHERE node = $1 AND id > $2 ORDER BY id LIMIT $3"));
     DIALOG = Sql::both(concat!("SELECT ", dialog_columns!(), " FROM voice.dialogs WHERE id = $1"));
-    CDRS = Sql::both(concat!("SELECT ", cdr_columns!(),
-        " FROM voice.cdrs WHERE id < $1 ORDER BY id DESC LIMIT $2"));
+    CDRS = Sql::both(concat!("SELECT ", cdr_columns!(), " FROM voice.cdrs WHERE ", recent!()));
+    CDRS_OF_CUSTOMER = Sql::both(concat!("SELECT ", cdr_columns!(),
+        " FROM voice.cdrs WHERE customer_id = $10 AND ", recent!()));
     ATTEMPTS = Sql::both(concat!("SELECT ", attempt_columns!(),
         " FROM voice.call_attempts WHERE call_id = $1 ORDER BY number"));
     OUTDATED_CALLS = Sql::both("SELECT id FROM voice.cdrs WHERE id < $1 ORDER BY id LIMIT $2");

@@ -18,8 +18,6 @@ const DIALOGS_OPEN_MAX: usize = 16_384;
 pub(in crate::log) const CDRS_RESERVED: usize = 50_000;
 /// Rows of one page of dialogs.
 const DIALOGS_PAGE: u32 = 500;
-/// Rows of one page of CDRs at most.
-const CDRS_PAGE_MAX: u32 = 1000;
 
 /// Why a dialog record is not kept: the call goes on, but a process that takes it over cannot end it in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -112,14 +110,6 @@ impl MessageLog {
     /// When the store cannot be read.
     pub async fn dialog(&self, id: Uuid) -> Result<Option<Dialog>, Error> {
         self.0.store.dialog(id).await
-    }
-
-    /// Durable CDRs that began before the call `before` (none: the newest), newest first, at most `limit` and 1000.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn recent_cdrs(&self, limit: u32, before: Option<Uuid>) -> Result<Vec<Cdr>, Error> {
-        self.0.store.cdrs(before.unwrap_or(Uuid::max()), limit.min(CDRS_PAGE_MAX)).await
     }
 
     /// The vendors tried for a call, in the order of trying.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::log::call::first_id_at;
-use crate::log::{Attempt, Calls, Cdr, Dialog};
+use crate::log::{Attempt, Calls, Cdr, CdrFilter, Dialog};
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tables {
@@ -42,8 +42,10 @@ impl Tables {
         rows.take(limit as usize).cloned().collect()
     }
 
-    pub(super) fn cdrs(&self, before: Uuid, limit: u32) -> Vec<Cdr> {
-        self.cdrs.range(..before).rev().take(limit as usize).map(|(_, row)| row.clone()).collect()
+    pub(super) fn cdrs(&self, filter: &CdrFilter, before: Uuid, limit: u32) -> Vec<Cdr> {
+        let (first, before) = filter.ids(before);
+        let rows = self.cdrs.range(first.min(before)..before).rev().map(|(_, row)| row);
+        rows.filter(|row| filter.takes(row)).take(limit as usize).cloned().collect()
     }
 
     pub(super) fn attempts(&self, call: Uuid) -> Vec<Attempt> {

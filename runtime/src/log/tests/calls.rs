@@ -136,8 +136,11 @@ async fn contract(store: Arc<dyn LogStore>) {
     batch.calls.cdr(refused(1), []);
     assert_eq!(store.commit(&batch).await.unwrap().cdrs_repeated, 0);
     assert_eq!(store.commit(&batch).await.unwrap().cdrs_repeated, 151);
-    assert_eq!(store.cdrs(Uuid::max(), 2).await.unwrap(), [answered(249), answered(248)]);
-    assert_eq!(store.cdrs(id(101), 9).await.unwrap(), [answered(100), refused(1)]);
+    assert_eq!(
+        store.cdrs(&CdrFilter::default(), Uuid::max(), 2).await.unwrap(),
+        [answered(249), answered(248)]
+    );
+    assert_eq!(store.cdrs(&CdrFilter::default(), id(101), 9).await.unwrap(), [answered(100), refused(1)]);
     assert_eq!(store.attempts(id(100)).await.unwrap(), attempts());
     assert_eq!(store.attempts(id(1)).await.unwrap(), []);
     assert_eq!(store.dialogs(0, Uuid::nil(), 1000).await.unwrap().len(), 299 - 152);
@@ -158,8 +161,8 @@ async fn repeated(store: &dyn LogStore) {
     batch.calls.cdr(answered(301), attempts());
     batch.calls.cdr(refused(301), attempts());
     assert_eq!(store.commit(&batch).await.unwrap().cdrs_repeated, 2);
-    assert_eq!(store.cdrs(id(101), 1).await.unwrap(), [answered(100)]);
-    assert_eq!(store.cdrs(id(302), 1).await.unwrap(), [answered(301)]);
+    assert_eq!(store.cdrs(&CdrFilter::default(), id(101), 1).await.unwrap(), [answered(100)]);
+    assert_eq!(store.cdrs(&CdrFilter::default(), id(302), 1).await.unwrap(), [answered(301)]);
     assert_eq!(store.attempts(id(100)).await.unwrap(), attempts());
     assert_eq!(store.dialog(id(100)).await.unwrap(), None);
 }
@@ -174,7 +177,7 @@ async fn retention(store: &dyn LogStore) {
     batch.calls.purged = calls;
     store.commit(&batch).await.unwrap();
     assert_eq!(store.outdated(before(240), 1000).await.unwrap().calls, Vec::<Uuid>::new());
-    assert_eq!(store.cdrs(Uuid::max(), 1000).await.unwrap().len(), 11);
+    assert_eq!(store.cdrs(&CdrFilter::default(), Uuid::max(), 1000).await.unwrap().len(), 11);
     assert_eq!(store.attempts(id(239)).await.unwrap(), []);
     assert_eq!(store.attempts(id(240)).await.unwrap(), attempts());
 }
@@ -198,7 +201,7 @@ async fn texts_are_what_every_engine_takes() {
         let cdr = Cdr { call_id: long.into(), caller: "+1\x00555".into(), ..answered(1) };
         batch.calls.cdr(cdr, []);
         store.commit(&batch).await.unwrap();
-        let stored = store.cdrs(Uuid::max(), 1).await.unwrap().remove(0);
+        let stored = store.cdrs(&CdrFilter::default(), Uuid::max(), 1).await.unwrap().remove(0);
         assert_eq!((&*stored.call_id, &*stored.caller), ("\u{e9}".repeat(256).as_str(), "+1555"));
     })
     .await;
@@ -276,7 +279,10 @@ async fn fold(store: &dyn LogStore, groups: &[Vec<Step>]) {
         assert_eq!(store.commit(&batch).await.unwrap().cdrs_repeated, repeated);
     }
     assert_eq!(store.dialogs(0, Uuid::nil(), 99).await.unwrap(), Vec::from_iter(dialogs.into_values()));
-    assert_eq!(store.cdrs(Uuid::max(), 99).await.unwrap(), Vec::from_iter(cdrs.into_values().rev()));
+    assert_eq!(
+        store.cdrs(&CdrFilter::default(), Uuid::max(), 99).await.unwrap(),
+        Vec::from_iter(cdrs.into_values().rev())
+    );
 }
 
 fn paused(test: impl Future<Output = ()>) {

@@ -92,7 +92,7 @@ fn a_chunk_that_is_not_full_is_filled_up_by_its_last_row() {
 #[tokio::test]
 async fn every_read_finds_its_rows_by_an_index() {
     let (_dir, lite) = lite().await;
-    let asked: [(&str, &Sql); 17] = [
+    let asked: [(&str, &Sql); 20] = [
         ("live", &bulk::LIVE),
         ("due", &bulk::DUE),
         ("next_due", &bulk::NEXT_DUE),
@@ -107,7 +107,10 @@ async fn every_read_finds_its_rows_by_an_index() {
         ("outdated outbox", &bulk::OUTDATED_OUTBOX),
         ("dialogs", &bulk::calls::DIALOGS),
         ("dialog", &bulk::calls::DIALOG),
+        ("mdrs", &bulk::MDRS),
+        ("mdrs of customer", &bulk::MDRS_OF_CUSTOMER),
         ("cdrs", &bulk::calls::CDRS),
+        ("cdrs of customer", &bulk::calls::CDRS_OF_CUSTOMER),
         ("attempts", &bulk::calls::ATTEMPTS),
         ("outdated calls", &bulk::calls::OUTDATED_CALLS),
     ];
@@ -117,6 +120,9 @@ async fn every_read_finds_its_rows_by_an_index() {
         let steps: Vec<String> = plan.into_iter().map(|step| step.3).collect();
         let dear = |step: &String| step.starts_with("SCAN") || step.contains("USE TEMP B-TREE");
         assert!(!steps.iter().any(dear), "{name}: {steps:?}");
+        if name == "cdrs of customer" {
+            assert!(steps[0].contains("_customer (customer_id=?"), "{name}: {steps:?}");
+        }
         if name == "message" {
             assert!(steps[0].contains("INTEGER PRIMARY KEY"), "a key that is not the rowid: {steps:?}");
         }

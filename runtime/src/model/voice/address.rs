@@ -144,6 +144,23 @@ pub struct AclSource {
     pub transport: Option<Transport>,
 }
 
+impl AclSource {
+    /// A source, unless its network can be written in another way too.
+    ///
+    /// # Errors
+    /// With what is wrong with the network.
+    pub fn new(network: Cidr, port: Option<u16>, transport: Option<Transport>) -> Result<Self, Invalid> {
+        let invalid = |what| Err(Invalid::new(&network.to_string(), what));
+        if network.first() != network.address() {
+            return invalid("a network: the address has bits outside of the prefix");
+        }
+        if network.first().to_canonical() != network.first() {
+            return invalid("a network: write IPv4 as IPv4");
+        }
+        Ok(Self { network, port, transport })
+    }
+}
+
 impl FromStr for AclSource {
     type Err = Invalid;
 
@@ -156,13 +173,7 @@ impl FromStr for AclSource {
             _ => (text, None),
         };
         let (network, port) = network_port(place).ok_or_else(invalid)?;
-        if network.first() != network.address() {
-            return Err(Invalid::new(text, "a network: the address has bits outside of the prefix"));
-        }
-        if network.first().to_canonical() != network.first() {
-            return Err(Invalid::new(text, "a network: write IPv4 as IPv4"));
-        }
-        Ok(Self { network, port, transport })
+        Self::new(network, port, transport)
     }
 }
 

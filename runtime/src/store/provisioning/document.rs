@@ -2,16 +2,22 @@
 
 mod check;
 mod of;
+mod trunk;
 mod voice;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
-pub use self::voice::{DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry};
+pub use self::check::high_cost_prefix;
+pub(crate) use self::trunk::TrunkIdentity;
+pub use self::trunk::{StoredTrunk, TrunkEntry, TrunkForm};
+pub use self::voice::{DedicatedAddressEntry, PartitionEntry, SipVendorEntry, VoiceRateEntry, without_plus};
 use super::Error;
 use crate::config;
 use crate::log::Uncertain;
 use crate::model::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Money, SystemId};
 use crate::password::SecretString;
+use crate::schema::Name;
 
 /// A provisioning file (TOML).
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -68,7 +74,7 @@ pub struct CustomerEntry {
 }
 
 /// An ESME account.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EsmeAccountEntry {
     /// Name at bind.
@@ -76,25 +82,30 @@ pub struct EsmeAccountEntry {
     /// BAN of its customer.
     pub customer: Ban,
     /// Password at bind, at most 8 octets; needed once.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "never", skip_serializing_if = "unseen")]
+    #[schema(value_type = Option<String>, write_only, max_length = 8, pattern = "^[ -~]*$")]
     pub password: Option<SecretString>,
     /// False: binds are refused, sessions closed.
     #[serde(default = "yes")]
     pub active: bool,
     /// Binds at one time.
     #[serde(default = "binds_max")]
+    #[schema(minimum = 1, maximum = 1000, default = 10)]
     pub binds_max: u32,
     /// Binds that are allowed: TX, RX, TRX.
     #[serde(default)]
     pub bind_modes: BindModes,
     /// Requests outstanding each way on one bind.
     #[serde(default = "window")]
+    #[schema(minimum = 1, maximum = 10000, default = 100)]
     pub window: u32,
     /// Segments per second; 0 is no limit.
     #[serde(default)]
+    #[schema(maximum = 4294967295u32, default = 0)]
     pub throughput: u32,
     /// Source networks; empty is any.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     pub ip_whitelist: Vec<Cidr>,
     /// Meaning of data_coding 0.
     #[serde(default = "gsm7")]
@@ -108,26 +119,32 @@ pub struct EsmeAccountEntry {
 }
 
 /// An SMS vendor.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsVendorEntry {
     /// Unique short name.
+    #[schema(value_type = Name)]
     pub instance_name: String,
     /// Name for people; the instance name by default.
     #[serde(default)]
+    #[schema(example = "Sinch Atlanta", max_length = 100)]
     pub display_name: String,
     /// Kind of provider.
     #[serde(default = "smpp")]
+    #[schema(value_type = Name)]
     pub provider_type: String,
     /// Host name or address.
+    #[schema(example = "smpp.vendor.example", pattern = "^[A-Za-z0-9._:%-]{1,253}$")]
     pub host: String,
     /// TCP port.
+    #[schema(example = 3601, minimum = 1, maximum = 65535)]
     pub port: u16,
     /// TLS from the first octet.
     #[serde(default)]
     pub tls: bool,
     /// PEM file with the vendor's own CA; empty for the public ones.
     #[serde(default)]
+    #[schema(max_length = 1000, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub tls_ca: String,
     /// How we bind.
     #[serde(default = "transceiver")]
@@ -135,22 +152,28 @@ pub struct SmsVendorEntry {
     /// Our name at bind.
     pub system_id: SystemId,
     /// Our password at bind; needed once.
-    #[serde(skip_serializing)]
+    #[serde(serialize_with = "never", skip_serializing_if = "unseen")]
+    #[schema(value_type = Option<String>, write_only, max_length = 8, pattern = "^[ -~]*$")]
     pub password: Option<SecretString>,
     /// system_type at bind.
     #[serde(default)]
+    #[schema(max_length = 12, pattern = "^[ -~]*$")]
     pub system_type: String,
     /// Sessions that we hold.
     #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 100, default = 1)]
     pub binds: u32,
     /// Requests outstanding on one bind.
     #[serde(default = "vendor_window")]
+    #[schema(minimum = 1, maximum = 10000, default = 10)]
     pub window: u32,
     /// Segments per second on one bind; 0 is no limit.
     #[serde(default)]
+    #[schema(maximum = 4294967295u32, default = 0)]
     pub throughput_limit: u32,
     /// Order among vendors of equal routes; lower first.
     #[serde(default)]
+    #[schema(minimum = -2147483648, maximum = 2147483647, default = 0)]
     pub priority: i32,
     /// False: no binds.
     #[serde(default = "yes")]
@@ -160,6 +183,7 @@ pub struct SmsVendorEntry {
     pub default_alphabet: Alphabet,
     /// Messages that may wait for this vendor.
     #[serde(default = "queue_depth_max")]
+    #[schema(minimum = 1, maximum = 10000000, default = 100000)]
     pub queue_depth_max: u32,
     /// Ask for a receipt even when the customer did not.
     #[serde(default)]
@@ -169,34 +193,43 @@ pub struct SmsVendorEntry {
     pub long_as_payload: bool,
     /// Statuses that this vendor means as temporary, beside the usual ones.
     #[serde(default)]
+    #[schema(max_items = 100, minimum = 1, maximum = 4294967295u32)]
     pub retryable_statuses: Vec<u32>,
 }
 
 /// A route.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmsRouteEntry {
     /// Unique name; the label of routing metrics.
+    #[schema(value_type = Name)]
     pub name: String,
     /// Destination prefix, digits, a plus before them is dropped; empty is every destination.
     #[serde(default)]
+    #[schema(example = "1", pattern = "^[+]?[0-9]{0,20}$")]
     pub prefix: String,
     /// Source prefix that the message must have; empty is any.
     #[serde(default)]
+    #[schema(max_length = 20, pattern = "^[ -~]*$")]
     pub source_prefix: String,
     /// Only the customer of this BAN; empty is every customer.
     #[serde(default)]
+    #[schema(pattern = "^([A-Z0-9-]{3,20})?$")]
     pub customer: String,
     /// instance_name of the vendor.
+    #[schema(value_type = Name)]
     pub vendor: String,
     /// Lower first.
     #[serde(default)]
+    #[schema(minimum = -2147483648, maximum = 2147483647, default = 0)]
     pub priority: i32,
     /// Cost of a segment.
     #[serde(default)]
+    #[schema(value_type = String, example = "0.0035", pattern = r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
     pub cost: Money,
     /// Share among routes of equal priority and cost.
     #[serde(default = "weight")]
+    #[schema(maximum = 10000, default = 100)]
     pub weight: u32,
     /// `hold` or `retry`: what to do when the vendor's answer is lost.
     #[serde(default)]
@@ -224,7 +257,7 @@ pub struct DidEntry {
 }
 
 /// The policy as a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UncertainWord {
     /// At most once.
@@ -244,7 +277,7 @@ impl From<Uncertain> for UncertainWord {
 }
 
 impl UncertainWord {
-    pub(super) const fn word(self) -> &'static str {
+    pub(in crate::store) const fn word(self) -> &'static str {
         match self {
             Self::Hold => "hold",
             Self::Retry => "retry",
@@ -256,6 +289,15 @@ macro_rules! defaults {
     ($($name:ident: $kind:ty = $value:expr;)+) => { $(fn $name() -> $kind { $value })+ };
 }
 use defaults;
+
+/// A secret is written and never read: `skip_serializing` would hide it from the document of the interface, too.
+const fn unseen(_: &Option<SecretString>) -> bool {
+    true
+}
+
+fn never<S: Serializer>(_: &Option<SecretString>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_none()
+}
 
 defaults! {
     active: String = "ACTIVE".to_owned();
@@ -275,6 +317,22 @@ defaults! {
     weight: u32 = 100;
 }
 
+impl SmsVendorEntry {
+    /// Fills in what follows from the rest.
+    pub fn normalize(&mut self) {
+        if self.display_name.is_empty() {
+            self.display_name.clone_from(&self.instance_name);
+        }
+    }
+}
+
+impl SmsRouteEntry {
+    /// Writes numbers as they are kept.
+    pub fn normalize(&mut self) {
+        without_plus(&mut self.prefix);
+    }
+}
+
 impl Document {
     /// Reads a file's text.
     ///
@@ -283,15 +341,11 @@ impl Document {
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut document: Self =
             toml::from_str(text).map_err(|error| Error::Form(config::one_line(text, &error)))?;
-        for vendor in &mut document.sms_vendors {
-            if vendor.display_name.is_empty() {
-                vendor.display_name.clone_from(&vendor.instance_name);
-            }
-        }
-        let prefixes = document.sms_routes.iter_mut().map(|route| &mut route.prefix);
-        let prefixes = prefixes.chain(document.voice_rates.iter_mut().map(|rate| &mut rate.prefix));
-        let prefixes = prefixes.chain(document.high_cost.iter_mut().flatten());
-        prefixes.chain(document.dids.iter_mut().map(|did| &mut did.number)).for_each(voice::without_plus);
+        document.sms_vendors.iter_mut().for_each(SmsVendorEntry::normalize);
+        document.sms_routes.iter_mut().for_each(SmsRouteEntry::normalize);
+        document.voice_rates.iter_mut().for_each(VoiceRateEntry::normalize);
+        let prefixes = document.high_cost.iter_mut().flatten();
+        prefixes.chain(document.dids.iter_mut().map(|did| &mut did.number)).for_each(without_plus);
         document.trunks.iter_mut().for_each(TrunkEntry::normalize);
         Ok(document)
     }

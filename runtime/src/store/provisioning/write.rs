@@ -15,8 +15,11 @@ use crate::clock::Timestamp;
 use crate::model::Messaging;
 use crate::password::{self, PasswordHash};
 use crate::seal::RootKey;
+use crate::store::announce::announce_in;
+use crate::store::did::{self, DidRow};
 use crate::store::messaging::stored_time;
-use crate::store::{Db, Sql, Tx, execute, statements};
+use crate::store::messaging_config::{self, MessagingConfig};
+use crate::store::{Db, Sql, Tx, esme_account, execute, sms_route, sms_vendor, statements};
 
 statements! {
     RAISE_VERSION = Sql::both(
@@ -26,51 +29,6 @@ statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (ban) DO UPDATE SET \
          company_name = excluded.company_name, status = excluded.status, type = excluded.type, \
          services = excluded.services, updated_at = excluded.updated_at");
-    UPSERT_CUSTOMER_CONFIG = Sql::both(
-        "INSERT INTO messaging.customer_config (customer_id, throughput, outbox_max, updated_at) \
-         VALUES ($1, $2, $3, $4) ON CONFLICT (customer_id) DO UPDATE SET throughput = excluded.throughput, \
-         outbox_max = excluded.outbox_max, updated_at = excluded.updated_at");
-    UPSERT_ACCOUNT = Sql::both(
-        "INSERT INTO messaging.esme_accounts (id, system_id, customer_id, password_hash, active, binds_max, \
-         bind_modes, \"window\", throughput, ip_whitelist, default_alphabet, message_id_format, transcode, \
-         created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14) \
-         ON CONFLICT (system_id) DO UPDATE SET customer_id = excluded.customer_id, \
-         password_hash = excluded.password_hash, active = excluded.active, binds_max = excluded.binds_max, \
-         bind_modes = excluded.bind_modes, \"window\" = excluded.\"window\", throughput = excluded.throughput, \
-         ip_whitelist = excluded.ip_whitelist, default_alphabet = excluded.default_alphabet, \
-         message_id_format = excluded.message_id_format, transcode = excluded.transcode, \
-         updated_at = excluded.updated_at");
-    UPSERT_VENDOR = Sql::both(
-        "INSERT INTO messaging.vendors (id, instance_name, display_name, provider_type, host, port, tls, tls_ca, \
-         bind_type, system_id, password_sealed, system_type, binds, \"window\", throughput_limit, priority, \
-         active, default_alphabet, queue_depth_max, receipts, long_messages, retryable_statuses, capabilities, \
-         health_status, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, 'unknown', $24, $24) \
-         ON CONFLICT (instance_name) DO UPDATE SET display_name = excluded.display_name, \
-         provider_type = excluded.provider_type, host = excluded.host, port = excluded.port, \
-         tls = excluded.tls, tls_ca = excluded.tls_ca, bind_type = excluded.bind_type, \
-         system_id = excluded.system_id, password_sealed = excluded.password_sealed, \
-         system_type = excluded.system_type, binds = excluded.binds, \"window\" = excluded.\"window\", \
-         throughput_limit = excluded.throughput_limit, priority = excluded.priority, \
-         active = excluded.active, default_alphabet = excluded.default_alphabet, \
-         queue_depth_max = excluded.queue_depth_max, receipts = excluded.receipts, \
-         long_messages = excluded.long_messages, retryable_statuses = excluded.retryable_statuses, \
-         updated_at = excluded.updated_at");
-    UPSERT_ROUTE = Sql::both(
-        "INSERT INTO messaging.routes (id, name, prefix, source_prefix, customer_id, vendor_id, priority, cost, \
-         weight, uncertain, active, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12) ON CONFLICT (name) DO UPDATE SET \
-         prefix = excluded.prefix, source_prefix = excluded.source_prefix, customer_id = excluded.customer_id, \
-         vendor_id = excluded.vendor_id, priority = excluded.priority, cost = excluded.cost, \
-         weight = excluded.weight, uncertain = excluded.uncertain, active = excluded.active, \
-         updated_at = excluded.updated_at");
-    UPSERT_DID = Sql::both(
-        "INSERT INTO voice.dids (id, number, customer_id, esme_account_id, trunk_id, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (number) DO UPDATE SET \
-         customer_id = excluded.customer_id, esme_account_id = excluded.esme_account_id, \
-         trunk_id = excluded.trunk_id, updated_at = excluded.updated_at");
 }
 
 /// Writes the entities that `changes` names, in one transaction, and raises the configuration version.
@@ -102,6 +60,7 @@ pub async fn apply(
     if execute!(&mut writer.tx, RAISE_VERSION, messaging.version)? == 0 {
         return Err(Error::Changed);
     }
+    announce_in(&mut writer.tx).await?;
     for entry in document.customers.iter().filter(|entry| changed.has("customer", entry.ban.as_str())) {
         writer.customer(entry).await?;
     }
@@ -196,32 +155,15 @@ impl Writer<'_> {
             json!(entry.services),
             now,
         )?;
-        let (throughput, outbox_max) = (i64::from(entry.throughput), i64::from(entry.outbox_max));
-        execute!(&mut self.tx, UPSERT_CUSTOMER_CONFIG, id, throughput, outbox_max, now)?;
+        let config = MessagingConfig { throughput: entry.throughput, outbox_max: entry.outbox_max };
+        messaging_config::put(&mut self.tx, id, config, self.now).await?;
         Ok(())
     }
 
     async fn account(&mut self, entry: &EsmeAccountEntry, hash: &PasswordHash) -> Result<(), Error> {
         let id = self.ids.get_or_make("account", entry.system_id.as_str());
-        execute!(
-            &mut self.tx,
-            UPSERT_ACCOUNT,
-            id,
-            entry.system_id.as_str().to_owned(),
-            self.ids.get("customer", entry.customer.as_str()),
-            hash.as_str().to_owned(),
-            entry.active,
-            i64::from(entry.binds_max),
-            entry.bind_modes.to_string(),
-            i64::from(entry.window),
-            i64::from(entry.throughput),
-            json!(entry.ip_whitelist),
-            entry.default_alphabet.as_str(),
-            entry.message_id_format.as_str(),
-            entry.transcode,
-            stored_time(self.now),
-        )?;
-        Ok(())
+        let customer = self.ids.get("customer", entry.customer.as_str());
+        Ok(esme_account::put(&mut self.tx, (id, customer), (entry, hash), self.now).await?)
     }
 
     async fn vendor(&mut self, entry: &SmsVendorEntry, current: &Messaging) -> Result<(), Error> {
@@ -232,70 +174,23 @@ impl Writer<'_> {
         };
         let id = self.ids.get_or_make("vendor", &entry.instance_name);
         let sealed = self.key.seal(id, password).map_err(crate::store::Error::from)?;
-        execute!(
-            &mut self.tx,
-            UPSERT_VENDOR,
-            id,
-            entry.instance_name.clone(),
-            entry.display_name.clone(),
-            entry.provider_type.clone(),
-            entry.host.clone(),
-            i64::from(entry.port),
-            entry.tls,
-            entry.tls_ca.clone(),
-            entry.bind_type.as_str(),
-            entry.system_id.as_str().to_owned(),
-            sealed.clone(),
-            entry.system_type.clone(),
-            i64::from(entry.binds),
-            i64::from(entry.window),
-            i64::from(entry.throughput_limit),
-            i64::from(entry.priority),
-            entry.active,
-            entry.default_alphabet.as_str(),
-            i64::from(entry.queue_depth_max),
-            if entry.receipts_always { "always" } else { "asked" },
-            if entry.long_as_payload { "payload" } else { "split" },
-            json!(entry.retryable_statuses),
-            json!({"sms": true, "mms": false, "unicode": true}),
-            stored_time(self.now),
-        )?;
-        Ok(())
+        Ok(sms_vendor::put(&mut self.tx, id, (entry, &sealed), self.now).await?)
     }
 
     async fn route(&mut self, entry: &SmsRouteEntry) -> Result<(), Error> {
         let id = self.ids.get_or_make("route", &entry.name);
-        execute!(
-            &mut self.tx,
-            UPSERT_ROUTE,
-            id,
-            entry.name.clone(),
-            entry.prefix.clone(),
-            entry.source_prefix.clone(),
-            self.ids.get("customer", &entry.customer),
-            self.ids.get("vendor", &entry.vendor),
-            i64::from(entry.priority),
-            entry.cost.nanos(),
-            i64::from(entry.weight),
-            entry.uncertain.word(),
-            entry.active,
-            stored_time(self.now),
-        )?;
-        Ok(())
+        let named = (self.ids.get("customer", &entry.customer), self.ids.get("vendor", &entry.vendor));
+        Ok(sms_route::put(&mut self.tx, id, named, entry, self.now).await?)
     }
 
     async fn did(&mut self, entry: &DidEntry) -> Result<(), Error> {
-        let id = self.ids.get_or_make("did", &entry.number);
-        execute!(
-            &mut self.tx,
-            UPSERT_DID,
-            id,
-            entry.number.clone(),
-            self.ids.get("customer", &entry.customer),
-            self.ids.get("account", &entry.system_id),
-            self.ids.get("trunk", &entry.trunk),
-            stored_time(self.now),
-        )?;
-        Ok(())
+        let row = DidRow {
+            id: self.ids.get_or_make("did", &entry.number),
+            number: &entry.number,
+            customer: self.ids.get("customer", &entry.customer),
+            account: self.ids.get("account", &entry.system_id),
+            trunk: self.ids.get("trunk", &entry.trunk),
+        };
+        Ok(did::put(&mut self.tx, &row, self.now).await?)
     }
 }

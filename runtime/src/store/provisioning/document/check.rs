@@ -6,8 +6,10 @@ mod voice;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
+pub use self::voice::high_cost_prefix;
 use super::{CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
 use crate::password::SecretString;
+use crate::store::messaging_config::MessagingConfig;
 use crate::store::provisioning::{Current, Error};
 
 /// Characters of a name for people or of a natural key.
@@ -20,6 +22,11 @@ const ADDRESS_MAX: usize = 20;
 const PASSWORD_MAX: usize = 8;
 /// 5.2.3, without the NUL.
 const SYSTEM_TYPE_MAX: usize = 12;
+/// Characters of the name of a file.
+const PATH_MAX: usize = 1000;
+const NETWORKS_MAX: usize = 1000;
+/// Statuses that a vendor means otherwise than others do.
+const STATUSES_MAX: usize = 100;
 
 impl Document {
     /// Checks keys, values and references before anything is written.
@@ -96,75 +103,118 @@ fn customer(entry: &CustomerEntry) -> Result<(), Error> {
     at.one_of("status", &entry.status, &["ACTIVE", "TRIAL", "SUSPENDED"])?;
     at.one_of("type", &entry.kind, &["PREPAID", "POSTPAID"])?;
     entry.services.iter().try_for_each(|service| at.name("services", service, 1))?;
-    at.range("outbox_max", entry.outbox_max, 1..=100_000_000)
+    at.range("outbox_max", entry.outbox_max, 1..=MessagingConfig::OUTBOX_MAX)
+}
+
+impl EsmeAccountEntry {
+    /// Checks what it says by itself; whom it names is another matter.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first value that it may not have.
+    pub fn check(&self) -> Result<(), Error> {
+        let at = Entry { kind: "esme_account", key: self.system_id.as_str() };
+        at.password(self.password.as_ref())?;
+        at.range("binds_max", self.binds_max, 1..=1000)?;
+        at.range("window", self.window, 1..=10_000)?;
+        at.at_most("ip_whitelist", &self.ip_whitelist, NETWORKS_MAX)
+    }
 }
 
 fn account(entry: &EsmeAccountEntry, known: &Known<'_>) -> Result<(), Error> {
     let at = Entry { kind: "esme_account", key: entry.system_id.as_str() };
     at.names("customer", entry.customer.as_str(), &known.customers)?;
-    at.password(entry.password.as_ref())?;
     if entry.password.is_none() && !known.accounts_stored.contains(at.key) {
         return Err(Error::NoPassword { kind: at.kind, key: at.key.to_owned() });
     }
-    at.range("binds_max", entry.binds_max, 1..=1000)?;
-    at.range("window", entry.window, 1..=10_000)
+    entry.check()
+}
+
+impl SmsVendorEntry {
+    /// As [`EsmeAccountEntry::check`].
+    ///
+    /// # Errors
+    /// [`Error::Value`].
+    pub fn check(&self) -> Result<(), Error> {
+        let at = Entry { kind: "sms_vendor", key: &self.instance_name };
+        at.name("instance_name", &self.instance_name, 1)?;
+        at.name("display_name", &self.display_name, 1)?;
+        at.name("provider_type", &self.provider_type, 1)?;
+        let in_host = |octet: u8| octet.is_ascii_alphanumeric() || b"-._:%".contains(&octet);
+        if !(1..=HOST_MAX).contains(&self.host.len()) || !self.host.bytes().all(in_host) {
+            return Err(at.refused("host", format!("{:?} is not a host name or address", self.host)));
+        }
+        at.range("port", u32::from(self.port), 1..=65_535)?;
+        if self.tls_ca.chars().count() > PATH_MAX || self.tls_ca.chars().any(char::is_control) {
+            return Err(at.refused("tls_ca", format!("{:?} is not the name of a file", self.tls_ca)));
+        }
+        at.password(self.password.as_ref())?;
+        if self.system_type.len() > SYSTEM_TYPE_MAX || !self.system_type.bytes().all(is_printable) {
+            let text = format!("{:?} is not at most {SYSTEM_TYPE_MAX} ASCII characters", self.system_type);
+            return Err(at.refused("system_type", text));
+        }
+        at.range("binds", self.binds, 1..=100)?;
+        at.range("window", self.window, 1..=10_000)?;
+        at.range("queue_depth_max", self.queue_depth_max, 1..=10_000_000)?;
+        if self.retryable_statuses.contains(&0) {
+            return Err(at.refused("retryable_statuses", "0 is success"));
+        }
+        at.at_most("retryable_statuses", &self.retryable_statuses, STATUSES_MAX)
+    }
 }
 
 fn vendor(entry: &SmsVendorEntry, known: &Known<'_>) -> Result<(), Error> {
-    let at = Entry { kind: "sms_vendor", key: &entry.instance_name };
-    at.name("instance_name", &entry.instance_name, 1)?;
-    at.name("display_name", &entry.display_name, 1)?;
-    at.name("provider_type", &entry.provider_type, 1)?;
-    let in_host = |octet: u8| octet.is_ascii_alphanumeric() || b"-._:%".contains(&octet);
-    if !(1..=HOST_MAX).contains(&entry.host.len()) || !entry.host.bytes().all(in_host) {
-        return Err(at.refused("host", format!("{:?} is not a host name or address", entry.host)));
-    }
-    at.range("port", u32::from(entry.port), 1..=65_535)?;
-    if entry.tls_ca.chars().any(char::is_control) {
-        return Err(at.refused("tls_ca", format!("{:?} is not the name of a file", entry.tls_ca)));
-    }
-    at.password(entry.password.as_ref())?;
-    match &entry.password {
-        None if known.vendors_sealed.contains(at.key) => return Err(Error::Sealed(at.key.to_owned())),
-        None if !known.vendors_stored.contains(at.key) => {
-            return Err(Error::NoPassword { kind: at.kind, key: at.key.to_owned() });
+    entry.check()?;
+    match (&entry.password, entry.instance_name.as_str()) {
+        (None, key) if known.vendors_sealed.contains(key) => Err(Error::Sealed(key.to_owned())),
+        (None, key) if !known.vendors_stored.contains(key) => {
+            Err(Error::NoPassword { kind: "sms_vendor", key: key.to_owned() })
         }
-        _ => {}
+        _ => Ok(()),
     }
-    if entry.system_type.len() > SYSTEM_TYPE_MAX || !entry.system_type.bytes().all(is_printable) {
-        let text = format!("{:?} is not at most {SYSTEM_TYPE_MAX} ASCII characters", entry.system_type);
-        return Err(at.refused("system_type", text));
+}
+
+impl SmsRouteEntry {
+    /// As [`EsmeAccountEntry::check`].
+    ///
+    /// # Errors
+    /// [`Error::Value`].
+    pub fn check(&self) -> Result<(), Error> {
+        let at = Entry { kind: "sms_route", key: &self.name };
+        at.name("name", &self.name, 1)?;
+        at.digits("prefix", &self.prefix, 0)?;
+        if self.source_prefix.len() > ADDRESS_MAX || !self.source_prefix.bytes().all(is_printable) {
+            let text = format!("{:?} is not at most {ADDRESS_MAX} ASCII characters", self.source_prefix);
+            return Err(at.refused("source_prefix", text));
+        }
+        if self.cost.nanos() < 0 {
+            return Err(at.refused("cost", format!("{} is below 0", self.cost)));
+        }
+        at.range("weight", self.weight, 0..=10_000)
     }
-    at.range("binds", entry.binds, 1..=100)?;
-    at.range("window", entry.window, 1..=10_000)?;
-    at.range("queue_depth_max", entry.queue_depth_max, 1..=10_000_000)?;
-    if entry.retryable_statuses.contains(&0) {
-        return Err(at.refused("retryable_statuses", "0 is success"));
-    }
-    Ok(())
 }
 
 fn route(entry: &SmsRouteEntry, known: &Known<'_>) -> Result<(), Error> {
     let at = Entry { kind: "sms_route", key: &entry.name };
-    at.name("name", &entry.name, 1)?;
-    at.digits("prefix", &entry.prefix, 0)?;
-    if entry.source_prefix.len() > ADDRESS_MAX || !entry.source_prefix.bytes().all(is_printable) {
-        let text = format!("{:?} is not at most {ADDRESS_MAX} ASCII characters", entry.source_prefix);
-        return Err(at.refused("source_prefix", text));
-    }
     if !entry.customer.is_empty() {
         at.names("customer", &entry.customer, &known.customers)?;
     }
     at.names("sms_vendor", &entry.vendor, &known.vendors)?;
-    if entry.cost.nanos() < 0 {
-        return Err(at.refused("cost", format!("{} is below 0", entry.cost)));
+    entry.check()
+}
+
+impl DidEntry {
+    /// As [`EsmeAccountEntry::check`].
+    ///
+    /// # Errors
+    /// [`Error::Value`] when its number is none.
+    pub fn check(&self) -> Result<(), Error> {
+        Entry { kind: "did", key: &self.number }.digits("number", &self.number, 1)
     }
-    at.range("weight", entry.weight, 0..=10_000)
 }
 
 fn did(entry: &DidEntry, known: &Known<'_>) -> Result<(), Error> {
+    entry.check()?;
     let at = Entry { kind: "did", key: &entry.number };
-    at.digits("number", &entry.number, 1)?;
     if !entry.customer.is_empty() {
         at.names("customer", &entry.customer, &known.customers)?;
     }
@@ -206,7 +256,8 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn refused(&self, field: &str, text: impl std::fmt::Display) -> Error {
-        Error::Form(format!("{} {:?}: {field}: {text}", self.kind, self.key))
+        let (key, field, text) = (self.key.to_owned(), field.to_owned(), text.to_string());
+        Error::Value { kind: self.kind, key, field, text }
     }
 
     fn names(&self, named: &'static str, name: &str, known: &HashSet<&str>) -> Result<(), Error> {
@@ -218,6 +269,13 @@ impl Entry<'_> {
 
     fn unknown(&self, named: &'static str, name: &str) -> Error {
         Error::Unknown { kind: self.kind, key: self.key.to_owned(), named, name: name.to_owned() }
+    }
+
+    fn at_most<T>(&self, field: &str, list: &[T], max: usize) -> Result<(), Error> {
+        if list.len() <= max {
+            return Ok(());
+        }
+        Err(self.refused(field, format!("{} of them, more than {max}", list.len())))
     }
 
     fn one_of(&self, field: &str, word: &str, words: &[&str]) -> Result<(), Error> {

@@ -6,7 +6,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Ban, CustomerEntry, DidEntry, Document, EsmeAccountEntry, SmsRouteEntry, SmsVendorEntry};
+use super::{
+    Ban, CustomerEntry, DidEntry, Document, EsmeAccountEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry,
+};
 use crate::model::{Account, Customer, Did, Messaging, Route, Vendor};
 use crate::store::provisioning::Current;
 
@@ -32,10 +34,14 @@ impl Document {
             sms_routes: messaging
                 .routes
                 .iter()
-                .map(|route| SmsRouteEntry::of(route, messaging, names.customer(route.customer)))
+                .map(|route| {
+                    let vendor = messaging.vendors.iter().find(|vendor| vendor.id == route.vendor);
+                    let vendor = vendor.map_or_else(String::new, |vendor| vendor.instance_name.clone());
+                    SmsRouteEntry::of(route, vendor, names.customer(route.customer))
+                })
                 .collect(),
             partitions: voice.partitions.iter().map(voice::partition).collect(),
-            sip_vendors: voice.vendors.iter().map(voice::vendor).collect(),
+            sip_vendors: voice.vendors.iter().map(SipVendorEntry::of).collect(),
             trunks: voice.trunks.iter().filter_map(|trunk| voice::trunk(trunk, &names)).collect(),
             voice_rates: voice.offers.iter().map(|offer| voice::rate(offer, &names)).collect(),
             high_cost: Some(voice.high_cost.iter().map(|one| one.prefix.clone()).collect()),
@@ -104,7 +110,7 @@ impl CustomerEntry {
 }
 
 impl EsmeAccountEntry {
-    pub(super) fn of(account: &Account, customer: Ban) -> Self {
+    pub(in crate::store) fn of(account: &Account, customer: Ban) -> Self {
         Self {
             system_id: account.system_id.clone(),
             customer,
@@ -123,7 +129,7 @@ impl EsmeAccountEntry {
 }
 
 impl SmsVendorEntry {
-    pub(super) fn of(vendor: &Vendor) -> Self {
+    pub(in crate::store) fn of(vendor: &Vendor) -> Self {
         Self {
             instance_name: vendor.instance_name.clone(),
             display_name: vendor.display_name.clone(),
@@ -151,16 +157,14 @@ impl SmsVendorEntry {
 }
 
 impl SmsRouteEntry {
-    pub(super) fn of(route: &Route, current: &Messaging, customer: String) -> Self {
-        let open = current.vendors.iter().map(|vendor| (vendor.id, &vendor.instance_name));
-        let sealed = current.vendors_sealed.iter().map(|(id, name)| (*id, name));
-        let vendor = open.chain(sealed).find(|(id, _)| *id == route.vendor);
+    /// With the names of its vendor and of its customer, if it is one customer's.
+    pub(in crate::store) fn of(route: &Route, vendor: String, customer: String) -> Self {
         Self {
             name: route.name.clone(),
             prefix: route.prefix.clone(),
             source_prefix: route.source_prefix.clone(),
             customer,
-            vendor: vendor.map_or_else(String::new, |(_, name)| name.clone()),
+            vendor,
             priority: route.priority,
             cost: route.cost,
             weight: route.weight,

@@ -4,47 +4,54 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::yes;
 use crate::config::HumanDuration;
-use crate::model::{
-    AclSource, AuthType, Ban, Cidr, Gateway, HeaderRule, Money, NumberRule, Oversize, VendorStatus,
-};
+use crate::model::{Cidr, Gateway, HeaderRule, Money, NumberRule, Oversize, VendorStatus};
+use crate::schema::Name;
 
 /// A set of offers that trunks choose from.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionEntry {
     /// Unique name.
+    #[schema(value_type = Name)]
     pub name: String,
 }
 
 /// A SIP vendor.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SipVendorEntry {
     /// Unique name.
+    #[schema(value_type = Name)]
     pub name: String,
     /// ACTIVE, DRAINED or DISABLED.
     #[serde(default = "vendor_active")]
     pub status: VendorStatus,
     /// Where its calls go, in this order.
     #[serde(default)]
+    #[schema(max_items = 32)]
     pub gateways: Vec<Gateway>,
     /// Sources that it may send from, beside its gateways' addresses.
     #[serde(default)]
+    #[schema(max_items = 1000)]
     pub networks: Vec<Cidr>,
     /// New calls per second to it; 0 is no limit.
     #[serde(default)]
+    #[schema(maximum = 4294967295u32, default = 0)]
     pub cps: u32,
     /// Calls at one time to it; 0 is no limit.
     #[serde(default)]
+    #[schema(maximum = 4294967295u32, default = 0)]
     pub channels: u32,
     /// Lower first where offers have equal rates and priorities.
     #[serde(default)]
+    #[schema(minimum = -2147483648, maximum = 2147483647, default = 0)]
     pub priority: i32,
     /// Share among vendors whose offers are equal.
     #[serde(default = "share")]
+    #[schema(maximum = 10000, default = 100)]
     pub weight: u32,
     /// Time for its first answer other than 100.
     #[serde(default = "pdd_timeout")]
@@ -57,6 +64,7 @@ pub struct SipVendorEntry {
     pub session_expires: HumanDuration,
     /// Final statuses after which the next vendor has the call, beside 408 and 5xx.
     #[serde(default)]
+    #[schema(max_items = 400, minimum = 300, maximum = 699)]
     pub failover_statuses: Vec<u16>,
     /// The next vendor may have the call even when this one had sent early media.
     #[serde(default)]
@@ -69,96 +77,45 @@ pub struct SipVendorEntry {
     pub oversize: Oversize,
     /// How called numbers are rewritten for it.
     #[serde(default)]
+    #[schema(max_items = 64)]
     pub callee_rules: Vec<NumberRule>,
     /// How calling numbers are rewritten for it.
     #[serde(default)]
+    #[schema(max_items = 64)]
     pub caller_rules: Vec<NumberRule>,
     /// Changes to the headers of requests that go to it.
     #[serde(default)]
+    #[schema(max_items = 64)]
     pub header_rules: Vec<HeaderRule>,
     /// Identity headers go to it and are believed from it.
     #[serde(default)]
     pub trusted: bool,
 }
 
-/// A customer's trunk.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrunkEntry {
-    /// Unique name.
-    pub name: String,
-    /// BAN of its customer.
-    pub customer: Ban,
-    /// IP_ACL, DIGEST or BOTH.
-    #[serde(default = "ip_acl")]
-    pub auth_type: AuthType,
-    /// False: no call either way.
-    #[serde(default = "yes")]
-    pub active: bool,
-    /// Sources of its calls; made equal to the file. Compared apart: it may be long.
-    #[serde(default, skip_serializing)]
-    pub acl: Vec<AclSource>,
-    /// New calls per second, both ways together; 0 is no limit.
-    #[serde(default)]
-    pub cps: u32,
-    /// Calls at one time, both ways together; 0 is no limit.
-    #[serde(default)]
-    pub channels: u32,
-    /// Name of the partition that its calls choose from; empty: it may not call out.
-    #[serde(default)]
-    pub partition: String,
-    /// Digit prefixes that it may call, a plus before them is dropped; empty is any.
-    #[serde(default)]
-    pub allow: Vec<String>,
-    /// Digit prefixes that it may not call, whatever `allow` says.
-    #[serde(default)]
-    pub deny: Vec<String>,
-    /// High-cost prefixes that it may call all the same.
-    #[serde(default)]
-    pub opened: Vec<String>,
-    /// Highest rate per minute that its calls may take; without it any.
-    pub rate_max: Option<Money>,
-    /// Its identity headers pass; else they are taken off.
-    #[serde(default)]
-    pub trusted: bool,
-    /// Longest call; zero is no limit of the trunk's own.
-    #[serde(default = "no_time")]
-    pub max_duration: HumanDuration,
-    /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
-    #[serde(default = "no_time")]
-    pub session_expires: HumanDuration,
-    /// How called numbers are rewritten as they come in from it.
-    #[serde(default)]
-    pub callee_rules: Vec<NumberRule>,
-    /// How calling numbers are rewritten as they come in from it.
-    #[serde(default)]
-    pub caller_rules: Vec<NumberRule>,
-    /// Changes to the headers of requests that go to it.
-    #[serde(default)]
-    pub header_rules: Vec<HeaderRule>,
-    /// Where calls to its numbers go, in this order.
-    #[serde(default)]
-    pub gateways: Vec<Gateway>,
-}
-
 /// A vendor's rate for a destination, within a partition.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VoiceRateEntry {
     /// Name of the partition.
+    #[schema(value_type = Name)]
     pub partition: String,
     /// Destination prefix, digits, a plus before them is dropped; empty is every destination.
     #[serde(default)]
+    #[schema(example = "1", pattern = "^[+]?[0-9]{0,20}$")]
     pub prefix: String,
     /// Name of the vendor.
+    #[schema(value_type = Name)]
     pub vendor: String,
     /// Per minute.
+    #[schema(value_type = String, example = "0.0042", pattern = r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
     pub rate: Money,
     /// Lower first among equal rates.
     #[serde(default)]
+    #[schema(minimum = -2147483648, maximum = 2147483647, default = 0)]
     pub priority: i32,
     /// Share among equal rates and priorities.
     #[serde(default = "share")]
+    #[schema(maximum = 10000, default = 100)]
     pub weight: u32,
     /// The vendor does not get these numbers, although it has a rate for a shorter prefix.
     #[serde(default)]
@@ -166,6 +123,11 @@ pub struct VoiceRateEntry {
 }
 
 impl VoiceRateEntry {
+    /// Writes numbers as they are kept.
+    pub fn normalize(&mut self) {
+        without_plus(&mut self.prefix);
+    }
+
     /// The natural key for people.
     pub(in super::super) fn key(&self) -> String {
         format!("{}/{}/{}", self.partition, self.prefix, self.vendor)
@@ -190,21 +152,12 @@ super::defaults! {
     ring_timeout: HumanDuration = HumanDuration::from_secs(180);
     probe_interval: HumanDuration = HumanDuration::from_secs(30);
     oversize: Oversize = Oversize::Tcp;
-    ip_acl: AuthType = AuthType::IpAcl;
     no_time: HumanDuration = HumanDuration::from(Duration::ZERO);
 }
 
 /// Numbers are kept and compared as digits; people write them with a plus.
-pub(super) fn without_plus(number: &mut String) {
+pub fn without_plus(number: &mut String) {
     if let Some(digits) = number.strip_prefix('+') {
         *number = digits.to_owned();
-    }
-}
-
-impl TrunkEntry {
-    pub(super) fn normalize(&mut self) {
-        for list in [&mut self.allow, &mut self.deny, &mut self.opened] {
-            list.iter_mut().for_each(without_plus);
-        }
     }
 }

@@ -3,29 +3,32 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::{Document, Entry, Known, unique};
+use super::{Document, Entry, Known, NETWORKS_MAX, unique};
 use crate::config::HumanDuration;
 use crate::model::{AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, Voice};
 use crate::store::provisioning::Error;
-use crate::store::provisioning::document::{SipVendorEntry, TrunkEntry, VoiceRateEntry};
+use crate::store::provisioning::document::{
+    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, TrunkForm, VoiceRateEntry,
+};
 
 const GATEWAYS_MAX: usize = 32;
-const NETWORKS_MAX: usize = 1000;
 const RULES_MAX: usize = 64;
 const PREFIXES_MAX: usize = 10_000;
 /// The least that a session may be refreshed within (RFC 4028 4), and the most that is of any use.
 const SESSION_MIN: Duration = Duration::from_secs(90);
 const SESSION_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The most that a request is waited for.
+const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The longest limit of a call: what is longer is a slip.
+const CALL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Partitions, vendors, trunks, rates, high-cost prefixes and dedicated addresses.
 pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> Result<(), Error> {
     unique("partition", document.partitions.iter().map(|entry| entry.name.as_str()))?;
     unique("sip_vendor", document.sip_vendors.iter().map(|entry| entry.name.as_str()))?;
     unique("trunk", document.trunks.iter().map(|entry| entry.name.as_str()))?;
-    for entry in &document.partitions {
-        Entry { kind: "partition", key: &entry.name }.name("name", &entry.name, 1)?;
-    }
-    document.sip_vendors.iter().try_for_each(vendor)?;
+    document.partitions.iter().try_for_each(PartitionEntry::check)?;
+    document.sip_vendors.iter().try_for_each(SipVendorEntry::check)?;
     document.trunks.iter().try_for_each(|entry| trunk(entry, known))?;
     moved(document, current)?;
     sources(document, current)?;
@@ -33,51 +36,91 @@ pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> 
     let high_cost = document.high_cost.iter().flatten();
     unique("high_cost", high_cost.clone().map(String::as_str))?;
     for prefix in high_cost {
-        Entry { kind: "high_cost", key: prefix }.digits("prefix", prefix, 1)?;
+        high_cost_prefix(prefix)?;
     }
     dedicated_addresses(document, known)
 }
 
-fn vendor(entry: &SipVendorEntry) -> Result<(), Error> {
-    let at = Entry { kind: "sip_vendor", key: &entry.name };
-    at.name("name", &entry.name, 1)?;
-    at.gateways(&entry.gateways)?;
-    at.at_most("networks", &entry.networks, NETWORKS_MAX)?;
-    // All of the internet as a vendor would make every stranger's call an inbound one.
-    if let Some(network) = entry.networks.iter().find(|network| Cidr::bits(network) == 0) {
-        return Err(at.refused("networks", format!("{network} is every address")));
+/// Checks a prefix of the list of high-cost prefixes.
+///
+/// # Errors
+/// [`Error::Value`] when it is none.
+pub fn high_cost_prefix(prefix: &str) -> Result<(), Error> {
+    Entry { kind: "high_cost", key: prefix }.digits("prefix", prefix, 1)
+}
+
+impl PartitionEntry {
+    /// Checks what it says.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first value that it may not have.
+    pub fn check(&self) -> Result<(), Error> {
+        Entry { kind: "partition", key: &self.name }.name("name", &self.name, 1)
     }
-    at.range("weight", entry.weight, 0..=10_000)?;
-    for (field, time) in [("pdd_timeout", entry.pdd_timeout), ("ring_timeout", entry.ring_timeout)] {
-        if time.get().is_zero() {
-            return Err(at.refused(field, "zero cannot work"));
+}
+
+impl SipVendorEntry {
+    /// Checks what it says.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first value that it may not have.
+    pub fn check(&self) -> Result<(), Error> {
+        let at = Entry { kind: "sip_vendor", key: &self.name };
+        at.name("name", &self.name, 1)?;
+        at.gateways(&self.gateways)?;
+        at.at_most("networks", &self.networks, NETWORKS_MAX)?;
+        // All of the internet as a vendor would make every stranger's call an inbound one.
+        if let Some(network) = self.networks.iter().find(|network| Cidr::bits(network) == 0) {
+            return Err(at.refused("networks", format!("{network} is every address")));
         }
+        at.range("weight", self.weight, 0..=10_000)?;
+        for (field, time) in [("pdd_timeout", self.pdd_timeout), ("ring_timeout", self.ring_timeout)] {
+            if time.get().is_zero() {
+                return Err(at.refused(field, "zero cannot work"));
+            }
+            at.time(field, time)?;
+        }
+        at.time("probe_interval", self.probe_interval)?;
+        at.session(self.session_expires)?;
+        if let Some(status) = self.failover_statuses.iter().find(|status| !(300..=699).contains(*status)) {
+            return Err(at.refused("failover_statuses", format!("{status} is not 300 to 699")));
+        }
+        at.at_most("failover_statuses", &self.failover_statuses, 400)?;
+        at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)
     }
-    at.session(entry.session_expires)?;
-    if let Some(status) = entry.failover_statuses.iter().find(|status| !(300..=699).contains(*status)) {
-        return Err(at.refused("failover_statuses", format!("{status} is not 300 to 699")));
-    }
-    at.at_most("failover_statuses", &entry.failover_statuses, 400)?;
-    at.rules((&entry.callee_rules, &entry.caller_rules), &entry.header_rules)
 }
 
 fn trunk(entry: &TrunkEntry, known: &Known<'_>) -> Result<(), Error> {
     let at = Entry { kind: "trunk", key: &entry.name };
-    at.name("name", &entry.name, 1)?;
     at.names("customer", entry.customer.as_str(), &known.customers)?;
     if !entry.partition.is_empty() {
         at.names("partition", &entry.partition, &known.partitions)?;
     }
-    for (field, prefixes) in [("allow", &entry.allow), ("deny", &entry.deny), ("opened", &entry.opened)] {
-        at.at_most(field, prefixes, PREFIXES_MAX)?;
-        prefixes.iter().try_for_each(|prefix| at.digits(field, prefix, 1))?;
+    entry.form().check()
+}
+
+impl TrunkForm {
+    /// Checks what it says by itself; the partition that it names is another matter.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first value that it may not have.
+    pub fn check(&self) -> Result<(), Error> {
+        let at = Entry { kind: "trunk", key: &self.name };
+        at.name("name", &self.name, 1)?;
+        for (field, prefixes) in [("allow", &self.allow), ("deny", &self.deny), ("opened", &self.opened)] {
+            at.at_most(field, prefixes, PREFIXES_MAX)?;
+            prefixes.iter().try_for_each(|prefix| at.digits(field, prefix, 1))?;
+        }
+        if let Some(rate_max) = self.rate_max.filter(|rate| rate.nanos() < 0) {
+            return Err(at.refused("rate_max", format!("{rate_max} is below 0")));
+        }
+        if self.max_duration.get() > CALL_MAX {
+            return Err(at.refused("max_duration", "it is over 7d"));
+        }
+        at.session(self.session_expires)?;
+        at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)?;
+        at.gateways(&self.gateways)
     }
-    if let Some(rate_max) = entry.rate_max.filter(|rate| rate.nanos() < 0) {
-        return Err(at.refused("rate_max", format!("{rate_max} is below 0")));
-    }
-    at.session(entry.session_expires)?;
-    at.rules((&entry.callee_rules, &entry.caller_rules), &entry.header_rules)?;
-    at.gateways(&entry.gateways)
 }
 
 /// A trunk that goes to another customer takes its numbers along, or leaves them: the file has to say which.
@@ -134,13 +177,25 @@ fn rates(entries: &[VoiceRateEntry], known: &Known<'_>) -> Result<(), Error> {
         }
         at.names("partition", &entry.partition, &known.partitions)?;
         at.names("sip_vendor", &entry.vendor, &known.sip_vendors)?;
-        at.digits("prefix", &entry.prefix, 0)?;
-        if entry.rate.nanos() < 0 {
-            return Err(at.refused("rate", format!("{} is below 0", entry.rate)));
-        }
-        at.range("weight", entry.weight, 0..=10_000)?;
+        entry.check()?;
     }
     Ok(())
+}
+
+impl VoiceRateEntry {
+    /// Checks what it says by itself; what it names is another matter.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for the first value that it may not have.
+    pub fn check(&self) -> Result<(), Error> {
+        let key = self.key();
+        let at = Entry { kind: "voice_rate", key: &key };
+        at.digits("prefix", &self.prefix, 0)?;
+        if self.rate.nanos() < 0 {
+            return Err(at.refused("rate", format!("{} is below 0", self.rate)));
+        }
+        at.range("weight", self.weight, 0..=10_000)
+    }
 }
 
 fn dedicated_addresses(document: &Document, known: &Known<'_>) -> Result<(), Error> {
@@ -148,12 +203,7 @@ fn dedicated_addresses(document: &Document, known: &Known<'_>) -> Result<(), Err
     for entry in &document.dedicated_addresses {
         let key = entry.address.to_string();
         let at = Entry { kind: "dedicated_address", key: &key };
-        if entry.address.is_unspecified() || entry.address.is_multicast() {
-            return Err(at.refused("address", "no call arrives at such an address"));
-        }
-        if entry.address.to_canonical() != entry.address {
-            return Err(at.refused("address", "write IPv4 as IPv4"));
-        }
+        entry.check()?;
         if !seen.insert(entry.address) {
             return Err(Error::Twice { kind: at.kind, key });
         }
@@ -164,14 +214,25 @@ fn dedicated_addresses(document: &Document, known: &Known<'_>) -> Result<(), Err
     Ok(())
 }
 
-impl Entry<'_> {
-    fn at_most<T>(&self, field: &str, list: &[T], max: usize) -> Result<(), Error> {
-        if list.len() <= max {
-            return Ok(());
+impl DedicatedAddressEntry {
+    /// Checks the address; the customer that it names is another matter.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when no call can arrive there.
+    pub fn check(&self) -> Result<(), Error> {
+        let key = self.address.to_string();
+        let at = Entry { kind: "dedicated_address", key: &key };
+        if self.address.is_unspecified() || self.address.is_multicast() {
+            return Err(at.refused("address", "no call arrives at such an address"));
         }
-        Err(self.refused(field, format!("{} of them, more than {max}", list.len())))
+        if self.address.to_canonical() != self.address {
+            return Err(at.refused("address", "write IPv4 as IPv4"));
+        }
+        Ok(())
     }
+}
 
+impl Entry<'_> {
     fn gateways(&self, gateways: &[Gateway]) -> Result<(), Error> {
         self.at_most("gateways", gateways, GATEWAYS_MAX)?;
         let mut seen = HashSet::new();
@@ -179,6 +240,14 @@ impl Entry<'_> {
             Some(twice) => Err(self.refused("gateways", format!("{twice} stands in it twice"))),
             None => Ok(()),
         }
+    }
+
+    /// A time after which nobody waits any more is a slip, and none that a clock can be set to.
+    fn time(&self, field: &str, time: HumanDuration) -> Result<(), Error> {
+        if time.get() <= TIME_MAX {
+            return Ok(());
+        }
+        Err(self.refused(field, "it is over 24h"))
     }
 
     fn session(&self, time: HumanDuration) -> Result<(), Error> {

@@ -11,27 +11,29 @@ pub(super) fn partition(partition: &Partition) -> PartitionEntry {
     PartitionEntry { name: partition.name.clone() }
 }
 
-pub(super) fn vendor(vendor: &SipVendor) -> SipVendorEntry {
-    SipVendorEntry {
-        name: vendor.name.clone(),
-        status: vendor.status,
-        gateways: vendor.gateways.clone(),
-        networks: vendor.networks.clone(),
-        cps: vendor.cps,
-        channels: vendor.channels,
-        priority: vendor.priority,
-        weight: vendor.weight,
-        pdd_timeout: HumanDuration::from(vendor.pdd_timeout),
-        ring_timeout: HumanDuration::from(vendor.ring_timeout),
-        session_expires: HumanDuration::from(vendor.session_expires),
-        failover_statuses: vendor.failover_statuses.clone(),
-        failover_after_early_media: vendor.failover_after_early_media,
-        probe_interval: HumanDuration::from(vendor.probe_interval),
-        oversize: vendor.oversize,
-        callee_rules: vendor.callee_rules.clone(),
-        caller_rules: vendor.caller_rules.clone(),
-        header_rules: vendor.header_rules.clone(),
-        trusted: vendor.trusted,
+impl SipVendorEntry {
+    pub(in crate::store) fn of(vendor: &SipVendor) -> Self {
+        Self {
+            name: vendor.name.clone(),
+            status: vendor.status,
+            gateways: vendor.gateways.clone(),
+            networks: vendor.networks.clone(),
+            cps: vendor.cps,
+            channels: vendor.channels,
+            priority: vendor.priority,
+            weight: vendor.weight,
+            pdd_timeout: HumanDuration::from(vendor.pdd_timeout),
+            ring_timeout: HumanDuration::from(vendor.ring_timeout),
+            session_expires: HumanDuration::from(vendor.session_expires),
+            failover_statuses: vendor.failover_statuses.clone(),
+            failover_after_early_media: vendor.failover_after_early_media,
+            probe_interval: HumanDuration::from(vendor.probe_interval),
+            oversize: vendor.oversize,
+            callee_rules: vendor.callee_rules.clone(),
+            caller_rules: vendor.caller_rules.clone(),
+            header_rules: vendor.header_rules.clone(),
+            trusted: vendor.trusted,
+        }
     }
 }
 
