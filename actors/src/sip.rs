@@ -1,6 +1,7 @@
 //! Calls: who may send them and where they go.
 
 pub mod acl;
+pub mod acl_publisher;
 pub mod branch;
 pub mod call_metrics;
 pub mod calls;

@@ -29,6 +29,7 @@ pub mod receipts;
 pub mod recovery;
 pub mod retention;
 pub mod routing;
+pub mod session_list;
 pub mod stats;
 pub mod throttle;
 pub mod tree;
@@ -54,8 +55,9 @@ use runtime::model::{IdGenerator, MessageId, Messaging};
 use runtime::net::Net;
 use runtime::random::Random;
 use runtime::registry::Registry;
+use runtime::store::announce::Announcements;
 use runtime::supervision::Intensity;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::account::{Account, Accounts};
@@ -126,8 +128,8 @@ pub struct Smpp {
     pub recovered: watch::Sender<bool>,
     /// True when the node drains: no new session, no new message.
     pub draining: AtomicBool,
-    /// Raised when the configuration may have changed.
-    pub config_changed: Notify,
+    /// Says that the configuration has changed.
+    pub announcements: Announcements,
 }
 
 /// What [`Smpp::new`] needs.
@@ -148,6 +150,8 @@ pub struct Parts {
     pub log: MessageLog,
     /// Metrics.
     pub metrics: Metrics,
+    /// Says that the configuration has changed.
+    pub announcements: Announcements,
 }
 
 impl Smpp {
@@ -184,7 +188,7 @@ impl Smpp {
             recovered_below: AtomicI64::new(0),
             recovered: watch::Sender::new(false),
             draining: AtomicBool::new(false),
-            config_changed: Notify::new(),
+            announcements: parts.announcements,
         })
     }
 

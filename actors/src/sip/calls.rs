@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::acl_publisher;
 use super::branch;
 use super::call_metrics::CallMetrics;
 use super::counters::Counters;
@@ -76,6 +77,7 @@ pub struct Calls {
     strangers: Mutex<Flood>,
     streams: OnceLock<Streams>,
     mirror: OnceLock<Mirror>,
+    publisher: OnceLock<acl_publisher::Handle>,
 }
 
 /// What belongs to one worker and outlives its incarnations.
@@ -151,6 +153,7 @@ impl Calls {
             strangers: flood(STRANGERS_PER_SOURCE),
             streams: OnceLock::new(),
             mirror: OnceLock::new(),
+            publisher: OnceLock::new(),
         })
     }
 
@@ -164,6 +167,17 @@ impl Calls {
     pub fn mirror_to(&self, mirror: Mirror) {
         // Once, at the start.
         let _ = self.mirror.set(mirror);
+    }
+
+    /// Says who publishes the sources that calls are taken from.
+    pub fn publish_by(&self, publisher: acl_publisher::Handle) {
+        // Once, at the start.
+        let _ = self.publisher.set(publisher);
+    }
+
+    /// Who publishes the sources that calls are taken from, where somebody is to know them.
+    pub fn publisher(&self) -> Option<&acl_publisher::Handle> {
+        self.publisher.get()
     }
 
     /// Copies a message that came in for the collector, where there is one.

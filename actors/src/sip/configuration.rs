@@ -14,13 +14,15 @@ use runtime::clock::Timestamp;
 use runtime::model::{Gateway, Voice};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::seal::RootKey;
+use runtime::store::announce::{Announcements, announced_or};
 use runtime::store::cookie_key::{self, CookieKey};
 use runtime::store::{Db, Error, messaging, voice};
 use runtime::supervision::{
     BoxError, ChildSpec, Error as SupervisionError, Restart, Seat, Start, SupervisorHandle,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::acl_publisher;
 use super::calls::Calls;
 use super::cookie::{Keys, Secret};
 use super::names::{self, Names};
@@ -42,6 +44,8 @@ pub struct Source {
     pub root_key: Arc<RootKey>,
     /// How often its version is compared; the same on all nodes.
     pub poll: Duration,
+    /// Say that it has changed.
+    pub announcements: Announcements,
 }
 
 impl Source {
@@ -111,6 +115,7 @@ async fn follow(
     let mut gateways = Gateways::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
+    let mut announced = source.announcements.subscribe();
     loop {
         match refresh(calls, source, (face, names), &mut gateways).await {
             Ok(()) => {
@@ -118,13 +123,13 @@ async fn follow(
                     tracing::info!("the configuration of voice can be read again");
                 }
                 follow_vendors(calls, vendors, &mut running).await;
-                sleep(source.poll).await;
+                announced_or(&mut announced, source.poll).await;
             }
             Err(error) => {
                 if !std::mem::replace(&mut blind, true) {
                     tracing::error!(%error, "the configuration of voice cannot be read, the last one stays");
                 }
-                sleep(RETRY).await;
+                announced_or(&mut announced, RETRY).await;
             }
         }
     }
@@ -157,6 +162,7 @@ async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running:
 async fn follow_cookies(calls: &Calls, source: &Source) {
     let mut cookies = Cookies::default();
     let mut blind = false;
+    let mut announced = source.announcements.subscribe();
     loop {
         let read = cookies.read(source).await;
         if let Err(error) = &read
@@ -169,7 +175,7 @@ async fn follow_cookies(calls: &Calls, source: &Source) {
         }
         blind = read.is_err();
         cookies.put_in_force(&calls.settings.cookies, Instant::now(), source.spread());
-        sleep(source.poll).await;
+        announced_or(&mut announced, source.poll).await;
     }
 }
 
@@ -244,12 +250,18 @@ async fn refresh(
     let names = names.clone();
     let before = calls.snapshot.load_full();
     // A million entries take a third of a second to be sorted: no work for a thread that others wait for.
+    let is_published = calls.publisher().is_some();
     let built = tokio::task::spawn_blocking(move || {
-        Snapshot::new(voice, Some(&before), &|gateway| names.addresses(gateway), Instant::now().into_std())
+        let sources = is_published.then(|| acl_publisher::entry::entries(&voice));
+        let find = |gateway: &Gateway| names.addresses(gateway);
+        (Snapshot::new(voice, Some(&before), &find, Instant::now().into_std()), sources)
     });
-    let Ok(snapshot) = built.await else { return Ok(()) };
+    let Ok((snapshot, sources)) = built.await else { return Ok(()) };
     let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
     calls.snapshot.store(Arc::new(snapshot));
+    if let (Some(publisher), Some(sources)) = (calls.publisher(), sources) {
+        publisher.publish(sources);
+    }
     *gateways = Gateways { version: Some(version), named, found };
     face.version.store(version, Ordering::Relaxed);
     face.swaps.fetch_add(1, Ordering::Relaxed);

@@ -143,6 +143,13 @@ pub fn page(calls: &Calls, after: Option<Uuid>, limit: usize) -> Page {
     Page { live: calls.live(), calls: listed, next }
 }
 
+/// One call, while it lives.
+pub fn find(calls: &Calls, id: Uuid) -> Option<Listed> {
+    let face = calls.list.0.lock().get(&id).cloned()?;
+    let snapshot = calls.snapshot.load();
+    Some(face.listed(&Names::of(&snapshot)))
+}
+
 /// Names of trunks and vendors by primary key, for lists.
 #[derive(Debug)]
 pub struct Names<'a> {

@@ -1,7 +1,7 @@
 //! The supervision tree of calls, and its start and stop.
 //!
 //! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
-//! listeners. They stop in reverse.
+//! listeners, then who publishes their sources. They stop in reverse.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::acl_publisher;
 use super::call_metrics::CallMetrics;
 use super::calls::{self, Calls};
 use super::configuration::{self, Source};
@@ -133,7 +134,12 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         calls.mirror_to(mirror);
         child
     });
-    let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror));
+    let publisher = acl_publisher::Options::new(&options.config.redis)?.map(|redis| {
+        let (publisher, child) = acl_publisher::child_spec(redis, &options.metrics);
+        calls.publish_by(publisher);
+        child
+    });
+    let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror, publisher));
     // Before anything can come in for them.
     let recovered = recover(&calls).await?;
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
@@ -279,11 +285,14 @@ fn doors(options: &Options, streams: &Streams) -> (Vec<stream::listener::Options
     streamed.map(door).unzip()
 }
 
+/// Towards others: who listens, who finds names, who tells a collector, who tells Kamailio.
+type Outside = (Vec<stream::listener::Options>, Names, Option<ChildSpec>, Option<ChildSpec>);
+
 fn spec(
     options: &Options,
     calls: &Arc<Calls>,
     (sockets, metrics): (&[Sockets], &Metrics),
-    (doors, names, mirror): (Vec<stream::listener::Options>, Names, Option<ChildSpec>),
+    (doors, names, mirror, publisher): Outside,
 ) -> SupervisorSpec {
     let vendors_name = ActorName::new("vendors", "sip");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
@@ -309,7 +318,7 @@ fn spec(
     let listeners =
         doors.into_iter().fold(listeners, |spec, door| spec.child(stream::listener::child_spec(door)));
     let sip = SupervisorSpec::new(ActorName::new("sip", "main"), Strategy::RestForOne, INTENSITY);
-    mirror
+    let sip = mirror
         .into_iter()
         .fold(sip, SupervisorSpec::child)
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
@@ -317,7 +326,9 @@ fn spec(
         .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(dialog_births::child_spec(Arc::clone(calls), handle))
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
-        .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN));
+    // Behind all that calls need, so that it takes nobody along.
+    publisher.into_iter().fold(sip, SupervisorSpec::child)
 }
 
 /// Who turns names of gateways into addresses.

@@ -24,6 +24,9 @@ use super::Smpp;
 use super::account::BoundAccount;
 use super::connection::Connection;
 
+/// Kind of a session's name.
+pub const KIND: &str = "esme_session";
+
 /// A connection that has bound.
 pub struct Bound {
     /// The socket, the bind response in its output.
@@ -100,7 +103,7 @@ fn observe(bound: &Bound, counters: &Arc<Counters>) -> Observe {
 #[must_use]
 pub fn child_spec(smpp: Arc<Smpp>, bound: Bound) -> ChildSpec {
     let number = smpp.session_numbers.fetch_add(1, Ordering::Relaxed);
-    let name = ActorName::nth("esme_session", bound.account.system_id(), number);
+    let name = ActorName::nth(KIND, bound.account.system_id(), number);
     let shutdown = smpp.options.unbind.get();
     let start = Start::actor_once(move |seat: Seat| async move {
         Ok(seat.spawn(EsmeSession, (seat.clone(), smpp, bound)).await?.get_cell())

@@ -17,9 +17,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use runtime::model::{self, Messaging};
 use runtime::registry::{ActorName, Observation, Observe, Registration};
 use runtime::seal::RootKey;
+use runtime::store::announce::announced_or;
 use runtime::store::{Db, Error, messaging};
 use runtime::supervision::{ChildSpec, Restart, Seat, Start, Strategy, SupervisorHandle, SupervisorSpec};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::metrics::Metrics;
 use super::routing::Table;
@@ -94,7 +95,7 @@ pub struct State {
     _registration: Registration,
 }
 
-/// Nothing is said to the router: [`Smpp::config_changed`] wakes it.
+/// Nothing is said to the router: [`Smpp::announcements`] wakes it.
 #[derive(Debug)]
 pub enum Message {}
 
@@ -128,6 +129,7 @@ impl Actor for MessageRouter {
 /// Follows the configuration for ever.
 async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::Infallible> {
     let mut in_force = None;
+    let mut announced = options.smpp.announcements.subscribe();
     loop {
         let version = options.source.version().await;
         if version.is_ok() && face.blind.swap(false, Ordering::Relaxed) {
@@ -156,10 +158,7 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
             }
         }
         waiting::move_on(&options.smpp, Instant::now());
-        tokio::select! {
-            () = sleep(options.source.poll()) => {}
-            () = options.smpp.config_changed.notified() => {}
-        }
+        announced_or(&mut announced, options.source.poll()).await;
     }
 }
 
@@ -245,11 +244,11 @@ async fn start_binds(options: &Options, name: &ActorName, vendor: &model::Vendor
     added.is_ok()
 }
 
-/// True when a change needs no new connection.
+/// True when a change needs no new connection. One that was deleted and made again under its name is another vendor:
+/// the binds of the first would send nothing of the second's.
 fn same_connection(now: &model::Vendor, wanted: &model::Vendor) -> bool {
     let connection = |vendor: &model::Vendor| {
-        let name =
-            (vendor.host.clone(), vendor.port, vendor.tls, vendor.tls_ca.clone(), vendor.system_id.clone());
+        let place = (vendor.host.clone(), vendor.port, vendor.tls, vendor.tls_ca.clone());
         let how = (
             vendor.bind_type,
             vendor.binds,
@@ -257,7 +256,7 @@ fn same_connection(now: &model::Vendor, wanted: &model::Vendor) -> bool {
             vendor.throughput_limit,
             vendor.system_type.clone(),
         );
-        (name, how, vendor.password.expose().to_owned())
+        (vendor.id, place, how, (vendor.system_id.clone(), vendor.password.expose().to_owned()))
     };
     connection(now) == connection(wanted)
 }
@@ -304,4 +303,24 @@ pub fn child_spec(options: Options) -> ChildSpec {
         async move { Ok(seat.spawn(MessageRouter, (seat.clone(), options)).await?.get_cell()) }
     });
     ChildSpec::new(ActorName::new("message_router", "main"), Restart::Permanent, start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smpp::routing::tests::vendor;
+
+    #[test]
+    fn binds_stay_while_they_are_the_same_vendor_s_and_its_connection_is_the_same() {
+        let one = vendor(1);
+        let renamed = |id| model::Vendor { instance_name: one.instance_name.clone(), ..vendor(id) };
+        for (wanted, stays) in [
+            (one.clone(), true),
+            (model::Vendor { priority: 7, ..one.clone() }, true),
+            (model::Vendor { port: 3601, ..one.clone() }, false),
+            (renamed(2), false),
+        ] {
+            assert_eq!(same_connection(&one, &wanted), stays, "{wanted:?}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ use runtime::model::{Messaging, Money, Route};
 use runtime::net::sim::SimNet;
 use runtime::random::Random;
 use runtime::registry::Registry;
+use runtime::store::announce::Announcements;
 use uuid::Uuid;
 
 use super::message_router::Source;
@@ -92,6 +93,7 @@ async fn node(disk: Disk, config: Messaging, seed: u64) -> Result<(), Box<dyn st
         metrics: runtime::telemetry::metrics::Metrics::new(),
         source: Source::Given(testing::given(config)),
         log,
+        announcements: Announcements::default(),
         tls: None,
     })
     .await

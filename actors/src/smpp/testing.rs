@@ -13,6 +13,7 @@ use runtime::model::{self, Alphabet, BindModes, Customer, MessageIdFormat, Messa
 use runtime::net::OsNet;
 use runtime::random::Random;
 use runtime::registry::Registry;
+use runtime::store::announce::Announcements;
 use runtime::telemetry;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -120,6 +121,7 @@ pub(crate) fn smpp(config: Messaging) -> (Arc<Smpp>, Disk) {
         registry: Registry::new(clock, random.clone()),
         log: MessageLog::new(Arc::new(SimLog::new(disk.clone(), random)), Limits::default()),
         metrics: Metrics::new(&telemetry::metrics::Metrics::new()),
+        announcements: Announcements::default(),
     });
     let vendor = super::routing::tests::vendor(7);
     let route = super::routing::tests::route("all", "", 7);

@@ -14,6 +14,7 @@ use runtime::log::{Counts, MessageLog};
 use runtime::net::Net;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Registry};
+use runtime::store::announce::Announcements;
 use runtime::supervision::{
     Intensity, Restart, ShardedSupervisor, Strategy, Supervisor, SupervisorHandle, SupervisorSpec,
 };
@@ -54,6 +55,8 @@ pub struct Options {
     pub source: Source,
     /// The message log.
     pub log: MessageLog,
+    /// Say that customers, vendors or routes have changed.
+    pub announcements: Announcements,
     /// Certificate of the TLS listeners.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -86,6 +89,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         registry: options.registry.clone(),
         log: options.log.clone(),
         metrics: Metrics::new(&options.metrics),
+        announcements: options.announcements.clone(),
     });
     // Recovery needs accounts and vendors; the router reads them again and follows them from there.
     message_router::install(&smpp, options.source.load().await?);
@@ -114,8 +118,6 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
 fn spec(smpp: &Arc<Smpp>, options: &Options, doors: &[Door]) -> SupervisorSpec {
     let vendors_name = ActorName::new("vendors", "smpp");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
-    let sessions =
-        ShardedSupervisor::spec(sessions_name(), SESSION_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
     let router = message_router::Options {
         smpp: Arc::clone(smpp),
         source: options.source.clone(),
@@ -126,7 +128,7 @@ fn spec(smpp: &Arc<Smpp>, options: &Options, doors: &[Door]) -> SupervisorSpec {
         .child(log(smpp, options).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(message_router::child_spec(router))
-        .child(sessions.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(sessions_spec().into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(listeners(doors).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
 }
 
@@ -153,7 +155,7 @@ fn doors(smpp: &Arc<Smpp>, options: &Options) -> Vec<Door> {
     let tls = options.config.smpp.tls_listen.iter().map(|address| (*address, options.tls.clone()));
     let door = |(n, (address, tls))| {
         let (sender, bound) = watch::channel(None);
-        let sessions = ShardedSupervisor::handle(&options.registry, sessions_name(), SESSION_SHARDS);
+        let sessions = sessions(&options.registry);
         let smpp = Arc::clone(smpp);
         Door { options: listener::Options { smpp, address, n, tls, sessions, bound: sender }, bound }
     };
@@ -184,6 +186,16 @@ async fn bound(doors: Vec<Door>) -> Result<(Vec<SocketAddr>, Vec<SocketAddr>), B
         if door.options.tls.is_some() { addresses.1.push(address) } else { addresses.0.push(address) }
     }
     Ok(addresses)
+}
+
+/// Where customers' sessions live.
+pub(super) fn sessions(registry: &Registry) -> ShardedSupervisor {
+    ShardedSupervisor::handle(registry, sessions_name(), SESSION_SHARDS)
+}
+
+/// The supervisors of sessions.
+pub(super) fn sessions_spec() -> SupervisorSpec {
+    ShardedSupervisor::spec(sessions_name(), SESSION_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN)
 }
 
 fn sessions_name() -> ActorName {
