@@ -1,26 +1,46 @@
-//! From an HTTP request to its handler: one warp filter takes the request apart, the route table finds the
-//! handler, the token is checked before the body is read.
+//! From an HTTP request to its handler: one warp filter takes the request apart, the route table finds the handler,
+//! the gate says who asks, the route what he needs for it; only then the body is read.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
+use runtime::random::secret_bytes;
+use runtime::seal::to_hex;
+use runtime::store::customer::{Customer, Status};
 use tokio::time::{Instant, timeout};
-use warp::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue};
-use warp::http::{Method, Response};
+use warp::http::Method;
+use warp::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+};
+use warp::reply::Response;
 use warp::{Filter, Rejection};
 
+use crate::auth::gate::Refusal;
+use crate::auth::principal::{Principal, Tenant};
 use crate::context::Api;
+use crate::cors;
 use crate::problem::{Code, Problem};
+use crate::query::Query;
 use crate::reply::Reply;
-use crate::request::{Query, Request, read_body};
-use crate::table::{Route, Surface, Table};
+use crate::request::{Request, read_body};
+use crate::server::Peer;
+use crate::table::{Access, Found, Reach, Route, Surface, Table};
 use crate::token::bearer;
 
 /// Label of requests that met no route.
 const UNMATCHED: &str = "unmatched";
+/// Label of the questions of browsers.
+const PREFLIGHT: &str = "preflight";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Characters of a request id that a client gives.
+const REQUEST_ID_MAX: usize = 64;
+/// Characters of an Idempotency-Key.
+const KEY_MAX: usize = 100;
 
 /// One surface's way of answering.
 pub(crate) struct Dispatch {
@@ -47,68 +67,168 @@ struct Head {
     path: String,
     query: String,
     headers: HeaderMap,
+    /// Its name in logs and answers.
+    id: String,
+    address: Option<IpAddr>,
 }
 
 /// The whole interface as one filter: it never rejects, so that no chain of routes is searched.
 pub(crate) fn filter(
     dispatch: Arc<Dispatch>,
-) -> impl Filter<Extract = (Response<Bytes>,), Error = Rejection> + Clone + Send + Sync + 'static {
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::any()
         .map(move || Arc::clone(&dispatch))
         .and(warp::method())
         .and(warp::path::full())
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
         .and(warp::body::stream())
         .then(
-            |dispatch: Arc<Dispatch>, method, path: warp::path::FullPath, query, headers, body| async move {
-                let head = Head { method, path: path.as_str().to_owned(), query, headers };
+            |dispatch: Arc<Dispatch>,
+             method,
+             path: warp::path::FullPath,
+             query,
+             headers: HeaderMap,
+             peer: Option<Peer>,
+             body| async move {
+                let id = request_id(&headers);
+                let address = dispatch.api.sender(peer.map(|Peer(address)| address.ip()), &headers);
+                let head = Head { method, path: path.as_str().to_owned(), query, headers, id, address };
                 dispatch.answer(head, body).await
             },
         )
 }
 
 impl Dispatch {
-    async fn answer<B: Buf>(
-        &self,
-        head: Head,
-        body: impl Stream<Item = Result<B, warp::Error>>,
-    ) -> Response<Bytes> {
+    async fn answer<B: Buf>(&self, head: Head, body: impl Stream<Item = Result<B, warp::Error>>) -> Response {
         let started = Instant::now();
+        let origins = &self.api.options.cors_origins;
+        let asks = !origins.is_empty() && cors::is_preflight(&head.method, &head.headers);
+        let methods = if asks { self.table.methods(&head.path) } else { String::new() };
         let (route, reply) = match self.table.find(&head.method, &head.path) {
-            Ok(found) => (found.route.path, self.handle(found.route, found.params, &head, body).await),
+            _ if !methods.is_empty() => (PREFLIGHT, Ok(cors::preflight(&methods))),
+            Ok(found) => (found.route.path, self.handle(found, &head, body).await),
             Err(problem) => (UNMATCHED, Err(problem)),
         };
-        let mut response = reply.unwrap_or_else(Problem::into_response);
+        let mut response = reply.unwrap_or_else(|problem| problem.into_response(&head.id));
+        let headers = response.headers_mut();
+        cors::admit(origins, &head.headers, headers);
         // Every answer is of this moment.
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        self.account(&head.method, route, response.status().as_u16(), started);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+        if let Ok(id) = HeaderValue::from_str(&head.id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        self.account(&head, route, response.status().as_u16(), started);
         response
     }
 
     async fn handle<B: Buf>(
         &self,
-        route: &'static Route,
-        params: Vec<(String, String)>,
+        Found { route, params }: Found,
         head: &Head,
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Reply {
-        if self.surface.needs_token(route.access) {
-            self.authorize(&head.headers)?;
-        }
+        let principal = self.principal(route, head).await?;
+        let customer = self.permit(route, &params, &principal)?;
+        self.refuse_suspended(route, &principal)?;
         let query = Query::parse(&head.query, route.query)?;
         let body = if route.method == Method::GET { Bytes::new() } else { self.body(body).await? };
-        (route.handler)(Arc::clone(&self.api), Request { params, query, body }).await
+        let mut request = Request {
+            method: head.method.clone(),
+            path: head.path.clone(),
+            params,
+            query,
+            body,
+            principal,
+            permission: permission(route),
+            customer: None,
+            id: head.id.clone(),
+            address: head.address,
+            if_match: text(&head.headers, &IF_MATCH),
+            idempotency_key: idempotency_key(&head.headers)?,
+        };
+        if let Some(customer) = customer {
+            request.refuse_suspended(&customer)?;
+            request.customer = Some(customer);
+        }
+        if route.body.is_some() {
+            is_json(&head.headers)?;
+        }
+        (route.handler)(Arc::clone(&self.api), request).await
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let header = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
-        let detail = match header.and_then(bearer) {
-            Some(token) if self.api.token.accepts(token.as_bytes()) => return Ok(()),
-            Some(_) => "the token is not valid",
-            None => "the header Authorization: Bearer is needed",
+    /// Who asks.
+    async fn principal(&self, route: &Route, head: &Head) -> Result<Arc<Principal>, Problem> {
+        if self.surface != Surface::Api {
+            return Ok(Arc::clone(&self.api.control));
+        }
+        let header = head.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
+        let Some(token) = header.and_then(bearer) else {
+            if route.access == Access::Open {
+                return Ok(Arc::clone(&self.api.nobody));
+            }
+            return Err(unauthorized("the header Authorization: Bearer is needed"));
         };
-        Err(Problem::new(Code::Unauthorized, detail))
+        if route.access == Access::Open {
+            return Ok(Arc::clone(&self.api.nobody));
+        }
+        match self.api.gate.admit(token, head.address).await {
+            Ok(principal) => {
+                self.api.limits.take(&principal)?;
+                Ok(principal)
+            }
+            Err(Refusal::Unknown) => Err(unauthorized("the token is not valid")),
+            Err(Refusal::Address) => {
+                Err(Problem::new(Code::Forbidden, "the key may not be used from this address"))
+            }
+            Err(Refusal::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Whether he may, and for which customer.
+    fn permit(
+        &self,
+        route: &Route,
+        params: &[(String, String)],
+        principal: &Principal,
+    ) -> Result<Option<Arc<Customer>>, Problem> {
+        let Access::May(permission, reach) = route.access else { return Ok(None) };
+        let denied = || Problem::new(Code::Forbidden, format!("{permission} is needed"));
+        let part = |name: &str| params.iter().find(|(known, _)| known == name).map_or("", |(_, part)| part);
+        let customer = match reach {
+            Reach::Platform => return if principal.may(permission) { Ok(None) } else { Err(denied()) },
+            Reach::Own => {
+                return principal.tenant(permission).map(|_| None).ok_or_else(denied);
+            }
+            Reach::OperatorOf if !principal.operator => return Err(denied()),
+            Reach::OperatorOf => self.api.customers.by_ban(part("ban")),
+            Reach::Customer => part("id").parse().ok().and_then(|id| self.api.customers.get(id)),
+        };
+        // Who may do it for nobody is told so; who may for some is not told of others.
+        principal.tenant(permission).ok_or_else(denied)?;
+        let customer = customer.filter(|customer| principal.may_for(customer.id, permission));
+        let unknown = || Problem::new(Code::UnknownCustomer, "there is no such customer");
+        customer.map(Some).ok_or_else(unknown)
+    }
+
+    /// Where the path names no customer: who works for suspended customers alone changes nothing. Who works for others
+    /// too names one, and the handler looks at that one.
+    fn refuse_suspended(&self, route: &Route, principal: &Principal) -> Result<(), Problem> {
+        let Access::May(permission, Reach::Own) = route.access else { return Ok(()) };
+        if principal.operator || route.method == Method::GET {
+            return Ok(());
+        }
+        let tenant = principal.tenant(permission);
+        let customers = tenant.as_ref().and_then(Tenant::customers).unwrap_or_default();
+        let customers = customers.iter().map(|id| self.api.customers.get(*id));
+        let served = |customer: &Option<Arc<Customer>>| {
+            customer.as_ref().is_some_and(|customer| customer.status != Status::Suspended)
+        };
+        if customers.into_iter().any(|customer| served(&customer)) {
+            return Ok(());
+        }
+        Err(Problem::new(Code::CustomerSuspended, "the customer is suspended"))
     }
 
     async fn body<B: Buf>(&self, body: impl Stream<Item = Result<B, warp::Error>>) -> Result<Bytes, Problem> {
@@ -121,11 +241,11 @@ impl Dispatch {
         }
     }
 
-    fn account(&self, method: &Method, route: &'static str, status: u16, started: Instant) {
+    fn account(&self, head: &Head, route: &'static str, status: u16, started: Instant) {
         let elapsed = started.elapsed();
         self.requests.fetch_add(1, Ordering::Relaxed);
         // A method of the caller's invention is no label.
-        let method = match method.as_str() {
+        let method = match head.method.as_str() {
             known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
             _ => "other",
         };
@@ -133,6 +253,52 @@ impl Dispatch {
         metrics.requests.with_label_values(&[route, method, &status.to_string()]).inc();
         metrics.seconds.with_label_values(&[route]).observe(elapsed.as_secs_f64());
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(method, route, status, elapsed_us, surface = ?self.surface, "request");
+        let (id, address) = (&head.id, head.address);
+        tracing::debug!(method, route, status, elapsed_us, id, ?address, surface = ?self.surface, "request");
     }
+}
+
+fn permission(route: &Route) -> Option<crate::permission::Permission> {
+    if let Access::May(permission, _) = route.access { Some(permission) } else { None }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(Code::Unauthorized, detail)
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The client's, where it is one that fits into a log line; else our own.
+fn request_id(headers: &HeaderMap) -> String {
+    let fits = |id: &String| {
+        (1..=REQUEST_ID_MAX).contains(&id.len())
+            && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.'))
+    };
+    text(headers, &REQUEST_ID).filter(fits).unwrap_or_else(|| to_hex(&secret_bytes::<16>()))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| {
+        (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|octet| octet.is_ascii_graphic())
+    });
+    let refused = || {
+        Problem::new(
+            Code::BadRequest,
+            format!("Idempotency-Key is 1 to {KEY_MAX} printable ASCII characters"),
+        )
+    };
+    key.map(|key| Some(key.to_owned())).ok_or_else(refused)
+}
+
+fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers.get(CONTENT_TYPE).and_then(|given| given.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = format!("Content-Type is application/json here, not {given:?}");
+    Err(Problem::new(Code::UnsupportedMediaType, detail))
 }

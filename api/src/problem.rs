@@ -1,17 +1,31 @@
 //! Errors as RFC 9457 problem documents. The `code` of each is stable: programs branch on it, people read
 //! `detail`.
 
-use bytes::Bytes;
+use runtime::store::{Error as StoreError, ErrorKind};
 use serde::Serialize;
-use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
-use warp::http::{Response, StatusCode};
+use utoipa::ToSchema;
+use warp::http::StatusCode;
+use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::reply::Response;
 
 /// What went wrong, as programs see it. Documented in `docs/api.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     BadRequest,
     Unauthorized,
+    Forbidden,
+    CustomerSuspended,
     NotFound,
+    UnknownCustomer,
+    AlreadyExists,
+    InUse,
+    WrongTier,
+    Changed,
+    Invalid,
+    UnsupportedMediaType,
+    IdempotencyConflict,
+    TooManyRequests,
+    NotImplemented,
     UnknownVendor,
     UnknownActor,
     UnknownCall,
@@ -35,17 +49,49 @@ pub(crate) enum Code {
 pub(crate) struct Problem {
     pub(crate) code: Code,
     detail: String,
+    errors: Vec<FieldError>,
     /// Methods that the path has, for 405.
     allow: Option<String>,
+    /// Seconds after which the request may be sent again.
+    retry_after: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// The form of every error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document {
+    /// Names the kind of the problem.
+    #[schema(example = "urn:warp:problem:invalid")]
     r#type: String,
-    title: &'a str,
+    /// The kind in words.
+    #[schema(example = "A value cannot be taken")]
+    title: String,
+    /// The HTTP status.
+    #[schema(example = 422)]
     status: u16,
-    code: &'a str,
-    detail: &'a str,
+    /// The kind for programs; it never changes.
+    #[schema(example = "invalid")]
+    code: String,
+    /// What is wrong this time.
+    #[schema(example = "company_name: it is not 1 to 100 printable characters")]
+    detail: String,
+    /// The request, as `x-request-id` names it.
+    #[schema(example = "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11")]
+    instance: String,
+    /// Values of the body that are wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// A value of the body that is wrong.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// Where it stands (RFC 6901).
+    #[schema(example = "/company_name")]
+    pointer: String,
+    /// What is wrong with it.
+    #[schema(example = "it is not 1 to 100 printable characters")]
+    detail: String,
 }
 
 impl Code {
@@ -54,6 +100,36 @@ impl Code {
         match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request", "The request cannot be understood"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This is not allowed"),
+            Self::CustomerSuspended => {
+                (StatusCode::FORBIDDEN, "customer_suspended", "The customer is suspended")
+            }
+            Self::UnknownCustomer => (StatusCode::NOT_FOUND, "unknown_customer", "There is no such customer"),
+            Self::AlreadyExists => (StatusCode::CONFLICT, "already_exists", "There is one already"),
+            Self::InUse => (StatusCode::CONFLICT, "in_use", "Something else needs it"),
+            Self::WrongTier => (StatusCode::CONFLICT, "wrong_tier", "The customer's tier does not have it"),
+            Self::Changed => (
+                StatusCode::PRECONDITION_FAILED,
+                "changed",
+                "It is no longer what the request says that it is",
+            ),
+            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value cannot be taken"),
+            Self::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body is of another type than the resource takes",
+            ),
+            Self::IdempotencyConflict => (
+                StatusCode::CONFLICT,
+                "idempotency_conflict",
+                "The key was used for another request, or one with it is under way",
+            ),
+            Self::TooManyRequests => {
+                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "More requests than are allowed")
+            }
+            Self::NotImplemented => {
+                (StatusCode::NOT_IMPLEMENTED, "not_implemented", "This installation cannot do it")
+            }
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such resource"),
             Self::UnknownVendor => (StatusCode::NOT_FOUND, "unknown_vendor", "There is no such vendor"),
             Self::UnknownActor => (StatusCode::NOT_FOUND, "unknown_actor", "There is no such actor"),
@@ -95,22 +171,50 @@ impl Code {
 
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), allow: None }
+        Self { code, detail: detail.into(), errors: Vec::new(), allow: None, retry_after: None }
+    }
+
+    /// A value of the body that cannot be taken, by its JSON pointer.
+    pub(crate) fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (pointer, detail) = (pointer.into(), detail.into());
+        let field = pointer.trim_start_matches('/');
+        let text = if field.is_empty() { detail.clone() } else { format!("{field}: {detail}") };
+        Self { errors: vec![FieldError { pointer, detail }], ..Self::new(Code::Invalid, text) }
     }
 
     /// RFC 9110, 15.5.6: a 405 names the methods that there are.
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         let detail = format!("allowed are {allow}");
-        Self { code: Code::MethodNotAllowed, detail, allow: Some(allow) }
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
-    pub(crate) fn into_response(self) -> Response<Bytes> {
+    /// With a time after which the request may be sent again.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// As it stands in an answer to the request of this id.
+    pub(crate) fn document(&self, request: &str) -> Document {
         let (status, code, title) = self.code.describe();
-        let r#type = format!("urn:warp:problem:{code}");
-        let document = Document { r#type, title, status: status.as_u16(), code, detail: &self.detail };
+        Document {
+            r#type: format!("urn:warp:problem:{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: self.detail.clone(),
+            instance: request.to_owned(),
+            errors: self.errors.clone(),
+        }
+    }
+
+    /// The answer to the request of this id.
+    pub(crate) fn into_response(self, request: &str) -> Response {
+        let (status, ..) = self.code.describe();
+        let document = self.document(request);
         // Numbers and text always serialise.
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = Response::new(Bytes::from(body));
+        let mut response = Response::new(body.into());
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -120,6 +224,24 @@ impl Problem {
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
             headers.insert(ALLOW, allow);
         }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
         response
+    }
+}
+
+/// What the database refuses is told by what a caller can do about it.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            ErrorKind::Unavailable | ErrorKind::DiskFull | ErrorKind::DiskFailed => {
+                Self::new(Code::StoreUnavailable, error.to_string()).retry_after(1)
+            }
+            ErrorKind::Constraint => {
+                Self::new(Code::AlreadyExists, "something with this name or key is there already")
+            }
+            ErrorKind::Other => Self::new(Code::Internal, error.to_string()),
+        }
     }
 }

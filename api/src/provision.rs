@@ -6,6 +6,7 @@ use std::sync::Arc;
 use runtime::clock::SharedClock;
 use runtime::seal::RootKey;
 use runtime::store::Db;
+use runtime::store::announce::Announcements;
 use runtime::store::provisioning::{self, Change, Current, Document, Error};
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -24,6 +25,8 @@ pub struct Target {
     pub clock: SharedClock,
     /// Whose turn it is: calls wait for each other, so that each plans against what the one before has written.
     pub turn: Arc<Mutex<()>>,
+    /// Hear of what was written.
+    pub announcements: Announcements,
 }
 
 /// What applying did, or would do.
@@ -73,6 +76,9 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
                 let now = target.clock.now();
                 let both = (&document, changes.as_slice());
                 provisioning::apply(&target.store, &target.root_key, both, &current, now).await?;
+                if !changes.is_empty() {
+                    target.announcements.announce();
+                }
             }
             Ok(Outcome { dry_run, changes })
         })
@@ -120,6 +126,7 @@ mod tests {
             root_key: Arc::new(RootKey::load_or_create(&directory.path().join("root.key")).unwrap()),
             clock: Arc::new(SystemClock),
             turn: Arc::clone(&turn),
+            announcements: Announcements::default(),
         };
         let held = turn.lock().await;
         let abandoned = apply(target.clone(), CUSTOMER.to_owned(), false);

@@ -1,20 +1,46 @@
-//! A request as handlers see it: checked, decoded, its body whole.
+//! A request as handlers see it: let in, checked, decoded, its body whole.
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
+use runtime::store::customer::{Customer, Status};
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
+use warp::http::Method;
 
+use crate::auth::principal::{Principal, Tenant};
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
+use crate::query::{Query, decode};
 
-/// What is left of a request once its route is known.
-#[derive(Debug, Default)]
+/// What is left of a request once its route is known and its sender let in.
+#[derive(Debug)]
 pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// As it came, without the query.
+    pub(crate) path: String,
     /// The `{parts}` of the path, still percent-encoded.
     pub(crate) params: Vec<(String, String)>,
-    /// The query, its names known to the route.
+    /// The query, its values of the kinds that the route takes.
     pub(crate) query: Query,
     /// The body; empty for GET.
     pub(crate) body: Bytes,
+    /// Who asks.
+    pub(crate) principal: Arc<Principal>,
+    /// What the route asks permission for, where it does.
+    pub(crate) permission: Option<Permission>,
+    /// The customer that the path names, whom the principal may work for.
+    pub(crate) customer: Option<Arc<Customer>>,
+    /// Its name in logs, in the audit and in answers: `x-request-id`.
+    pub(crate) id: String,
+    /// Who sent it, proxies that are trusted looked through; None by the control socket.
+    pub(crate) address: Option<IpAddr>,
+    /// `If-Match` (RFC 9110, 13.1.1).
+    pub(crate) if_match: Option<String>,
+    /// `Idempotency-Key`.
+    pub(crate) idempotency_key: Option<String>,
 }
 
 impl Request {
@@ -30,84 +56,74 @@ impl Request {
             .ok_or_else(|| Problem::new(Code::BadRequest, format!("{raw:?} is not percent-encoded text")))
     }
 
-    /// Whether the answer is to be text for people; `format` may be `json` or `text`.
-    pub(crate) fn wants_text(&self) -> Result<bool, Problem> {
-        match self.query.get("format") {
-            None | Some("json") => Ok(false),
-            Some("text") => Ok(true),
-            Some(other) => {
-                Err(Problem::new(Code::BadRequest, format!("format is json or text, not {other:?}")))
+    /// A part of the path that is an id; anything else names nothing.
+    pub(crate) fn id_param(&self, name: &str) -> Result<Uuid, Problem> {
+        let raw = self.raw_param(name);
+        raw.parse().map_err(|_| Problem::new(Code::NotFound, format!("{raw:?} is no id, so nothing has it")))
+    }
+
+    /// Whether the answer is to be text for people.
+    pub(crate) fn wants_text(&self) -> bool {
+        self.query.get("format") == Some("text")
+    }
+
+    /// The customer of the path.
+    pub(crate) fn customer(&self) -> Result<&Arc<Customer>, Problem> {
+        let absent = || Problem::new(Code::Internal, "the route has no customer in its path");
+        self.customer.as_ref().ok_or_else(absent)
+    }
+
+    /// The customers whose data the request may touch.
+    pub(crate) fn tenant(&self) -> Result<Tenant, Problem> {
+        let denied = || Problem::new(Code::Forbidden, "this is allowed for no customer");
+        self.permission.and_then(|permission| self.principal.tenant(permission)).ok_or_else(denied)
+    }
+
+    /// The body as JSON of one form. Fields that the form does not have are refused.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        let mut json = serde_json::Deserializer::from_slice(&self.body);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let pointer = pointer(error.path());
+            let error = error.into_inner();
+            if error.is_data() {
+                // Where it stands the pointer says.
+                let text = error.to_string();
+                let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+                return Problem::invalid(pointer, text);
             }
+            Problem::new(Code::BadRequest, format!("the body is not JSON: {error}"))
+        })?;
+        json.end()
+            .map_err(|error| Problem::new(Code::BadRequest, format!("the body is not JSON: {error}")))?;
+        Ok(value)
+    }
+
+    /// Customers who are suspended see what is theirs and change nothing.
+    pub(crate) fn refuse_suspended(&self, customer: &Customer) -> Result<(), Problem> {
+        let reads = matches!(self.method, Method::GET | Method::HEAD);
+        if reads || self.principal.operator || customer.status != Status::Suspended {
+            return Ok(());
         }
+        Err(Problem::new(Code::CustomerSuspended, format!("customer {} is suspended", customer.ban)))
     }
 }
 
-/// The query of a request, decoded.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Query(Vec<(String, String)>);
+/// RFC 6901.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
 
-impl Query {
-    /// Reads `a=b&c=d`. A name that the route does not know is refused, and so is one given twice: a
-    /// misspelt name must not mean a default.
-    pub(crate) fn parse(raw: &str, known: &[&str]) -> Result<Self, Problem> {
-        let mut values: Vec<(String, String)> = Vec::new();
-        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (Some(name), Some(value)) = (form_decode(name), form_decode(value)) else {
-                return Err(Problem::new(Code::BadRequest, format!("{pair:?} is not percent-encoded text")));
-            };
-            if !known.contains(&name.as_str()) {
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let detail = format!("unknown query parameter {name:?}; known here: {known}");
-                return Err(Problem::new(Code::BadRequest, detail));
-            }
-            if values.iter().any(|(seen, _)| *seen == name) {
-                return Err(Problem::new(
-                    Code::BadRequest,
-                    format!("query parameter {name:?} is given twice"),
-                ));
-            }
-            values.push((name, value));
-        }
-        Ok(Self(values))
+    let mut pointer = String::new();
+    for segment in path {
+        let part = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Unknown => continue,
+        };
+        pointer.push('/');
+        pointer.push_str(&part);
     }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// A value that must be there and not be empty.
-    pub(crate) fn required(&self, name: &str) -> Result<&str, Problem> {
-        self.get(name)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| Problem::new(Code::BadRequest, format!("query parameter {name:?} is needed")))
-    }
-
-    /// A whole number from 1 to `most`, or `otherwise` where there is none.
-    pub(crate) fn number(&self, name: &str, otherwise: u32, most: u32) -> Result<u32, Problem> {
-        let Some(value) = self.get(name) else { return Ok(otherwise) };
-        value.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
-            Problem::new(Code::BadRequest, format!("{name} is a number from 1 to {most}, not {value:?}"))
-        })
-    }
-
-    /// An id.
-    pub(crate) fn id(&self, name: &str) -> Result<Option<Uuid>, Problem> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let wrong = |_| Problem::new(Code::BadRequest, format!("{name} is an id of a call, not {value:?}"));
-        value.parse().map(Some).map_err(wrong)
-    }
-
-    /// A flag: absent is no, bare or `true` is yes.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.get(name) {
-            None | Some("false") => Ok(false),
-            Some("" | "true") => Ok(true),
-            Some(other) => {
-                Err(Problem::new(Code::BadRequest, format!("{name} is true or false, not {other:?}")))
-            }
-        }
-    }
+    pointer
 }
 
 /// Reads a body of at most `octets_max`, chunked or not.
@@ -133,58 +149,9 @@ pub(crate) async fn read_body<B: Buf>(
     Ok(body.freeze())
 }
 
-/// application/x-www-form-urlencoded: a plus is a space.
-fn form_decode(text: &str) -> Option<String> {
-    let spaced: Vec<u8> = text.bytes().map(|byte| if byte == b'+' { b' ' } else { byte }).collect();
-    decode(&spaced)
-}
-
-/// RFC 3986, 2.1. None for a broken escape or octets that are not UTF-8.
-fn decode(octets: &[u8]) -> Option<String> {
-    let mut decoded = Vec::with_capacity(octets.len());
-    let mut rest = octets.iter();
-    while let Some(octet) = rest.next() {
-        if *octet != b'%' {
-            decoded.push(*octet);
-            continue;
-        }
-        let mut digit = || rest.next().and_then(|digit| char::from(*digit).to_digit(16));
-        let (high, low) = (digit()?, digit()?);
-        decoded.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    String::from_utf8(decoded).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn queries() {
-        let known = ["from", "to"];
-        for (raw, from, to) in [
-            ("", None, None),
-            ("from=1&to=2", Some("1"), Some("2")),
-            ("to=%2B15550001111", None, Some("+15550001111")),
-            ("from=a+b%20c", Some("a b c"), None),
-            ("from", Some(""), None),
-            ("&&to==", None, Some("=")),
-        ] {
-            let query = Query::parse(raw, &known).unwrap();
-            assert_eq!((query.get("from"), query.get("to")), (from, to), "{raw}");
-        }
-        for (raw, detail) in [
-            ("form=1", "unknown query parameter \"form\"; known here: from, to"),
-            ("to=%2", "is not percent-encoded"),
-            ("to=%zz", "is not percent-encoded"),
-            ("to=%ff", "is not percent-encoded"),
-            ("to=1&to=2", "is given twice"),
-        ] {
-            let problem = Query::parse(raw, &known).unwrap_err();
-            assert!(format!("{problem:?}").contains(&detail.replace('"', "\\\"")), "{problem:?}");
-            assert_eq!(problem.code, Code::BadRequest);
-        }
-    }
 
     #[tokio::test]
     async fn a_body_ends_at_its_limit() {

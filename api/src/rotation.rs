@@ -1,8 +1,10 @@
-//! A new key of cookies, made by a running node or by a command that stands in for one.
+//! A new key of cookies, or a new root key, made by a running node or by a command that stands in for one.
 
 use std::fmt;
 
+use runtime::seal::KeySource;
 use runtime::store::cookie_key::{self, Rotation};
+use runtime::store::root_key;
 use serde::Serialize;
 
 use crate::provision::Target;
@@ -50,8 +52,103 @@ pub enum Error {
 pub async fn cookie_key(target: Target, forced: bool) -> Result<Outcome, Error> {
     let _turn = target.turn.lock().await;
     match cookie_key::rotate(&target.store, &target.root_key, target.clock.now(), forced).await? {
-        Rotation::Made(key) => Ok(Outcome { key: key.number }),
+        Rotation::Made(key) => {
+            target.announcements.announce();
+            Ok(Outcome { key: key.number })
+        }
         Rotation::TooSoon => Err(Error::TooSoon),
         Rotation::Unsettled => Err(Error::Unsettled),
+    }
+}
+
+/// What came of another root key.
+#[derive(Debug, Serialize)]
+pub struct RootKeyOutcome {
+    /// Secrets that are under the new key now and were not before.
+    pub rewrapped: usize,
+    /// Secrets that no root key opens; they were left as they are.
+    pub closed: usize,
+    /// What is left to do, for people.
+    pub advice: String,
+}
+
+impl fmt::Display for RootKeyOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} secrets were brought under the new root key", self.rewrapped)?;
+        if self.closed > 0 {
+            writeln!(f, "{} open with no root key and were left: give their passwords again", self.closed)?;
+        }
+        writeln!(f, "{}", self.advice)
+    }
+}
+
+/// Brings every sealed value under a new root key, and goes on to the end even when the caller goes away meanwhile.
+/// `new_key_env` names the variable of the new key where the old one has one too.
+///
+/// # Errors
+/// When the new key cannot be had or the database does not answer; every value opens as before then.
+pub async fn root_key(target: Target, new_key_env: Option<String>) -> Result<RootKeyOutcome, Error> {
+    let runtime = tokio::runtime::Handle::current();
+    // The key file is written and synced on the way, under the lock of the database: no place for a worker.
+    let rotated = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async move {
+            let _turn = target.turn.lock().await;
+            let rotated = root_key::rotate(&target.store, &target.root_key, new_key_env.as_deref()).await?;
+            let advice = advice(target.root_key.source(), new_key_env.as_deref(), &rotated);
+            Ok(RootKeyOutcome { rewrapped: rotated.rewrapped, closed: rotated.closed, advice })
+        })
+    });
+    match rotated.await {
+        Ok(rotated) => rotated.map_err(Error::Store),
+        Err(panicked) => Err(Error::Store(runtime::store::Error::new(
+            runtime::store::ErrorKind::Other,
+            format!("the rotation did not end: {panicked}"),
+        ))),
+    }
+}
+
+fn advice(source: &KeySource, new_key_env: Option<&str>, rotated: &root_key::Rotated) -> String {
+    match (source, new_key_env, &rotated.old_key_kept) {
+        (_, _, Some(reason)) => {
+            format!(
+                "the old key stays beside the new one in the {source}: {reason}; rotate again to take it out"
+            )
+        }
+        (KeySource::File(path), _, None) => {
+            format!(
+                "{} holds the new key alone: keep a copy of it, and one of the old with old backups",
+                path.display()
+            )
+        }
+        (KeySource::Environment(old), Some(new), None) => format!(
+            "set node.root_key_env to {new} on every node now: a node that starts with {old} opens no secret any more"
+        ),
+        (KeySource::Environment(name), None, None) => {
+            format!("take the old key out of the environment variable {name} on every node")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_is_told_what_is_left_to_do() {
+        let file = KeySource::File("/data/root.key".into());
+        let environment = KeySource::Environment("KEY_1".to_owned());
+        let kept = |reason: Option<&str>| root_key::Rotated {
+            old_key_kept: reason.map(str::to_owned),
+            ..root_key::Rotated::default()
+        };
+        for (source, new, rotated, expected) in [
+            (&file, None, kept(None), "/data/root.key holds the new key alone"),
+            (&file, None, kept(Some("disk full")), "root key /data/root.key: disk full; rotate again"),
+            (&environment, Some("KEY_2"), kept(None), "set node.root_key_env to KEY_2"),
+            (&environment, None, kept(None), "take the old key out of the environment variable KEY_1"),
+        ] {
+            let text = advice(source, new, &rotated);
+            assert!(text.contains(expected), "{text}");
+        }
     }
 }

@@ -1,22 +1,52 @@
 //! One file per resource; this is the list of them.
 
 mod actors;
+mod api_keys;
+mod audit;
+mod auth;
 mod calls;
 mod cdrs;
 mod control;
+mod crm;
+mod customers;
+mod dashboard;
+mod dedicated_ips;
+mod dids;
+mod docs;
+mod esme_accounts;
 mod explain_call;
 mod explain_sms;
+mod gatekeeper;
 mod health;
+mod high_cost;
+mod invitations;
+mod messaging_config;
 mod metrics;
+mod network;
+mod notes;
+mod own_trunks;
+mod partitions;
 mod ready;
+mod smpp_sessions;
 mod smpp_stats;
 mod smpp_vendors;
+mod sms_routes;
+mod sms_vendors;
+mod sync_redis;
+mod trunk_ips;
+mod trunks;
+mod user_access;
+mod user_credentials;
+mod user_types;
+mod users;
+mod voice_rates;
+mod voice_vendors;
 
 use crate::table::Route;
 
 /// Every route of every surface.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 11] = [
+    let resources: [&'static [Route]; 41] = [
         health::ROUTES,
         ready::ROUTES,
         metrics::ROUTES,
@@ -28,6 +58,36 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         cdrs::ROUTES,
         explain_call::ROUTES,
         control::ROUTES,
+        customers::ROUTES,
+        notes::ROUTES,
+        docs::ROUTES,
+        auth::ROUTES,
+        api_keys::ROUTES,
+        audit::ROUTES,
+        gatekeeper::ROUTES,
+        users::ROUTES,
+        user_types::ROUTES,
+        user_access::ROUTES,
+        user_credentials::ROUTES,
+        invitations::ROUTES,
+        network::ROUTES,
+        dashboard::ROUTES,
+        crm::ROUTES,
+        smpp_sessions::ROUTES,
+        trunks::ROUTES,
+        trunk_ips::ROUTES,
+        own_trunks::ROUTES,
+        dedicated_ips::ROUTES,
+        dids::ROUTES,
+        sync_redis::ROUTES,
+        voice_vendors::ROUTES,
+        voice_rates::ROUTES,
+        sms_vendors::ROUTES,
+        sms_routes::ROUTES,
+        partitions::ROUTES,
+        high_cost::ROUTES,
+        esme_accounts::ROUTES,
+        messaging_config::ROUTES,
     ];
     resources.into_iter().flatten()
 }

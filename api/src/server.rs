@@ -4,26 +4,31 @@
 //! `control_server:<path>`; parent: the `api` supervisor; permanent. A crash loses the open connections; the
 //! socket is kept and taken up by the next incarnation, and clients ask again.
 //!
-//! warp's own server has no header timeout, no limit of connections and no drain; this loop has them.
+//! warp's own server has no deadlines, no limits of connections and no drain; this loop has them. It speaks HTTP/1.1
+//! and h2, the latter by ALPN or with prior knowledge.
 
+mod activity;
+mod connection;
+mod places;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use runtime::net::Stream;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
-use tokio::sync::{Mutex, Semaphore};
+use runtime::tls::ServerTls;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::connection::Terms;
+pub(crate) use self::connection::Times;
+use self::places::AddressPlace;
+pub(crate) use self::places::Places;
 use crate::dispatch::{self, Dispatch};
 use crate::socket::Socket;
 
@@ -32,20 +37,23 @@ const DRAIN: Duration = Duration::from_secs(3);
 const SHUTDOWN: Duration = Duration::from_secs(5);
 /// Wait after an accept that failed: the system is out of file descriptors or memory.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
-/// Octets of a request's line and header.
-const HEADER_OCTETS_MAX: usize = 16 * 1024;
-/// Fields of a request's header.
-const HEADERS_MAX: usize = 64;
 
-/// One surface, over all incarnations of its server.
+/// Who is at the other end of the connection that a request came by: an extension of the request. There is none on the
+/// control socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// One listener of a surface, over all incarnations of its server.
 pub(crate) struct Server {
     pub(crate) name: ActorName,
     pub(crate) dispatch: Arc<Dispatch>,
     /// Held by the incarnation that runs.
     pub(crate) socket: Mutex<Socket>,
-    /// Connections at one time; more wait in the socket's backlog.
-    pub(crate) connections_max: usize,
-    pub(crate) header_timeout: Duration,
+    /// TLS from the first octet.
+    pub(crate) tls: Option<ServerTls>,
+    /// Connections at one time; more wait, more of one address are closed.
+    pub(crate) places: Arc<Places>,
+    pub(crate) times: Times,
     pub(crate) figures: Arc<Figures>,
 }
 
@@ -54,57 +62,65 @@ pub(crate) struct Server {
 pub(crate) struct Figures {
     open: AtomicU64,
     accepted: AtomicU64,
+    refused: AtomicU64,
 }
+
+/// A connection, its peer, and the places that it has until these are dropped.
+type Accepted = (Stream, Option<Peer>, (OwnedSemaphorePermit, AddressPlace));
 
 impl Server {
     async fn run(self: Arc<Self>, seat: Seat) -> Result<(), BoxError> {
         let _registration = seat.register(self.observe());
         let service = TowerToHyperService::new(warp::service(dispatch::filter(Arc::clone(&self.dispatch))));
-        let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(self.connections_max));
+        let (stop, stopped) = watch::channel(false);
+        let terms = Terms::new(self.tls.clone(), self.times, stopped);
         // Aborted with this future: no connection outlives its server.
         let mut connections = JoinSet::new();
         let mut socket = self.socket.lock().await;
         loop {
             while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
-                accepted = accept(&places, &mut socket) => accepted,
+                accepted = self.accept(&mut socket) => accepted?,
                 () = seat.shutdown.requested() => break,
             };
-            let (place, stream) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    tracing::warn!(server = %self.name, %error, "a connection could not be accepted");
-                    sleep(ACCEPT_WAIT).await;
-                    continue;
-                }
-            };
-            let service = service.clone();
-            let service = service_fn(move |request| service.call(with_path(request)));
-            let connection = self.http().serve_connection(TokioIo::new(stream), service);
-            let connection = graceful.watch(connection);
+            let Some((stream, peer, place)) = accepted else { continue };
+            let (terms, service) = (terms.clone(), service.clone());
             let open = Open::new(&self.figures);
             connections.spawn(async move {
-                if let Err(error) = connection.await {
-                    // The peer's matter: it went away or speaks something else.
-                    tracing::debug!(%error, "connection ended");
+                if let Err(error) = terms.serve(stream, peer, service).await {
+                    // The peer's matter: it went away, is slow or speaks something else.
+                    tracing::debug!(peer = ?peer.map(|Peer(address)| address), %error, "connection ended");
                 }
                 drop((open, place));
             });
         }
-        if timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        stop.send_replace(true);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if timeout(DRAIN, drained).await.is_err() {
             tracing::info!(server = %self.name, open = connections.len(), "connections are cut");
         }
         Ok(())
     }
 
-    fn http(&self) -> http1::Builder {
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .max_header_size(HEADER_OCTETS_MAX)
-            .max_headers(HEADERS_MAX);
-        http
+    /// The next connection and its places; none when it could not be taken. Dropping the future may lose one, as is
+    /// right for a server that stops.
+    async fn accept(&self, socket: &mut Socket) -> Result<Option<Accepted>, BoxError> {
+        let (stream, peer) = match socket.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(server = %self.name, %error, "a connection could not be accepted");
+                sleep(ACCEPT_WAIT).await;
+                return Ok(None);
+            }
+        };
+        let Some(of_address) = self.places.of(peer) else {
+            self.figures.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(server = %self.name, ?peer, "too many connections of one address, this one is closed");
+            return Ok(None);
+        };
+        // Others wait meanwhile, in the backlog of the socket.
+        let place = self.places.any().await?;
+        Ok(Some((stream, peer.map(Peer), (place, of_address))))
     }
 
     fn observe(self: &Arc<Self>) -> Observe {
@@ -114,9 +130,10 @@ impl Server {
             queue_depth: server.figures.open.load(Ordering::Relaxed),
             counters: vec![
                 ("accepted", server.figures.accepted.load(Ordering::Relaxed)),
+                ("refused", server.figures.refused.load(Ordering::Relaxed)),
                 ("requests", server.dispatch.requests.load(Ordering::Relaxed)),
             ],
-            note: None,
+            note: server.tls.as_ref().map(|_| "tls".to_owned()),
         })
     }
 }
@@ -126,25 +143,6 @@ pub(crate) fn child_spec(server: Arc<Server>) -> ChildSpec {
     let name = server.name.clone();
     let start = Start::task(move |seat: Seat| Arc::clone(&server).run(seat));
     ChildSpec::new(name, Restart::Permanent, start).shutdown(SHUTDOWN)
-}
-
-/// A place first, then the connection: when all places are taken the rest wait in the backlog.
-async fn accept(
-    places: &Arc<Semaphore>,
-    socket: &mut Socket,
-) -> std::io::Result<(tokio::sync::OwnedSemaphorePermit, Stream)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = socket.accept().await?;
-    tracing::trace!(?peer, "connection");
-    Ok((place, stream))
-}
-
-/// `CONNECT host:port` has no path, at which warp 0.4.3 panics; it is given one that no route has.
-fn with_path(mut request: Request<Incoming>) -> Request<Incoming> {
-    if request.uri().path_and_query().is_none() {
-        *request.uri_mut() = hyper::Uri::from_static("/");
-    }
-    request
 }
 
 /// An open connection, counted until dropped.

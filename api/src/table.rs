@@ -1,12 +1,16 @@
-//! The route table: path to methods to handler, with the right 404 and 405.
+//! The route table: path to methods to handler, with the right 404 and 405, and what the OpenAPI document says of each.
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use utoipa::ToSchema;
 use warp::http::Method;
 
 use crate::context::Api;
+use crate::openapi::{Describe, describe};
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
+use crate::query::Param;
 use crate::reply::Reply;
 use crate::request::Request;
 
@@ -16,25 +20,114 @@ pub(crate) struct Route {
     /// As matchit writes it; the label of metrics too.
     pub(crate) path: &'static str,
     pub(crate) access: Access,
-    /// Names that its query may have.
-    pub(crate) query: &'static [&'static str],
     pub(crate) handler: Handler,
+    /// What its query may have.
+    pub(crate) query: &'static [Param],
+    /// One line for people.
+    pub(crate) summary: &'static str,
+    /// Form of the body that it takes; None takes none.
+    pub(crate) body: Option<Describe>,
+    /// Status of success and form of its body.
+    pub(crate) answer: (u16, Option<Describe>),
+    /// What else it may answer, beside what all of its kind may.
+    pub(crate) also: &'static [(u16, &'static str)],
+    /// Content type of that body.
+    pub(crate) media: &'static str,
 }
 
 /// Answers one request.
 pub(crate) type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Reply>;
+
+impl Route {
+    /// A route that takes no query and no body and answers 200 with what the document does not describe.
+    pub(crate) const fn new(method: Method, path: &'static str, access: Access, handler: Handler) -> Self {
+        Self {
+            method,
+            path,
+            access,
+            handler,
+            query: &[],
+            summary: "",
+            body: None,
+            answer: (200, None),
+            also: &[],
+            media: "application/json",
+        }
+    }
+
+    pub(crate) const fn says(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    pub(crate) const fn asks(mut self, query: &'static [Param]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// The form of its body.
+    pub(crate) const fn takes<T: ToSchema>(mut self) -> Self {
+        self.body = Some(describe::<T>);
+        self
+    }
+
+    /// The form of its answer.
+    pub(crate) const fn gives<T: ToSchema>(mut self, status: u16) -> Self {
+        self.answer = (status, Some(describe::<T>));
+        self
+    }
+
+    /// What else it may answer.
+    pub(crate) const fn or(mut self, also: &'static [(u16, &'static str)]) -> Self {
+        self.also = also;
+        self
+    }
+
+    /// Answers without a body.
+    pub(crate) const fn gives_nothing(mut self) -> Self {
+        self.answer = (204, None);
+        self
+    }
+
+    /// Answers with a page or file for people.
+    pub(crate) const fn gives_page(mut self) -> Self {
+        self.media = "text/html";
+        self
+    }
+
+    /// Answers with something else than JSON.
+    pub(crate) const fn of_media(mut self, media: &'static str) -> Self {
+        self.media = media;
+        self
+    }
+}
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Everybody who reaches the API port.
     Open,
-    /// Who has a token, or may open the control socket.
-    Token,
+    /// Everybody who is known.
+    Known,
+    /// Who may do this, there.
+    May(Permission, Reach),
     /// Who may open the control socket.
     Control,
     /// Everybody who reaches the metrics port.
     Metrics,
+}
+
+/// Whose data a route touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The platform's: its own people's matter.
+    Platform,
+    /// The data of the customer whose BAN stands in the path as `{ban}`, for the platform's own people.
+    OperatorOf,
+    /// The data of the customer whose id stands in the path as `{id}`.
+    Customer,
+    /// The data of whichever customers the principal works for; the handler asks for the tenant.
+    Own,
 }
 
 /// Which socket a request came in by.
@@ -52,15 +145,10 @@ impl Surface {
     /// Whether routes of this access are served here at all.
     pub(crate) fn serves(self, access: Access) -> bool {
         match self {
-            Self::Api => matches!(access, Access::Open | Access::Token),
+            Self::Api => matches!(access, Access::Open | Access::Known | Access::May(..)),
             Self::Metrics => access == Access::Metrics,
-            Self::Control => matches!(access, Access::Open | Access::Token | Access::Control),
+            Self::Control => access != Access::Metrics,
         }
-    }
-
-    /// Whether a request must carry a token here.
-    pub(crate) fn needs_token(self, access: Access) -> bool {
-        self == Self::Api && access == Access::Token
     }
 }
 
@@ -107,6 +195,11 @@ impl Table {
         };
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Found { route, params: params.collect() })
+    }
+
+    /// Methods of a path, for `Allow` and CORS; empty where there is no such path.
+    pub(crate) fn methods(&self, path: &str) -> String {
+        self.0.at(path).map(|matched| allow(matched.value)).unwrap_or_default()
     }
 }
 

@@ -17,26 +17,38 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use runtime::clock::{SystemClock, Timestamp};
-use runtime::config::SmppOptions;
+use runtime::config::{
+    ApiOptions, AuthOptions, EgressAddress, IngressAddress, MailOptions, NetworkOptions, SmppOptions,
+};
 use runtime::log::{Disk, Limits as LogLimits, MessageLog, SimLog};
 use runtime::model::Transport;
 use runtime::net::OsNet;
+use runtime::password;
 use runtime::random::Random;
-use runtime::registry::Registry;
+use runtime::registry::{ActorName, Registry};
 use runtime::seal::RootKey;
+use runtime::store::announce::Announcements;
+use runtime::store::auth::session::{self, Session};
+use runtime::store::auth::user::{self, User};
+use runtime::store::group::{self, Announce};
 use runtime::store::{self, Db, Location, Part};
+use runtime::supervision::{Intensity, Strategy, Supervisor, SupervisorHandle, SupervisorSpec};
 use runtime::telemetry::metrics::Metrics;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 use warp::http::{HeaderMap, Request};
 
 use crate::context::{Api, Parts};
 use crate::dispatch::{self, Dispatch, Limits};
+use crate::mailer;
 use crate::routes;
 use crate::table::{Surface, Table};
 use crate::token::TokenHash;
 
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const TOKEN: &str = "the token of the tests, long enough";
+const INTENSITY: Intensity = Intensity::new(3, Duration::from_secs(10));
 pub(crate) const BODY_OCTETS_MAX: usize = 16_384;
 
 /// A node without actors.
@@ -44,7 +56,8 @@ pub(crate) struct Lab {
     pub(crate) api: Arc<Api>,
     pub(crate) smpp: Arc<Smpp>,
     pub(crate) calls: Arc<Calls>,
-    _directory: TempDir,
+    _writer: SupervisorHandle,
+    directory: TempDir,
 }
 
 /// What a request got.
@@ -84,20 +97,123 @@ impl Lab {
             registry: Registry::new(clock, random),
             log: MessageLog::new(log, LogLimits::default()),
             metrics: SmppMetrics::new(&metrics),
+            announcements: Announcements::default(),
         });
         let root_key = Arc::new(RootKey::load_or_create(&directory.path().join("root.key")).unwrap());
         let calls = calls(&smpp, &metrics);
         let token = TokenHash::of(TOKEN.as_bytes());
-        let api = Api::new(Parts {
+        let parts = Parts {
             smpp: Arc::clone(&smpp),
             calls: Some(Arc::clone(&calls)),
             metrics,
             store,
             root_key,
             token,
-            fault_injection: false,
-        });
-        Self { api, smpp, calls, _directory: directory }
+            options: ApiOptions::default(),
+            auth: AuthOptions::default(),
+            mail: MailOptions::default(),
+            network: network(),
+        };
+        let api = Api::new(parts, directory.path());
+        let queue = api.queue.lock().take().unwrap();
+        let announced = Arc::clone(&api);
+        let announce: Announce = Arc::new(move |touched| announced.announce(touched));
+        let spec = SupervisorSpec::new(ActorName::new("api", "main"), Strategy::OneForOne, INTENSITY);
+        let spec = spec.child(group::child_spec(api.store.clone(), queue, announce));
+        let spec = spec.child(mailer::child_spec(Arc::clone(&api)));
+        api.tokens.load(&api.store, &api.root_key, api.clock.now()).await.unwrap();
+        let writer =
+            Supervisor::spawn(spec, &Registry::new(Arc::clone(&api.clock), Random::seeded(1))).await.unwrap();
+        Self { api, smpp, calls, _writer: writer, directory }
+    }
+
+    /// The newest of so many mails, once there are as many.
+    pub(crate) async fn mail(&self, count: usize) -> String {
+        let directory = self.directory.path().join("mail");
+        loop {
+            let files = std::fs::read_dir(&directory).into_iter().flatten().map(|file| file.unwrap().path());
+            let mut mails: Vec<_> = files.filter(|path| path.extension() == Some("eml".as_ref())).collect();
+            mails.sort();
+            assert!(mails.len() <= count, "more mails than were asked for: {mails:?}");
+            if mails.len() == count {
+                return std::fs::read_to_string(mails.pop().unwrap()).unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Makes a customer; gives its BAN and id.
+    pub(crate) async fn customer(&self, ban: &str, status: &str) -> (String, String) {
+        let body = json!({"company_name": format!("Company of {}", ban.len()), "ban": ban, "status": status});
+        let made = self.ask(TOKEN, ("POST", "/v1/customers"), Some(body)).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        (ban.to_owned(), made.json()["id"].as_str().unwrap().to_owned())
+    }
+
+    /// Makes an API key.
+    pub(crate) async fn key(&self, customer: Option<&str>, permissions: &[&str]) -> String {
+        let body = json!({"name": "of a test", "customer": customer, "permissions": permissions});
+        let made = self.ask(TOKEN, ("POST", "/v1/api-keys"), Some(body)).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.json()["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a user with [`PASSWORD`] and a session of it; gives both ids.
+    pub(crate) async fn user(&self, email: &str, user_type: &str) -> (Uuid, Uuid) {
+        let now = self.api.clock.now();
+        let user = User {
+            id: Uuid::new_v4(),
+            email: email.to_owned(),
+            name: "Maria".to_owned(),
+            user_type: user_type.to_owned(),
+            active: true,
+            password: Some(password::hash(PASSWORD)),
+            google_subject: None,
+            last_login_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        let session = Session {
+            id: Uuid::new_v4(),
+            user: user.id,
+            refresh_hash: Uuid::new_v4().as_bytes().to_vec(),
+            address: String::new(),
+            expires_at: now.plus(Duration::from_secs(3600)),
+            revoked_at: None,
+            created_at: now,
+        };
+        let mut tx = self.api.store.begin().await.unwrap();
+        user::insert(&mut tx, &user).await.unwrap();
+        session::insert(&mut tx, &session).await.unwrap();
+        tx.commit().await.unwrap();
+        (user.id, session.id)
+    }
+
+    /// A request with a token by the API port.
+    pub(crate) async fn ask(&self, token: &str, (method, path): (&str, &str), body: Option<Value>) -> Answer {
+        self.ask_with(token, (method, path), body, &[]).await
+    }
+
+    /// With more headers.
+    pub(crate) async fn ask_with(
+        &self,
+        token: &str,
+        (method, path): (&str, &str),
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        self.send(Surface::Api, request.body(Full::new(body)).unwrap()).await
     }
 
     pub(crate) fn dispatch(&self, surface: Surface) -> Arc<Dispatch> {
@@ -131,6 +247,18 @@ impl Lab {
         let request = Request::builder().method(method).uri(path).body(body).unwrap();
         self.send(Surface::Control, request).await
     }
+}
+
+/// What peers are told of our addresses.
+fn network() -> NetworkOptions {
+    let ingress = IngressAddress {
+        name: "SIP".to_owned(),
+        address: "sip.example.net".to_owned(),
+        transport: Transport::Udp,
+        port: 5060,
+    };
+    let egress = EgressAddress { name: "NAT 1".to_owned(), address: "198.51.100.7".parse().unwrap() };
+    NetworkOptions { ingress: vec![ingress], egress: vec![egress] }
 }
 
 /// The side of calls, without workers and without configuration.

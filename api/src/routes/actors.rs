@@ -8,41 +8,40 @@ use serde_json::json;
 use warp::http::Method;
 
 use crate::context::Api;
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
+use crate::query::FORMAT;
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::table::{Access, Route};
+use crate::table::{Access, Reach, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/v1/actors",
-        access: Access::Token,
-        query: &["format"],
-        handler: list,
-    },
-    Route { method: Method::GET, path: "/v1/actors/{name}", access: Access::Token, query: &[], handler: get },
-    Route {
-        method: Method::POST,
-        path: "/v1/actors/{name}/restart",
-        access: Access::Token,
-        query: &[],
-        handler: restart,
-    },
-    Route {
-        method: Method::POST,
-        path: "/v1/actors/{name}/panic",
-        access: Access::Token,
-        query: &[],
-        handler: panic,
-    },
+    Route::new(Method::GET, "/v1/actors", Access::May(Permission::ActorsRead, Reach::Platform), list)
+        .says("The live tree of actors")
+        .asks(&[FORMAT]),
+    Route::new(Method::GET, "/v1/actors/{name}", Access::May(Permission::ActorsRead, Reach::Platform), get)
+        .says("One actor"),
+    Route::new(
+        Method::POST,
+        "/v1/actors/{name}/restart",
+        Access::May(Permission::ActorsManage, Reach::Platform),
+        restart,
+    )
+    .says("Stops an actor and starts it again"),
+    Route::new(
+        Method::POST,
+        "/v1/actors/{name}/panic",
+        Access::May(Permission::ActorsManage, Reach::Platform),
+        panic,
+    )
+    .says("Makes an actor panic, to see it heal"),
 ];
 
 /// Parents before children, as a JSON array or as the indented text of `warp actors`.
 fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let registry = &api.smpp.registry;
-        if request.wants_text()? { reply::text(registry.tree_text()) } else { reply::json(&registry.list()) }
+        if request.wants_text() { reply::text(registry.tree_text()) } else { reply::json(&registry.list()) }
     })
 }
 
@@ -68,7 +67,7 @@ fn restart(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 /// Makes the actor panic, where the configuration allows it: to see it heal.
 fn panic(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        if !api.fault_injection {
+        if !api.options.fault_injection {
             let detail =
                 "panics on request are off; [api] fault_injection = true lets an administrator cause them";
             return Err(Problem::new(Code::FaultInjectionOff, detail.to_owned()));

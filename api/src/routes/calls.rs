@@ -10,38 +10,48 @@ use uuid::Uuid;
 use warp::http::Method;
 
 use crate::context::Api;
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
+use crate::query::{FORMAT, Kind, Param};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::table::{Access, Route};
+use crate::table::{Access, Reach, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::GET,
-        path: "/v1/calls",
-        access: Access::Token,
-        query: &["limit", "after", "format"],
-        handler: list,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/v1/calls/{id}",
-        access: Access::Token,
-        query: &[],
-        handler: hang_up,
-    },
+    Route::new(Method::GET, "/v1/calls", Access::May(Permission::CallsRead, Reach::Platform), list)
+        .says("Calls that live")
+        .asks(&[LIMIT, Param::new("after", Kind::Id, "The call that the page begins behind"), FORMAT]),
+    Route::new(Method::GET, "/v1/calls/{id}", Access::May(Permission::CallsRead, Reach::Platform), get)
+        .says("One call that lives"),
+    Route::new(
+        Method::DELETE,
+        "/v1/calls/{id}",
+        Access::May(Permission::CallsManage, Reach::Platform),
+        hang_up,
+    )
+    .says("Ends a call"),
 ];
 
-const LIMIT: u32 = 100;
-const LIMIT_MAX: u32 = 1000;
+const LIMIT: Param = Param::new("limit", Kind::Number { most: 1000, otherwise: 100 }, "Entries of one page");
 
 /// The oldest first, from behind the call `after`.
 fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let limit = request.query.number("limit", LIMIT, LIMIT_MAX)?;
-        let after = request.query.id("after")?;
+        let limit = request.query.number(&LIMIT);
+        let after = request.query.id("after");
         let page = live_list::page(api.calls()?, after, usize::try_from(limit).unwrap_or_default());
-        if request.wants_text()? { reply::text(page.to_string()) } else { reply::json(&page) }
+        if request.wants_text() { reply::text(page.to_string()) } else { reply::json(&page) }
+    })
+}
+
+fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let asked = request.param("id")?;
+        let id: Option<Uuid> = asked.parse().ok();
+        let calls = api.calls()?;
+        let call = id.and_then(|id| live_list::find(calls, id));
+        let unknown = || Problem::new(Code::UnknownCall, format!("no call that lives has the id {asked:?}"));
+        reply::json(&call.ok_or_else(unknown)?)
     })
 }
 

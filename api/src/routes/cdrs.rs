@@ -16,22 +16,24 @@ use uuid::Uuid;
 use warp::http::Method;
 
 use crate::context::Api;
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
+use crate::query::{FORMAT, Kind, Param};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::table::{Access, Route};
+use crate::table::{Access, Reach, Route};
 
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Method::GET,
-    path: "/v1/cdrs/recent",
-    access: Access::Token,
-    query: &["limit", "before", "format"],
-    handler: recent,
-}];
+pub(super) const ROUTES: &[Route] = &[Route::new(
+    Method::GET,
+    "/v1/cdrs/recent",
+    Access::May(Permission::CallsRead, Reach::Platform),
+    recent,
+)
+.says("Records of calls that ended")
+.asks(&[LIMIT, Param::new("before", Kind::Id, "The call that the page begins before"), FORMAT])];
 
-const LIMIT: u32 = 50;
 /// The attempts of each are read by themselves.
-const LIMIT_MAX: u32 = 500;
+const LIMIT: Param = Param::new("limit", Kind::Number { most: 500, otherwise: 50 }, "Entries of one page");
 
 /// Body of the answer.
 #[derive(Serialize)]
@@ -90,9 +92,9 @@ struct Tried {
 /// Those that began before the call `before`.
 fn recent(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let limit = request.query.number("limit", LIMIT, LIMIT_MAX)?;
-        let before = request.query.id("before")?;
-        let as_text = request.wants_text()?;
+        let limit = request.query.number(&LIMIT);
+        let before = request.query.id("before");
+        let as_text = request.wants_text();
         let rows = rows(&api.smpp.log, limit, before).await;
         let rows = rows.map_err(|error| Problem::new(Code::StoreUnavailable, error.to_string()))?;
         let next = rows.last().filter(|_| u32::try_from(rows.len()) == Ok(limit)).map(|(cdr, _)| cdr.id);

@@ -1,5 +1,5 @@
-//! `POST /v1/control/apply` and `POST /v1/control/rotate/cookie-key`, on the control socket only: a provisioning
-//! document takes effect, another key seals cookies.
+//! `POST /v1/control/apply`, `POST /v1/control/rotate/cookie-key` and `POST /v1/control/rotate/root-key`, on the control
+//! socket only: a provisioning document takes effect, another key seals cookies or everything that is sealed.
 
 use std::sync::Arc;
 
@@ -11,39 +11,37 @@ use warp::http::Method;
 use crate::context::Api;
 use crate::problem::{Code, Problem};
 use crate::provision::{self, Target};
+use crate::query::{FORMAT, Kind, Param};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::rotation;
 use crate::table::{Access, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::POST,
-        path: "/v1/control/apply",
-        access: Access::Control,
-        query: &["dry_run", "format"],
-        handler: apply,
-    },
-    Route {
-        method: Method::POST,
-        path: "/v1/control/rotate/cookie-key",
-        access: Access::Control,
-        query: &["force", "format"],
-        handler: rotate_cookie_key,
-    },
+    Route::new(Method::POST, "/v1/control/apply", Access::Control, apply)
+        .says("A provisioning document takes effect")
+        .asks(&[Param::new("dry_run", Kind::Flag, "Nothing is written"), FORMAT]),
+    Route::new(Method::POST, "/v1/control/rotate/cookie-key", Access::Control, rotate_cookie_key)
+        .says("Another key seals cookies")
+        .asks(&[Param::new("force", Kind::Flag, "Although calls may be lost"), FORMAT]),
+    Route::new(Method::POST, "/v1/control/rotate/root-key", Access::Control, rotate_root_key)
+        .says("Another root key seals secrets")
+        .asks(&[
+            Param::new("new_key_env", Kind::Text(200), "Variable of the environment that holds it"),
+            FORMAT,
+        ]),
 ];
 
 /// The body is the TOML document; with `dry_run` nothing is written.
 fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let dry_run = request.query.flag("dry_run")?;
-        let as_text = request.wants_text()?;
+        let dry_run = request.query.flag("dry_run");
+        let as_text = request.wants_text();
         let document = String::from_utf8(request.body.to_vec())
             .map_err(|_| Problem::new(Code::BadRequest, "the document is not UTF-8"))?;
         let outcome = provision::apply(target(&api), document, dry_run).await.map_err(problem)?;
         if !dry_run && !outcome.changes.is_empty() {
             tracing::info!(changes = outcome.changes.len(), "provisioning applied");
-            api.smpp.config_changed.notify_one();
         }
         if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
     })
@@ -53,10 +51,25 @@ fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 /// while that key may seal new ones.
 fn rotate_cookie_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let forced = request.query.flag("force")?;
-        let as_text = request.wants_text()?;
+        let forced = request.query.flag("force");
+        let as_text = request.wants_text();
         let outcome = rotation::cookie_key(target(&api), forced).await.map_err(rotation_problem)?;
         tracing::info!(key = outcome.key, "a new key of cookies was made");
+        if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
+    })
+}
+
+/// Where the root key is in the environment, `new_key_env` names the variable of the node that holds the new one.
+fn rotate_root_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let new_key_env = request.query.get("new_key_env").map(str::to_owned);
+        let as_text = request.wants_text();
+        let outcome = rotation::root_key(target(&api), new_key_env).await.map_err(rotation_problem)?;
+        tracing::info!(
+            rewrapped = outcome.rewrapped,
+            closed = outcome.closed,
+            "secrets are under a new root key"
+        );
         if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
     })
 }
@@ -67,6 +80,7 @@ fn target(api: &Api) -> Target {
         root_key: Arc::clone(&api.root_key),
         clock: Arc::clone(&api.smpp.clock),
         turn: Arc::clone(&api.applying),
+        announcements: api.smpp.announcements.clone(),
     }
 }
 
@@ -91,6 +105,7 @@ fn problem(error: Error) -> Problem {
         Error::Store(store) => code(store.kind()),
         Error::Changed => Code::ConfigurationChanged,
         Error::Form(_)
+        | Error::Value { .. }
         | Error::Unknown { .. }
         | Error::Twice { .. }
         | Error::NoPassword { .. }

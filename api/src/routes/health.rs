@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::table::{Access, Route};
 
 pub(super) const ROUTES: &[Route] =
-    &[Route { method: Method::GET, path: "/health", access: Access::Open, query: &[], handler: get }];
+    &[Route::new(Method::GET, "/health", Access::Open, get).says("Whether the process answers")];
 
 fn get(_api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async { reply::json(&json!({"status": "ok"})) })

@@ -11,8 +11,9 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Route};
 
-pub(super) const ROUTES: &[Route] =
-    &[Route { method: Method::GET, path: "/metrics", access: Access::Metrics, query: &[], handler: get }];
+pub(super) const ROUTES: &[Route] = &[Route::new(Method::GET, "/metrics", Access::Metrics, get)
+    .says("Metrics of the node")
+    .of_media("text/plain")];
 
 fn get(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {

@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::table::{Access, Route};
 
 pub(super) const ROUTES: &[Route] =
-    &[Route { method: Method::GET, path: "/ready", access: Access::Open, query: &[], handler: get }];
+    &[Route::new(Method::GET, "/ready", Access::Open, get).says("Whether the node takes work")];
 
 fn get(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {

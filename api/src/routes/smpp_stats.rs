@@ -7,20 +7,16 @@ use futures_util::future::BoxFuture;
 use warp::http::Method;
 
 use crate::context::Api;
+use crate::permission::Permission;
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::table::{Access, Route};
+use crate::table::{Access, Reach, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/v1/smpp/stats", access: Access::Token, query: &[], handler: get },
-    // The old gateway's path.
-    Route {
-        method: Method::GET,
-        path: "/api/v1/admin/stats",
-        access: Access::Token,
-        query: &[],
-        handler: get,
-    },
+    Route::new(Method::GET, "/v1/smpp/stats", Access::May(Permission::SmppRead, Reach::Platform), get)
+        .says("Totals of both sides of messaging"),
+    Route::new(Method::GET, "/api/v1/admin/stats", Access::May(Permission::SmppRead, Reach::Platform), get)
+        .says("Totals, at the path of the old gateway"),
 ];
 
 fn get(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {

@@ -8,29 +8,31 @@ use serde_json::json;
 use warp::http::Method;
 
 use crate::context::Api;
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
 use crate::request::Request;
-use crate::table::{Access, Route};
+use crate::table::{Access, Reach, Route};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/v1/smpp/vendors", access: Access::Token, query: &[], handler: list },
-    // The old gateway's path.
-    Route { method: Method::GET, path: "/api/v1/vendors", access: Access::Token, query: &[], handler: list },
-    Route {
-        method: Method::POST,
-        path: "/v1/smpp/vendors/{id}/reconnect",
-        access: Access::Token,
-        query: &[],
-        handler: reconnect,
-    },
-    Route {
-        method: Method::POST,
-        path: "/v1/smpp/vendors/{id}/disconnect",
-        access: Access::Token,
-        query: &[],
-        handler: disconnect,
-    },
+    Route::new(Method::GET, "/v1/smpp/vendors", Access::May(Permission::SmppRead, Reach::Platform), list)
+        .says("The state of every vendor's binds"),
+    Route::new(Method::GET, "/api/v1/vendors", Access::May(Permission::SmppRead, Reach::Platform), list)
+        .says("The state of every vendor's binds, at the path of the old gateway"),
+    Route::new(
+        Method::POST,
+        "/v1/smpp/vendors/{id}/reconnect",
+        Access::May(Permission::SmppManage, Reach::Platform),
+        reconnect,
+    )
+    .says("Drops a vendor's sessions and binds again at once"),
+    Route::new(
+        Method::POST,
+        "/v1/smpp/vendors/{id}/disconnect",
+        Access::May(Permission::SmppManage, Reach::Platform),
+        disconnect,
+    )
+    .says("Unbinds from a vendor and stays away"),
 ];
 
 fn list(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {

@@ -13,10 +13,12 @@ use tokio::net::UnixStream;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, timeout};
 
-use super::{Figures, Server, child_spec};
+use super::{Figures, Places, Server, Times, child_spec};
 use crate::socket::{self, Socket};
 use crate::table::Surface;
 use crate::testing::Lab;
+
+mod loopback;
 
 /// A listener of connections in memory, so that the clock of the test is the only one.
 struct Memory(mpsc::Receiver<DuplexStream>);
@@ -42,9 +44,10 @@ struct Running {
 
 const NAME: &str = "memory";
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Running {
-    async fn new(connections_max: usize) -> Self {
+    async fn new(connections_max: u32) -> Self {
         let (connect, accept) = mpsc::channel(16);
         let lab = Lab::new().await;
         let supervisor =
@@ -59,13 +62,14 @@ impl Running {
     }
 }
 
-async fn supervise(lab: &Lab, surface: Surface, socket: Socket, connections_max: usize) -> SupervisorHandle {
+async fn supervise(lab: &Lab, surface: Surface, socket: Socket, connections_max: u32) -> SupervisorHandle {
     let server = Server {
         name: ActorName::new("api_server", NAME),
         dispatch: lab.dispatch(surface),
         socket: Mutex::new(socket),
-        connections_max,
-        header_timeout: HEADER_TIMEOUT,
+        tls: None,
+        places: Places::new(connections_max, 100, &[]),
+        times: Times { header: HEADER_TIMEOUT, idle: IDLE_TIMEOUT },
         figures: Arc::new(Figures::default()),
     };
     let intensity = Intensity::new(3, Duration::from_secs(60));
@@ -130,6 +134,26 @@ async fn a_header_that_drips_is_cut_at_its_deadline() {
     assert_eq!(slow.read(&mut [0; 16]).await.unwrap(), 0);
     let waited = begun.elapsed();
     assert!(waited >= HEADER_TIMEOUT && waited < HEADER_TIMEOUT * 2, "{waited:?}");
+}
+
+/// Waiting for the next request is not dripping, and ends too.
+#[tokio::test]
+async fn a_connection_without_requests_is_closed_after_its_time() {
+    let running = Running::new(8).await;
+    for (more, timeout) in [("", IDLE_TIMEOUT), ("GET /health HT", HEADER_TIMEOUT)] {
+        let mut stream = running.open().await;
+        assert!(exchange(&mut stream, HEALTH).await.starts_with("HTTP/1.1 200"));
+        stream.write_all(more.as_bytes()).await.unwrap();
+        tokio::time::pause();
+        let begun = Instant::now();
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 0);
+        let waited = begun.elapsed();
+        assert!(
+            waited >= timeout - Duration::from_secs(1) && waited < timeout + HEADER_TIMEOUT,
+            "{waited:?}"
+        );
+        tokio::time::resume();
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,10 @@ async fn calls_that_live_are_listed_by_pages_and_ended() {
     let next = first["next"].as_str().unwrap();
     let second = lab.control("GET", &format!("/v1/calls?limit=2&after={next}"), "").await.json();
     assert_eq!((of(&second, "id"), &second["next"]), (ids[2..].to_vec(), &Value::Null));
+    let one = lab.control("GET", &format!("/v1/calls/{}", ids[1]), "").await;
+    assert_eq!((one.status, one.json()), (200, first["calls"][1].clone()));
+    let unknown = lab.control("GET", &format!("/v1/calls/{}", Uuid::from_u128(9)), "").await;
+    assert_eq!((unknown.status, &unknown.json()["code"]), (404, &json!("unknown_call")));
     let text = lab.control("GET", "/v1/calls?format=text", "").await.body;
     assert!(text.starts_with("ID ") && text.ends_with("3 calls live\n"), "{text}");
 
@@ -191,10 +195,11 @@ async fn questions_that_cannot_be_understood() {
         "/v1/cdrs/recent?before=1",
         "/v1/explain/call?to=1",
         "/v1/explain/call?source=192.0.2.1",
-        "/v1/explain/call?to=1&source=host.example",
         "/v1/explain/call?to=1&source=192.0.2.1&transport=sctp",
     ] {
         let answer = lab.control("GET", path, "").await;
         assert_eq!((answer.status, &answer.json()["code"]), (400, &json!("bad_request")), "{path}");
     }
+    let named = lab.control("GET", "/v1/explain/call?to=1&source=host.example", "").await;
+    assert_eq!((named.status, &named.json()["code"]), (422, &json!("explain_refused")));
 }

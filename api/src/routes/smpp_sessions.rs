@@ -1,0 +1,69 @@
+//! `/v1/smpp/sessions`: customers' sessions on this node, and the end of one.
+
+use std::sync::Arc;
+
+use actors::smpp::session_list::{self, Wanted};
+use futures_util::future::BoxFuture;
+use runtime::registry::{self, ActorName};
+use runtime::store::group::Touched;
+use warp::http::{Method, StatusCode};
+use warp::reply::Response;
+
+use crate::context::Api;
+use crate::permission::Permission;
+use crate::problem::{Code, Problem};
+use crate::query::{CURSOR, Kind, Param};
+use crate::reply::{self, Reply};
+use crate::request::Request;
+use crate::table::{Access, Reach, Route};
+use crate::write::{Change, write};
+
+pub(super) const ROUTES: &[Route] = &[
+    Route::new(Method::GET, "/v1/smpp/sessions", Access::May(Permission::SmppRead, Reach::Platform), list)
+        .says("Customers' sessions on this node")
+        .asks(&[LIMIT, CURSOR, SYSTEM_ID]),
+    Route::new(
+        Method::DELETE,
+        "/v1/smpp/sessions/{name}",
+        Access::May(Permission::SmppManage, Reach::Platform),
+        close,
+    )
+    .says("Unbinds a session; its customer may bind again")
+    .gives_nothing(),
+];
+
+const LIMIT: Param = Param::new("limit", Kind::Number { most: 1000, otherwise: 100 }, "Entries of one page");
+const SYSTEM_ID: Param = Param::new("system_id", Kind::Text(15), "Only sessions of this account");
+
+fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let query = &request.query;
+        let after = query.get("cursor").map(ActorName::parse).transpose();
+        let after = after.map_err(|_| Problem::new(Code::Invalid, "cursor is no `next` of a page before"))?;
+        let wanted = Wanted { system_id: query.get("system_id"), after: after.as_ref() };
+        let limit = usize::try_from(query.number(&LIMIT)).unwrap_or_default();
+        reply::json(&session_list::page(&api.smpp, wanted, limit).await)
+    })
+}
+
+/// An operator who ends a session wants it ended: that it cannot be written into the audit does not undo it.
+fn close(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let unknown = || Problem::new(Code::NotFound, "no session that is bound has this name");
+        let name = registry::from_url(request.raw_param("name")).map_err(|_| unknown())?;
+        let session = session_list::close(&api.smpp, &name).await.ok_or_else(unknown)?;
+        let by = request.principal.name.clone();
+        tracing::info!(session = %name, by, "operator ends a session");
+        let audited = write(&api, request, move |_, _| {
+            Box::pin(
+                async move { Ok(Change::deleted(&session, Touched::NOTHING).of_maybe(session.customer_id)) },
+            )
+        });
+        if let Err(problem) = audited.await {
+            tracing::warn!(?problem, session = %name, by, "the end of a session is not in the audit");
+        }
+        let mut response = Response::new(Vec::new().into());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    })
+}

@@ -1,0 +1,115 @@
+//! Customers and notes, by a program that may do everything.
+
+use serde_json::json;
+
+use crate::testing::{Lab, TOKEN};
+
+#[tokio::test]
+async fn a_customer_is_made_read_changed_and_found() {
+    let lab = Lab::new().await;
+    let made = lab.ask(TOKEN, ("POST", "/v1/customers"), Some(json!({"company_name": "Acme Telecom"}))).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let customer = made.json();
+    let id = customer["id"].as_str().unwrap();
+    assert_eq!(made.header("location"), format!("/v1/customers/{id}"));
+    let ban = customer["ban"].as_str().unwrap();
+    assert_eq!((ban.len(), &ban[2..3]), (12, "-"));
+    let path = format!("/v1/customers/{id}");
+    let read = lab.ask(TOKEN, ("GET", &path), None).await;
+    assert_eq!((read.status, read.json(), read.header("etag")), (200, customer.clone(), made.header("etag")));
+
+    let change = json!({"company_name": "Acme Voice", "status": "SUSPENDED", "credit_limit": "12.5"});
+    let stale = lab.ask_with(TOKEN, ("PUT", &path), Some(change.clone()), &[("if-match", "\"old\"")]).await;
+    assert_eq!((stale.status, stale.json()["code"].as_str()), (412, Some("changed")));
+    let headers = [("if-match", read.header("etag"))];
+    let changed = lab.ask_with(TOKEN, ("PUT", &path), Some(change), &headers).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let changed = changed.json();
+    assert_eq!(changed["credit_limit"], "12.5");
+    assert_eq!((&changed["ban"], &changed["created_at"]), (&customer["ban"], &customer["created_at"]));
+    for path in [path.clone(), format!("/v1/customers/by-ban/{ban}")] {
+        assert_eq!(lab.ask(TOKEN, ("GET", &path), None).await.json(), changed, "{path}");
+    }
+    let missing = lab.ask(TOKEN, ("GET", "/v1/customers/by-ban/NOBODY"), None).await;
+    assert_eq!((missing.status, missing.json()["code"].as_str()), (404, Some("unknown_customer")));
+}
+
+#[tokio::test]
+async fn a_customer_with_values_that_cannot_be_is_refused_by_pointer() {
+    let lab = Lab::new().await;
+    for (body, status, pointer) in [
+        (json!({}), 422, ""),
+        (json!({"company_name": ""}), 422, "/company_name"),
+        (json!({"company_name": "a\u{7}"}), 422, "/company_name"),
+        (json!({"company_name": 7}), 422, ""),
+        (json!({"company_name": "Acme", "current_balance": "1000000"}), 422, ""),
+        (json!({"company_name": "Acme", "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11"}), 422, ""),
+        (json!({"company_name": "Acme", "credit_limit": "-1"}), 422, "/credit_limit"),
+        (json!({"company_name": "Acme", "currency": "usd"}), 422, "/currency"),
+        (json!({"company_name": "Acme", "ban": "a b"}), 422, "/ban"),
+    ] {
+        let answer = lab.ask(TOKEN, ("POST", "/v1/customers"), Some(body.clone())).await;
+        assert_eq!(answer.status, status, "{body} {}", answer.body);
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body} {}", answer.body);
+    }
+    assert_eq!(lab.ask(TOKEN, ("GET", "/v1/customers"), None).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_ban_is_taken_once_and_a_repeated_request_is_done_once() {
+    let lab = Lab::new().await;
+    let body = json!({"company_name": "Acme", "ban": "DEMO-002"});
+    let key = [("idempotency-key", "one")];
+    let first = lab.ask_with(TOKEN, ("POST", "/v1/customers"), Some(body.clone()), &key).await;
+    let again = lab.ask_with(TOKEN, ("POST", "/v1/customers"), Some(body.clone()), &key).await;
+    assert_eq!((first.status, again.status), (201, 201), "{}", again.body);
+    assert_eq!((&first.body, first.header("location")), (&again.body, again.header("location")));
+    let other = json!({"company_name": "Other"});
+    let other = lab.ask_with(TOKEN, ("POST", "/v1/customers"), Some(other), &key).await;
+    assert_eq!((other.status, other.json()["code"].as_str()), (409, Some("idempotency_conflict")));
+    let taken = lab.ask(TOKEN, ("POST", "/v1/customers"), Some(body)).await;
+    assert_eq!((taken.status, taken.json()["code"].as_str()), (409, Some("already_exists")));
+}
+
+#[tokio::test]
+async fn lists_are_paged_and_searched() {
+    let lab = Lab::new().await;
+    for (ban, name) in [("AAA", "First"), ("BBB", "Second"), ("CCC", "Third one"), ("DDD", "Fourth")] {
+        let body = json!({"company_name": name, "ban": ban});
+        assert_eq!(lab.ask(TOKEN, ("POST", "/v1/customers"), Some(body)).await.status, 201);
+    }
+    let bans = |answer: &crate::testing::Answer| -> Vec<String> {
+        let items = answer.json()["items"].as_array().unwrap().clone();
+        items.iter().map(|item| item["ban"].as_str().unwrap().to_owned()).collect()
+    };
+    for (query, found, next) in [
+        ("", vec!["AAA", "BBB", "CCC", "DDD"], None),
+        ("?limit=2", vec!["AAA", "BBB"], Some("BBB")),
+        ("?limit=2&cursor=BBB", vec!["CCC", "DDD"], None),
+        ("?search=ir", vec!["AAA", "CCC"], None),
+        ("?search=bb", vec!["BBB"], None),
+        ("?status=SUSPENDED", vec![], None),
+    ] {
+        let answer = lab.ask(TOKEN, ("GET", &format!("/v1/customers{query}")), None).await;
+        assert_eq!(bans(&answer), found, "{query}");
+        assert_eq!(answer.json()["next"].as_str(), next, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn notes_come_the_newest_first_and_go() {
+    let lab = Lab::new().await;
+    let made = lab.ask(TOKEN, ("POST", "/v1/customers"), Some(json!({"company_name": "Acme"}))).await;
+    let notes = format!("/v1/customers/{}/notes", made.json()["id"].as_str().unwrap());
+    for text in ["first", "second\nline"] {
+        let made = lab.ask(TOKEN, ("POST", &notes), Some(json!({"text": text}))).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        assert_eq!(made.json()["author"], "bootstrap");
+    }
+    let listed = lab.ask(TOKEN, ("GET", &notes), None).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    let one = format!("{notes}/{}", listed["items"][0]["id"].as_str().unwrap());
+    assert_eq!(lab.ask(TOKEN, ("DELETE", &one), None).await.status, 204);
+    assert_eq!(lab.ask(TOKEN, ("DELETE", &one), None).await.status, 404);
+    assert_eq!(lab.ask(TOKEN, ("GET", &notes), None).await.json()["items"].as_array().unwrap().len(), 1);
+}
