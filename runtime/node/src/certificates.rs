@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use runtime::config::{Config, SipOptions};
+use runtime::config::{ApiOptions, Config, SipOptions};
 use runtime::model::Transport;
 use runtime::registry::ActorName;
 use runtime::supervision::{ChildSpec, Restart, Seat, Start};
@@ -19,7 +19,9 @@ pub(crate) struct Certificates {
     pub(crate) smpp: Option<ServerTls>,
     /// To SIP peers.
     pub(crate) sip: Option<ServerTls>,
-    /// Both are one: the same files, read once.
+    /// To the API's callers.
+    pub(crate) api: Option<ServerTls>,
+    /// Those of SMPP and SIP are one: the same files, read once.
     shared: bool,
 }
 
@@ -35,13 +37,13 @@ impl Certificates {
         if !config.sip.listen.is_empty() {
             authorities(&config.sip)?;
         }
-        Ok(Self { smpp, sip, shared })
+        Ok(Self { smpp, sip, api: of_api(&config.api)?, shared })
     }
 
     /// The actors that read the files again; connections that are up keep what they were shown.
     pub(crate) fn watches(self) -> impl Iterator<Item = ChildSpec> {
         let sip = self.sip.filter(|_| !self.shared);
-        let watched = [("smpp", self.smpp), ("sip", sip)];
+        let watched = [("smpp", self.smpp), ("sip", sip), ("api", self.api)];
         watched.into_iter().filter_map(|(name, tls)| Some(watch(name, tls?)))
     }
 }
@@ -63,6 +65,14 @@ fn of_smpp(config: &Config) -> Result<Option<ServerTls>, Failure> {
     }
     let loaded = ServerTls::load(&config.smpp.tls_certificate, &config.smpp.tls_key);
     loaded.map(Some).map_err(|error| Failure::run(format!("smpp.tls_certificate, smpp.tls_key: {error}")))
+}
+
+fn of_api(options: &ApiOptions) -> Result<Option<ServerTls>, Failure> {
+    if options.tls_listen.is_empty() {
+        return Ok(None);
+    }
+    let loaded = ServerTls::load_http(&options.tls_certificate, &options.tls_key);
+    loaded.map(Some).map_err(|error| Failure::run(format!("api.tls_certificate, api.tls_key: {error}")))
 }
 
 fn of_sip(options: &SipOptions) -> Result<Option<ServerTls>, Failure> {
@@ -137,9 +147,17 @@ mod tests {
             (Some("one"), Some("two"), "", 2),
             (Some("one"), Some("one"), "two/cert.pem", 2),
         ] {
-            let loaded = Certificates::load(&config(smpp, sip, client_ca, folder.path())).unwrap();
+            let mut config = config(smpp, sip, client_ca, folder.path());
+            let loaded = Certificates::load(&config).unwrap();
             assert_eq!((loaded.smpp.is_some(), loaded.sip.is_some()), (smpp.is_some(), sip.is_some()));
             assert_eq!(loaded.watches().count(), expected, "{smpp:?} {sip:?} {client_ca:?}");
+            // The API offers protocols that the others do not: its own, whatever the files.
+            config.api.tls_listen.push("127.0.0.1:0".parse().unwrap());
+            let one = folder.path().join("one");
+            (config.api.tls_certificate, config.api.tls_key) = (one.join("cert.pem"), one.join("key.pem"));
+            let loaded = Certificates::load(&config).unwrap();
+            assert!(loaded.api.is_some());
+            assert_eq!(loaded.watches().count(), expected + 1, "{smpp:?} {sip:?} {client_ca:?}");
         }
     }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     },
     /// Brings the database to the schema of this program.
     Migrate(Place),
+    /// Prints the OpenAPI document of the REST interface.
+    Openapi,
     /// Replaces a secret of the node by a new one.
     Rotate {
         #[command(subcommand)]
@@ -53,6 +55,8 @@ pub(crate) enum Command {
 pub(crate) enum RotateCommand {
     /// The key that seals the routing truth of calls; the one before it goes on opening.
     CookieKey(RotateCookieKey),
+    /// The root key, which everything that is sealed comes under; the node goes on meanwhile.
+    RootKey(RotateRootKey),
 }
 
 #[derive(Debug, Subcommand)]
@@ -129,6 +133,16 @@ pub(crate) struct RotateCookieKey {
     /// last rotation lose their key in any case. Refused within two minutes of the last key.
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateRootKey {
+    /// With node.root_key_env: the variable of the environment that holds the new key. A running node reads it in its
+    /// own environment.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) new_key_env: Option<String>,
     #[command(flatten)]
     pub(crate) place: Place,
 }
@@ -255,6 +269,9 @@ mod tests {
             ("warp config check --config c.toml", true),
             ("warp migrate --config c.toml", true),
             ("warp rotate cookie-key --config c.toml --force", true),
+            ("warp rotate root-key --config c.toml", true),
+            ("warp rotate root-key --new-key-env NAME", true),
+            ("warp rotate root-key --force", false),
             ("warp rotate", false),
             ("warp", false),
             ("warp nonsense", false),

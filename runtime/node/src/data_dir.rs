@@ -34,6 +34,7 @@ pub(crate) enum Busy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Ports {
     pub(crate) api: SocketAddr,
+    pub(crate) api_tls: Vec<SocketAddr>,
     pub(crate) metrics: SocketAddr,
     pub(crate) smpp: Vec<SocketAddr>,
     pub(crate) smpp_tls: Vec<SocketAddr>,
@@ -195,6 +196,7 @@ mod tests {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let ports = Ports {
             api: address(1),
+            api_tls: Vec::new(),
             metrics: address(2),
             smpp: vec![address(3)],
             smpp_tls: Vec::new(),
@@ -203,7 +205,7 @@ mod tests {
         data.write_ports(&ports).unwrap();
         assert_eq!(
             std::fs::read_to_string(data.ports()).unwrap(),
-            r#"{"api":"127.0.0.1:1","metrics":"127.0.0.1:2","smpp":["127.0.0.1:3"],"smpp_tls":[],"sip":[]}"#
+            r#"{"api":"127.0.0.1:1","api_tls":[],"metrics":"127.0.0.1:2","smpp":["127.0.0.1:3"],"smpp_tls":[],"sip":[]}"#
         );
         data.remove_ports();
         assert!(!data.ports().exists());

@@ -75,8 +75,15 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Config { command: ConfigCommand::Check(arguments) } => commands::config::check(&arguments),
         Command::Migrate(arguments) => commands::migrate::run(arguments).await,
+        Command::Openapi => {
+            terminal::out(&api::openapi::text());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Rotate { command: RotateCommand::CookieKey(arguments) } => {
             commands::rotate::cookie_key(arguments).await
+        }
+        Command::Rotate { command: RotateCommand::RootKey(arguments) } => {
+            commands::rotate::root_key(arguments).await
         }
     }
 }

@@ -17,6 +17,7 @@ use runtime::net::OsNet;
 use runtime::random::Random;
 use runtime::registry::Registry;
 use runtime::seal::RootKey;
+use runtime::store::announce::{self, Announcements};
 use runtime::store::cookie_key;
 use runtime::supervision::{Exit, Supervisor, SupervisorHandle};
 use runtime::telemetry::metrics::Metrics;
@@ -56,11 +57,13 @@ impl Node {
         let lock = data_dir.lock_or_refuse()?;
         data_dir.remove_ports();
         let certificates = Certificates::load(&config)?;
-        let root_key = Arc::new(RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?);
+        let root_key = Arc::new(RootKey::load(config.node.root_key_source()).map_err(Failure::run)?);
         let token = load_token(&data_dir.token())?;
         let sockets = Sockets::bind(&OsNet, &config.api, &data_dir.control_socket()).await;
         let sockets = sockets.map_err(Failure::run)?;
         let (api_address, metrics_address) = (sockets.api_address, sockets.metrics_address);
+        let api_tls_addresses = sockets.api_tls_addresses.clone();
+        let api_tls = certificates.api.clone();
         let databases = Databases::open(&config).await?;
         let metrics = Metrics::new();
         let options = tree_options(&config, &databases, (&metrics, &root_key, certificates.smpp.as_ref()));
@@ -71,22 +74,29 @@ impl Node {
             Some(calls) => Some(sip::tree::start(calls).await.map_err(Failure::run)?),
             None => None,
         };
-        for watch in certificates.watches() {
-            started.supervisor.add(watch).await.map_err(Failure::run)?;
+        let announced = announce::listener(&databases.store, &started.smpp.announcements);
+        for child in certificates.watches().chain(announced) {
+            started.supervisor.add(child).await.map_err(Failure::run)?;
         }
-        let api = Api::new(api::Parts {
+        let parts = api::Parts {
             smpp: Arc::clone(&started.smpp),
             calls: calls.as_ref().map(|started| Arc::clone(&started.calls)),
             metrics,
             store: databases.store.clone(),
             root_key,
             token,
-            fault_injection: config.api.fault_injection,
-        });
-        let api = api::tree::spec(&api, sockets, &config.api).map_err(Failure::run)?;
+            options: config.api.clone(),
+            auth: config.auth.clone(),
+            mail: config.mail.clone(),
+            network: config.network.clone(),
+        };
+        let api = Api::new(parts, data_dir.path());
+        api.load().await.map_err(Failure::run)?;
+        let api = api::tree::spec(&api, sockets, &config.api, api_tls.as_ref()).map_err(Failure::run)?;
         let api = Supervisor::spawn(api, &registry).await.map_err(Failure::run)?;
         let ports = Ports {
             api: api_address,
+            api_tls: api_tls_addresses,
             metrics: metrics_address,
             smpp: started.smpp_addresses.clone(),
             smpp_tls: started.smpp_tls_addresses.clone(),
@@ -161,9 +171,9 @@ impl Node {
             calls = self.calls.as_ref().map_or(0, |calls| calls.recovered),
             "messages and calls of the last run"
         );
-        let Ports { api, metrics, smpp, smpp_tls, sip } = &self.ports;
+        let Ports { api, api_tls, metrics, smpp, smpp_tls, sip } = &self.ports;
         let data_dir = self.data_dir.path().display();
-        tracing::info!(%api, %metrics, ?smpp, ?smpp_tls, ?sip, %data_dir, engine = self.databases.store.engine(), "ready");
+        tracing::info!(%api, ?api_tls, %metrics, ?smpp, ?smpp_tls, ?sip, %data_dir, engine = self.databases.store.engine(), "ready");
         Ok(())
     }
 }
@@ -191,6 +201,7 @@ fn tree_options(
             root_key: Arc::clone(root_key),
             poll: config.store.poll.get(),
         },
+        announcements: Announcements::default(),
         log: MessageLog::new(Arc::new(SqlLog::new(databases.log.clone())), limits),
         tls: tls.map(|tls| Arc::new(tls.clone())),
     }
@@ -220,6 +231,7 @@ async fn call_options(
             db: databases.store.clone(),
             root_key: Arc::clone(root_key),
             poll: smpp.config.store.poll.get(),
+            announcements: smpp.announcements.clone(),
         },
         log: smpp.log.clone(),
         cookie_keys,

@@ -9,6 +9,7 @@ use api::provision::{self, Target};
 use runtime::clock::SystemClock;
 use runtime::config::Config;
 use runtime::seal::RootKey;
+use runtime::store::announce::Announcements;
 use runtime::store::provisioning::Error;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -56,6 +57,7 @@ async fn alone(config: &Config, document: String, dry_run: bool) -> Result<Strin
         Error::Store(error) => Failure::run(format!("the database refused: {error}")),
         Error::Changed => Failure::run(Error::Changed),
         refused @ (Error::Form(_)
+        | Error::Value { .. }
         | Error::Unknown { .. }
         | Error::Twice { .. }
         | Error::NoPassword { .. }
@@ -65,12 +67,13 @@ async fn alone(config: &Config, document: String, dry_run: bool) -> Result<Strin
 
 /// The database of a node that does not run.
 pub(super) async fn target(config: &Config) -> Result<Target, Failure> {
-    let root_key = RootKey::load_or_create(&config.node.root_key_path()).map_err(Failure::run)?;
+    let root_key = RootKey::load(config.node.root_key_source()).map_err(Failure::run)?;
     Ok(Target {
         store: databases::open_store(config).await?,
         root_key: Arc::new(root_key),
         clock: Arc::new(SystemClock),
         turn: Arc::new(Mutex::new(())),
+        announcements: Announcements::default(),
     })
 }
 

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use actors::sip::acl_publisher;
 use runtime::config::{Config, SipListener};
-use runtime::seal::RootKey;
+use runtime::seal::{KeySource, RootKey};
 
 use crate::certificates::Certificates;
 use crate::cli::Place;
@@ -21,13 +22,17 @@ pub(crate) fn check(place: &Place) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files that the configuration names.
+/// The files that the configuration names, and what else is looked at when a node starts.
 fn files(config: &Config) -> Result<(), Failure> {
     Certificates::load(config)?;
-    let key = config.node.root_key_path();
-    // An absent one would be made.
-    if key.exists() {
-        RootKey::load_or_create(&key).map_err(Failure::run)?;
+    let source = config.node.root_key_source();
+    // An absent file would be made.
+    let is_made = matches!(&source, KeySource::File(path) if !path.exists());
+    if !is_made {
+        RootKey::load(source).map_err(Failure::run)?;
+    }
+    if !config.sip.listen.is_empty() {
+        acl_publisher::Options::new(&config.redis).map_err(Failure::run)?;
     }
     Ok(())
 }
@@ -39,10 +44,11 @@ fn summary(config: &Config) -> String {
     };
     let store = if config.store.url.expose().is_empty() { "SQLite" } else { "PostgreSQL" };
     format!(
-        "  node {} in {}\n  store {store}\n  api {}, metrics {}\n  smpp {}, tls {}\n  sip {}\n",
+        "  node {} in {}\n  store {store}\n  api {}, tls {}, metrics {}\n  smpp {}, tls {}\n  sip {}\n",
         config.node.id,
         config.node.data_dir.display(),
         config.api.listen,
+        list(&config.api.tls_listen),
         config.api.metrics_listen,
         list(&config.smpp.listen),
         list(&config.smpp.tls_listen),
@@ -81,17 +87,26 @@ mod tests {
             "[sip]\nlisten = [{{ transport = \"tls\", address = \"127.0.0.1:0\" }}]\n\
              tls_certificate = \"{pem}\"\ntls_key = \"{pem}\"\n"
         );
+        let api = format!(
+            "[api]\ntls_listen = [\"127.0.0.1:0\"]\ntls_certificate = \"{pem}\"\ntls_key = \"{pem}\"\n"
+        );
         let trust = format!(
             "[sip]\nlisten = [{{ transport = \"udp\", address = \"127.0.0.1:0\" }}]\ntls_client_ca = \"{pem}\"\n"
         );
+        let redis = "[sip]\nlisten = [{ transport = \"udp\", address = \"127.0.0.1:0\" }]\n\
+                     [redis]\nurl = \"redis://:secret@localhost/name\"\n";
         let key = format!("[node]\nroot_key_file = \"{pem}\"");
         for (text, words) in [
             ("[smpp]\nlisen = []", ["node.toml: line 2: unknown field `lisen`", "listen"]),
             ("[api]\nlisten = \"8080\"", ["node.toml: line 2", "socket address"]),
             ("[smpp]\ntls_listen = [\"127.0.0.1:0\"]", ["smpp.tls_listen", "smpp.tls_certificate"]),
             (&key, ["root key", "bad.pem does not hold 64 hexadecimal digits"]),
+            (&api, ["api.tls_certificate", "bad.pem holds no PEM certificate"]),
+            ("[node]\nroot_key_env = \"NO_SUCH_KEY\"", ["environment variable NO_SUCH_KEY", "it is not set"]),
             (&tls, ["smpp.tls_certificate", "bad.pem holds no PEM certificate"]),
             (&sip, ["sip.tls_certificate", "bad.pem holds no PEM certificate"]),
+            ("[redis]\nurl = \"http://localhost\"", ["redis.url: not redis://", "rediss://"]),
+            (redis, ["redis.url: ", "Invalid integer"]),
             (&trust, ["sip.tls_client_ca", "bad.pem holds no PEM certificate"]),
         ] {
             let refused = refusal(directory.path(), text).to_string();

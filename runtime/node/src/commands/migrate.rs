@@ -23,12 +23,14 @@ pub(crate) async fn run(place: Place) -> Result<ExitCode, Failure> {
     for part in [Part::Store, Part::Log] {
         ran.extend(databases.migrate(part).await?);
     }
+    let granted = databases.grant(&config).await?;
     let engine = databases.store.engine();
     databases.close().await;
     let report = match ran.as_slice() {
         [] => format!("{engine}: nothing to migrate\n"),
         names => format!("{engine}: migrated {}\n", names.join(", ")),
     };
-    terminal::out(&report);
+    let granted = granted.map(|role| format!("{engine}: the role {role} may use the tables\n"));
+    terminal::out(&(report + &granted.unwrap_or_default()));
     Ok(ExitCode::SUCCESS)
 }
