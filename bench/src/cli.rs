@@ -17,6 +17,7 @@ use crate::smpp::suite::Scenario;
 use crate::smpp::{idle, restart, run, suite};
 use crate::subject::{Attached, NodeOptions, Target};
 
+mod api;
 mod sip;
 
 /// Load harness of the WARP carrier core.
@@ -37,6 +38,8 @@ enum Command {
     SmppRestart(Box<SmppRestart>),
     /// Places calls through a node to a simulated vendor, and accounts for every one.
     Sip(Box<sip::Sip>),
+    /// Reads and writes customers through the REST interface, or measures how long changes take to be in force.
+    Api(Box<api::Api>),
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +193,7 @@ impl Cli {
             Command::Smpp(smpp) if smpp.suite => smpp.run_suite().await,
             Command::Smpp(smpp) => smpp.run_once().await,
             Command::Sip(sip) => Box::pin(sip.run()).await,
+            Command::Api(api) => Box::pin(api.run()).await,
             Command::SmppIdle(idle) => {
                 let target = idle.common.target().await?;
                 let watched = Duration::from_secs_f64(idle.seconds);

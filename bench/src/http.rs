@@ -48,13 +48,30 @@ impl Client {
 
     /// Sends a GET and reads the whole answer.
     pub(crate) async fn get(&mut self, target: &str) -> io::Result<Response> {
+        self.request("GET", target, ("", b"")).await
+    }
+
+    /// Sends a request with more header lines, each with its CRLF, and a body, and reads the whole answer.
+    pub(crate) async fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        (header, body): (&str, &[u8]),
+    ) -> io::Result<Response> {
         self.out.clear();
-        for part in ["GET ", target, " HTTP/1.1\r\nHost: ", &self.host, "\r\n\r\n"] {
+        for part in [method, " ", target, " HTTP/1.1\r\nHost: ", &self.host, "\r\n", header] {
             self.out.extend_from_slice(part.as_bytes());
         }
+        if !body.is_empty() {
+            self.out.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
+        }
+        self.out.extend_from_slice(b"\r\n");
+        self.out.extend_from_slice(body);
         self.stream.write_all(&self.out).await?;
         let (status, length) = self.head().await?;
         let body = match length {
+            // RFC 9110, 6.4.1.
+            _ if status == 204 => Vec::new(),
             Length::Known(octets) => self.take(octets).await?,
             Length::Chunked => self.chunks().await?,
             Length::UntilClosed => {

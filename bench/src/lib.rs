@@ -6,6 +6,7 @@
 //!
 //! The usual way in: a [`ledger::Ledger`], an [`smpp::smsc::Smsc`] and an [`smpp::esme::Esme`] that share it.
 
+pub mod api;
 pub mod cli;
 pub mod histogram;
 pub mod ledger;

@@ -1,0 +1,7 @@
+//! The REST interface under load: customers read and written over keep-alive connections, and how long a change takes
+//! to be in force where calls are admitted.
+
+mod client;
+pub mod load;
+pub mod propagation;
+mod provision;
