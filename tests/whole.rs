@@ -11,6 +11,7 @@
 #[cfg(test)]
 mod whole {
     mod actors;
+    mod api;
     mod certificate;
     mod demo;
     mod esme;

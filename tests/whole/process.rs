@@ -28,6 +28,8 @@ pub(crate) const READY: Duration = Duration::from_secs(30);
 /// A node to be.
 #[derive(Default)]
 pub(crate) struct Setup {
+    /// Lines of `[node]` beside the data directory.
+    pub(crate) node: String,
     /// Lines of `[smpp]` beside `listen`.
     pub(crate) smpp: String,
     /// Other sections, `[store]` and below.
@@ -77,10 +79,11 @@ impl Place {
         let port = || if setup.fixed_ports { free_port() } else { 0 };
         let (api, metrics, smpp) = (port(), port(), port());
         let text = format!(
-            "[node]\ndata_dir = {data:?}\n\
+            "[node]\ndata_dir = {data:?}\n{of_node}\n\
              [api]\nlisten = \"127.0.0.1:{api}\"\nmetrics_listen = \"127.0.0.1:{metrics}\"\n{of_api}\n\
              [smpp]\nlisten = [\"127.0.0.1:{smpp}\"]\n{lines}\n{sections}\n",
             data = self.data.display().to_string(),
+            of_node = setup.node,
             of_api = setup.api,
             lines = setup.smpp,
             sections = setup.sections,
@@ -245,6 +248,13 @@ impl Node {
     #[track_caller]
     pub(crate) fn post(&self, path: &str) -> Response {
         http::request(self.ports().api, "POST", path, Some(&self.token())).expect("the API answers")
+    }
+
+    /// A request with the bootstrap token and, where there is one, a JSON body.
+    #[track_caller]
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Response {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        http::send(self.ports().api, (method, path), Some(&self.token()), &body).expect("the API answers")
     }
 
     /// GET as a stranger.

@@ -9,6 +9,7 @@ mod keys;
 mod kill;
 mod noise;
 mod records;
+mod redis;
 mod scanners;
 mod scenario;
 mod sipp;
@@ -25,6 +26,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::ua::{Callee, Caller, Datagrams};
+pub(super) use self::wire::{exchange, request};
 use super::process::{Node, Place, Setup, free_port};
 use super::{peer, wait};
 
@@ -42,7 +45,7 @@ const VENDOR_ANSWERS: &[&str] =
 
 /// What carries SIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transport {
+pub(super) enum Transport {
     Udp,
     Tcp,
     Tls,

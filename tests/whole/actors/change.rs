@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::esme::{ANSWER, Esme};
 use super::super::pdu::{Bind, Sm};
+use super::super::process::{Database, Node, Place, Setup};
 use super::super::smsc::{Script, Smsc};
 use super::super::wait;
 use super::{CUSTOMER, node, vendor};
@@ -119,4 +120,33 @@ fn an_operator_disconnects_and_reconnects_a_vendor() {
     assert!(node.post(&format!("/v1/smpp/vendors/{id}/reconnect")).status < 300);
     smsc.wait("a bound vendor binds anew", ANSWER, |state| state.binds == 3 && state.bound() == 1);
     assert_eq!(node.post("/v1/smpp/vendors/00000000-0000-4000-8000-000000000000/reconnect").status, 404);
+}
+
+/// Two processes on one PostgreSQL whose poll would take ten seconds: the change is announced.
+#[test]
+fn a_change_through_one_node_is_in_force_on_the_other() {
+    let Some(database) = Database::create() else { return };
+    let sections = format!("[store]\nurl = {:?}\npoll = \"10s\"\n", database.url());
+    // What one seals in the database the other opens.
+    let keys = tempfile::tempdir().unwrap();
+    let node = format!("root_key_file = {:?}\n", keys.path().join("root.key").display().to_string());
+    let setup = Setup { sections, node, ..Setup::default() };
+    let [one, other] = [(); 2].map(|()| Place::new(&setup).start());
+    let accounts =
+        |node: &Node| node.get("/v1/actors/message_router:main:0").json()["counters"]["accounts"].as_u64();
+    let listening = |node: &Node| {
+        let state = node.get("/v1/actors/announcement_listener:main:0").json()["state"].clone();
+        (state == "listening").then_some(())
+    };
+    for node in [&one, &other] {
+        wait::until("the node listens", ANSWER, || listening(node));
+        // Since it listens it has looked once more.
+        wait::pause(EFFECT);
+        assert_eq!(accounts(node), Some(0));
+    }
+    one.place().apply(CUSTOMER).assert_success();
+    for node in [&one, &other] {
+        wait::until("the account is in force", EFFECT, || (accounts(node) == Some(1)).then_some(()));
+    }
+    Esme::bound(other.smpp(), "acme", "secret12").assert_alive("it is served by the other node");
 }

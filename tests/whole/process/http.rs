@@ -25,19 +25,33 @@ impl Response {
     }
 }
 
-/// HTTP/1.0, so that the answer ends with the connection and is never chunked.
+/// A request without a body.
 pub(crate) fn request(
     address: SocketAddr,
     method: &str,
     path: &str,
     token: Option<&str>,
 ) -> std::io::Result<Response> {
+    send(address, (method, path), token, "")
+}
+
+/// HTTP/1.0, so that the answer ends with the connection and is never chunked. A body is JSON.
+pub(crate) fn send(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    token: Option<&str>,
+    body: &str,
+) -> std::io::Result<Response> {
     let mut stream = TcpStream::connect_timeout(&address, EXCHANGE)?;
     stream.set_read_timeout(Some(EXCHANGE))?;
     let authorization = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
-    let head =
-        format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}Content-Length: 0\r\n\r\n");
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}{kind}Content-Length: {length}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())?;
     let mut octets = Vec::new();
     stream.read_to_end(&mut octets)?;
     let text = String::from_utf8_lossy(&octets);

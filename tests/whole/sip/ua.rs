@@ -14,7 +14,7 @@ const SDP: &str = "v=0\r\no=test 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0
 const EMPTY: &str = "Content-Length: 0\r\n\r\n";
 
 /// What carries the messages of an end.
-pub(super) trait Link {
+pub(in super::super) trait Link {
     fn send(&mut self, message: &str);
 
     /// The next message; none once there can be no more.
@@ -32,14 +32,14 @@ impl<S: Read + Write> Link for Messages<S> {
 }
 
 /// A UDP socket that talks to the node.
-pub(super) struct Datagrams {
+pub(in super::super) struct Datagrams {
     socket: UdpSocket,
     node: SocketAddr,
 }
 
 impl Datagrams {
     #[track_caller]
-    pub(super) fn bind(local: SocketAddr, node: SocketAddr) -> Self {
+    pub(in super::super) fn bind(local: SocketAddr, node: SocketAddr) -> Self {
         Self { socket: UdpSocket::bind(local).unwrap(), node }
     }
 }
@@ -63,14 +63,14 @@ impl Link for Datagrams {
 }
 
 /// Remembers everything that goes through a link.
-pub(super) struct Recorded<L> {
+pub(in super::super) struct Recorded<L> {
     link: L,
-    pub(super) sent: Vec<String>,
-    pub(super) received: Vec<String>,
+    pub(in super::super) sent: Vec<String>,
+    pub(in super::super) received: Vec<String>,
 }
 
 impl<L> Recorded<L> {
-    pub(super) const fn new(link: L) -> Self {
+    pub(in super::super) const fn new(link: L) -> Self {
         Self { link, sent: Vec::new(), received: Vec::new() }
     }
 }
@@ -89,8 +89,8 @@ impl<L: Link> Link for Recorded<L> {
 }
 
 /// A customer with one call.
-pub(super) struct Caller<L> {
-    pub(super) link: L,
+pub(in super::super) struct Caller<L> {
+    pub(in super::super) link: L,
     transport: Transport,
     local: SocketAddr,
     /// Also of its tag and branches.
@@ -102,13 +102,13 @@ pub(super) struct Caller<L> {
 }
 
 impl<L: Link> Caller<L> {
-    pub(super) fn new(link: L, transport: Transport, local: SocketAddr, call_id: &str) -> Self {
+    pub(in super::super) fn new(link: L, transport: Transport, local: SocketAddr, call_id: &str) -> Self {
         Self { link, transport, local, call_id: call_id.to_owned(), dialog: String::new(), number: 1 }
     }
 
     /// Until the ACK of the answer.
     #[track_caller]
-    pub(super) fn call(&mut self, number: &str) {
+    pub(in super::super) fn call(&mut self, number: &str) {
         let invite = self.first("INVITE", number, "", &self.with_sdp());
         self.link.send(&invite);
         let answer = expect_response(&mut self.link, 200, 1);
@@ -119,7 +119,7 @@ impl<L: Link> Caller<L> {
 
     /// Until the ACK of the refusal.
     #[track_caller]
-    pub(super) fn is_refused(&mut self, number: &str, status: u16) {
+    pub(in super::super) fn is_refused(&mut self, number: &str, status: u16) {
         let invite = self.first("INVITE", number, "", &self.with_sdp());
         self.link.send(&invite);
         self.acknowledges(number, status);
@@ -127,7 +127,7 @@ impl<L: Link> Caller<L> {
 
     /// Until the ACK of the 487.
     #[track_caller]
-    pub(super) fn cancels(&mut self, number: &str) {
+    pub(in super::super) fn cancels(&mut self, number: &str) {
         let invite = self.first("INVITE", number, "", &self.with_sdp());
         self.link.send(&invite);
         expect_response(&mut self.link, 180, 1);
@@ -139,7 +139,7 @@ impl<L: Link> Caller<L> {
 
     /// The media of a call that is up.
     #[track_caller]
-    pub(super) fn asks_again(&mut self) {
+    pub(in super::super) fn asks_again(&mut self) {
         self.number += 1;
         let text = self.request("INVITE", self.number).replace(EMPTY, &self.with_sdp());
         self.link.send(&text);
@@ -149,14 +149,14 @@ impl<L: Link> Caller<L> {
     }
 
     #[track_caller]
-    pub(super) fn hang_up(&mut self) {
+    pub(in super::super) fn hang_up(&mut self) {
         self.number += 1;
         self.send("BYE", self.number);
         expect_response(&mut self.link, 200, self.number);
     }
 
     #[track_caller]
-    pub(super) fn is_hung_up_on(&mut self) {
+    pub(in super::super) fn is_hung_up_on(&mut self) {
         let bye = expect_request(&mut self.link, "BYE");
         let contact = format!("BYE sip:test@{}", self.local);
         assert!(bye.text.starts_with(&contact), "{}", bye.text);
@@ -213,21 +213,21 @@ impl<L: Link> Caller<L> {
 }
 
 /// A vendor with one call.
-pub(super) struct Callee<L> {
-    pub(super) link: L,
+pub(in super::super) struct Callee<L> {
+    pub(in super::super) link: L,
     contact: String,
     invite: Option<Message>,
 }
 
 impl<L: Link> Callee<L> {
-    pub(super) fn new(link: L, transport: Transport, local: SocketAddr) -> Self {
+    pub(in super::super) fn new(link: L, transport: Transport, local: SocketAddr) -> Self {
         let contact = format!("<sip:test@{local};transport={}>", transport.name());
         Self { link, contact, invite: None }
     }
 
     /// Until it rings.
     #[track_caller]
-    pub(super) fn rings(&mut self) {
+    pub(in super::super) fn rings(&mut self) {
         let invite = expect_request(&mut self.link, "INVITE");
         assert!(invite.text.contains("m=audio"), "{}", invite.text);
         self.link.send(&response(&invite, "180 Ringing", &self.contact, ""));
@@ -236,21 +236,21 @@ impl<L: Link> Callee<L> {
 
     /// From ringing until the ACK of its answer.
     #[track_caller]
-    pub(super) fn answers(&mut self) {
+    pub(in super::super) fn answers(&mut self) {
         let invite = self.invite.as_ref().expect("a call that rings");
         self.link.send(&response(invite, "200 OK", &self.contact, SDP));
         expect_request(&mut self.link, "ACK");
     }
 
     #[track_caller]
-    pub(super) fn is_hung_up_on(&mut self) {
+    pub(in super::super) fn is_hung_up_on(&mut self) {
         let bye = expect_request(&mut self.link, "BYE");
         self.link.send(&response(&bye, "200 OK", "", ""));
     }
 
     /// Until the ACK of a refusal such as `486 Busy Here`.
     #[track_caller]
-    pub(super) fn refuses(&mut self, status: &str) {
+    pub(in super::super) fn refuses(&mut self, status: &str) {
         let invite = expect_request(&mut self.link, "INVITE");
         self.link.send(&response(&invite, status, "", ""));
         expect_request(&mut self.link, "ACK");
@@ -258,7 +258,7 @@ impl<L: Link> Callee<L> {
 
     /// From ringing until the ACK of the 487.
     #[track_caller]
-    pub(super) fn is_cancelled(&mut self) {
+    pub(in super::super) fn is_cancelled(&mut self) {
         let cancel = expect_request(&mut self.link, "CANCEL");
         self.link.send(&response(&cancel, "200 OK", "", ""));
         let invite = self.invite.as_ref().expect("a call that rings");
@@ -268,7 +268,7 @@ impl<L: Link> Callee<L> {
 
     /// A re-INVITE, until its ACK.
     #[track_caller]
-    pub(super) fn is_asked_again(&mut self) {
+    pub(in super::super) fn is_asked_again(&mut self) {
         let first = self.invite.as_ref().and_then(|invite| invite.header("CSeq")).expect("a call");
         let again = loop {
             let invite = expect_request(&mut self.link, "INVITE");
@@ -281,7 +281,7 @@ impl<L: Link> Callee<L> {
     }
 
     #[track_caller]
-    pub(super) fn hangs_up(&mut self) {
+    pub(in super::super) fn hangs_up(&mut self) {
         let invite = self.invite.as_ref().expect("a call that is up");
         let target = invite.header("Contact").unwrap().trim_start_matches('<').split('>').next().unwrap();
         let [routes, via] = ["Record-Route", "Via"].map(|name| invite.headers(name).collect::<Vec<_>>());

@@ -10,25 +10,25 @@ use super::SOON;
 
 /// A message that came.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
-    pub(super) text: String,
+pub(in super::super) struct Message {
+    pub(in super::super) text: String,
 }
 
 impl Message {
     /// Of a response.
     #[track_caller]
-    pub(super) fn status(&self) -> u16 {
+    pub(in super::super) fn status(&self) -> u16 {
         let status = self.text.strip_prefix("SIP/2.0 ").and_then(|rest| rest.split(' ').next());
         status.and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("a response: {}", self.text))
     }
 
     /// The first line of this header.
-    pub(super) fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub(in super::super) fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         self.headers(name).next()
     }
 
     /// The value of each line of this header.
-    pub(super) fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(in super::super) fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = move |line: &'a str| {
             let (found, value) = line.split_once(':')?;
             found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
@@ -38,7 +38,7 @@ impl Message {
 }
 
 /// A request without a body to a number; the head can be changed before it is sent.
-pub(super) fn request(method: &str, number: &str, via: &str, id: &str) -> String {
+pub(in super::super) fn request(method: &str, number: &str, via: &str, id: &str) -> String {
     format!(
         "{method} sip:{number}@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{via};rport;branch=z9hG4bK{id}\r\n\
          Max-Forwards: 70\r\nFrom: <sip:+442079460000@127.0.0.1>;tag=f{id}\r\nTo: <sip:{number}@127.0.0.1>\r\n\
@@ -47,7 +47,12 @@ pub(super) fn request(method: &str, number: &str, via: &str, id: &str) -> String
 }
 
 /// Sends one datagram and gives the status of what comes back, if anything does.
-pub(super) fn exchange(socket: &UdpSocket, to: SocketAddr, octets: &[u8], within: Duration) -> Option<u16> {
+pub(in super::super) fn exchange(
+    socket: &UdpSocket,
+    to: SocketAddr,
+    octets: &[u8],
+    within: Duration,
+) -> Option<u16> {
     socket.send_to(octets, to).unwrap();
     socket.set_read_timeout(Some(within)).unwrap();
     let mut buffer = vec![0; 65_536];
@@ -56,26 +61,26 @@ pub(super) fn exchange(socket: &UdpSocket, to: SocketAddr, octets: &[u8], within
 }
 
 /// Messages on a stream.
-pub(super) struct Messages<S> {
+pub(in super::super) struct Messages<S> {
     stream: S,
     read: Vec<u8>,
 }
 
 impl<S: Read + Write> Messages<S> {
     /// Reads of the stream must have a timeout.
-    pub(super) const fn new(stream: S) -> Self {
+    pub(in super::super) const fn new(stream: S) -> Self {
         Self { stream, read: Vec::new() }
     }
 
     #[track_caller]
-    pub(super) fn send(&mut self, message: &str) {
+    pub(in super::super) fn send(&mut self, message: &str) {
         self.stream.write_all(message.as_bytes()).unwrap();
         self.stream.flush().unwrap();
     }
 
     /// The next message; none once the stream has ended.
     #[track_caller]
-    pub(super) fn receive(&mut self, within: Duration) -> Option<Message> {
+    pub(in super::super) fn receive(&mut self, within: Duration) -> Option<Message> {
         let deadline = Instant::now() + within;
         loop {
             if let Poll::Ready(message) = self.poll() {
@@ -86,7 +91,7 @@ impl<S: Read + Write> Messages<S> {
     }
 
     /// The next message if it comes within one read; none once the stream has ended.
-    pub(super) fn poll(&mut self) -> Poll<Option<Message>> {
+    pub(in super::super) fn poll(&mut self) -> Poll<Option<Message>> {
         if let Some(message) = self.framed() {
             return Poll::Ready(Some(message));
         }
@@ -102,7 +107,7 @@ impl<S: Read + Write> Messages<S> {
 
     /// The next response with this status; those before it are skipped while they are provisional.
     #[track_caller]
-    pub(super) fn expect(&mut self, status: u16, within: Duration) -> Message {
+    pub(in super::super) fn expect(&mut self, status: u16, within: Duration) -> Message {
         loop {
             let message = self.receive(within).unwrap_or_else(|| panic!("the stream ended before {status}"));
             if message.status() == status {
@@ -128,20 +133,20 @@ impl<S: Read + Write> Messages<S> {
 
 /// A connection whose reads end soon when nothing comes.
 #[track_caller]
-pub(super) fn connect(to: SocketAddr) -> TcpStream {
+pub(in super::super) fn connect(to: SocketAddr) -> TcpStream {
     prompt(TcpStream::connect(to).unwrap())
 }
 
 /// The next connection to a listener, of the same kind.
 #[track_caller]
-pub(super) fn accept(listener: &TcpListener) -> TcpStream {
+pub(in super::super) fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
     let stream = wait::until("a connection of the node", SOON, || listener.accept().ok()).0;
     prompt(stream)
 }
 
 /// Whose reads end soon when nothing comes, and whose writes leave at once.
-pub(super) fn prompt(stream: TcpStream) -> TcpStream {
+pub(in super::super) fn prompt(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
