@@ -27,6 +27,15 @@ CREATE INDEX vendor_rates_vendor ON voice.vendor_rates (vendor_id, partition_id,
 -- Why a source stands in a trunk's list, for people.
 ALTER TABLE accounts.trunk_ips ADD COLUMN note TEXT NOT NULL DEFAULT '';
 
+-- Where receipts and messages of an ESME account are posted to. secret_sealed: what signs them, sealed for the account.
+CREATE TABLE messaging.webhooks (
+    account_id UUID PRIMARY KEY REFERENCES messaging.esme_accounts (id),
+    url TEXT NOT NULL,
+    secret_sealed BYTEA NOT NULL,
+    created_at TIMESTAMPTZ NOT NULL,
+    updated_at TIMESTAMPTZ NOT NULL
+);
+
 CREATE TABLE auth.permission_metadata (
     permission TEXT PRIMARY KEY,
     resource TEXT NOT NULL,
@@ -85,7 +94,9 @@ INSERT INTO auth.permission_metadata (permission, resource, action, description)
     ('users:manage', 'users', 'manage', 'Invite users, change what they may do'),
     ('users:read', 'users', 'read', 'See users and what they may do'),
     ('vendors:manage', 'vendors', 'manage', 'Change vendors and rates'),
-    ('vendors:read', 'vendors', 'read', 'See vendors and rates');
+    ('vendors:read', 'vendors', 'read', 'See vendors and rates'),
+    ('webhooks:manage', 'webhooks', 'manage', 'Say where receipts and messages are posted to'),
+    ('webhooks:read', 'webhooks', 'read', 'See where receipts and messages are posted to');
 INSERT INTO auth.user_type_permissions (user_type, permission)
 SELECT 'admin', permission FROM auth.permission_metadata;
 INSERT INTO auth.user_type_permissions (user_type, permission) VALUES
@@ -100,7 +111,9 @@ INSERT INTO auth.user_type_permissions (user_type, permission) VALUES
     ('user', 'messages:send'),
     ('user', 'network:read'),
     ('user', 'trunks:read'),
-    ('user', 'trunks:write');
+    ('user', 'trunks:write'),
+    ('user', 'webhooks:manage'),
+    ('user', 'webhooks:read');
 
 CREATE TABLE auth.users (
     id UUID PRIMARY KEY,

@@ -8,8 +8,10 @@ pub mod accept;
 pub mod account;
 pub mod bind_request;
 pub mod classify;
+pub mod compose;
 pub mod connection;
 pub mod dlr_tracker;
+pub mod drain;
 pub mod esme_session;
 pub mod explain;
 pub mod listener;
@@ -35,6 +37,7 @@ pub mod throttle;
 pub mod tree;
 pub mod vendor;
 pub mod vendor_bind;
+pub mod webhook;
 
 #[cfg(test)]
 mod simulation;

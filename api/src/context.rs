@@ -8,7 +8,7 @@ use actors::sip::calls::Calls;
 use actors::smpp::Smpp;
 use parking_lot::Mutex as SyncMutex;
 use runtime::clock::SharedClock;
-use runtime::config::{ApiOptions, AuthOptions, MailOptions, NetworkOptions};
+use runtime::config::{ApiOptions, AuthOptions, MailOptions, NetworkOptions, WebhookOptions};
 use runtime::http_client::{AddressPolicy, HttpClient};
 use runtime::seal::RootKey;
 use runtime::store::group::{self, Queue, Touched, Writes};
@@ -30,6 +30,8 @@ use crate::limits::RateLimits;
 use crate::mailer::Mailer;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
+use crate::records::Exports;
+use crate::sending::UnderWay;
 use crate::token::TokenHash;
 
 /// Passwords that are hashed at one time.
@@ -57,6 +59,8 @@ pub struct Parts {
     pub mail: MailOptions,
     /// `[network]`.
     pub network: NetworkOptions,
+    /// `[webhooks]`.
+    pub webhooks: WebhookOptions,
 }
 
 /// The node as handlers see it.
@@ -71,6 +75,8 @@ pub struct Api {
     pub(crate) options: ApiOptions,
     pub(crate) auth: AuthOptions,
     pub(crate) network: NetworkOptions,
+    /// Where customers may have something posted to.
+    pub(crate) webhook_policy: AddressPolicy,
     pub(crate) mailer: Mailer,
     pub(crate) last_hour: LastHour,
     /// Checks ID tokens of Google, where logins by it are configured.
@@ -81,6 +87,8 @@ pub struct Api {
     pub(crate) gate: Gate,
     pub(crate) limits: RateLimits,
     pub(crate) customers: Arc<Customers>,
+    /// Lists that are sent as files.
+    pub(crate) exports: Exports,
     pub(crate) writes: Writes,
     /// The writer's end, until its supervisor takes it.
     pub(crate) queue: SyncMutex<Option<Queue>>,
@@ -88,6 +96,8 @@ pub struct Api {
     pub(crate) control: Arc<Principal>,
     /// Who asks where nobody needs to be known.
     pub(crate) nobody: Arc<Principal>,
+    /// Requests with a key that send messages now.
+    pub(crate) sending: UnderWay,
     /// One apply at a time.
     pub(crate) applying: Arc<Mutex<()>>,
 }
@@ -106,11 +116,13 @@ impl Api {
             hashing: Semaphore::new(HASHING_MAX),
             auth: parts.auth,
             network: parts.network,
+            webhook_policy: parts.webhooks.policy(),
             mailer: Mailer::new(parts.mail, data_dir),
             last_hour: LastHour::new(Instant::now()),
             tokens,
             limits: RateLimits::new(parts.options.requests_per_second),
             customers: Arc::default(),
+            exports: Exports::default(),
             writes,
             queue: SyncMutex::new(Some(queue)),
             control: Arc::new(Principal::control()),
@@ -122,6 +134,7 @@ impl Api {
             root_key: parts.root_key,
             options: parts.options,
             clock,
+            sending: UnderWay::default(),
             applying: Arc::default(),
         })
     }

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document, made of the route table: what is not in the table is not in the document.
 
 mod example;
+mod shape;
 
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -9,7 +10,7 @@ use warp::http::Method;
 
 use crate::permission::Permission;
 use crate::problem;
-use crate::query::{Kind, Param};
+use crate::query::{FORMAT, Kind, Param};
 use crate::table::{Access, Reach, Route, Surface};
 
 /// Schemas by their names.
@@ -111,9 +112,23 @@ fn operation(route: &Route, schemas: &mut Schemas, problem: &str) -> Value {
 fn responses(route: &Route, schemas: &mut Schemas, problem: &str) -> Value {
     let (status, form) = route.answer;
     let mut success = json!({"description": "Done"});
+    let form = match (form, route.example) {
+        (Some(form), _) => Some(json!({"schema": {"$ref": reference(&form(schemas))}})),
+        (None, Some(example)) => looks_like(example),
+        (None, None) => None,
+    };
     if let (Some(form), Some(fields)) = (form, success.as_object_mut()) {
-        let form = json!({"$ref": reference(&form(schemas))});
-        fields.insert("content".to_owned(), json!({route.media: {"schema": form}}));
+        let mut content = serde_json::Map::new();
+        content.insert(route.media.to_owned(), form);
+        if route.query.iter().any(|param| param.name == FORMAT.name && param.about == FORMAT.about) {
+            let text = json!({"schema": {"type": "string"}});
+            content.insert("text/plain; charset=utf-8".to_owned(), text);
+        }
+        for (media, example) in route.files {
+            let text = json!({"schema": {"type": "string", "examples": [example]}});
+            content.insert((*media).to_owned(), text);
+        }
+        fields.insert("content".to_owned(), content.into());
     }
     let mut responses = serde_json::Map::new();
     responses.insert(status.to_string(), success);
@@ -127,6 +142,12 @@ fn responses(route: &Route, schemas: &mut Schemas, problem: &str) -> Value {
         responses.insert(status.to_string(), json!({"description": description, "content": content}));
     }
     responses.into()
+}
+
+/// A body that is described by what it looks like; none where that is no JSON, which a test finds.
+fn looks_like(example: &str) -> Option<Value> {
+    let example: Value = serde_json::from_str(example).ok()?;
+    Some(json!({"schema": shape::of(&example), "example": example}))
 }
 
 /// Errors that say the same wherever they stand.
@@ -193,7 +214,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     for name in names(route.path) {
         let schema = match name {
             "ban" => json!({"type": "string", "pattern": "^[A-Z0-9-]{3,20}$"}),
-            "id" | "ip_id" | "note_id" | "customer_id" if !route.path.starts_with("/v1/smpp") => {
+            "id" | "ip_id" | "note_id" | "customer_id" | "account_id" if !route.path.starts_with("/v1/smpp") => {
                 json!({"type": "string", "format": "uuid"})
             }
             _ => json!({"type": "string", "minLength": 1, "maxLength": 200}),
@@ -228,6 +249,7 @@ fn kind_schema(kind: Kind) -> Value {
             json!({"type": "integer", "minimum": 1, "maximum": most, "default": otherwise})
         }
         Kind::Id => json!({"type": "string", "format": "uuid"}),
+        Kind::Time => json!({"type": "string", "format": "date-time"}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Text(most) => json!({"type": "string", "maxLength": most, "pattern": "^[^\\u0000]*$"}),
         Kind::Words(words) => json!({"type": "string", "enum": words}),

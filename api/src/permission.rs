@@ -61,6 +61,8 @@ permissions! {
     UsersRead = "users:read", "See users and what they may do";
     VendorsManage = "vendors:manage", "Change vendors and rates";
     VendorsRead = "vendors:read", "See vendors and rates";
+    WebhooksManage = "webhooks:manage", "Say where receipts and messages are posted to";
+    WebhooksRead = "webhooks:read", "See where receipts and messages are posted to";
 }
 
 impl Permission {

@@ -33,6 +33,7 @@ pub(crate) enum Code {
     MethodNotAllowed,
     RequestTimeout,
     NotRestartable,
+    NotDrainable,
     FaultInjectionOff,
     BodyTooLarge,
     ConfigurationChanged,
@@ -144,6 +145,7 @@ impl Code {
             Self::NotRestartable => {
                 (StatusCode::CONFLICT, "not_restartable", "The actor cannot be restarted now")
             }
+            Self::NotDrainable => (StatusCode::CONFLICT, "not_drainable", "The actor cannot be drained"),
             Self::FaultInjectionOff => {
                 (StatusCode::FORBIDDEN, "fault_injection_off", "Panics on request are not allowed here")
             }

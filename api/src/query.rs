@@ -1,5 +1,6 @@
 //! The query of a request, checked against what its route takes.
 
+use runtime::clock::Timestamp;
 use uuid::Uuid;
 
 use crate::problem::{Code, Problem};
@@ -22,6 +23,8 @@ pub(crate) enum Kind {
     Number { most: u32, otherwise: u32 },
     /// An id.
     Id,
+    /// A point in time (RFC 3339).
+    Time,
     /// `true` or `false`; bare is true.
     Flag,
     /// Text of at most so many characters.
@@ -108,6 +111,11 @@ impl Query {
         self.get(name).and_then(|value| value.parse().ok())
     }
 
+    /// A time.
+    pub(crate) fn time(&self, name: &str) -> Option<Timestamp> {
+        self.get(name).and_then(|value| value.parse().ok())
+    }
+
     /// A flag: absent is no, bare or `true` is yes.
     pub(crate) fn flag(&self, name: &str) -> bool {
         matches!(self.get(name), Some("" | "true"))
@@ -126,11 +134,14 @@ impl Kind {
                 }
             }
             Self::Id if value.parse::<Uuid>().is_err() => wrong("an id"),
+            Self::Time if value.parse::<Timestamp>().is_err() => {
+                wrong("a time of RFC 3339, as 2026-01-02T03:04:05Z (a plus is written %2B)")
+            }
             Self::Flag if !matches!(value, "" | "true" | "false") => wrong("true or false"),
             Self::Text(most) if value.chars().count() > most => wrong(&format!("at most {most} characters")),
             Self::Text(_) if value.contains('\0') => wrong("text"),
             Self::Words(words) if !words.contains(&value) => wrong(&words.join(" or ")),
-            Self::Id | Self::Flag | Self::Text(_) | Self::Words(_) => Ok(()),
+            Self::Id | Self::Time | Self::Flag | Self::Text(_) | Self::Words(_) => Ok(()),
         }
     }
 }
@@ -172,6 +183,7 @@ mod tests {
         Param::new("before", Kind::Id, ""),
         Param::new("dry", Kind::Flag, ""),
         Param::new("as", Kind::Words(&["json", "text"]), ""),
+        Param::new("since", Kind::Time, ""),
     ];
 
     #[test]
@@ -201,6 +213,8 @@ mod tests {
             ("before=7", "before is an id"),
             ("dry=yes", "true or false"),
             ("as=xml", "json or text, not \"xml\""),
+            ("since=yesterday", "since is a time of RFC 3339"),
+            ("since=2026-01-02T03:04:05+02:00", "a plus is written %2B"),
         ] {
             let problem = Query::parse(raw, KNOWN).unwrap_err();
             assert!(format!("{problem:?}").contains(&detail.replace('"', "\\\"")), "{problem:?}");
@@ -209,5 +223,8 @@ mod tests {
         let query = Query::parse("limit=5&dry", KNOWN).unwrap();
         assert_eq!((query.number(&KNOWN[2]), query.flag("dry"), query.flag("as")), (5, true, false));
         assert_eq!(Query::default().number(&KNOWN[2]), 2);
+        let query = Query::parse("since=2026-01-02T03:04:05%2B02:00", KNOWN).unwrap();
+        assert_eq!(query.time("since").unwrap().to_string(), "2026-01-02T01:04:05.000000Z");
+        assert_eq!(query.time("until"), None);
     }
 }

@@ -1,12 +1,16 @@
-//! A new key of cookies, or a new root key, made by a running node or by a command that stands in for one.
+//! A new key of cookies or of access tokens, or a new root key, made by a running node or by a command that
+//! stands in for one.
 
 use std::fmt;
+use std::time::Duration;
 
 use runtime::seal::KeySource;
+use runtime::store::auth::signing_key;
 use runtime::store::cookie_key::{self, Rotation};
 use runtime::store::root_key;
 use serde::Serialize;
 
+use crate::auth::tokens;
 use crate::provision::Target;
 
 /// What rotating did.
@@ -39,6 +43,20 @@ pub enum Error {
         cookie_key::FORCED_MIN.as_secs()
     )]
     Unsettled,
+    /// Access tokens may be good whose key would be dropped; so long one is.
+    #[error(
+        "the last key was made less than {} seconds ago, and access tokens that the one before it signed may \
+         be good: their users would have to refresh them; force it where that is better",
+        .0.as_secs() + signing_key::FORCED_MIN.as_secs()
+    )]
+    TokensLive(Duration),
+    /// The key of access tokens that would be dropped may sign yet, whatever is forced.
+    #[error(
+        "the last key was made less than {} seconds ago, and the one before it, which signs until all nodes \
+         have read the last, would be dropped: not even by force; try again later",
+        signing_key::FORCED_MIN.as_secs()
+    )]
+    Unread,
     /// The database.
     #[error(transparent)]
     Store(#[from] runtime::store::Error),
@@ -58,6 +76,44 @@ pub async fn cookie_key(target: Target, forced: bool) -> Result<Outcome, Error> 
         }
         Rotation::TooSoon => Err(Error::TooSoon),
         Rotation::Unsettled => Err(Error::Unsettled),
+    }
+}
+
+/// What came of another key of access tokens.
+#[derive(Debug, Serialize)]
+pub struct AccessTokenKeyOutcome {
+    /// Name of the new key, as tokens and the published key set have it.
+    pub kid: String,
+}
+
+impl fmt::Display for AccessTokenKeyOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after = signing_key::SETTLED_MIN.as_secs();
+        let kid = &self.kid;
+        writeln!(f, "key {kid} signs access tokens in {after} s, the one before verifies what it signed")
+    }
+}
+
+/// Makes a key that signs access tokens once all nodes have it; the one before verifies what it has signed.
+/// `lifetime` is that of a token.
+///
+/// # Errors
+/// When tokens of the key that would be dropped may be good, unless `forced`; when it may sign yet; when the
+/// database does not answer.
+pub async fn access_token_key(
+    target: Target,
+    lifetime: Duration,
+    forced: bool,
+) -> Result<AccessTokenKeyOutcome, Error> {
+    let _turn = target.turn.lock().await;
+    let key = tokens::new_key(target.clock.now())?;
+    match signing_key::rotate(&target.store, &target.root_key, &key, (lifetime, forced)).await? {
+        signing_key::Rotation::Made => {
+            target.announcements.announce();
+            Ok(AccessTokenKeyOutcome { kid: key.kid })
+        }
+        signing_key::Rotation::TooSoon => Err(Error::TokensLive(lifetime)),
+        signing_key::Rotation::Unsettled => Err(Error::Unread),
     }
 }
 

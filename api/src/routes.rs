@@ -4,6 +4,7 @@ mod actors;
 mod api_keys;
 mod audit;
 mod auth;
+mod call_records;
 mod calls;
 mod cdrs;
 mod control;
@@ -20,6 +21,8 @@ mod gatekeeper;
 mod health;
 mod high_cost;
 mod invitations;
+mod message_records;
+mod messages;
 mod messaging_config;
 mod metrics;
 mod network;
@@ -41,12 +44,13 @@ mod user_types;
 mod users;
 mod voice_rates;
 mod voice_vendors;
+mod webhooks;
 
 use crate::table::Route;
 
 /// Every route of every surface.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 41] = [
+    let resources: [&'static [Route]; 45] = [
         health::ROUTES,
         ready::ROUTES,
         metrics::ROUTES,
@@ -56,6 +60,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         explain_sms::ROUTES,
         calls::ROUTES,
         cdrs::ROUTES,
+        call_records::ROUTES,
+        message_records::ROUTES,
         explain_call::ROUTES,
         control::ROUTES,
         customers::ROUTES,
@@ -88,6 +94,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         high_cost::ROUTES,
         esme_accounts::ROUTES,
         messaging_config::ROUTES,
+        messages::ROUTES,
+        webhooks::ROUTES,
     ];
     resources.into_iter().flatten()
 }

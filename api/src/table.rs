@@ -31,8 +31,12 @@ pub(crate) struct Route {
     pub(crate) answer: (u16, Option<Describe>),
     /// What else it may answer, beside what all of its kind may.
     pub(crate) also: &'static [(u16, &'static str)],
+    /// What that body looks like, as JSON, where no form describes it.
+    pub(crate) example: Option<&'static str>,
     /// Content type of that body.
     pub(crate) media: &'static str,
+    /// Content types of text that it may have instead, with an example of each.
+    pub(crate) files: &'static [(&'static str, &'static str)],
 }
 
 /// Answers one request.
@@ -50,8 +54,10 @@ impl Route {
             summary: "",
             body: None,
             answer: (200, None),
+            example: None,
             also: &[],
             media: "application/json",
+            files: &[],
         }
     }
 
@@ -77,6 +83,13 @@ impl Route {
         self
     }
 
+    /// What its answer looks like, as JSON: for an answer whose form is told by its own crate.
+    pub(crate) const fn like(mut self, status: u16, example: &'static str) -> Self {
+        self.answer.0 = status;
+        self.example = Some(example);
+        self
+    }
+
     /// What else it may answer.
     pub(crate) const fn or(mut self, also: &'static [(u16, &'static str)]) -> Self {
         self.also = also;
@@ -92,6 +105,12 @@ impl Route {
     /// Answers with a page or file for people.
     pub(crate) const fn gives_page(mut self) -> Self {
         self.media = "text/html";
+        self
+    }
+
+    /// Answers, where it is asked to, with text of these content types; with an example of each.
+    pub(crate) const fn or_as(mut self, files: &'static [(&'static str, &'static str)]) -> Self {
+        self.files = files;
         self
     }
 

@@ -19,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use runtime::clock::{SystemClock, Timestamp};
 use runtime::config::{
     ApiOptions, AuthOptions, EgressAddress, IngressAddress, MailOptions, NetworkOptions, SmppOptions,
+    WebhookOptions,
 };
 use runtime::log::{Disk, Limits as LogLimits, MessageLog, SimLog};
 use runtime::model::Transport;
@@ -113,6 +114,7 @@ impl Lab {
             auth: AuthOptions::default(),
             mail: MailOptions::default(),
             network: network(),
+            webhooks: WebhookOptions::default(),
         };
         let api = Api::new(parts, directory.path());
         let queue = api.queue.lock().take().unwrap();

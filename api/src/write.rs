@@ -10,7 +10,6 @@ use runtime::store::group::{Touched, Written};
 use runtime::store::{Error as StoreError, ErrorKind, Tx};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::context::Api;
@@ -20,6 +19,9 @@ use crate::request::Request;
 
 /// For how long a request with an Idempotency-Key gets the answer that it got first.
 pub(crate) const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Purpose of the fingerprints of requests.
+const REQUEST: &str = "request";
 
 /// What a write did.
 pub(crate) struct Change {
@@ -58,6 +60,11 @@ impl Change {
     /// Something that is no more.
     pub(crate) fn deleted(before: &impl Serialize, touched: Touched) -> Self {
         Self { before: value(before), ..Self::new(204, "delete", touched) }
+    }
+
+    /// Something that was done to what runs, of which the database holds nothing.
+    pub(crate) fn done(action: &'static str, before: &impl Serialize) -> Self {
+        Self { before: value(before), ..Self::new(200, action, Touched::NOTHING) }
     }
 
     fn new(status: u16, action: &'static str, touched: Touched) -> Self {
@@ -115,14 +122,21 @@ pub(crate) fn check_match(request: &Request, current: &impl Serialize) -> Result
 /// Does a write for a request.
 ///
 /// With an `Idempotency-Key` the answer is kept by the same commit, and a repetition gets it again.
-pub(crate) async fn write<F>(api: &Arc<Api>, request: Request, job: F) -> Reply
+pub(crate) fn write<F>(api: &Arc<Api>, request: Request, job: F) -> BoxFuture<'_, Reply>
 where
     F: for<'t> FnOnce(&'t mut Tx, &'t Request) -> BoxFuture<'t, Result<Change, Problem>> + Send + 'static,
 {
-    let hash = request_hash(&request);
-    if let Some(answer) = answered_before(api, &request, &hash).await? {
+    // What follows is compiled once, not once for each write that there is.
+    Box::pin(run(api, request, Box::new(job)))
+}
+
+type Job = Box<dyn for<'t> FnOnce(&'t mut Tx, &'t Request) -> BoxFuture<'t, Result<Change, Problem>> + Send>;
+
+async fn run(api: &Arc<Api>, request: Request, job: Job) -> Reply {
+    if let Some(answer) = answered_before(api, &request).await? {
         return Ok(reply::written(answer.status, &answer.location, answer.body));
     }
+    let hash = request_hash(api, &request);
     let now = api.clock.now();
     let id = uuid_v7(now.micros());
     let answer = api.writes.run(move |tx| {
@@ -156,14 +170,15 @@ where
     Ok(reply::written(answer.status, &answer.location, answer.body))
 }
 
-async fn answered_before(api: &Api, request: &Request, hash: &[u8]) -> Result<Option<Answer>, Problem> {
+async fn answered_before(api: &Api, request: &Request) -> Result<Option<Answer>, Problem> {
     let Some(key) = &request.idempotency_key else { return Ok(None) };
     let since = api.clock.now().minus(REMEMBERED_FOR);
     let known = audit::remembered(&api.store, (&request.principal.name, key), since).await?;
-    match known {
-        Some(answer) if answer.request_hash != hash => Err(conflict("this key was used for another request")),
-        known => Ok(known),
+    let Some(answer) = known else { return Ok(None) };
+    if is_repetition(api, request, &answer.request_hash) {
+        return Ok(Some(answer));
     }
+    Err(conflict("this key was used for another request"))
 }
 
 fn answered_meanwhile(error: StoreError) -> Problem {
@@ -173,17 +188,27 @@ fn answered_meanwhile(error: StoreError) -> Problem {
     error.into()
 }
 
-fn conflict(detail: &str) -> Problem {
+pub(crate) fn conflict(detail: &str) -> Problem {
     Problem::new(Code::IdempotencyConflict, detail)
 }
 
-fn request_hash(request: &Request) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in [request.method.as_str().as_bytes(), request.path.as_bytes(), &request.body] {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part);
+/// What tells a repetition from another request under its key. A body may hold a password: the digest is
+/// keyed, so that who reads the database cannot try passwords on it. Empty for a request that is not
+/// remembered.
+pub(crate) fn request_hash(api: &Api, request: &Request) -> Vec<u8> {
+    if request.idempotency_key.is_none() {
+        return Vec::new();
     }
-    hash.finalize().to_vec()
+    api.root_key.fingerprint(REQUEST, &identity(request)).to_vec()
+}
+
+/// Whether a request is the one that this hash is of.
+pub(crate) fn is_repetition(api: &Api, request: &Request, hash: &[u8]) -> bool {
+    api.root_key.has_fingerprint(hash, REQUEST, &identity(request))
+}
+
+fn identity(request: &Request) -> [&[u8]; 3] {
+    [request.method.as_str().as_bytes(), request.path.as_bytes(), &request.body]
 }
 
 fn text(value: &impl Serialize) -> String {

@@ -11,6 +11,7 @@ mod mail;
 mod network;
 mod sip;
 mod units;
+mod webhooks;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ pub use self::mail::{MailOptions, SmtpSecurity};
 pub use self::network::{EgressAddress, IngressAddress, NetworkOptions};
 pub use self::sip::{SipListener, SipOptions, UnknownSource};
 pub use self::units::HumanDuration;
+pub use self::webhooks::WebhookOptions;
 use crate::password::SecretString;
 use crate::seal::KeySource;
 use crate::store::PgLimits;
@@ -48,6 +50,8 @@ pub struct Config {
     pub network: NetworkOptions,
     /// SMPP towards customers and vendors.
     pub smpp: SmppOptions,
+    /// Receipts and messages posted to customers.
+    pub webhooks: WebhookOptions,
     /// SIP towards customers and vendors.
     pub sip: SipOptions,
     /// The database.

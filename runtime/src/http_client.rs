@@ -92,6 +92,20 @@ pub enum Error {
     },
 }
 
+/// Refuses what is no URL of a place that may be asked; a name is resolved only when it is.
+///
+/// # Errors
+/// [`Error::Url`]; [`Error::Denied`] for an address that the policy does not allow.
+pub fn check_url(url: &str, policy: AddressPolicy) -> Result<(), Error> {
+    let target = Target::parse(url)?;
+    match target.host {
+        Place::Address(address) if !policy.allows(address) => {
+            Err(Error::Denied { host: target.name(), address })
+        }
+        Place::Address(_) | Place::Name(_) => Ok(()),
+    }
+}
+
 /// How long and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -175,6 +189,22 @@ impl HttpClient {
     /// As [`HttpClient::get`]. The request may have arrived nevertheless.
     pub async fn post(&self, url: &str, headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
         self.ask(Method::POST, url, headers, body).await
+    }
+
+    /// [`HttpClient::post`] with headers by name; one that is none is left out.
+    ///
+    /// # Errors
+    /// As [`HttpClient::post`].
+    pub async fn post_with(
+        &self,
+        url: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> Result<Response, Error> {
+        let named = headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))
+        });
+        self.post(url, named.collect(), body).await
     }
 
     async fn ask(

@@ -24,7 +24,7 @@ pub use self::call::{Attempt, CallDirection, Cdr, DIALOG_STATE_MAX, Dialog, Ende
 pub use self::filter::{CdrFilter, MdrFilter};
 pub use self::group::{CallTotals, Committed, Dropped, Full, Health, Limits, MessageLog, Ticket};
 pub use self::row::{
-    Contents, Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Uncertain,
+    Contents, Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Submission, Uncertain,
 };
 pub use self::sim::{Disk, Fault, SimLog};
 pub use self::sql::SqlLog;
@@ -120,6 +120,12 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// Spilled outbox rows of an account with `id > after`, by id, at most `limit`.
     fn outbox(&self, account: Uuid, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<OutboxRow>, Error>>;
+
+    /// What a message came with by the REST interface, if it did.
+    fn submission(&self, message: i64) -> BoxFuture<'_, Result<Option<Submission>, Error>>;
+
+    /// What the messages of a request came with, by their number in it; empty for a key that is not known.
+    fn submissions<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<Submission>, Error>>;
 
     /// Receipts that wait for their message, with `id > after`, by id, at most `limit`.
     fn parked(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<ParkedRow>, Error>>;

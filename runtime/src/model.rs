@@ -8,7 +8,7 @@ mod value;
 mod voice;
 
 pub use self::email::Email;
-pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route, Vendor};
+pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route, Vendor, Webhook};
 pub use self::id::{IdGenerator, MessageId};
 pub use self::value::{
     Alphabet, AuthType, Ban, BindModes, BindType, Cidr, HeaderAction, Invalid, MessageIdFormat, Money,

@@ -134,6 +134,22 @@ impl RootKey {
         envelope::rewrap(&self.keys.load(), row, sealed)
     }
 
+    /// A keyed digest of `parts`, by the key that seals now and for one purpose: equal parts have equal ones
+    /// on all nodes, and who has not the key learns nothing from it, not even by trying all texts that are
+    /// likely.
+    #[must_use]
+    pub fn fingerprint(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        self.keys.load().first().map(|key| key.fingerprint(purpose, parts)).unwrap_or_default()
+    }
+
+    /// Whether `fingerprint` is that of these parts, by any of the keys. When it is by none the key file is
+    /// read again: another node may have rotated.
+    #[must_use]
+    pub fn has_fingerprint(&self, fingerprint: &[u8], purpose: &str, parts: &[&[u8]]) -> bool {
+        let known = || self.keys.load().iter().any(|key| key.fingerprint(purpose, parts) == *fingerprint);
+        known() || (self.refresh() && known())
+    }
+
     /// The first step of a rotation: from here on a new key seals and the old one opens. A file holds both, the new
     /// one first, before this returns. Where two keys are known already, a rotation was begun by hand or never ended:
     /// it is taken up, and no key is made. `new_key_env` names the variable of a new key where the old one has one too.

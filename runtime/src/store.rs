@@ -29,7 +29,7 @@ pub mod provisioning;
 pub mod root_key;
 pub mod sms_route;
 pub mod sms_vendor;
-mod sql;
+pub(crate) mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -39,6 +39,7 @@ pub mod trunk_ip;
 pub mod voice;
 pub mod voice_rate;
 pub mod voice_vendor;
+pub mod webhook;
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};

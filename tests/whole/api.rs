@@ -1,4 +1,14 @@
 //! The REST interface as programs use it, on the built program.
 
+mod canary;
+mod client;
+mod contract;
+mod edges;
 mod effect;
+mod google;
+mod outage;
 mod schemathesis;
+mod sessions;
+mod token_keys;
+mod types;
+mod walk;

@@ -46,16 +46,25 @@ pub(crate) fn node_path() -> Option<PathBuf> {
         .and_then(|path| Some(path.parent()?.parent()?.to_owned()))
 }
 
+/// A program that a package of npm brings.
+#[track_caller]
+pub(crate) fn npm(program: &str) -> Option<PathBuf> {
+    in_environment(&format!("node_modules/.bin/{program}"), &format!("{program} (npm)"))
+}
+
 /// A script under tests/peers.
 pub(crate) fn script(name: &str) -> PathBuf {
     root().join("tests/peers").join(name)
 }
 
+/// Where `tests/run` installs what comes from PyPI and npm.
+pub(crate) fn folder() -> PathBuf {
+    environment("WARP_TEST_PEERS").map_or_else(|| root().join("target/tests-env"), PathBuf::from)
+}
+
 #[track_caller]
 fn in_environment(path: &str, what: &str) -> Option<PathBuf> {
-    let folder =
-        environment("WARP_TEST_PEERS").map_or_else(|| root().join("target/tests-env"), PathBuf::from);
-    let found = Some(folder.join(path)).filter(|path| path.exists());
+    let found = Some(folder().join(path)).filter(|path| path.exists());
     if found.is_none() {
         absent(what);
     }

@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
-use runtime::log::{Direction, MessageRow, Progress, State, Ticket};
+use runtime::log::{Direction, MessageRow, Progress, State, Submission, Ticket};
 use runtime::model::{MessageId, Route};
 use smpp::pdu::Sm;
 use smpp::time::Time;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::Smpp;
 use super::account::{Account, Settings};
-use super::message::{Message, address_text, alphabet_code, default_alphabet, own};
+use super::message::{MARKS, Message, WRITTEN_AS_TEXT, address_text, alphabet_code, default_alphabet, own};
 use super::prepare::{Prepared, Refused, Wishes, prepare};
 use super::queue::Unit;
 use super::receipts::{Ending, finish};
@@ -31,6 +31,19 @@ pub struct Accepted {
     pub id: MessageId,
     /// Done when it may be acknowledged.
     pub ticket: Ticket,
+    /// Segments that it counts for.
+    pub segments: u8,
+}
+
+/// What a message has beside its PDU.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// The message by whose id it is answered.
+    pub answered_as: Option<MessageId>,
+    /// [`MARKS`] of its row.
+    pub marks: u8,
+    /// What it came with by the REST interface; the id in it is not looked at.
+    pub submission: Option<Submission>,
 }
 
 /// Who submits.
@@ -51,11 +64,10 @@ pub type Refusal = CommandStatus;
 /// The status to answer with; nothing was kept.
 pub fn submit(smpp: &Smpp, sender: Sender<'_>, frame: &Frame, sm: &Sm<'_>) -> Result<Accepted, Refusal> {
     sm.check_submit().map_err(|error| error.command_status)?;
-    take(smpp, sender, (sm, None), || own(frame.bytes()))
+    take(smpp, sender, (sm, Beside::default()), || own(frame.bytes()))
 }
 
-/// Takes a message that did not come as submit_sm (data_sm, a destination of submit_multi, which may be answered
-/// by another's id).
+/// Takes a message that did not come as submit_sm: data_sm, a destination of submit_multi, a text.
 ///
 /// # Errors
 /// As [`submit`].
@@ -63,19 +75,19 @@ pub fn submit_made(
     smpp: &Smpp,
     sender: Sender<'_>,
     sm: &Sm<'_>,
-    answered_as: Option<MessageId>,
+    beside: Beside,
 ) -> Result<Accepted, Refusal> {
     sm.check_submit().map_err(|error| error.command_status)?;
     let mut pdu = BytesMut::with_capacity(320);
     sm.encode(CommandId::SUBMIT_SM, 0, &mut pdu).map_err(|_| CommandStatus::ESME_RSUBMITFAIL)?;
     let frame = pdu.freeze();
-    take(smpp, sender, (sm, answered_as), || frame)
+    take(smpp, sender, (sm, beside), || frame)
 }
 
 fn take(
     smpp: &Smpp,
     sender: Sender<'_>,
-    (sm, answered_as): (&Sm<'_>, Option<MessageId>),
+    (sm, beside): (&Sm<'_>, Beside),
     frame: impl FnOnce() -> Bytes,
 ) -> Result<Accepted, Refusal> {
     let (now, at) = (Instant::now(), smpp.now());
@@ -96,7 +108,7 @@ fn take(
         .observe(begun.elapsed().as_secs_f64());
 
     let from = default_alphabet(sender.settings.account.default_alphabet);
-    let transcode = sender.settings.account.transcode;
+    let transcode = sender.settings.account.transcode || beside.marks & WRITTEN_AS_TEXT != 0;
     let reference = u8::try_from(smpp.random.below(256)).unwrap_or(0);
     let prepared = prepare(sm, (from, transcode), &wishes(&chosen.vendor), reference)
         .map_err(|Refused(status)| status)?;
@@ -111,12 +123,12 @@ fn take(
         account: sender.account.id,
         parent: None,
         part: 0,
-        answered_as: answered_as.map(|id| id.0),
+        answered_as: beside.answered_as.map(|id| id.0),
         segments: prepared.segments,
         source,
         destination,
         alphabet: alphabet_code(prepared.alphabet),
-        registered_delivery: sm.registered_delivery.0,
+        registered_delivery: sm.registered_delivery.0 & !MARKS | beside.marks,
         priority: sm.priority_flag.min(3),
         accepted_at: at.micros(),
         expires_at: times.expires.micros(),
@@ -124,7 +136,8 @@ fn take(
         progress: progress(State::Queued, &times, &chosen),
         frame: frame(),
     };
-    let accepted = Taken { row, prepared, chosen, times }.keep(smpp, sender, now)?;
+    let submission = beside.submission.map(|submission| Submission { message: row.id, ..submission });
+    let accepted = Taken { row, prepared, chosen, times, submission }.keep(smpp, sender, now)?;
     sender.account.submitted.fetch_add(1, Ordering::Relaxed);
     smpp.submitted.fetch_add(1, Ordering::Relaxed);
     Ok(accepted)
@@ -205,32 +218,36 @@ struct Taken {
     prepared: Prepared,
     chosen: Chosen,
     times: Times,
+    submission: Option<Submission>,
 }
 
 impl Taken {
     fn keep(mut self, smpp: &Smpp, sender: Sender<'_>, now: Instant) -> Result<Accepted, Refusal> {
-        let id = MessageId(self.row.id);
+        let (id, segments) = (MessageId(self.row.id), self.row.segments);
         if let Some(at) = self.times.scheduled {
             self.row.progress.state = State::Scheduled;
             self.row.progress.deadline = Some(at.micros());
-            let ticket = append_new(smpp, |batch| batch.accept(self.row))?;
-            return Ok(Accepted { id, ticket });
+            let ticket = append_new(smpp, |batch| {
+                batch.accept(self.row);
+                batch.submissions.extend(self.submission);
+            })?;
+            return Ok(Accepted { id, ticket, segments });
         }
         let vendor = Arc::clone(&self.chosen.vendor);
-        let (whole, unit) = self.unit(smpp, sender.account);
-        let ticket = send_or_queue(smpp, &vendor, unit, whole, now)?;
-        Ok(Accepted { id, ticket })
+        let (rest, unit) = self.unit(smpp, sender.account);
+        let ticket = send_or_queue(smpp, &vendor, (unit, rest), now)?;
+        Ok(Accepted { id, ticket, segments })
     }
 
     /// The messages that go to the vendor, and the row of the whole when they are its parts.
-    fn unit(self, smpp: &Smpp, account: &Arc<Account>) -> (Option<MessageRow>, Unit) {
-        let Self { mut row, prepared, .. } = self;
+    fn unit(self, smpp: &Smpp, account: &Arc<Account>) -> (Rest, Unit) {
+        let Self { mut row, prepared, submission, .. } = self;
         let mut frames = prepared.frames.into_iter();
         if frames.len() <= 1 {
             if let Some(frame) = frames.next() {
                 row.frame = frame;
             }
-            return (None, vec![Message::new(row, Arc::clone(account))]);
+            return (Rest { whole: None, submission }, vec![Message::new(row, Arc::clone(account))]);
         }
         let parts = frames.zip(1..).map(|(frame, part)| {
             let id = smpp.next_id(Timestamp::from_micros(row.accepted_at)).0;
@@ -239,8 +256,16 @@ impl Taken {
         });
         let unit = parts.collect();
         row.progress.state = State::Split;
-        (Some(row), unit)
+        (Rest { whole: Some(row), submission }, unit)
     }
+}
+
+/// What is written with a unit and does not go to the vendor.
+#[derive(Default)]
+struct Rest {
+    /// The message of which the unit is the parts.
+    whole: Option<MessageRow>,
+    submission: Option<Submission>,
 }
 
 /// Sends messages at once when a bind has room, their first attempt in the same commit as their acceptance;
@@ -248,18 +273,16 @@ impl Taken {
 fn send_or_queue(
     smpp: &Smpp,
     vendor: &Arc<Vendor>,
-    unit: Unit,
-    whole: Option<MessageRow>,
+    (unit, mut rest): (Unit, Rest),
     now: Instant,
 ) -> Result<Ticket, Refusal> {
-    let mut whole = whole;
     let handed = vendor.hand_over(unit, now, |unit| {
         for message in unit.iter_mut() {
             message.row.progress.state = State::Submitted;
             message.row.progress.attempts = 1;
             message.tries = 1;
         }
-        append_unit(smpp, unit, whole.take())
+        append_unit(smpp, unit, std::mem::take(&mut rest))
     });
     let mut unit = match handed {
         Ok(committed) => return committed,
@@ -269,7 +292,7 @@ fn send_or_queue(
         smpp.metrics.rate_limit_exceeded.with_label_values(&["queue"]).inc();
         return Err(CommandStatus::ESME_RMSGQFUL);
     }
-    let ticket = append_unit(smpp, &mut unit, whole)?;
+    let ticket = append_unit(smpp, &mut unit, rest)?;
     // Between the check and here others may have filled the queue; what the log has is kept.
     if let Err(unit) = vendor.enqueue(unit) {
         vendor.requeue(unit);
@@ -277,9 +300,10 @@ fn send_or_queue(
     Ok(ticket)
 }
 
-fn append_unit(smpp: &Smpp, unit: &mut Unit, whole: Option<MessageRow>) -> Result<Ticket, Refusal> {
+fn append_unit(smpp: &Smpp, unit: &mut Unit, rest: Rest) -> Result<Ticket, Refusal> {
     append_new(smpp, |batch| {
-        if let Some(whole) = whole {
+        batch.submissions.extend(rest.submission);
+        if let Some(whole) = rest.whole {
             batch.accept(whole);
         }
         for message in unit {
@@ -375,7 +399,7 @@ pub fn release(smpp: &Smpp, mut message: Box<Message>) -> Result<(), Box<Message
     let prepared = message.sm().and_then(|sm| {
         let from = default_alphabet(settings.account.default_alphabet);
         let reference = u8::try_from(smpp.random.below(256)).unwrap_or(0);
-        prepare(&sm, (from, settings.account.transcode), &wishes(&chosen.vendor), reference).ok()
+        prepare(&sm, (from, message.is_transcoded()), &wishes(&chosen.vendor), reference).ok()
     });
     let Some(Prepared { mut frames, alphabet, .. }) = prepared else { return Err(message) };
     message.row.alphabet = alphabet_code(alphabet);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
-use runtime::model::{self, Customer, CustomerConfig, Messaging};
+use runtime::model::{self, Customer, CustomerConfig, Messaging, Webhook};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -87,6 +87,8 @@ pub struct Settings {
     pub customer_bucket: Arc<Mutex<TokenBucket>>,
     /// `deliver_sm` kept for the account.
     pub outbox_max: u32,
+    /// Where its deliveries are posted to, instead of to its sessions.
+    pub webhook: Option<Arc<Webhook>>,
     /// The account is no longer in the configuration; only its sessions still know it.
     pub removed: bool,
 }
@@ -116,6 +118,7 @@ impl Account {
             customer: last.customer.clone(),
             customer_bucket: Arc::clone(&last.customer_bucket),
             outbox_max: last.outbox_max,
+            webhook: None,
             removed: true,
         }));
         self.changed.send_modify(|generation| *generation += 1);
@@ -137,11 +140,12 @@ impl Account {
     }
 }
 
-/// All accounts, by id and by system_id.
+/// All accounts, by id, by system_id and by customer.
 #[derive(Debug, Default)]
 pub struct Accounts {
     by_id: HashMap<Uuid, Arc<Account>>,
     by_system_id: HashMap<String, Arc<Account>>,
+    by_customer: HashMap<Uuid, Vec<Arc<Account>>>,
     customer_buckets: HashMap<Uuid, Arc<Mutex<TokenBucket>>>,
 }
 
@@ -150,6 +154,8 @@ impl Accounts {
     #[must_use]
     pub fn updated(&self, config: &Messaging, submit_sm: &IntCounterVec, now: Instant) -> Self {
         let mut next = Self::default();
+        let webhooks: HashMap<Uuid, &Webhook> =
+            config.webhooks.iter().map(|one| (one.account, one)).collect();
         for customer in &config.customers {
             let limits = config.customer_configs.iter().find(|limits| limits.customer == customer.id);
             let rate = limits.map_or(0, |limits| limits.throughput);
@@ -163,6 +169,7 @@ impl Accounts {
                     customer: customer.clone(),
                     customer_bucket: Arc::clone(&bucket),
                     outbox_max: limits.map_or(OUTBOX_MAX, |limits: &CustomerConfig| limits.outbox_max),
+                    webhook: webhooks.get(&account.id).map(|one| Arc::new((*one).clone())),
                     removed: false,
                 };
                 next.insert(self.by_id.get(&account.id), settings, submit_sm, now);
@@ -184,7 +191,7 @@ impl Accounts {
         now: Instant,
     ) {
         let system_id = settings.account.system_id.to_string();
-        let id = settings.account.id;
+        let (id, customer) = (settings.account.id, settings.customer.id);
         let account = match known {
             Some(account) => {
                 account.bucket.lock().set_rate(f64::from(settings.account.throughput), now);
@@ -204,6 +211,7 @@ impl Accounts {
             }),
         };
         self.by_id.insert(id, Arc::clone(&account));
+        self.by_customer.entry(customer).or_default().push(Arc::clone(&account));
         self.by_system_id.insert(system_id, account);
     }
 
@@ -217,6 +225,12 @@ impl Accounts {
     #[must_use]
     pub fn by_system_id(&self, system_id: &str) -> Option<&Arc<Account>> {
         self.by_system_id.get(system_id)
+    }
+
+    /// The accounts of a customer.
+    #[must_use]
+    pub fn of_customer(&self, customer: Uuid) -> &[Arc<Account>] {
+        self.by_customer.get(&customer).map_or(&[], Vec::as_slice)
     }
 
     /// Every account.

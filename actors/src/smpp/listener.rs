@@ -3,7 +3,7 @@
 //! Owns: the socket, and the connections that have not bound yet. Its key is its address
 //! (`listener:0.0.0.0:2775:0`), its parent the `listeners` supervisor, its restart policy permanent; listeners
 //! start last and stop first. A crash loses the connections that had not bound; bound sessions belong to
-//! their supervisor and live on.
+//! their supervisor and live on. One that was drained is a listener again when it is restarted.
 
 mod unbound;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use runtime::net::{Listener as Socket, Stream};
-use runtime::registry::{ActorName, Observation, Registration};
+use runtime::registry::{ActorName, Observation, Registration, Registry};
 use runtime::supervision::{ChildSpec, Restart, Seat, ShardedSupervisor, Shutdown, Start};
 use runtime::tls::ServerTls;
 use tokio::sync::watch;
@@ -31,6 +31,9 @@ use super::bind_request::Gate;
 const SHUTDOWN: Duration = Duration::from_secs(2);
 /// Wait after an accept that failed: the system is out of file descriptors or memory.
 const ACCEPT_WAIT: Duration = Duration::from_millis(100);
+
+/// Kind of a listener's name.
+pub const KIND: &str = "listener";
 
 /// What a listener is told.
 #[derive(Clone)]
@@ -55,17 +58,29 @@ pub struct Listener;
 /// What a running listener holds.
 pub struct State {
     _registration: Registration,
+    door: Arc<Door>,
 }
 
-/// Nothing is said to a listener: it ends with its socket loop.
+/// What is said to a running listener; it ends with its socket loop.
 #[derive(Debug)]
-pub enum Message {}
+pub enum Message {
+    /// By an operator: no more connections are taken. Those that have not bound may, sessions go on.
+    Drain,
+}
 
 const _: () = assert!(size_of::<Message>() == 0);
+
+/// Tells a listener to take no more connections until it is restarted. False when it does not run.
+pub fn drain(registry: &Registry, name: &ActorName) -> bool {
+    let listener = registry.actor(name).filter(|_| name.kind == KIND);
+    listener.is_some_and(|cell| ActorRef::<Message>::from(cell).send_message(Message::Drain).is_ok())
+}
 
 /// Counters and limits that the accept loop and the unbound connections share.
 struct Door {
     options: Options,
+    /// True once no more connections are taken.
+    drained: watch::Sender<bool>,
     gate: Gate,
     unbound: Mutex<HashMap<IpAddr, u32>>,
     accepted: AtomicU64,
@@ -85,6 +100,7 @@ impl Actor for Listener {
     ) -> Result<State, ActorProcessingErr> {
         let door = Arc::new(Door {
             options,
+            drained: watch::Sender::new(false),
             gate: Gate::default(),
             unbound: Mutex::new(HashMap::new()),
             accepted: AtomicU64::new(0),
@@ -92,15 +108,27 @@ impl Actor for Listener {
             waiting: AtomicUsize::new(0),
         });
         let registration = seat.register(observe(&door));
-        seat.attach(myself.get_cell(), listen(door, seat.shutdown.clone()));
-        Ok(State { _registration: registration })
+        seat.attach(myself.get_cell(), listen(Arc::clone(&door), seat.shutdown.clone()));
+        Ok(State { _registration: registration, door })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<Message>,
+        message: Message,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Message::Drain => _ = state.door.drained.send_replace(true),
+        }
+        Ok(())
     }
 }
 
 fn observe(door: &Arc<Door>) -> runtime::registry::Observe {
     let door = Arc::clone(door);
     Arc::new(move || Observation {
-        state: if door.options.bound.borrow().is_some() { "listening" } else { "waiting" }.into(),
+        state: door.state().into(),
         queue_depth: door.waiting.load(Ordering::Relaxed) as u64,
         counters: vec![
             ("accepted", door.accepted.load(Ordering::Relaxed)),
@@ -138,10 +166,12 @@ async fn listen(door: Arc<Door>, shutdown: Shutdown) -> Result<(), Error> {
 
 async fn accept_loop(door: Arc<Door>, mut socket: Box<dyn Socket>, shutdown: Shutdown) {
     let mut unbound = JoinSet::new();
+    let mut drained = door.drained.subscribe();
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
             Some(_ended) = unbound.join_next(), if !unbound.is_empty() => continue,
+            _ = drained.wait_for(|drained| *drained) => break,
             () = shutdown.requested() => return,
         };
         match accepted {
@@ -152,9 +182,22 @@ async fn accept_loop(door: Arc<Door>, mut socket: Box<dyn Socket>, shutdown: Shu
             }
         }
     }
+    drop(socket);
+    // What has not bound yet goes on meanwhile, in the time that it has. An end would be an end of the actor.
+    shutdown.requested().await;
 }
 
 impl Door {
+    fn state(&self) -> &'static str {
+        if *self.drained.borrow() {
+            "drained"
+        } else if self.options.bound.borrow().is_some() {
+            "listening"
+        } else {
+            "waiting"
+        }
+    }
+
     fn on_connection(self: &Arc<Self>, unbound: &mut JoinSet<()>, stream: Stream, peer: SocketAddr) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         let Some(place) = self.enter(peer.ip()) else {
@@ -204,7 +247,7 @@ impl Drop for Place {
 /// The listener as a child of the `listeners` supervisor.
 #[must_use]
 pub fn child_spec(options: Options) -> ChildSpec {
-    let name = ActorName::nth("listener", options.address.to_string(), options.n);
+    let name = ActorName::nth(KIND, options.address.to_string(), options.n);
     let start = Start::actor(move |seat: Seat| {
         let options = options.clone();
         async move { Ok(seat.spawn(Listener, (seat.clone(), options)).await?.get_cell()) }

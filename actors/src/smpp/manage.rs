@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Smpp;
 use super::accept::wishes;
 use super::account::Account;
-use super::message::{Message, address_text, alphabet_code, default_alphabet};
+use super::message::{MARKS, Message, address_text, alphabet_code, default_alphabet};
 use super::prepare::{Refused, prepare, without_payload};
 use super::queue::Unit;
 use super::receipts::{Ending, final_state, finish};
@@ -293,7 +293,7 @@ fn replaced(smpp: &Smpp, message: &Message, replace: &ReplaceSm<'_>) -> Result<R
     new.encode(CommandId::SUBMIT_SM, 0, &mut frame).map_err(|_| CommandStatus::ESME_RREPLACEFAIL)?;
     let contents = Contents {
         alphabet: message.row.alphabet,
-        registered_delivery: replace.registered_delivery.0,
+        registered_delivery: replace.registered_delivery.0 & !MARKS,
         expires_at: expires.micros(),
         frame: frame.freeze(),
     };

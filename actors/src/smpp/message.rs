@@ -12,6 +12,13 @@ use uuid::Uuid;
 
 use super::account::Account;
 
+/// Bits of [`MessageRow::registered_delivery`] that SMPP reserves (5.2.17) and that are ours.
+pub const MARKS: u8 = 0b1110_0000;
+/// The vendor is asked for receipts, so that the end is known, and the customer is sent none.
+pub const TELLS_NOBODY: u8 = 0x80;
+/// It was written as text: its octets are re-encoded for every vendor, whatever its account says.
+pub const WRITTEN_AS_TEXT: u8 = 0x40;
+
 /// A message on its way. Boxed wherever it is kept, so that moving it is cheap.
 #[derive(Debug)]
 pub struct Message {
@@ -44,10 +51,23 @@ impl Message {
         self.row.frame.get(HEADER_LEN..).and_then(|body| Sm::decode(body).ok())
     }
 
-    /// What the customer asked to be told.
+    /// What the vendor is asked to tell.
     #[must_use]
     pub const fn registered_delivery(&self) -> RegisteredDelivery {
-        RegisteredDelivery(self.row.registered_delivery)
+        RegisteredDelivery(self.row.registered_delivery & !MARKS)
+    }
+
+    /// What the customer is told.
+    #[must_use]
+    pub const fn told(&self) -> RegisteredDelivery {
+        let silent = self.row.registered_delivery & TELLS_NOBODY != 0;
+        if silent { RegisteredDelivery::NONE } else { self.registered_delivery() }
+    }
+
+    /// Whether its octets are re-encoded for vendors with another alphabet.
+    #[must_use]
+    pub fn is_transcoded(&self) -> bool {
+        self.row.registered_delivery & WRITTEN_AS_TEXT != 0 || self.account.settings.load().account.transcode
     }
 
     /// Segments it counts for; at least one.

@@ -4,6 +4,7 @@
 //! `message_router:main:0`, its parent the `smpp` supervisor, its restart policy permanent. A crash loses
 //! nothing: the snapshots and the binds stay, and the next incarnation reads the configuration again.
 
+mod senders;
 mod waiting;
 
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,7 @@ use runtime::store::{Db, Error, messaging};
 use runtime::supervision::{ChildSpec, Restart, Seat, Start, Strategy, SupervisorHandle, SupervisorSpec};
 use tokio::time::Instant;
 
+pub use self::senders::Senders;
 use super::metrics::Metrics;
 use super::routing::Table;
 use super::vendor::{Vendor, Vendors};
@@ -82,6 +84,8 @@ pub struct Options {
     pub vendors: SupervisorHandle,
     /// Binds that run, and with which configuration they were started. Outlives the router.
     pub running: Arc<Mutex<Running>>,
+    /// Senders to webhooks.
+    pub senders: Senders,
 }
 
 /// The configuration of every vendor whose binds run, by the name of their supervisor.
@@ -143,7 +147,8 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
                     face.version.store(config.version, Ordering::Relaxed);
                     face.reloads.fetch_add(1, Ordering::Relaxed);
                     install(&options.smpp, config.clone());
-                    if !run_binds(&options, &config).await {
+                    let binds = run_binds(&options, &config).await;
+                    if !(options.senders.follow(&options.smpp).await && binds) {
                         // Tried again at the next look.
                         in_force = None;
                     }

@@ -53,6 +53,8 @@ pub struct Metrics {
     pub delivered: IntCounter,
     /// deliver_sm given up: `expired`, `full` (beyond `outbox_max`), `refused` (by the customer).
     pub deliveries_dropped: IntCounterVec,
+    /// Posts to webhooks by outcome: `taken` (2xx), `refused` (another status), `failed` (no answer, 408, 429, 5xx).
+    pub webhook_posts: IntCounterVec,
     /// Duration of a group commit.
     pub log_commit_seconds: Histogram,
     /// Duration of its sync alone.
@@ -163,6 +165,11 @@ impl Metrics {
                 "warp_deliveries_dropped_total",
                 "deliver_sm given up",
                 &["reason"],
+            ),
+            webhook_posts: r.counter_vec(
+                "warp_webhook_posts_total",
+                "posts to webhooks of customers by outcome",
+                &["outcome"],
             ),
             log_commit_seconds: r.histogram(
                 "warp_log_commit_seconds",

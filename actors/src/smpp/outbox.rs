@@ -278,5 +278,13 @@ impl Outbox {
     }
 }
 
+/// Done when the ticket is; never without one.
+pub async fn durable(ticket: Option<Ticket>) {
+    match ticket {
+        Some(ticket) => ticket.durable().await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -53,7 +53,7 @@ pub fn finish(smpp: &Smpp, mut message: Box<Message>, state: State, ending: &End
 
 /// Tells the customer of a state that is not final, when it asked for intermediate notifications.
 pub fn notify(smpp: &Smpp, message: &Message, state: MessageState, ending: &Ending) -> Option<Ticket> {
-    if !message.registered_delivery().intermediate_notification() || message.row.parent.is_some() {
+    if !message.told().intermediate_notification() || message.row.parent.is_some() {
         return None;
     }
     let now = smpp.now();
@@ -156,7 +156,7 @@ fn owed(
     state: MessageState,
     context: (&Ending, Timestamp),
 ) -> Option<(Arc<Account>, OutboxRow)> {
-    let asked = message.registered_delivery();
+    let asked = message.told();
     let success = matches!(state, MessageState::Delivered | MessageState::Accepted);
     let wanted = if success { asked.receipt_on_success() } else { asked.receipt_on_failure() };
     if wanted { make(smpp, message, state, context) } else { None }

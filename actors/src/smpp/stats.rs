@@ -132,7 +132,7 @@ fn find(smpp: &Smpp, id: &str) -> Option<Arc<Vendor>> {
 /// Makes a vendor's binds anew: those that are up leave and come back, those that wait try at once. False when there is no such vendor.
 pub fn reconnect(smpp: &Smpp, id: &str) -> bool {
     let Some(vendor) = find(smpp, id) else { return false };
-    vendor.held_off.store(false, Ordering::Release);
+    vendor.call_back();
     vendor.generation.fetch_add(1, Ordering::AcqRel);
     vendor.wake();
     vendor.reconnect.notify_waiters();
@@ -145,6 +145,11 @@ pub fn disconnect(smpp: &Smpp, id: &str) -> bool {
     vendor.held_off.store(true, Ordering::Release);
     vendor.wake();
     true
+}
+
+/// Unbinds one bind of a vendor, which stays away until [`reconnect`]. False when there is no such bind.
+pub fn disconnect_bind(smpp: &Smpp, id: &str, n: u32) -> bool {
+    find(smpp, id).is_some_and(|vendor| vendor.hold_off(n))
 }
 
 /// Whether the node may be sent traffic.

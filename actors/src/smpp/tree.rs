@@ -21,11 +21,11 @@ use runtime::supervision::{
 use runtime::tls::ServerTls;
 use tokio::sync::watch;
 
-use super::message_router::Source;
+use super::message_router::{Senders, Source};
 use super::metrics::Metrics;
 use super::{
     INTENSITY, Parts, Smpp, dlr_tracker, listener, message_log, message_router, outbox_loader, recovery,
-    retention,
+    retention, webhook,
 };
 
 /// Supervisors that share the sessions.
@@ -95,7 +95,8 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     message_router::install(&smpp, options.source.load().await?);
     probe(&options).await?;
     let doors = doors(&smpp, &options);
-    let supervisor = Supervisor::spawn(spec(&smpp, &options, &doors), &options.registry).await?;
+    let spec = spec(&smpp, &options, &doors)?;
+    let supervisor = Supervisor::spawn(spec, &options.registry).await?;
     let found = match recovery::recover(&smpp).await {
         Ok(found) => found,
         Err(error) => {
@@ -115,21 +116,31 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
 }
 
 /// The children in the order of start.
-fn spec(smpp: &Arc<Smpp>, options: &Options, doors: &[Door]) -> SupervisorSpec {
+fn spec(smpp: &Arc<Smpp>, options: &Options, doors: &[Door]) -> Result<SupervisorSpec, BoxError> {
     let vendors_name = ActorName::new("vendors", "smpp");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
+    let webhooks_name = ActorName::new("webhooks", "smpp");
+    let webhooks = SupervisorSpec::new(webhooks_name.clone(), Strategy::OneForOne, INTENSITY);
+    let senders = Senders {
+        supervisor: options.registry.supervisor(webhooks_name),
+        client: webhook::client(&options.config.webhooks)?,
+        running: Arc::default(),
+    };
     let router = message_router::Options {
         smpp: Arc::clone(smpp),
         source: options.source.clone(),
         vendors: options.registry.supervisor(vendors_name),
         running: Arc::default(),
+        senders,
     };
-    SupervisorSpec::new(ActorName::new("smpp", "main"), Strategy::RestForOne, INTENSITY)
+    let spec = SupervisorSpec::new(ActorName::new("smpp", "main"), Strategy::RestForOne, INTENSITY)
         .child(log(smpp, options).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(webhooks.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(message_router::child_spec(router))
         .child(sessions_spec().into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
-        .child(listeners(doors).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(listeners(doors).into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN));
+    Ok(spec)
 }
 
 /// Who reads and writes the message log. What they hold outlives them, so that none concerns another; all

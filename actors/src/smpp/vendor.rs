@@ -68,6 +68,8 @@ pub struct Slot {
     pub n: u32,
     /// Wakes the bind.
     pub wake: Notify,
+    /// True when the operator drained this bind: it stays away until the vendor's binds are called back.
+    pub held_off: AtomicBool,
     /// What is handed to it.
     pub inbox: Mutex<Inbox>,
 }
@@ -105,7 +107,8 @@ impl Slot {
             outgoing: VecDeque::new(),
             next: VecDeque::new(),
         };
-        Arc::new(Self { n, wake: Notify::new(), inbox: Mutex::new(inbox) })
+        let held_off = AtomicBool::new(false);
+        Arc::new(Self { n, wake: Notify::new(), held_off, inbox: Mutex::new(inbox) })
     }
 }
 
@@ -238,6 +241,23 @@ impl Vendor {
     pub fn wake(&self) {
         for slot in self.slots.read().iter() {
             slot.wake.notify_one();
+        }
+    }
+
+    /// Has bind `n` leave and stay away until [`Vendor::call_back`]. False when there is no such bind.
+    pub fn hold_off(&self, n: u32) -> bool {
+        let slots = self.slots.read();
+        let Some(slot) = slots.iter().find(|slot| slot.n == n) else { return false };
+        slot.held_off.store(true, Ordering::Release);
+        slot.wake.notify_one();
+        true
+    }
+
+    /// Lets binds come back that were told to stay away, one of them or all.
+    pub fn call_back(&self) {
+        self.held_off.store(false, Ordering::Release);
+        for slot in self.slots.read().iter() {
+            slot.held_off.store(false, Ordering::Release);
         }
     }
 

@@ -28,6 +28,9 @@ use self::serve::Serve;
 use super::Smpp;
 use super::vendor::{Slot, Vendor};
 
+/// Kind of a bind's name.
+pub const KIND: &str = "vendor_bind";
+
 /// What a bind is told.
 #[derive(Clone)]
 pub struct Options {
@@ -166,6 +169,7 @@ impl Life {
         let vendor = &self.options.vendor;
         !*self.options.smpp.recovered.borrow()
             || vendor.held_off.load(Ordering::Acquire)
+            || self.slot.held_off.load(Ordering::Acquire)
             || !vendor.config.load().active
     }
 
@@ -200,7 +204,7 @@ fn bound_state(bound: &Bound) -> &'static str {
 /// Name of a vendor's bind.
 #[must_use]
 pub fn name(instance: &str, n: u32) -> ActorName {
-    ActorName::nth("vendor_bind", instance.to_owned(), n)
+    ActorName::nth(KIND, instance.to_owned(), n)
 }
 
 /// The bind as a child of its vendor's supervisor.

@@ -1,7 +1,8 @@
 //! The platform's access tokens: JWTs (RFC 7519) signed with Ed25519 (RFC 8037).
 //!
-//! A [`KeySet`] holds one or two keys. The youngest signs, both verify, so that tokens of the older one live out
-//! their time after a rotation. A set is a value: a rotation makes another one.
+//! A [`KeySet`] holds one or two keys. Both verify, so that tokens of the older one live out their time after
+//! a rotation; the younger one signs as soon as all nodes have read it. A set is a value: a rotation makes
+//! another one.
 //!
 //! This module knows no user, no session table and no revocation; whoever accepts the claims asks for those.
 
@@ -14,6 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use runtime::clock::Timestamp;
 use runtime::password::SecretString;
 use runtime::random::secret_bytes;
+use runtime::store::auth::signing_key::{self, SETTLED_MIN};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -126,7 +128,7 @@ impl SigningKey {
         &self.kid
     }
 
-    /// When it was made; the youngest of a set signs.
+    /// When it was made.
     #[cfg(test)]
     pub(crate) fn created_at(&self) -> Timestamp {
         self.created_at
@@ -204,12 +206,23 @@ impl KeySet {
         }
     }
 
-    /// A token, signed by the youngest key.
-    pub(crate) fn issue(&self, claims: &Claims) -> Result<String, Error> {
-        let key = self.keys.first().ok_or(Error::KeySet)?;
+    /// A token, signed by the key that signs now.
+    pub(crate) fn issue(&self, claims: &Claims, now: Timestamp) -> Result<String, Error> {
+        let key = self.signing(now).ok_or(Error::KeySet)?;
         let mut header = Header::new(Algorithm::EdDSA);
         header.kid = Some(key.kid.clone());
         jsonwebtoken::encode(&header, claims, &key.private).map_err(|_| Error::Signing)
+    }
+
+    /// The youngest key, once it is old enough to be known to all nodes: a node that has not read it yet
+    /// would refuse its tokens. Until then the one before it.
+    fn signing(&self, now: Timestamp) -> Option<&SigningKey> {
+        match self.keys.as_slice() {
+            [youngest, before, ..] if !signing_key::is_settled(youngest.created_at, now, SETTLED_MIN) => {
+                Some(before)
+            }
+            keys => keys.first(),
+        }
     }
 
     /// The claims of a token that one of the keys signed for us and whose time it is.

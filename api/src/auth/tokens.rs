@@ -33,12 +33,7 @@ impl Tokens {
     pub(crate) async fn load(&self, db: &Db, root_key: &RootKey, now: Timestamp) -> Result<(), Error> {
         let mut stored = signing_key::load(db, root_key).await?;
         if stored.is_empty() {
-            match self.make(db, root_key, now).await {
-                // Another node was first.
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Constraint => {}
-                Err(error) => return Err(error),
-            }
+            signing_key::insert_first(db, root_key, &new_key(now)?).await?;
             stored = signing_key::load(db, root_key).await?;
         }
         let keys = stored.iter().map(|key| SigningKey::restore(&key.kid, &key.key, key.created_at));
@@ -50,25 +45,12 @@ impl Tokens {
         Ok(())
     }
 
-    /// Adds a key, which signs from the next [`Tokens::load`] on.
-    pub(crate) async fn make(&self, db: &Db, root_key: &RootKey, now: Timestamp) -> Result<(), Error> {
-        let key =
-            SigningKey::generate(now).map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
-        let stored =
-            Stored { id: Uuid::new_v4(), kid: key.kid().to_owned(), key: key.secret(), created_at: now };
-        let mut tx = db.begin().await?;
-        // What the oldest key signed has expired by then.
-        let verifies = now.minus(Duration::from_secs(90 * 24 * 3600));
-        signing_key::insert(&mut tx, root_key, &stored, verifies).await?;
-        tx.commit().await
-    }
-
     /// A token of a login, and how long it is good.
     pub(crate) fn issue(&self, user: Uuid, session: Uuid, now: Timestamp) -> Option<(String, Duration)> {
         let keys = self.keys.load();
         let keys = keys.as_ref()?;
         let claims = keys.claims(user, session, now, self.lifetime);
-        keys.issue(&claims).ok().map(|token| (token, self.lifetime))
+        keys.issue(&claims, now).ok().map(|token| (token, self.lifetime))
     }
 
     /// What a token says, while it is good.
@@ -81,4 +63,10 @@ impl Tokens {
         let keys = self.keys.load();
         keys.as_ref().map_or_else(|| serde_json::json!({"keys": []}), |keys| keys.jwks())
     }
+}
+
+/// A key as the store keeps it, made now.
+pub(crate) fn new_key(now: Timestamp) -> Result<Stored, Error> {
+    let key = SigningKey::generate(now).map_err(|error| Error::new(ErrorKind::Other, error.to_string()))?;
+    Ok(Stored { id: Uuid::new_v4(), kid: key.kid().to_owned(), key: key.secret(), created_at: now })
 }

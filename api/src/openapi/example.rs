@@ -13,8 +13,11 @@ pub(super) fn add(operation: &mut Value, schemas: &Value) {
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     for (status, response) in responses {
         let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else { continue };
-        for media in content.values_mut() {
+        for (kind, media) in content.iter_mut() {
             complete(media, schemas);
+            if kind != "application/problem+json" {
+                continue;
+            }
             // The one form of all errors shows the status that it stands at.
             let status = status.trim_start_matches("Error").parse::<u16>();
             if let (Ok(status), Some(shown)) = (status, media.pointer_mut("/example/status")) {
@@ -25,7 +28,7 @@ pub(super) fn add(operation: &mut Value, schemas: &Value) {
 }
 
 fn complete(media: &mut Value, schemas: &Value) {
-    let Some(schema) = media.get("schema") else { return };
+    let Some(schema) = media.get("schema").filter(|_| media.get("example").is_none()) else { return };
     let example = of(schema, schemas, DEPTH_MAX);
     if let (Some(example), Some(media)) = (example, media.as_object_mut()) {
         media.insert("example".to_owned(), example);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::smpp::drain;
 use futures_util::future::BoxFuture;
 use runtime::registry::{self, ActorName, Registry, Snapshot};
 use serde_json::json;
@@ -14,28 +15,52 @@ use crate::query::FORMAT;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Reach, Route};
+use crate::write::{Change, write};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/actors", Access::May(Permission::ActorsRead, Reach::Platform), list)
         .says("The live tree of actors")
-        .asks(&[FORMAT]),
+        .asks(&[FORMAT])
+        .like(200, ACTORS),
     Route::new(Method::GET, "/v1/actors/{name}", Access::May(Permission::ActorsRead, Reach::Platform), get)
-        .says("One actor"),
+        .says("One actor")
+        .like(200, ACTOR),
     Route::new(
         Method::POST,
         "/v1/actors/{name}/restart",
         Access::May(Permission::ActorsManage, Reach::Platform),
         restart,
     )
-    .says("Stops an actor and starts it again"),
+    .says("Stops an actor and starts it again")
+    .like(200, DONE),
+    Route::new(
+        Method::POST,
+        "/v1/actors/{name}/drain",
+        Access::May(Permission::ActorsManage, Reach::Platform),
+        drain,
+    )
+    .says("Has an actor take nothing new and finish what is under way")
+    .like(200, DONE),
     Route::new(
         Method::POST,
         "/v1/actors/{name}/panic",
         Access::May(Permission::ActorsManage, Reach::Platform),
         panic,
     )
-    .says("Makes an actor panic, to see it heal"),
+    .says("Makes an actor panic, to see it heal")
+    .like(200, DONE),
 ];
+
+/// What an actor looks like.
+const ACTOR: &str = r#"{"name":"vendor_bind:sinch-atlanta:0","parent":"vendor_binds:sinch-atlanta:0","depth":3,
+    "state":"bound","since":"2026-01-02T03:04:05.000006Z","restarts":0,"last_error":null,"queue_depth":0,
+    "counters":{"sent":10,"receipts":8,"throttled":0},"note":"192.0.2.1:3601"}"#;
+/// What the tree looks like.
+const ACTORS: &str = r#"[{"name":"vendor_bind:sinch-atlanta:0","parent":"vendor_binds:sinch-atlanta:0","depth":3,
+    "state":"bound","since":"2026-01-02T03:04:05.000006Z","restarts":0,"last_error":null,"queue_depth":0,
+    "counters":{"sent":10,"receipts":8,"throttled":0},"note":"192.0.2.1:3601"}]"#;
+/// What is said of an actor that something was done to.
+const DONE: &str = r#"{"success":true,"name":"vendor_bind:sinch-atlanta:0"}"#;
 
 /// Parents before children, as a JSON array or as the indented text of `warp actors`.
 fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
@@ -60,6 +85,26 @@ fn restart(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         };
         let restarted = registry.supervisor(parent).restart(&name).await;
         restarted.map_err(|error| Problem::new(Code::NotRestartable, error.to_string()))?;
+        reply::json(&json!({"success": true, "name": name}))
+    })
+}
+
+/// Has a session, a vendor's bind or all of them, or a listener take nothing new and finish what is under
+/// way. As with a session that is ended: that it cannot be written into the audit does not undo it.
+fn drain(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let (name, before) = find(&api.smpp.registry, &request)?;
+        let drained = drain::drain(&api.smpp, &name).await;
+        let session = drained.map_err(|error| Problem::new(Code::NotDrainable, error.to_string()))?;
+        let by = request.principal.name.clone();
+        tracing::info!(%name, by, "operator drains an actor");
+        let customer = session.and_then(|session| session.customer_id);
+        let audited = write(&api, request, move |_, _| {
+            Box::pin(async move { Ok(Change::done("drain", &before).of_maybe(customer)) })
+        });
+        if let Err(problem) = audited.await {
+            tracing::warn!(?problem, %name, by, "the drain of an actor is not in the audit");
+        }
         reply::json(&json!({"success": true, "name": name}))
     })
 }

@@ -42,8 +42,13 @@ pub(super) const ROUTES: &[Route] = &[
         .says("Ends the session of the token")
         .or(&[(404, "The token is of no session")])
         .gives_nothing(),
-    Route::new(Method::GET, "/.well-known/jwks.json", Access::Open, jwks).says("The keys of access tokens"),
+    Route::new(Method::GET, "/.well-known/jwks.json", Access::Open, jwks).says("The keys of access tokens")
+        .like(200, KEYS),
 ];
+
+/// What a key set looks like (RFC 7517, RFC 8037).
+const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","kid":"5f1c9b7a",
+    "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 
 /// A login by password.
 #[derive(Deserialize, ToSchema)]

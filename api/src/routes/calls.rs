@@ -20,17 +20,31 @@ use crate::table::{Access, Reach, Route};
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/calls", Access::May(Permission::CallsRead, Reach::Platform), list)
         .says("Calls that live")
-        .asks(&[LIMIT, Param::new("after", Kind::Id, "The call that the page begins behind"), FORMAT]),
+        .asks(&[LIMIT, Param::new("after", Kind::Id, "The call that the page begins behind"), FORMAT])
+        .like(200, CALLS),
     Route::new(Method::GET, "/v1/calls/{id}", Access::May(Permission::CallsRead, Reach::Platform), get)
-        .says("One call that lives"),
+        .says("One call that lives")
+        .like(200, CALL),
     Route::new(
         Method::DELETE,
         "/v1/calls/{id}",
         Access::May(Permission::CallsManage, Reach::Platform),
         hang_up,
     )
-    .says("Ends a call"),
+    .says("Ends a call")
+    .like(202, ENDING),
 ];
+
+/// What a call looks like.
+const CALL: &str = r#"{"id":"0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11","state":"confirmed","trunk":"acme-east",
+    "vendor":"atlantic","caller":"+155******11","callee":"+155******22","started_at":"2026-01-02T03:04:05.000006Z",
+    "answered_at":"2026-01-02T03:04:09.000006Z"}"#;
+/// What a page of calls looks like.
+const CALLS: &str = r#"{"live":1,"calls":[{"id":"0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11","state":"confirmed",
+    "trunk":"acme-east","vendor":"atlantic","caller":"+155******11","callee":"+155******22",
+    "started_at":"2026-01-02T03:04:05.000006Z","answered_at":"2026-01-02T03:04:09.000006Z"}],"next":null}"#;
+/// What is said of a call that is being ended.
+const ENDING: &str = r#"{"success":true,"id":"0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11"}"#;
 
 const LIMIT: Param = Param::new("limit", Kind::Number { most: 1000, otherwise: 100 }, "Entries of one page");
 

@@ -30,7 +30,20 @@ pub(super) const ROUTES: &[Route] = &[Route::new(
     recent,
 )
 .says("Records of calls that ended")
-.asks(&[LIMIT, Param::new("before", Kind::Id, "The call that the page begins before"), FORMAT])];
+.asks(&[LIMIT, Param::new("before", Kind::Id, "The call that the page begins before"), FORMAT])
+.like(200, RECORDS)];
+
+/// What a page looks like.
+const RECORDS: &str = r#"{"cdrs":[{"id":"0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11","node":0,
+    "customer_id":"0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11","trunk":"acme-east","vendor":"pacific","direction":"outbound",
+    "source":"203.0.113.1:5060","call_id":"a@203.0.113.1","caller":"+15550001111","callee":"+15550002222",
+    "callee_sent":"9001#15550002222","started_at":"2026-01-02T03:04:05.000006Z",
+    "ringing_at":"2026-01-02T03:04:06.000006Z","answered_at":"2026-01-02T03:04:09.000006Z",
+    "ended_at":"2026-01-02T03:05:10.000006Z","pdd_us":1200000,"duration_ms":61001,"billed_seconds":62,"status":200,
+    "reason":"answered","ended_by":"caller","prefix":"1","rate":"0.0051","retransmissions":0,"q850_cause":16,
+    "recovered":false,"attempts":[{"number":1,"vendor":"pacific","gateway":"198.51.100.5:5061",
+    "started_at":"2026-01-02T03:04:05.000006Z","ended_at":"2026-01-02T03:04:09.000006Z","pdd_us":900000,"status":200,
+    "reason":"answered"}]}],"next":null}"#;
 
 /// The attempts of each are read by themselves.
 const LIMIT: Param = Param::new("limit", Kind::Number { most: 500, otherwise: 50 }, "Entries of one page");

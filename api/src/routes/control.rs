@@ -1,5 +1,6 @@
-//! `POST /v1/control/apply`, `POST /v1/control/rotate/cookie-key` and `POST /v1/control/rotate/root-key`, on the control
-//! socket only: a provisioning document takes effect, another key seals cookies or everything that is sealed.
+//! `POST /v1/control/apply` and `POST /v1/control/rotate/{cookie-key,access-token-key,root-key}`, on the
+//! control socket only: a provisioning document takes effect, another key seals cookies, signs access tokens,
+//! or seals everything that is sealed.
 
 use std::sync::Arc;
 
@@ -24,6 +25,9 @@ pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/control/rotate/cookie-key", Access::Control, rotate_cookie_key)
         .says("Another key seals cookies")
         .asks(&[Param::new("force", Kind::Flag, "Although calls may be lost"), FORMAT]),
+    Route::new(Method::POST, "/v1/control/rotate/access-token-key", Access::Control, rotate_access_token_key)
+        .says("Another key signs access tokens")
+        .asks(&[Param::new("force", Kind::Flag, "Although tokens may be good that it ends"), FORMAT]),
     Route::new(Method::POST, "/v1/control/rotate/root-key", Access::Control, rotate_root_key)
         .says("Another root key seals secrets")
         .asks(&[
@@ -59,6 +63,20 @@ fn rotate_cookie_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Repl
     })
 }
 
+/// Without `force` nothing is made while tokens of the key that would be dropped may be good; with it
+/// neither, while that key may sign new ones.
+fn rotate_access_token_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let forced = request.query.flag("force");
+        let as_text = request.wants_text();
+        let lifetime = api.auth.access_token.get();
+        let rotated = rotation::access_token_key(target(&api), lifetime, forced).await;
+        let outcome = rotated.map_err(rotation_problem)?;
+        tracing::info!(kid = outcome.kid, "a new key of access tokens was made");
+        if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
+    })
+}
+
 /// Where the root key is in the environment, `new_key_env` names the variable of the node that holds the new one.
 fn rotate_root_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
@@ -86,7 +104,10 @@ fn target(api: &Api) -> Target {
 
 fn rotation_problem(error: rotation::Error) -> Problem {
     let code = match &error {
-        rotation::Error::TooSoon | rotation::Error::Unsettled => Code::TooSoon,
+        rotation::Error::TooSoon
+        | rotation::Error::Unsettled
+        | rotation::Error::TokensLive(_)
+        | rotation::Error::Unread => Code::TooSoon,
         rotation::Error::Store(store) => code(store.kind()),
     };
     Problem::new(code, error.to_string())

@@ -77,6 +77,7 @@ const SERVICES_MAX: usize = 3;
 /// Tries to make a BAN that nobody has: there are 676 thousand million.
 const BAN_TRIES: u32 = 4;
 
+// All that may be changed, and more, in one form: two that refuse unknown fields accept nothing together.
 /// A customer to be made.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,8 +86,32 @@ pub(super) struct NewCustomer {
     ban: Option<Ban>,
     /// Address of its first user, who gets a mail.
     invite: Option<Email>,
-    #[serde(flatten)]
-    fields: CustomerUpdate,
+    /// Name for people.
+    #[schema(example = "Acme Telecom", min_length = 1, max_length = 100)]
+    company_name: String,
+    /// Whether it is served.
+    #[serde(default = "active")]
+    status: Status,
+    /// How it pays.
+    #[serde(default = "postpaid", rename = "type")]
+    kind: PaymentType,
+    /// What it buys.
+    #[serde(default = "services")]
+    #[schema(max_items = 3)]
+    services: Vec<Service>,
+    /// What it may owe.
+    #[serde(default)]
+    credit_limit: Money,
+    /// ISO 4217.
+    #[serde(default = "dollar")]
+    #[schema(example = "USD", pattern = "^[A-Z]{3}$")]
+    currency: String,
+    /// Whether it may have addresses of its own.
+    #[serde(default = "standard")]
+    tier: Tier,
+    /// Its company in HubSpot.
+    #[schema(example = "8812776201", max_length = 40)]
+    hubspot_company_id: Option<String>,
 }
 
 /// What of a customer may be changed.
@@ -139,6 +164,23 @@ fn dollar() -> String {
 
 const fn standard() -> Tier {
     Tier::Standard
+}
+
+impl NewCustomer {
+    /// BAN, first user, and what may be changed later.
+    fn parts(self) -> (Option<Ban>, Option<Email>, CustomerUpdate) {
+        let fields = CustomerUpdate {
+            company_name: self.company_name,
+            status: self.status,
+            kind: self.kind,
+            services: self.services,
+            credit_limit: self.credit_limit,
+            currency: self.currency,
+            tier: self.tier,
+            hubspot_company_id: self.hubspot_company_id,
+        };
+        (self.ban, self.invite, fields)
+    }
 }
 
 impl CustomerUpdate {
@@ -210,7 +252,7 @@ fn by_ban(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 
 fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let NewCustomer { ban, invite, fields } = request.json()?;
+        let (ban, invite, fields) = request.json::<NewCustomer>()?.parts();
         fields.check()?;
         let given = ban.is_some();
         let ban = match ban {

@@ -28,7 +28,16 @@ pub(super) const ROUTES: &[Route] = &[Route::new(
     Param::new("source", Kind::Text(64), "Address, or address:port, that the call comes from").needed(),
     Param::new("transport", Kind::Words(&["udp", "tcp", "tls"]), "Transport that it comes by"),
     FORMAT,
-])];
+])
+.like(200, EXPLAINED)];
+
+/// What an explanation looks like.
+const EXPLAINED: &str = r#"{"question":{"from":"+15550001111","to":"0111555123","source":"203.0.113.1:5060",
+    "transport":"udp"},"trunk":"acme-east","vendor":null,"direction":"outbound","number":"+1555123","outcome":"route",
+    "checks":[{"check":"source","passed":true,"detail":"of trunk acme-east"}],
+    "candidates":[{"vendor":"atlantic","prefix":"1","rate":"0.0042","priority":0,"weight":100,"status":"ACTIVE",
+    "channels_used":0,"channels":4000,"cps":200,"number":"9001#1555123","caller":"+15550001111",
+    "gateways":["sip:192.0.2.10:5060 at 192.0.2.10:5060"],"passed_over":null}],"gateways":[]}"#;
 
 fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {

@@ -22,7 +22,13 @@ pub(super) const ROUTES: &[Route] =
             Param::new("from", Kind::Text(64), "Source address"),
             Param::new("to", Kind::Text(64), "Destination address").needed(),
             FORMAT,
-        ])];
+        ])
+        .like(200, EXPLAINED)];
+
+/// What an explanation looks like.
+const EXPLAINED: &str = r#"{"question":{"system_id":"acme","from":"WARP","to":"15551234567"},
+    "customer":"TB-071161708","outcome":"accept","candidates":[{"route":"us","prefix":"1","vendor":"sinch-atlanta",
+    "priority":10,"cost":"0.0035","weight":100,"own":false,"binds_up":2,"binds":2,"queued":0}]}"#;
 
 fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {

@@ -12,7 +12,8 @@ use crate::request::Request;
 use crate::table::{Access, Route};
 
 pub(super) const ROUTES: &[Route] =
-    &[Route::new(Method::GET, "/health", Access::Open, get).says("Whether the process answers")];
+    &[Route::new(Method::GET, "/health", Access::Open, get).says("Whether the process answers")
+        .like(200, r#"{"status":"ok"}"#)];
 
 fn get(_api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async { reply::json(&json!({"status": "ok"})) })

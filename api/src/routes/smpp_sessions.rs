@@ -21,7 +21,8 @@ use crate::write::{Change, write};
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/smpp/sessions", Access::May(Permission::SmppRead, Reach::Platform), list)
         .says("Customers' sessions on this node")
-        .asks(&[LIMIT, CURSOR, SYSTEM_ID]),
+        .asks(&[LIMIT, CURSOR, SYSTEM_ID])
+        .like(200, SESSIONS),
     Route::new(
         Method::DELETE,
         "/v1/smpp/sessions/{name}",
@@ -31,6 +32,12 @@ pub(super) const ROUTES: &[Route] = &[
     .says("Unbinds a session; its customer may bind again")
     .gives_nothing(),
 ];
+
+/// What a page looks like.
+const SESSIONS: &str = r#"{"items":[{"name":"esme_session:acme:17","system_id":"acme",
+    "customer_id":"0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11","ban":"TB-071161708","state":"bound_trx",
+    "peer":"192.0.2.9:40112","since":"2026-01-02T03:04:05.000006Z","submitted":10,"refused":0,"delivered":9,
+    "unanswered":1}],"next":null}"#;
 
 const LIMIT: Param = Param::new("limit", Kind::Number { most: 1000, otherwise: 100 }, "Entries of one page");
 const SYSTEM_ID: Param = Param::new("system_id", Kind::Text(15), "Only sessions of this account");

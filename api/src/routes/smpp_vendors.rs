@@ -16,24 +16,37 @@ use crate::table::{Access, Reach, Route};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/smpp/vendors", Access::May(Permission::SmppRead, Reach::Platform), list)
-        .says("The state of every vendor's binds"),
+        .says("The state of every vendor's binds")
+        .like(200, VENDORS),
     Route::new(Method::GET, "/api/v1/vendors", Access::May(Permission::SmppRead, Reach::Platform), list)
-        .says("The state of every vendor's binds, at the path of the old gateway"),
+        .says("The state of every vendor's binds, at the path of the old gateway")
+        .like(200, VENDORS),
     Route::new(
         Method::POST,
         "/v1/smpp/vendors/{id}/reconnect",
         Access::May(Permission::SmppManage, Reach::Platform),
         reconnect,
     )
-    .says("Drops a vendor's sessions and binds again at once"),
+    .says("Drops a vendor's sessions and binds again at once")
+    .like(200, TOLD),
     Route::new(
         Method::POST,
         "/v1/smpp/vendors/{id}/disconnect",
         Access::May(Permission::SmppManage, Reach::Platform),
         disconnect,
     )
-    .says("Unbinds from a vendor and stays away"),
+    .says("Unbinds from a vendor and stays away")
+    .like(200, TOLD),
 ];
+
+/// What the vendors look like.
+const VENDORS: &str = r#"{"success":true,"count":1,"vendors":{"3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60":{
+    "vendor_id":"3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60","vendor_name":"sinch-atlanta","status":"connected",
+    "connected_at":"2026-01-02T03:04:05.000006Z","messages_sent":10,"messages_success":9,"messages_failed":1,
+    "dlrs_received":8,"queued":0,"binds_up":2,"binds":2}}}"#;
+/// What is said of a vendor that something was done to.
+const TOLD: &str =
+    r#"{"success":true,"vendor_id":"3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60","vendor_name":"sinch-atlanta"}"#;
 
 fn list(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move { reply::json(&stats::vendors(&api.smpp)) })

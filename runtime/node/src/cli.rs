@@ -55,6 +55,8 @@ pub(crate) enum Command {
 pub(crate) enum RotateCommand {
     /// The key that seals the routing truth of calls; the one before it goes on opening.
     CookieKey(RotateCookieKey),
+    /// The key that signs access tokens; the one before it goes on verifying.
+    AccessTokenKey(RotateAccessTokenKey),
     /// The root key, which everything that is sealed comes under; the node goes on meanwhile.
     RootKey(RotateRootKey),
 }
@@ -131,6 +133,16 @@ pub(crate) struct Apply {
 pub(crate) struct RotateCookieKey {
     /// Drop the last key but one within 24 hours too: calls that it sealed can then not be ended. Calls older than the
     /// last rotation lose their key in any case. Refused within two minutes of the last key.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateAccessTokenKey {
+    /// Drop the last key but one although access tokens that it signed may be good: their users refresh them.
+    /// Refused within two minutes of the last key.
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -269,6 +281,8 @@ mod tests {
             ("warp config check --config c.toml", true),
             ("warp migrate --config c.toml", true),
             ("warp rotate cookie-key --config c.toml --force", true),
+            ("warp rotate access-token-key --config c.toml --force", true),
+            ("warp rotate access-token-key --new-key-env NAME", false),
             ("warp rotate root-key --config c.toml", true),
             ("warp rotate root-key --new-key-env NAME", true),
             ("warp rotate root-key --force", false),

@@ -82,6 +82,9 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Rotate { command: RotateCommand::CookieKey(arguments) } => {
             commands::rotate::cookie_key(arguments).await
         }
+        Command::Rotate { command: RotateCommand::AccessTokenKey(arguments) } => {
+            commands::rotate::access_token_key(arguments).await
+        }
         Command::Rotate { command: RotateCommand::RootKey(arguments) } => {
             commands::rotate::root_key(arguments).await
         }

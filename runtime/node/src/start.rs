@@ -89,6 +89,7 @@ impl Node {
             auth: config.auth.clone(),
             mail: config.mail.clone(),
             network: config.network.clone(),
+            webhooks: config.webhooks.clone(),
         };
         let api = Api::new(parts, data_dir.path());
         api.load().await.map_err(Failure::run)?;

@@ -43,6 +43,7 @@ impl Config {
         self.sip.check()?;
         self.mail.check()?;
         self.network.check()?;
+        self.webhooks.check()?;
         self.redis_url()?;
         self.store_url()
     }

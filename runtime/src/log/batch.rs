@@ -5,7 +5,7 @@ mod calls;
 use std::collections::HashMap;
 
 pub use self::calls::Calls;
-use super::row::{Contents, MessageRow, OutboxRow, ParkedRow, Progress};
+use super::row::{Contents, MessageRow, OutboxRow, ParkedRow, Progress, Submission};
 
 /// Records that gather between two commits. Later changes of a message replace earlier ones, and a change of
 /// a message accepted in the same batch is folded into its row: under load most messages cost fewer writes.
@@ -27,7 +27,9 @@ pub struct Batch {
     pub unparked: Vec<i64>,
     /// Parked receipts given up.
     pub orphaned: Vec<i64>,
-    /// Final messages that retention deletes.
+    /// What belongs to new messages that came by the REST interface.
+    pub submissions: Vec<Submission>,
+    /// Final messages that retention deletes, and what belongs to them.
     pub purged: Vec<i64>,
     /// Calls: dialogs, CDRs, attempts.
     pub calls: Calls,
@@ -68,6 +70,7 @@ impl Batch {
             + self.parked.len()
             + self.unparked.len()
             + self.orphaned.len()
+            + self.submissions.len()
             + self.purged.len()
             + self.calls.len()
     }
@@ -89,6 +92,7 @@ impl Batch {
         self.parked.clear();
         self.unparked.clear();
         self.orphaned.clear();
+        self.submissions.clear();
         self.purged.clear();
         self.calls.clear(KEEP_MAX);
         self.accept_index.clear();

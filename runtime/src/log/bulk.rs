@@ -80,6 +80,13 @@ macro_rules! message_columns {
     };
 }
 
+/// Columns of a submission, in the order of its row decoder.
+macro_rules! submission_columns {
+    () => {
+        "message_id, idempotency_key, item, request_hash, callback_url"
+    };
+}
+
 /// What is asked of whole messages, and their order. No index leads to the messages of a customer: it would cost every
 /// message more than a list that is asked for now and then is worth, so a list reads all messages of its time.
 /// Where an argument may be absent, its column comes first: PostgreSQL has its type from there.
@@ -118,6 +125,9 @@ pub(super) static DELETE_OUTBOX: Bulk =
 pub(super) static DELETE_MESSAGES: Bulk =
     Bulk::new("DELETE FROM messaging.messages WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
+pub(super) static DELETE_SUBMISSIONS: Bulk =
+    Bulk::new("DELETE FROM messaging.submissions WHERE message_id IN (SELECT column1 FROM (VALUES ", 1, "))");
+
 pub(super) static DELETE_PARKED: Bulk =
     Bulk::new("DELETE FROM messaging.parked_receipts WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
@@ -149,6 +159,9 @@ pub(super) static PG_DELETE_OUTBOX: &str = "DELETE FROM messaging.outbox WHERE i
 
 pub(super) static PG_DELETE_MESSAGES: &str = "DELETE FROM messaging.messages WHERE id = ANY($1::bigint[])";
 
+pub(super) static PG_DELETE_SUBMISSIONS: &str =
+    "DELETE FROM messaging.submissions WHERE message_id = ANY($1::bigint[])";
+
 pub(super) static PG_DELETE_PARKED: &str =
     "DELETE FROM messaging.parked_receipts WHERE id = ANY($1::bigint[])";
 
@@ -160,6 +173,12 @@ crate::store::statements! {
         "INSERT INTO messaging.parked_receipts (id, vendor_id, received_at, orphan, body) \
          VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT (id) DO NOTHING");
     ORPHAN = Sql::both("UPDATE messaging.parked_receipts SET orphan = TRUE WHERE id = $1");
+    SUBMIT = Sql::both(concat!("INSERT INTO messaging.submissions (", submission_columns!(),
+        ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"));
+    SUBMISSION = Sql::both(concat!("SELECT ", submission_columns!(),
+        " FROM messaging.submissions WHERE message_id = $1"));
+    SUBMISSIONS = Sql::both(concat!("SELECT ", submission_columns!(),
+        " FROM messaging.submissions WHERE idempotency_key = $1 ORDER BY item"));
     SPILL_ALL = Sql::both("UPDATE messaging.outbox SET spilled = TRUE WHERE NOT spilled");
     HIGHEST_MESSAGE = Sql::both("SELECT MAX(id) FROM messaging.messages");
     HIGHEST_OUTBOX = Sql::both("SELECT MAX(id) FROM messaging.outbox");
@@ -211,6 +230,7 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 PG_INSERT_OUTBOX,
                 PG_DELETE_OUTBOX,
                 PG_DELETE_MESSAGES,
+                PG_DELETE_SUBMISSIONS,
                 PG_DELETE_PARKED,
             ]
             .into_iter()
@@ -226,6 +246,7 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 &INSERT_OUTBOX,
                 &DELETE_OUTBOX,
                 &DELETE_MESSAGES,
+                &DELETE_SUBMISSIONS,
                 &DELETE_PARKED,
             ];
             for bulk in bulks.into_iter().chain(calls::LITE) {

@@ -220,6 +220,22 @@ pub struct MessageRow {
     pub frame: Bytes,
 }
 
+/// What belongs to a message that came by the REST interface: how a repetition of its request is known, and where its
+/// receipts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The message.
+    pub message: i64,
+    /// Who asked, and the `Idempotency-Key` of the request: keys of one mean nothing to another.
+    pub key: Option<Arc<str>>,
+    /// Number of the message in its request, from 0.
+    pub item: u16,
+    /// Hash of the whole request.
+    pub hash: Arc<[u8]>,
+    /// Where receipts of this message are sent instead of to the webhook of its account.
+    pub callback_url: Option<Arc<str>>,
+}
+
 /// Kind of a `deliver_sm` owed to a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i16)]

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Attempt, Batch, Cdr, CdrFilter, CommitTimes, Contents, Counts, Dialog, Horizon, LogStore, MdrFilter,
-    MessageRow, OutboxRow, Outdated, ParkedRow, State, Written,
+    MessageRow, OutboxRow, Outdated, ParkedRow, State, Submission, Written,
 };
 use crate::random::Random;
 use crate::store::{Error, ErrorKind};
@@ -33,6 +33,7 @@ struct Tables {
     messages: BTreeMap<i64, MessageRow>,
     outbox: BTreeMap<i64, OutboxRow>,
     parked: BTreeMap<i64, (ParkedRow, bool)>,
+    submissions: BTreeMap<i64, Submission>,
     calls: calls::Tables,
     fault: Option<Fault>,
 }
@@ -114,8 +115,12 @@ impl Tables {
         for id in &batch.unparked {
             self.parked.remove(id);
         }
+        for submission in &batch.submissions {
+            self.submissions.entry(submission.message).or_insert_with(|| submission.clone());
+        }
         for id in &batch.purged {
             self.messages.remove(id);
+            self.submissions.remove(id);
         }
         for id in &batch.orphaned {
             if let Some((_, orphan)) = self.parked.get_mut(id) {
@@ -237,6 +242,19 @@ impl LogStore for SimLog {
             let rows = tables.outbox.values();
             let rows = rows.filter(|row| row.account == account && row.spilled && row.id > after);
             rows.take(limit as usize).cloned().collect()
+        })
+    }
+
+    fn submission(&self, message: i64) -> BoxFuture<'_, Result<Option<Submission>, Error>> {
+        self.select(|tables| tables.submissions.get(&message).cloned())
+    }
+
+    fn submissions<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<Submission>, Error>> {
+        self.select(|tables| {
+            let asked = |one: &&Submission| one.key.as_deref() == Some(key);
+            let mut found: Vec<Submission> = tables.submissions.values().filter(asked).cloned().collect();
+            found.sort_by_key(|one| one.item);
+            found
         })
     }
 

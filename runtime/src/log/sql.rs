@@ -17,17 +17,17 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use self::read::calls::{AttemptRecord, DialogRecord};
-use self::read::{MessageRecord, OutboxRecord, ParkedRecord};
+use self::read::{MessageRecord, OutboxRecord, ParkedRecord, SubmissionRecord};
 use super::bulk::calls::{ATTEMPTS, DIALOG, DIALOGS, OUTDATED_CALLS};
 use super::bulk::{
     BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE,
     MESSAGE, NEXT_DUE, OUTBOX, OUTDATED_MESSAGES, OUTDATED_ORPHANS, OUTDATED_OUTBOX, PARKED, PARTS,
-    SPILL_ALL,
+    SPILL_ALL, SUBMISSION, SUBMISSIONS,
 };
 use super::call::first_id_at;
 use super::{
     Attempt, Batch, Cdr, CdrFilter, CommitTimes, Counts, Dialog, Horizon, LogStore, MdrFilter, MessageRow,
-    OutboxRow, Outdated, ParkedRow, State, Written,
+    OutboxRow, Outdated, ParkedRow, State, Submission, Written,
 };
 use crate::store::{Db, Error, ErrorKind, Lite, execute, fetch_all, fetch_optional};
 
@@ -252,6 +252,22 @@ impl LogStore for SqlLog {
             let rows: Vec<OutboxRecord> =
                 fetch_all!(&self.db, OutboxRecord, OUTBOX, account, after, i64::from(limit))?;
             Ok(rows.into_iter().map(read::outbox).collect())
+        })
+    }
+
+    fn submission(&self, message: i64) -> BoxFuture<'_, Result<Option<Submission>, Error>> {
+        Box::pin(async move {
+            let row: Option<SubmissionRecord> =
+                fetch_optional!(&self.db, SubmissionRecord, SUBMISSION, message)?;
+            Ok(row.map(read::submission))
+        })
+    }
+
+    fn submissions<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<Submission>, Error>> {
+        Box::pin(async move {
+            let rows: Vec<SubmissionRecord> =
+                fetch_all!(&self.db, SubmissionRecord, SUBMISSIONS, key.to_owned())?;
+            Ok(rows.into_iter().map(read::submission).collect())
         })
     }
 

@@ -73,6 +73,16 @@ fn owed(id: i64, account: u128) -> OutboxRow {
     }
 }
 
+fn submission(message: i64, item: u16) -> Submission {
+    Submission {
+        message,
+        key: Some("key".into()),
+        item,
+        hash: [1, 2, 3].into(),
+        callback_url: (item > 0).then(|| "https://example.com/".into()),
+    }
+}
+
 /// The contract of [`LogStore`], run against every implementation.
 async fn contract(store: Arc<dyn LogStore>) {
     let mut batch = Batch::default();
@@ -114,6 +124,7 @@ async fn contract(store: Arc<dyn LogStore>) {
         batch.change(*id, Progress { state: State::Expired, deadline: None, ..row(*id).progress });
     }
     batch.outbox_done.extend([2, 4]);
+    batch.submissions.extend([submission(7, 1), submission(6, 0)]);
     batch.unparked.push(1);
     let frame = Bytes::from_static(b"other");
     let other = Contents { alphabet: 3, registered_delivery: 2, expires_at: 77, frame };
@@ -131,6 +142,10 @@ async fn contract(store: Arc<dyn LogStore>) {
     assert_eq!(store.by_dlr_hash(&[77, 78]).await.unwrap(), []);
     assert_eq!(store.outbox(Uuid::from_u128(8), 0, 10).await.unwrap().len(), 3);
     assert_eq!(store.parked(0, 10).await.unwrap(), []);
+    let of_the_request = store.submissions("key").await.unwrap();
+    assert_eq!(of_the_request, [submission(6, 0), submission(7, 1)]);
+    assert_eq!(store.submissions("other").await.unwrap(), []);
+    assert_eq!(store.submission(7).await.unwrap(), Some(submission(7, 1)));
 
     retention(&*store).await;
 }
@@ -173,6 +188,11 @@ async fn retention(store: &dyn LogStore) {
     batch.change(299, Progress { state: State::Delivered, deadline: None, ..row(299).progress });
     store.commit(&batch).await.unwrap();
     assert_eq!(store.outdated(all, 100).await.unwrap().messages, [6, 299, 300]);
+    let mut batch = Batch::default();
+    batch.purged.push(6);
+    store.commit(&batch).await.unwrap();
+    assert_eq!(store.submission(6).await.unwrap(), None);
+    assert_eq!(store.submission(7).await.unwrap(), Some(submission(7, 1)), "its message is there");
 }
 
 #[tokio::test]

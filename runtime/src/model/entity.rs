@@ -1,5 +1,7 @@
 //! Configuration entities of messaging, as the actors see them.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -73,6 +75,17 @@ pub struct Account {
     pub message_id_format: MessageIdFormat,
     /// Re-encode text for vendors with another data_coding 0; else octets pass as they are.
     pub transcode: bool,
+}
+
+/// Where receipts and messages of an ESME account are posted to, instead of to its sessions.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// The account.
+    pub account: Uuid,
+    /// `https` or `http`.
+    pub url: Arc<str>,
+    /// What signs the posts; none when it does not open: nothing is posted then.
+    pub secret: Option<SecretString>,
 }
 
 /// An SMS vendor account.
@@ -185,4 +198,6 @@ pub struct Messaging {
     pub routes: Vec<Route>,
     /// Numbers.
     pub dids: Vec<Did>,
+    /// Webhooks of ESME accounts.
+    pub webhooks: Vec<Webhook>,
 }

@@ -12,6 +12,7 @@ const EPOCH_MS: i64 = 1_577_836_800_000;
 const NODE_BITS: u32 = 10;
 const COUNTER_BITS: u32 = 12;
 const COUNTER_MAX: i64 = (1 << COUNTER_BITS) - 1;
+const MS_MAX: i64 = (1 << 41) - 1;
 
 /// Our id of a message; grows with time, unique over the nodes of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,10 +45,11 @@ impl MessageId {
         Timestamp::from_micros(((self.0 >> (NODE_BITS + COUNTER_BITS)) + EPOCH_MS) * 1000)
     }
 
-    /// The smallest id that a message accepted at this time can have.
+    /// The smallest id that a message accepted at this time can have. Before 2020 and after 2089 there are none: those
+    /// times have the first id and one of the last.
     #[must_use]
     pub fn first_at(time: Timestamp) -> Self {
-        let ms = (time.micros() / 1000 - EPOCH_MS).max(0);
+        let ms = (time.micros() / 1000 - EPOCH_MS).clamp(0, MS_MAX);
         Self(ms << (NODE_BITS + COUNTER_BITS))
     }
 }
@@ -150,5 +152,11 @@ mod tests {
         let id = IdGenerator::new(0).next(time);
         assert!(MessageId::first_at(time) <= id);
         assert_eq!(id.time(), time);
+        for (year, above) in
+            [("0001", false), ("2019", false), ("2089", true), ("2200", true), ("9999", true)]
+        {
+            let bound = MessageId::first_at(format!("{year}-01-01T00:00:00Z").parse().unwrap());
+            assert_eq!((bound.0 >= 0, bound > id), (true, above), "{year}");
+        }
     }
 }

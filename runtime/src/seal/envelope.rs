@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
+use ring::hmac::{self, HMAC_SHA256};
 use uuid::Uuid;
 
 use crate::random::secret_bytes;
@@ -50,6 +51,23 @@ impl Key {
 
     pub(super) const fn octets(&self) -> &[u8; KEY_LEN] {
         &self.octets
+    }
+
+    /// HMAC-SHA256 of the parts, each behind its length, by a key that is made of this one for the purpose
+    /// alone.
+    pub(super) fn fingerprint(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let root = hmac::Key::new(HMAC_SHA256, &self.octets);
+        let own = hmac::sign(&root, format!("warp fingerprint {purpose}").as_bytes());
+        let mut context = hmac::Context::with_key(&hmac::Key::new(HMAC_SHA256, own.as_ref()));
+        for part in parts {
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        let mut fingerprint = [0; 32];
+        for (octet, digested) in fingerprint.iter_mut().zip(context.sign().as_ref()) {
+            *octet = *digested;
+        }
+        fingerprint
     }
 
     /// The data key and its wrapping belong to this row, this form and this root key: no part of another value fits,

@@ -81,6 +81,50 @@ proptest! {
 }
 
 #[test]
+fn a_fingerprint_is_of_its_key_its_purpose_and_its_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, again, other) = (key_in(&dir, "root.key"), key_in(&dir, "root.key"), key_in(&dir, "other.key"));
+    let first = key.fingerprint("request", &[b"POST", b"/v1/users", b"{}"]);
+    type Row<'a> = (&'a str, &'a RootKey, &'a str, &'a [&'a [u8]], bool);
+    let table: [Row<'_>; 10] = [
+        ("the same", &key, "request", &[b"POST", b"/v1/users", b"{}"], true),
+        ("on another node", &again, "request", &[b"POST", b"/v1/users", b"{}"], true),
+        ("another key", &other, "request", &[b"POST", b"/v1/users", b"{}"], false),
+        ("another purpose", &key, "webhook", &[b"POST", b"/v1/users", b"{}"], false),
+        ("another part", &key, "request", &[b"POST", b"/v1/users", b"{ }"], false),
+        ("a part in another's place", &key, "request", &[b"POST/", b"v1/users", b"{}"], false),
+        ("in one", &key, "request", &[b"POST/v1/users{}"], false),
+        ("a part less", &key, "request", &[b"POST", b"/v1/users"], false),
+        ("a part more", &key, "request", &[b"POST", b"/v1/users", b"{}", b""], false),
+        ("nothing", &key, "request", &[], false),
+    ];
+    for (name, key, purpose, parts, same) in table {
+        assert_eq!(key.fingerprint(purpose, parts) == first, same, "{name}");
+        assert_eq!(key.has_fingerprint(&first, purpose, parts), same, "{name}");
+    }
+    assert!(!key.has_fingerprint(&first[..31], "request", &[b"POST", b"/v1/users", b"{}"]));
+}
+
+#[test]
+fn fingerprints_are_known_after_a_rotation_while_somebody_knows_their_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key, neighbour) = (key_in(&dir, "root.key"), key_in(&dir, "root.key"));
+    let parts: &[&[u8]] = &[b"body"];
+    let old = key.fingerprint("request", parts);
+    key.begin_rotation(None).unwrap();
+    key.finish_rotation().unwrap();
+    let new = key.fingerprint("request", parts);
+    assert_ne!(old, new);
+    let late = key_in(&dir, "root.key");
+    for (name, node, knows_old) in
+        [("rotated", &key, true), ("ran meanwhile", &neighbour, true), ("started later", &late, false)]
+    {
+        assert!(node.has_fingerprint(&new, "request", parts), "{name}");
+        assert_eq!(node.has_fingerprint(&old, "request", parts), knows_old, "{name}");
+    }
+}
+
+#[test]
 fn what_a_key_file_may_hold() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("root.key");

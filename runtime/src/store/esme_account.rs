@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::messaging::{AccountRecord, account, collect, stored_time};
 use super::provisioning::EsmeAccountEntry;
-use super::{Db, Error, Sql, Tx, execute, fetch_all, fetch_optional, statements, tx_optional};
+use super::{Db, Error, Sql, Tx, execute, fetch_all, fetch_optional, statements, tx_optional, webhook};
 use crate::clock::Timestamp;
 use crate::password::PasswordHash;
 
@@ -161,11 +161,12 @@ pub async fn number_of(tx: &mut Tx, id: Uuid) -> Result<Option<String>, Error> {
     Ok(row.map(|(number,)| number))
 }
 
-/// Takes an account away.
+/// Takes an account away, and its webhook.
 ///
 /// # Errors
 /// [`super::ErrorKind::Constraint`] when a number names it.
 pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
+    webhook::delete(tx, id).await?;
     execute!(tx, DELETE, id)?;
     Ok(())
 }

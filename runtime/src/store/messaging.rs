@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Db, Error, ErrorKind, Sql, fetch_all, fetch_optional, statements};
+use super::{Db, Error, ErrorKind, Sql, fetch_all, fetch_optional, statements, webhook};
 use crate::log::Uncertain;
 use crate::model::{Account, Cidr, Customer, CustomerConfig, Did, Invalid, Messaging, Money, Route, Vendor};
 use crate::password::SecretString;
@@ -52,6 +52,7 @@ pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
     let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
     let routes: Vec<RouteRecord> = fetch_all!(db, RouteRecord, ROUTES)?;
     let dids = dids(db).await?;
+    let webhooks = webhook::load(db, key).await?;
     let (vendors, vendors_sealed) = open_vendors(vendors, key)?;
     Ok(Messaging {
         version,
@@ -69,6 +70,7 @@ pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
         vendors_sealed,
         routes: collect(routes, route)?,
         dids,
+        webhooks,
     })
 }
 

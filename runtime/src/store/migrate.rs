@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step {
         version: 1,
         name: "customers",
@@ -84,6 +84,12 @@ const STEPS: [Step; 10] = [
         name: "cdrs_customer",
         part: Part::Log,
         ddl: include_str!("../../../migrations/log/0004_cdrs_customer.sql"),
+    },
+    Step {
+        version: 1005,
+        name: "submissions",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0005_submissions.sql"),
     },
 ];
 

@@ -20,6 +20,9 @@ statements! {
     SIGNING_KEYS = Sql::both("SELECT id, key_sealed FROM auth.signing_keys");
     UPDATE_SIGNING_KEY = Sql::both(
         "UPDATE auth.signing_keys SET key_sealed = $2 WHERE id = $1 AND key_sealed = $3");
+    WEBHOOKS = Sql::both("SELECT account_id, secret_sealed FROM messaging.webhooks");
+    UPDATE_WEBHOOK = Sql::both(
+        "UPDATE messaging.webhooks SET secret_sealed = $2 WHERE account_id = $1 AND secret_sealed = $3");
 }
 
 /// A column of sealed values; the row's id is what they are sealed for.
@@ -31,10 +34,11 @@ pub(super) struct Sealed {
 }
 
 /// Every column of sealed values. A column whose name ends in `_sealed` and that is missing here fails a test.
-pub(super) static SEALED: [Sealed; 3] = [
+pub(super) static SEALED: [Sealed; 4] = [
     Sealed { column: "messaging.vendors.password_sealed", select: &VENDORS, update: &UPDATE_VENDOR },
     Sealed { column: "voice.cookie_keys.key_sealed", select: &COOKIE_KEYS, update: &UPDATE_COOKIE_KEY },
     Sealed { column: "auth.signing_keys.key_sealed", select: &SIGNING_KEYS, update: &UPDATE_SIGNING_KEY },
+    Sealed { column: "messaging.webhooks.secret_sealed", select: &WEBHOOKS, update: &UPDATE_WEBHOOK },
 ];
 
 type Row = (Uuid, Vec<u8>);

@@ -78,63 +78,135 @@ macro_rules! statements {
 
 /// Rows of a query on the reading side of a `Db`.
 macro_rules! fetch_all {
-    ($db:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+    ($db:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        use $crate::store::sql::{of_lite, of_pg};
         match $db {
             $crate::store::Db::Pg(pool) =>
-                sqlx::query_as::<_, $row>($sql.pg())$(.bind($arg))*.fetch_all(pool).await,
+                of_pg::all::<$row>(of_pg::read(pool, sqlx::query($sql.pg())$(.bind($arg))*).await),
             $crate::store::Db::Lite(lite) =>
-                sqlx::query_as::<_, $row>($sql.lite())$(.bind($arg))*.fetch_all(&lite.read).await,
-        }.map_err($crate::store::Error::from)
-    };
+                of_lite::all::<$row>(of_lite::read(&lite.read, sqlx::query($sql.lite())$(.bind($arg))*).await),
+        }
+    }};
 }
 
 /// One row or none on the reading side of a `Db`.
 macro_rules! fetch_optional {
-    ($db:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+    ($db:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        use $crate::store::sql::{of_lite, of_pg};
         match $db {
             $crate::store::Db::Pg(pool) =>
-                sqlx::query_as::<_, $row>($sql.pg())$(.bind($arg))*.fetch_optional(pool).await,
+                of_pg::one::<$row>(of_pg::read_one(pool, sqlx::query($sql.pg())$(.bind($arg))*).await),
             $crate::store::Db::Lite(lite) =>
-                sqlx::query_as::<_, $row>($sql.lite())$(.bind($arg))*.fetch_optional(&lite.read).await,
-        }.map_err($crate::store::Error::from)
-    };
+                of_lite::one::<$row>(of_lite::read_one(&lite.read, sqlx::query($sql.lite())$(.bind($arg))*).await),
+        }
+    }};
 }
 
 /// A statement inside a `Tx`; gives the number of rows it touched.
 macro_rules! execute {
-    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {
+    ($tx:expr, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        use $crate::store::sql::{of_lite, of_pg};
         match $tx {
-            $crate::store::Tx::Pg(tx) => sqlx::query($sql.pg())$(.bind($arg))*
-                .execute(&mut **tx).await.map(|done| done.rows_affected()),
-            $crate::store::Tx::Lite(tx) => sqlx::query($sql.lite())$(.bind($arg))*
-                .execute(&mut **tx).await.map(|done| done.rows_affected()),
-        }.map_err($crate::store::Error::from)
-    };
+            $crate::store::Tx::Pg(tx) => of_pg::execute(tx, sqlx::query($sql.pg())$(.bind($arg))*).await,
+            $crate::store::Tx::Lite(tx) => of_lite::execute(tx, sqlx::query($sql.lite())$(.bind($arg))*).await,
+        }
+    }};
 }
 
 /// One row or none inside a `Tx`.
 macro_rules! tx_optional {
-    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        use $crate::store::sql::{of_lite, of_pg};
         match $tx {
-            $crate::store::Tx::Pg(tx) => sqlx::query_as::<_, $row>($sql.pg())$(.bind($arg))*
-                .fetch_optional(&mut **tx).await,
-            $crate::store::Tx::Lite(tx) => sqlx::query_as::<_, $row>($sql.lite())$(.bind($arg))*
-                .fetch_optional(&mut **tx).await,
-        }.map_err($crate::store::Error::from)
-    };
+            $crate::store::Tx::Pg(tx) =>
+                of_pg::one::<$row>(of_pg::within_one(tx, sqlx::query($sql.pg())$(.bind($arg))*).await),
+            $crate::store::Tx::Lite(tx) =>
+                of_lite::one::<$row>(of_lite::within_one(tx, sqlx::query($sql.lite())$(.bind($arg))*).await),
+        }
+    }};
 }
 
 /// Rows inside a `Tx`.
 macro_rules! tx_all {
-    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {
+    ($tx:expr, $row:ty, $sql:expr $(, $arg:expr)* $(,)?) => {{
+        use $crate::store::sql::{of_lite, of_pg};
         match $tx {
-            $crate::store::Tx::Pg(tx) => sqlx::query_as::<_, $row>($sql.pg())$(.bind($arg))*
-                .fetch_all(&mut **tx).await,
-            $crate::store::Tx::Lite(tx) => sqlx::query_as::<_, $row>($sql.lite())$(.bind($arg))*
-                .fetch_all(&mut **tx).await,
-        }.map_err($crate::store::Error::from)
+            $crate::store::Tx::Pg(tx) =>
+                of_pg::all::<$row>(of_pg::within(tx, sqlx::query($sql.pg())$(.bind($arg))*).await),
+            $crate::store::Tx::Lite(tx) =>
+                of_lite::all::<$row>(of_lite::within(tx, sqlx::query($sql.lite())$(.bind($arg))*).await),
+        }
+    }};
+}
+
+/// What the driver does for a query, compiled once for each engine and not once for each query: only what makes values
+/// of rows is generic.
+macro_rules! engine {
+    ($name:ident, $db:ty, $pool:ty, $arguments:ty, $row:ty) => {
+        pub(crate) mod $name {
+            use futures_util::future::BoxFuture;
+            use sqlx::query::Query;
+            use sqlx::{Executor, FromRow, Transaction};
+
+            use crate::store::Error;
+
+            type Statement = Query<'static, $db, $arguments>;
+
+            pub(crate) fn read(
+                pool: &$pool,
+                query: Statement,
+            ) -> BoxFuture<'_, Result<Vec<$row>, sqlx::Error>> {
+                Box::pin(query.fetch_all(pool))
+            }
+
+            pub(crate) fn read_one(
+                pool: &$pool,
+                query: Statement,
+            ) -> BoxFuture<'_, Result<Option<$row>, sqlx::Error>> {
+                Box::pin(query.fetch_optional(pool))
+            }
+
+            pub(crate) fn within<'t>(
+                tx: &'t mut Transaction<'static, $db>,
+                query: Statement,
+            ) -> BoxFuture<'t, Result<Vec<$row>, sqlx::Error>> {
+                Box::pin(query.fetch_all(&mut **tx))
+            }
+
+            pub(crate) fn within_one<'t>(
+                tx: &'t mut Transaction<'static, $db>,
+                query: Statement,
+            ) -> BoxFuture<'t, Result<Option<$row>, sqlx::Error>> {
+                Box::pin(query.fetch_optional(&mut **tx))
+            }
+
+            pub(crate) fn execute<'t>(
+                tx: &'t mut Transaction<'static, $db>,
+                query: Statement,
+            ) -> BoxFuture<'t, Result<u64, Error>> {
+                Box::pin(async move { Ok((&mut **tx).execute(query).await?.rows_affected()) })
+            }
+
+            pub(crate) fn all<T>(rows: Result<Vec<$row>, sqlx::Error>) -> Result<Vec<T>, Error>
+            where
+                T: for<'r> FromRow<'r, $row>,
+            {
+                let values: Result<Vec<T>, sqlx::Error> = rows?.iter().map(T::from_row).collect();
+                values.map_err(Error::from)
+            }
+
+            pub(crate) fn one<T>(row: Result<Option<$row>, sqlx::Error>) -> Result<Option<T>, Error>
+            where
+                T: for<'r> FromRow<'r, $row>,
+            {
+                row?.as_ref().map(T::from_row).transpose().map_err(Error::from)
+            }
+        }
     };
 }
+
+engine!(of_pg, sqlx::Postgres, sqlx::PgPool, sqlx::postgres::PgArguments, sqlx::postgres::PgRow);
+engine!(of_lite, sqlx::Sqlite, sqlx::SqlitePool, sqlx::sqlite::SqliteArguments, sqlx::sqlite::SqliteRow);
 
 pub(crate) use {execute, fetch_all, fetch_optional, statements, tx_all, tx_optional};
 

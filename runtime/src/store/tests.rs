@@ -28,6 +28,7 @@ async fn every_statement_prepares_on_both_engines() {
             voice::ALL,
             voice_rate::ALL,
             voice_vendor::ALL,
+            webhook::ALL,
         ]
         .into_iter()
         .chain(auth::statements())

@@ -122,6 +122,29 @@ fn an_operator_disconnects_and_reconnects_a_vendor() {
     assert_eq!(node.post("/v1/smpp/vendors/00000000-0000-4000-8000-000000000000/reconnect").status, 404);
 }
 
+#[test]
+fn a_drained_bind_unbinds_and_its_sibling_carries_on() {
+    let smsc = Smsc::start(Script::default());
+    let two = vendor("v", smsc.port(), "", true).replace("active = true\n", "active = true\nbinds = 2\n");
+    let node = node(&(CUSTOMER.to_owned() + &two));
+    smsc.wait("the node binds twice", ANSWER, |state| state.bound() == 2);
+    assert_eq!(node.post("/v1/actors/vendor_bind:v:0/drain").status, 200);
+    smsc.wait("one of them unbinds", ANSWER, |state| state.unbinds == 1 && state.bound() == 1);
+    let (mut esme, mut delivered) = (Esme::bound(node.smpp(), "acme", "secret12"), Vec::new());
+    for n in 0..20 {
+        esme.submit(&Sm::new("15551234567", &format!("by the other {n}")), &mut delivered);
+    }
+    esme.collect(&mut delivered, 20, ANSWER);
+    wait::pause(EFFECT);
+    assert_eq!(smsc.state().bound(), 1, "and stays away until it is told");
+    let state = |n| node.get(&format!("/v1/actors/vendor_bind:v:{n}")).json()["state"].clone();
+    assert_eq!((state(0), state(1)), ("held_off".into(), "bound_trx".into()));
+    assert!(node.post("/v1/smpp/vendors/v/reconnect").status < 300);
+    smsc.wait("both are back", ANSWER, |state| state.bound() == 2);
+    assert_eq!(node.post("/v1/actors/vendor_binds:v:0/drain").status, 200);
+    smsc.wait("both unbind", ANSWER, |state| state.bound() == 0);
+}
+
 /// Two processes on one PostgreSQL whose poll would take ten seconds: the change is announced.
 #[test]
 fn a_change_through_one_node_is_in_force_on_the_other() {

@@ -81,7 +81,8 @@ fn a_trunk_and_its_source_admit_the_next_call_and_a_removed_source_no_more() {
     });
 }
 
-fn call(node: &Node, gateway: SocketAddr) {
+/// A call to +442012345678 from the customer's address, which the gateway answers and the customer ends.
+pub(super) fn call(node: &Node, gateway: SocketAddr) {
     let local = UdpSocket::bind((CUSTOMER, 0)).unwrap().local_addr().unwrap();
     let at = node.ports().sip[0];
     let mut caller = Caller::new(Datagrams::bind(local, at), Transport::Udp, local, "effect");

@@ -23,7 +23,7 @@ use super::{Bound, Counters};
 use crate::smpp::Smpp;
 use crate::smpp::account::BoundAccount;
 use crate::smpp::connection::{Connection, Event, UNSENT_MAX};
-use crate::smpp::outbox::{Delivery, Receiver};
+use crate::smpp::outbox::{Delivery, Receiver, durable};
 use crate::smpp::receipts::unload;
 
 /// Unanswered enquire_links that end a session.
@@ -46,7 +46,10 @@ pub(super) struct Serve {
     /// deliver_sm that the customer has not answered.
     pub(super) window: Window<Delivery>,
     pub(super) receiver: Arc<Receiver>,
+    /// Whether it takes from the outbox now.
     pub(super) receives: bool,
+    /// Whether it may: it is bound to receive.
+    may_receive: bool,
     /// The customer asked for a pause in deliveries.
     pub(super) paused_until: Option<Instant>,
     /// Deliveries that the customer refused and that are sent again.
@@ -108,7 +111,8 @@ impl Serve {
         let places = bound.account.settings.load().account.window;
         let window = Window::new(usize::try_from(places).unwrap_or(1));
         let receiver = Arc::new(Receiver::default());
-        let receives = bound.mode != BindMode::Transmitter;
+        let may_receive = bound.mode != BindMode::Transmitter;
+        let receives = may_receive && bound.account.settings.load().webhook.is_none();
         receiver.free.store(places, Ordering::Release);
         if receives {
             bound.account.outbox.join(Arc::clone(&receiver));
@@ -128,6 +132,7 @@ impl Serve {
             window,
             receiver,
             receives,
+            may_receive,
             paused_until: None,
             again: Vec::new(),
             unbind_asked: None,
@@ -378,8 +383,24 @@ impl Serve {
     fn on_settings(&mut self) {
         let settings = self.account.settings.load_full();
         self.window.set_capacity(usize::try_from(settings.account.window).unwrap_or(1));
+        self.receive(self.may_receive && settings.webhook.is_none());
         if !settings.may_bind() {
             self.unbind();
+        }
+    }
+
+    /// Begins or ends to take from the outbox: an account with a webhook gets everything there.
+    fn receive(&mut self, receives: bool) {
+        if self.receives == receives {
+            return;
+        }
+        self.receives = receives;
+        if receives {
+            self.account.outbox.join(Arc::clone(&self.receiver));
+        } else {
+            let again: Vec<Delivery> = self.again.drain(..).map(|again| again.delivery).collect();
+            self.account.outbox.give_back(again.into_iter());
+            self.account.outbox.leave(&self.receiver);
         }
     }
 
@@ -419,13 +440,5 @@ impl Drop for Serve {
         }
         self.smpp.sessions.fetch_sub(1, Ordering::Relaxed);
         self.smpp.metrics.sessions.dec();
-    }
-}
-
-/// Done when the ticket is; never without one.
-pub(super) async fn durable(ticket: Option<Ticket>) {
-    match ticket {
-        Some(ticket) => ticket.durable().await,
-        None => std::future::pending().await,
     }
 }

@@ -9,7 +9,7 @@ use smpp::{CommandStatus, Frame};
 use tokio::time::Instant;
 
 use super::serve::{Promise, Reply, Serve};
-use crate::smpp::accept::{self, Accepted, Sender};
+use crate::smpp::accept::{self, Accepted, Beside, Sender};
 use crate::smpp::manage;
 use crate::smpp::receipts::customer_id;
 
@@ -28,7 +28,7 @@ impl Serve {
         let taken = DataSm::decode(frame.body()).map_err(|error| error.command_status).and_then(|data| {
             let settings = self.account.settings.load();
             let sender = Sender { account: self.account.shared(), settings: &settings };
-            accept::submit_made(&self.smpp, sender, &as_submit(&data), None)
+            accept::submit_made(&self.smpp, sender, &as_submit(&data), Beside::default())
         });
         self.on_taken(frame, taken);
     }
@@ -36,7 +36,7 @@ impl Serve {
     fn on_taken(&mut self, frame: &Frame, taken: Result<Accepted, CommandStatus>) {
         let header = frame.header();
         match taken {
-            Ok(Accepted { id, ticket }) => {
+            Ok(Accepted { id, ticket, .. }) => {
                 self.count_submitted();
                 let command_id = header.command_id.response();
                 let reply = Reply::Accepted { command_id, sequence_number: header.sequence_number, id };
@@ -67,8 +67,9 @@ impl Serve {
             let (address, taken) = match destination {
                 Destination::Address(address) => {
                     let sender = Sender { account: self.account.shared(), settings: &settings };
-                    let first = accepted.first().map(|first| first.id);
-                    (address, accept::submit_made(&self.smpp, sender, &one_of(&multi, address), first))
+                    let beside =
+                        Beside { answered_as: accepted.first().map(|first| first.id), ..Beside::default() };
+                    (address, accept::submit_made(&self.smpp, sender, &one_of(&multi, address), beside))
                 }
                 Destination::DistributionList(_) => (Default::default(), Err(CommandStatus::ESME_RINVDLNAME)),
             };

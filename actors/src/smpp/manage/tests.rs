@@ -36,7 +36,7 @@ impl Node {
         };
         let settings = self.account.settings.load();
         let sender = Sender { account: &self.account, settings: &settings };
-        accept::submit_made(&self.smpp, sender, &sm, None).unwrap().id.0
+        accept::submit_made(&self.smpp, sender, &sm, accept::Beside::default()).unwrap().id.0
     }
 
     fn id(&self, id: i64) -> String {

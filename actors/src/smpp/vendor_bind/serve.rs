@@ -201,6 +201,7 @@ impl Serve {
     fn must_leave(&self) -> bool {
         self.machine.state().is_bound()
             && (self.vendor.held_off.load(Ordering::Acquire)
+                || self.slot.held_off.load(Ordering::Acquire)
                 || self.vendor.generation.load(Ordering::Acquire) != self.generation
                 || !self.vendor.config.load().active)
     }

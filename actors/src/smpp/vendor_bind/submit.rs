@@ -85,7 +85,7 @@ impl Serve {
         let frame = &message.row.frame;
         let to = default_alphabet(self.vendor.config.load().default_alphabet);
         let from = alphabet_of(message.row.alphabet);
-        let transcodes = from != to && message.account.settings.load().account.transcode;
+        let transcodes = from != to && message.is_transcoded();
         if !transcodes || message.sm().is_none_or(|sm| sm.data_coding.alphabet().is_some()) {
             self.connection.output.put_slice(frame);
             return frame.len() >= HEADER_LEN;

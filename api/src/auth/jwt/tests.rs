@@ -66,7 +66,7 @@ fn without(mut value: Value, member: &str) -> Value {
 fn a_token_comes_back_as_its_claims() {
     let set = set();
     let claims = claims(&set);
-    let token = set.issue(&claims).unwrap();
+    let token = set.issue(&claims, at(NOW)).unwrap();
     assert_eq!(set.verify(&token, at(NOW)).unwrap(), claims);
     assert_eq!(claims.exp - claims.iat, 900);
     let header: Value =
@@ -177,7 +177,7 @@ fn claims_must_be_there_and_ours() {
 #[test]
 fn times_are_held_with_a_minute_of_leeway() {
     let set = set();
-    let token = set.issue(&claims(&set)).unwrap();
+    let token = set.issue(&claims(&set), at(NOW)).unwrap();
     for (now, outcome) in [
         (NOW - 61, Err(Error::NotYet)),
         (NOW - 60, Ok(())),
@@ -209,7 +209,7 @@ fn times_are_held_with_a_minute_of_leeway() {
 #[test]
 fn damage_of_any_octet_is_found() {
     let set = set();
-    let token = set.issue(&claims(&set)).unwrap();
+    let token = set.issue(&claims(&set), at(NOW)).unwrap();
     for cut in 0..token.len() {
         assert!(set.verify(token.get(..cut).unwrap(), at(NOW)).is_err(), "cut at {cut}");
     }
@@ -220,7 +220,8 @@ fn damage_of_any_octet_is_found() {
         assert!(set.verify(&damaged, at(NOW)).is_err(), "octet {place}: {damaged}");
     }
     let [header, payload, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let other = set.issue(&set.claims(Uuid::from_u128(7), Uuid::nil(), at(NOW), LEEWAY)).unwrap();
+    let others = set.claims(Uuid::from_u128(7), Uuid::nil(), at(NOW), LEEWAY);
+    let other = set.issue(&others, at(NOW)).unwrap();
     let stolen = other.split('.').nth(1).unwrap();
     for (name, text) in [
         ("another payload", format!("{header}.{stolen}.{signature}")),
@@ -248,12 +249,12 @@ fn a_long_token_is_not_decoded() {
 
 #[test]
 fn tokens_outlive_one_rotation() {
-    let [first, second, third] = [0, 10, 20].map(|later| SigningKey::generate(at(NOW + later)).unwrap());
+    let [first, second, third] = [0, 100, 200].map(|later| SigningKey::generate(at(NOW + later)).unwrap());
     let one = KeySet::new(ISSUER, AUDIENCE, vec![first.clone()]).unwrap();
     let two = one.rotated(second.clone()).unwrap();
     let three = two.rotated(third.clone()).unwrap();
-    let old = one.issue(&claims(&one)).unwrap();
-    let new = two.issue(&claims(&two)).unwrap();
+    let old = one.issue(&claims(&one), at(NOW)).unwrap();
+    let new = two.issue(&claims(&two), at(NOW + 160)).unwrap();
     assert_eq!(one.verify(&new, at(NOW)), Err(Error::UnknownKey));
     for token in [&old, &new] {
         assert!(two.verify(token, at(NOW)).is_ok());
@@ -263,8 +264,8 @@ fn tokens_outlive_one_rotation() {
     let names: Vec<&str> = three.keys().iter().map(SigningKey::kid).collect();
     assert_eq!(names, [third.kid(), second.kid()]);
     assert_eq!(three.jwks()["keys"].as_array().unwrap().len(), 2);
-    assert_eq!(three.keys()[0].created_at(), at(NOW + 20));
-    // The order in which they come does not matter: the youngest signs.
+    assert_eq!(three.keys()[0].created_at(), at(NOW + 200));
+    // The order in which they come does not matter.
     let turned = KeySet::new(ISSUER, AUDIENCE, vec![first.clone(), second.clone()]).unwrap();
     assert_eq!(turned.keys()[0].kid(), second.kid());
     // A name of one key on the signature of the other.
@@ -276,5 +277,26 @@ fn tokens_outlive_one_rotation() {
     assert_eq!(two.verify(&token, at(NOW)), Err(Error::Signature));
     for keys in [vec![], vec![first.clone(), first.clone()], vec![first, second, third]] {
         assert_eq!(KeySet::new(ISSUER, AUDIENCE, keys).err(), Some(Error::KeySet));
+    }
+}
+
+/// Until then a node that has not read it would refuse its tokens.
+#[test]
+fn the_youngest_key_signs_once_all_nodes_have_read_it() {
+    let [old, new] = [0, 1000].map(|later| SigningKey::generate(at(NOW + later)).unwrap());
+    let alone = KeySet::new(ISSUER, AUDIENCE, vec![new.clone()]).unwrap();
+    let both = KeySet::new(ISSUER, AUDIENCE, vec![old.clone(), new.clone()]).unwrap();
+    for (name, set, now, signs) in [
+        ("there is no other", &alone, NOW + 1000, &new),
+        ("just made", &both, NOW + 1000, &old),
+        ("of a clock that is ahead", &both, NOW + 941, &old),
+        ("nearly a minute old", &both, NOW + 1059, &old),
+        ("a minute old", &both, NOW + 1060, &new),
+        ("of a clock that was set", &both, NOW, &new),
+    ] {
+        let token = set.issue(&claims(set), at(now)).unwrap();
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        assert_eq!(header.kid.as_deref(), Some(signs.kid()), "{name}");
+        assert!(set.verify(&token, at(NOW)).is_ok(), "{name}");
     }
 }

@@ -1,8 +1,9 @@
 //! Logins, their tokens and what ends them.
 
+use runtime::store::auth::signing_key::SETTLED_MIN;
 use serde_json::json;
 
-use crate::testing::{Lab, PASSWORD};
+use crate::testing::{Lab, PASSWORD, TOKEN};
 
 #[tokio::test]
 async fn a_login_gives_tokens_that_end_with_it() {
@@ -67,6 +68,47 @@ async fn logins_are_refused_in_one_way_and_only_so_often() {
     // The account is not shut for others than those who guess: an hour of guesses is 300.
     let login = json!({"email": "maria@example.net", "password": PASSWORD});
     assert_eq!(lab.ask("", ("POST", "/auth/login"), Some(login)).await.status, 429);
+}
+
+/// Names of the published keys, the youngest first.
+async fn published(lab: &Lab) -> Vec<String> {
+    let set = lab.ask("", ("GET", "/.well-known/jwks.json"), None).await.json();
+    let keys = set["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_new_key_of_access_tokens_is_published_before_it_signs() {
+    let lab = Lab::new().await;
+    let path = "/v1/control/rotate/access-token-key";
+    let (user, session) = lab.user("maria@example.net", "admin").await;
+    let [old] = published(&lab).await.try_into().unwrap();
+    let mut announced = lab.smpp.announcements.subscribe();
+    assert_eq!(lab.ask(TOKEN, ("POST", path), None).await.status, 404, "it is for the machine alone");
+    let made = lab.control("POST", path, "").await;
+    assert_eq!(made.status, 200, "{}", made.body);
+    let new = made.json()["kid"].as_str().unwrap().to_owned();
+    assert!(announced.has_changed().unwrap());
+    announced.mark_unchanged();
+    // As followers do on every node.
+    lab.api.load().await.unwrap();
+    assert_eq!(published(&lab).await, [new.as_str(), old.as_str()]);
+
+    let now = lab.api.clock.now();
+    for (at, signs) in [(now, &old), (now.plus(SETTLED_MIN), &new)] {
+        let (token, _) = lab.api.tokens.issue(user, session, at).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.as_ref(), Some(signs));
+        let known = lab.ask(&token, ("GET", "/auth/validate"), None).await;
+        assert_eq!(known.status, 200, "{}", known.body);
+    }
+
+    // Tokens of the first key are good yet, and it signs yet.
+    for again in [path.to_owned(), format!("{path}?force=true")] {
+        let refused = lab.control("POST", &again, "").await;
+        assert_eq!((refused.status, &refused.json()["code"]), (409, &json!("too_soon")), "{again}");
+    }
+    assert!(!announced.has_changed().unwrap());
+    assert_eq!(lab.control("POST", &format!("{path}?force=perhaps"), "").await.status, 400);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use sqlx::{Executor, SqlStr};
 
 use super::text;
 use crate::log::bulk::{
-    Bulk, CHUNK_MAX, DELETE_MESSAGES, DELETE_OUTBOX, DELETE_PARKED, INSERT_MESSAGES, INSERT_OUTBOX, ORPHAN,
-    PARK, REPLACE_CONTENTS, UPDATE_MESSAGES, chunks,
+    Bulk, CHUNK_MAX, DELETE_MESSAGES, DELETE_OUTBOX, DELETE_PARKED, DELETE_SUBMISSIONS, INSERT_MESSAGES,
+    INSERT_OUTBOX, ORPHAN, PARK, REPLACE_CONTENTS, SUBMIT, UPDATE_MESSAGES, chunks,
 };
 use crate::log::{Batch, MessageRow, OutboxRow, Progress};
 use crate::store::{Error, ErrorKind};
@@ -28,7 +28,9 @@ pub(super) fn is_one_statement(batch: &Batch) -> bool {
         batch.unparked.len(),
     ];
     let rare = batch.len() - batch.calls.len() - bulk.iter().sum::<usize>();
-    let bulk = bulk.into_iter().chain(calls::bulks(&batch.calls));
+    // A message and what belongs to it.
+    let bulk = bulk.into_iter().chain([batch.purged.len()]);
+    let bulk = bulk.chain(calls::bulks(&batch.calls));
     bulk.map(|rows| rows.div_ceil(CHUNK_MAX)).sum::<usize>() + rare == 1
 }
 
@@ -39,6 +41,7 @@ pub(super) async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<u6
     write_rows(to, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
     write_rows(to, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_MESSAGES, &batch.purged, |query, id| query.bind(*id)).await?;
+    write_rows(to, &DELETE_SUBMISSIONS, &batch.purged, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_PARKED, &batch.unparked, |query, id| query.bind(*id)).await?;
     write_rare(to, batch).await?;
     calls::write(to, &batch.calls).await
@@ -54,6 +57,11 @@ async fn write_rare(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Erro
     for row in &batch.parked {
         let query = sqlx::query(PARK.lite()).bind(row.id).bind(row.vendor).bind(row.received_at);
         execute(to, query.bind(row.body.to_vec())).await?;
+    }
+    for row in &batch.submissions {
+        let query = sqlx::query(SUBMIT.lite()).bind(row.message);
+        let query = query.bind(row.key.as_ref().map(text)).bind(i32::from(row.item)).bind(row.hash.to_vec());
+        execute(to, query.bind(row.callback_url.as_ref().map(text))).await?;
     }
     for id in &batch.orphaned {
         execute(to, sqlx::query(ORPHAN.lite()).bind(*id)).await?;

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::text;
 use crate::log::bulk::{
-    ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_DELETE_PARKED, PG_INSERT_MESSAGES,
-    PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_CONTENTS,
+    ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_DELETE_PARKED, PG_DELETE_SUBMISSIONS,
+    PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_CONTENTS, SUBMIT,
 };
 use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress, Written};
 use crate::store::Error;
@@ -44,6 +44,7 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<u64,
     }
     if !batch.purged.is_empty() {
         column(sqlx::query(PG_DELETE_MESSAGES), &batch.purged, |id| *id).execute(&mut **tx).await?;
+        column(sqlx::query(PG_DELETE_SUBMISSIONS), &batch.purged, |id| *id).execute(&mut **tx).await?;
     }
     if !batch.unparked.is_empty() {
         column(sqlx::query(PG_DELETE_PARKED), &batch.unparked, |id| *id).execute(&mut **tx).await?;
@@ -62,6 +63,11 @@ async fn write_rare(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result
     for row in &batch.parked {
         let query = sqlx::query(PARK.pg()).bind(row.id).bind(row.vendor).bind(row.received_at);
         query.bind(row.body.to_vec()).execute(&mut **tx).await?;
+    }
+    for row in &batch.submissions {
+        let query = sqlx::query(SUBMIT.pg()).bind(row.message);
+        let query = query.bind(row.key.as_ref().map(text)).bind(i32::from(row.item)).bind(row.hash.to_vec());
+        query.bind(row.callback_url.as_ref().map(text)).execute(&mut **tx).await?;
     }
     for id in &batch.orphaned {
         sqlx::query(ORPHAN.pg()).bind(*id).execute(&mut **tx).await?;

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::log::{Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Uncertain};
+use crate::log::{
+    Direction, MessageRow, OutboxKind, OutboxRow, ParkedRow, Progress, State, Submission, Uncertain,
+};
 use crate::store::{Error, ErrorKind};
 
 #[derive(Debug, FromRow)]
@@ -59,6 +61,15 @@ pub(super) struct ParkedRecord {
     vendor_id: Uuid,
     received_at: i64,
     body: Vec<u8>,
+}
+
+#[derive(Debug, FromRow)]
+pub(super) struct SubmissionRecord {
+    message_id: i64,
+    idempotency_key: Option<String>,
+    item: i32,
+    request_hash: Vec<u8>,
+    callback_url: Option<String>,
 }
 
 pub(super) fn messages(rows: Vec<MessageRecord>) -> Result<Vec<MessageRow>, Error> {
@@ -116,6 +127,16 @@ pub(super) fn outbox(row: OutboxRecord) -> OutboxRow {
 
 pub(super) fn parked(row: ParkedRecord) -> ParkedRow {
     ParkedRow { id: row.id, vendor: row.vendor_id, received_at: row.received_at, body: Bytes::from(row.body) }
+}
+
+pub(super) fn submission(row: SubmissionRecord) -> Submission {
+    Submission {
+        message: row.message_id,
+        key: row.idempotency_key.map(Into::into),
+        item: u16::try_from(row.item).unwrap_or(0),
+        hash: row.request_hash.into(),
+        callback_url: row.callback_url.map(Into::into),
+    }
 }
 
 fn octet(value: i16) -> u8 {
