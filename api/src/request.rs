@@ -1,5 +1,6 @@
 //! A request as handlers see it: let in, checked, decoded, its body whole.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -89,7 +90,7 @@ impl Request {
                 // Where it stands the pointer says.
                 let text = error.to_string();
                 let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-                return Problem::invalid(pointer, text);
+                return Problem::invalid(pointer, without_value(text));
             }
             Problem::new(Code::BadRequest, format!("the body is not JSON: {error}"))
         })?;
@@ -106,6 +107,17 @@ impl Request {
         }
         Err(Problem::new(Code::CustomerSuspended, format!("customer {} is suspended", customer.ban)))
     }
+}
+
+/// What is wrong with a value, without the value: it may be a secret in the wrong place.
+fn without_value(text: &str) -> Cow<'_, str> {
+    let told = ["invalid type: ", "invalid value: "].into_iter().find(|told| text.starts_with(told));
+    let parts = told.and_then(|told| {
+        let (found, expected) = text.strip_prefix(told)?.rsplit_once(", expected ")?;
+        let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+        Some(format!("{told}{kind}, expected {expected}"))
+    });
+    parts.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// RFC 6901.
@@ -152,6 +164,23 @@ pub(crate) async fn read_body<B: Buf>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_value() {
+        for (text, told) in [
+            (r#"invalid type: string "hidden", expected u32"#, "invalid type: string, expected u32"),
+            ("invalid type: integer `7`, expected a string", "invalid type: integer, expected a string"),
+            (
+                r#"invalid type: string "a, expected b", expected struct C"#,
+                "invalid type: string, expected struct C",
+            ),
+            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
+            ("invalid value: integer `-1`, expected u32", "invalid value: integer, expected u32"),
+            ("missing field `url`", "missing field `url`"),
+        ] {
+            assert_eq!(without_value(text), told);
+        }
+    }
 
     #[tokio::test]
     async fn a_body_ends_at_its_limit() {

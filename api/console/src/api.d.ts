@@ -288,6 +288,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/actors/{name}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Has an actor take nothing new and finish what is under way
+         * @description Needs `actors:manage`.
+         */
+        post: operations["post_actors_name_drain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/actors/{name}/panic": {
         parameters: {
             query?: never;
@@ -1144,6 +1164,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/cdrs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records of calls that ended, the newest first
+         * @description Needs `calls:read`.
+         */
+        get: operations["get_cdrs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/cdrs/recent": {
         parameters: {
             query?: never;
@@ -1359,6 +1399,34 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/esme-accounts/{account_id}/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where receipts and messages of an ESME account are posted to
+         * @description Needs `webhooks:read`.
+         */
+        get: operations["get_customers_id_esme_accounts_account_id_webhook"];
+        /**
+         * Has receipts and messages posted, instead of sent to sessions; a secret is made, and shown this once, where there is none and none is given
+         * @description Needs `webhooks:manage`.
+         */
+        put: operations["put_customers_id_esme_accounts_account_id_webhook"];
+        post?: never;
+        /**
+         * Has receipts and messages sent to sessions again, those that wait among them
+         * @description Needs `webhooks:manage`.
+         */
+        delete: operations["delete_customers_id_esme_accounts_account_id_webhook"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1618,6 +1686,66 @@ export interface paths {
          * @description Needs `users:manage`.
          */
         post: operations["post_invitations_id_send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/mdrs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Records of messages, the newest first
+         * @description Needs `messages:read`.
+         */
+        get: operations["get_mdrs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/sms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sends a message, or many of them with an answer each; answered when they are durable
+         * @description Needs `messages:send`.
+         */
+        post: operations["post_messages_sms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What has become of a message
+         * @description Needs `messages:read`.
+         */
+        get: operations["get_messages_message_id"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2177,6 +2305,148 @@ export interface components {
          * @enum {string}
          */
         BindType: "transceiver" | "transmitter" | "receiver";
+        /** @description A call that ended. */
+        CallRecord: {
+            answered_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description The duration in seconds, rounded up.
+             * @example 62
+             */
+            billed_seconds: number;
+            /**
+             * @description Call-ID of the caller's side.
+             * @example a84b4c76e66710@203.0.113.1
+             */
+            call_id: string;
+            /**
+             * @description Who was called, as received.
+             * @example +15550002222
+             */
+            callee: string;
+            /**
+             * @description Who called, as received.
+             * @example +15550001111
+             */
+            caller: string;
+            /**
+             * Format: uuid
+             * @description Whose call it is.
+             */
+            customer_id: string;
+            /**
+             * @description `outbound`: from the customer; `inbound`: to the customer.
+             * @example outbound
+             */
+            direction: string;
+            /**
+             * Format: int64
+             * @description From the answer to the end, in milliseconds.
+             * @example 61001
+             */
+            duration_ms: number;
+            /** @description When it ended. */
+            ended_at: components["schemas"]["Timestamp"];
+            /**
+             * @description `caller`, `callee` or `system`.
+             * @example caller
+             */
+            ended_by: string;
+            /**
+             * Format: uuid
+             * @description Its number, in the order of time.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Post-dial delay in microseconds: from the INVITE to the first 180, 183 or 200.
+             * @example 1200000
+             */
+            pdd_us?: number | null;
+            /**
+             * Format: int32
+             * @description Cause of Q.850 in the Reason of the final response or the BYE (RFC 3326).
+             * @example 16
+             */
+            q850_cause?: number | null;
+            /**
+             * @description Why it ended.
+             * @example answered
+             */
+            reason: string;
+            ringing_at?: components["schemas"]["Timestamp"] | null;
+            routing?: components["schemas"]["CallRouting"] | null;
+            /**
+             * @description Where the INVITE came from; null where that was a vendor, for who does not belong to the platform.
+             * @example 203.0.113.1:5060
+             */
+            source?: string | null;
+            /** @description When the INVITE came. */
+            started_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Final SIP status towards the caller.
+             * @example 200
+             */
+            status: number;
+            /**
+             * @description Name of the trunk; its id when it is there no more.
+             * @example acme-east
+             */
+            trunk: string;
+            /**
+             * Format: uuid
+             * @description The customer's trunk.
+             */
+            trunk_id: string;
+        };
+        CallRecordPage: {
+            items: components["schemas"]["CallRecord"][];
+            /** @description `cursor` of the next page; null on the last */
+            next: string | null;
+        };
+        /** @description Who carried a call. */
+        CallRouting: {
+            /**
+             * @description The callee as sent to that vendor; empty when none was tried.
+             * @example 9001#15550002222
+             */
+            callee_sent: string;
+            /**
+             * Format: int32
+             * @description The node that served it.
+             * @example 0
+             */
+            node: number;
+            /**
+             * @description The prefix that chose that vendor; empty when none was chosen.
+             * @example 1
+             */
+            prefix: string;
+            /** @description The vendor's rate, per minute. */
+            rate: components["schemas"]["Money"];
+            /**
+             * @description Closed by another process than the one that answered it.
+             * @example false
+             */
+            recovered: boolean;
+            /**
+             * Format: int32
+             * @description Requests and final responses that came again, where they were counted to the end.
+             * @example 0
+             */
+            retransmissions?: number | null;
+            /**
+             * @description Name of that vendor; its id when it is there no more.
+             * @example pacific
+             */
+            vendor?: string | null;
+            /**
+             * Format: uuid
+             * @description The vendor that had it last.
+             */
+            vendor_id?: string | null;
+        };
         /**
          * @description An IP network, or an address alone
          * @example 198.51.100.0/24
@@ -2890,6 +3160,111 @@ export interface components {
          * @enum {string}
          */
         MessageIdFormat: "hex" | "decimal";
+        /** @description A message. */
+        MessageRecord: {
+            /** @description When it was accepted from its sender. */
+            accepted_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: uuid
+             * @description The ESME account that it came from, or goes to.
+             */
+            account_id: string;
+            /**
+             * @description The message_id that its submit_multi was answered with, where that is another message's.
+             * @example 0d4c31f3c23ff000
+             */
+            answered_as?: string | null;
+            /**
+             * Format: int32
+             * @description The last command_status of who was to take it.
+             * @example 0
+             */
+            command_status?: number | null;
+            /**
+             * Format: uuid
+             * @description Whose message it is.
+             */
+            customer_id: string;
+            /**
+             * @description `mt`: from the customer; `mo`: to the customer.
+             * @example mt
+             */
+            direction: string;
+            done_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description The error of its receipt, or why it was ended without one.
+             * @example 000
+             */
+            error?: string | null;
+            /**
+             * @description Source address.
+             * @example WARP
+             */
+            from: string;
+            /**
+             * @description Its message_id in hexadecimal form, in the order of time.
+             * @example 0d4c31f3c2400000
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description priority_flag: its lane, 0 to 3.
+             * @example 1
+             */
+            priority: number;
+            routing?: components["schemas"]["MessageRouting"] | null;
+            /**
+             * Format: int32
+             * @description Segments that it counts for.
+             * @example 1
+             */
+            segments: number;
+            /**
+             * @description What it waits for, or how it ended.
+             * @example delivered
+             */
+            state: string;
+            submitted_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description Destination address.
+             * @example 15550001111
+             */
+            to: string;
+        };
+        MessageRecordPage: {
+            items: components["schemas"]["MessageRecord"][];
+            /** @description `cursor` of the next page; null on the last */
+            next: string | null;
+        };
+        /** @description Who carried a message. */
+        MessageRouting: {
+            /**
+             * Format: int32
+             * @description Attempts whose octets may have left.
+             * @example 1
+             */
+            attempts: number;
+            /**
+             * Format: uuid
+             * @description The route that chose that vendor.
+             */
+            route_id?: string | null;
+            /**
+             * @description Name of that vendor, while there is one.
+             * @example sinch-atlanta
+             */
+            vendor?: string | null;
+            /**
+             * Format: uuid
+             * @description The vendor that has it, had it last, or in whose queue it stands.
+             */
+            vendor_id?: string | null;
+            /**
+             * @description The vendor's message_id, as received.
+             * @example 7f3a9c
+             */
+            vendor_message_id?: string | null;
+        };
         /** @description Limits over all accounts of a customer. */
         MessagingConfig: {
             /**
@@ -2934,9 +3309,34 @@ export interface components {
             address: components["schemas"]["Address"];
         };
         /** @description A customer to be made. */
-        NewCustomer: components["schemas"]["CustomerUpdate"] & {
+        NewCustomer: {
             ban?: components["schemas"]["Ban"] | null;
+            /**
+             * @description Name for people.
+             * @example Acme Telecom
+             */
+            company_name: string;
+            /** @description What it may owe. */
+            credit_limit?: components["schemas"]["Money"];
+            /**
+             * @description ISO 4217.
+             * @example USD
+             */
+            currency?: string;
+            /**
+             * @description Its company in HubSpot.
+             * @example 8812776201
+             */
+            hubspot_company_id?: string | null;
             invite?: components["schemas"]["Email"] | null;
+            /** @description What it buys. */
+            services?: components["schemas"]["Service"][];
+            /** @description Whether it is served. */
+            status?: components["schemas"]["Status"];
+            /** @description Whether it may have addresses of its own. */
+            tier?: components["schemas"]["Tier"];
+            /** @description How it pays. */
+            type?: components["schemas"]["PaymentType"];
         };
         /** @description A number that is to be. */
         NewDid: {
@@ -2985,6 +3385,52 @@ export interface components {
              * @example acme-east
              */
             name: string;
+        };
+        /** @description A message that is to be sent. */
+        NewSms: {
+            /**
+             * @description system_id of the ESME account that it is of; needed where the customer has several.
+             * @example acme
+             */
+            account?: string | null;
+            /**
+             * @description Where its receipts are posted to instead of to the account's webhook, signed with that one's secret.
+             * @example https://sms.customer.example/receipts
+             */
+            callback_url?: string | null;
+            deliver_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description Digits of the sender's number, with a plus or without, or a name of up to 11 characters.
+             * @example +15550001111
+             */
+            from: string;
+            /**
+             * Format: int32
+             * @description Lane, 0 (lowest) to 3.
+             * @default 0
+             */
+            priority?: number;
+            /**
+             * @description The text; what does not fit one message goes as several.
+             * @example Your code is 123456
+             */
+            text: string;
+            /**
+             * @description Digits of the receiver's number, with a plus or without.
+             * @example +15550002222
+             */
+            to: string;
+            /**
+             * Format: int32
+             * @description For how long it is tried, from now or from `deliver_at`, seconds.
+             * @example 3600
+             */
+            validity_seconds?: number | null;
+        };
+        /** @description Messages that are to be sent. */
+        NewSmsBatch: {
+            /** @description The messages. */
+            items: components["schemas"]["NewSms"][];
         };
         /** @description The tier that a customer is to have. */
         NewTier: {
@@ -3221,7 +3667,7 @@ export interface components {
          */
         PaymentType: "PREPAID" | "POSTPAID";
         /** @enum {string} */
-        Permission: "accounts:manage" | "accounts:read" | "actors:manage" | "actors:read" | "api_keys:manage" | "api_keys:read" | "audit:read" | "calls:manage" | "calls:read" | "crm:manage" | "crm:read" | "customers:manage" | "customers:read" | "dashboard:read" | "dids:manage" | "dids:read" | "explain:read" | "messages:read" | "messages:send" | "network:read" | "partitions:manage" | "partitions:read" | "routes:manage" | "routes:read" | "smpp:manage" | "smpp:read" | "trunks:manage" | "trunks:read" | "trunks:write" | "users:manage" | "users:read" | "vendors:manage" | "vendors:read";
+        Permission: "accounts:manage" | "accounts:read" | "actors:manage" | "actors:read" | "api_keys:manage" | "api_keys:read" | "audit:read" | "calls:manage" | "calls:read" | "crm:manage" | "crm:read" | "customers:manage" | "customers:read" | "dashboard:read" | "dids:manage" | "dids:read" | "explain:read" | "messages:read" | "messages:send" | "network:read" | "partitions:manage" | "partitions:read" | "routes:manage" | "routes:read" | "smpp:manage" | "smpp:read" | "trunks:manage" | "trunks:read" | "trunks:write" | "users:manage" | "users:read" | "vendors:manage" | "vendors:read" | "webhooks:manage" | "webhooks:read";
         /** @description The form of every error (RFC 9457). */
         Problem: {
             /**
@@ -3419,6 +3865,76 @@ export interface components {
              */
             weight?: number;
         };
+        /** @description The answer: of one message, or of many. */
+        SmsAnswer: components["schemas"]["SmsTaken"] | components["schemas"]["SmsOutcomes"];
+        /** @description A message and its state. */
+        SmsMessage: {
+            /** @description When we took it. */
+            accepted_at: components["schemas"]["Timestamp"];
+            /**
+             * @description system_id of its ESME account; null where that is no more.
+             * @example acme
+             */
+            account?: string | null;
+            done_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description The network's error code, or ours.
+             * @example 000
+             */
+            error?: string | null;
+            /** @description When it expires. */
+            expires_at: components["schemas"]["Timestamp"];
+            /**
+             * @description From whom.
+             * @example 15550001111
+             */
+            from: string;
+            /**
+             * @description Its id, as in receipts.
+             * @example 0c3f5a7e91b20000
+             */
+            message_id: string;
+            /**
+             * Format: int32
+             * @description Messages on air that it counts for.
+             * @example 1
+             */
+            segments: number;
+            /**
+             * @description What it waits for, or how it ended: scheduled, queued, submitted, uncertain, enroute, split; delivered, expired,
+             *     deleted, undeliverable, accepted, unknown, rejected.
+             * @example delivered
+             */
+            state: string;
+            submitted_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description To whom.
+             * @example 15550002222
+             */
+            to: string;
+        };
+        /** @description What became of one message. */
+        SmsOutcome: {
+            message?: components["schemas"]["SmsTaken"] | null;
+            problem?: components["schemas"]["Problem"] | null;
+            /**
+             * Format: int32
+             * @description 202: it was taken; 422: it cannot be; 429, 503: not now.
+             * @example 202
+             */
+            status: number;
+        };
+        /** @description What became of many messages, in the order of the request. */
+        SmsOutcomes: {
+            /** @description One for each. */
+            items: components["schemas"]["SmsOutcome"][];
+        };
+        /** @description The body: one message, or many. */
+        SmsRequest: {
+            One: components["schemas"]["NewSms"];
+        } | {
+            Many: components["schemas"]["NewSmsBatch"];
+        };
         /** @description A route of messages */
         SmsRoute: {
             /** @description False: never chosen. */
@@ -3512,6 +4028,20 @@ export interface components {
             items: components["schemas"]["SmsRoute"][];
             /** @description `cursor` of the next page; null on the last */
             next: string | null;
+        };
+        /** @description A message that was taken. */
+        SmsTaken: {
+            /**
+             * @description Its id, as in receipts.
+             * @example 0c3f5a7e91b20000
+             */
+            message_id: string;
+            /**
+             * Format: int32
+             * @description Messages on air that it counts for; null where an earlier request sent it.
+             * @example 1
+             */
+            segments?: number | null;
         };
         /** @description An SMS vendor */
         SmsVendor: {
@@ -4265,6 +4795,39 @@ export interface components {
             /** @description `cursor` of the next page; null on the last */
             next: string | null;
         };
+        /** @description A webhook. */
+        Webhook: {
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was changed last. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * @description Where receipts and messages are posted to.
+             * @example https://sms.customer.example/warp
+             */
+            url: string;
+        };
+        /** @description A webhook that is to be. */
+        WebhookForm: {
+            /**
+             * @description What signs the posts; the one that there is stays without it.
+             * @example 9f86d081884c7d659a2feaa0c55ad015
+             */
+            secret?: string | null;
+            /**
+             * @description Where receipts and messages are posted to: a place of the public internet.
+             * @example https://sms.customer.example/warp
+             */
+            url: string;
+        };
+        /** @description A webhook as its change answers. */
+        WebhookMade: components["schemas"]["Webhook"] & {
+            /**
+             * @description The secret that was made for it, shown this once.
+             * @example whsec_0b3d1f5e7a9c2b4d6f8091a3c5e7d9f1
+             */
+            secret?: string | null;
+        };
     };
     responses: {
         /** @description The request cannot be understood */
@@ -4614,7 +5177,32 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         {
+                     *           "alg": "EdDSA",
+                     *           "crv": "Ed25519",
+                     *           "kid": "5f1c9b7a",
+                     *           "kty": "OKP",
+                     *           "use": "sig",
+                     *           "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": {
+                        keys?: {
+                            alg?: string | null;
+                            crv?: string | null;
+                            kid?: string | null;
+                            kty?: string | null;
+                            use?: string | null;
+                            x?: string | null;
+                        }[] | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             429: components["responses"]["Error429"];
@@ -4636,7 +5224,44 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "smpp_server": {
+                     *           "active_sessions": 2,
+                     *           "total_binds": 2,
+                     *           "total_deliver_sm": 1990,
+                     *           "total_submit_sm": 2000
+                     *         },
+                     *         "timestamp": "2026-01-02T03:04:05.000006Z",
+                     *         "vendors": {
+                     *           "total_failed": 10,
+                     *           "total_sent": 2000,
+                     *           "total_success": 1990
+                     *         }
+                     *       },
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        data?: {
+                            smpp_server?: {
+                                active_sessions?: number | null;
+                                total_binds?: number | null;
+                                total_deliver_sm?: number | null;
+                                total_submit_sm?: number | null;
+                            } | null;
+                            timestamp?: string | null;
+                            vendors?: {
+                                total_failed?: number | null;
+                                total_sent?: number | null;
+                                total_success?: number | null;
+                            } | null;
+                        } | null;
+                        success?: boolean | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -4660,7 +5285,48 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "success": true,
+                     *       "vendors": {
+                     *         "3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60": {
+                     *           "binds": 2,
+                     *           "binds_up": 2,
+                     *           "connected_at": "2026-01-02T03:04:05.000006Z",
+                     *           "dlrs_received": 8,
+                     *           "messages_failed": 1,
+                     *           "messages_sent": 10,
+                     *           "messages_success": 9,
+                     *           "queued": 0,
+                     *           "status": "connected",
+                     *           "vendor_id": "3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60",
+                     *           "vendor_name": "sinch-atlanta"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        count?: number | null;
+                        success?: boolean | null;
+                        vendors?: {
+                            [key: string]: {
+                                binds?: number | null;
+                                binds_up?: number | null;
+                                connected_at?: string | null;
+                                dlrs_received?: number | null;
+                                messages_failed?: number | null;
+                                messages_sent?: number | null;
+                                messages_success?: number | null;
+                                queued?: number | null;
+                                status?: string | null;
+                                vendor_id?: string | null;
+                                vendor_name?: string | null;
+                            };
+                        } | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -5110,7 +5776,16 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ok"
+                     *     }
+                     */
+                    "application/json": {
+                        status?: string | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             429: components["responses"]["Error429"];
@@ -5154,7 +5829,16 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ready"
+                     *     }
+                     */
+                    "application/json": {
+                        status?: string | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             429: components["responses"]["Error429"];
@@ -5179,7 +5863,46 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "counters": {
+                     *           "receipts": 8,
+                     *           "sent": 10,
+                     *           "throttled": 0
+                     *         },
+                     *         "depth": 3,
+                     *         "last_error": null,
+                     *         "name": "vendor_bind:sinch-atlanta:0",
+                     *         "note": "192.0.2.1:3601",
+                     *         "parent": "vendor_binds:sinch-atlanta:0",
+                     *         "queue_depth": 0,
+                     *         "restarts": 0,
+                     *         "since": "2026-01-02T03:04:05.000006Z",
+                     *         "state": "bound"
+                     *       }
+                     *     ]
+                     */
+                    "application/json": {
+                        counters?: {
+                            receipts?: number | null;
+                            sent?: number | null;
+                            throttled?: number | null;
+                        } | null;
+                        depth?: number | null;
+                        last_error?: unknown;
+                        name?: string | null;
+                        note?: string | null;
+                        parent?: string | null;
+                        queue_depth?: number | null;
+                        restarts?: number | null;
+                        since?: string | null;
+                        state?: string | null;
+                    }[];
+                    /** @example text */
+                    "text/plain; charset=utf-8": string;
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -5206,12 +5929,87 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "counters": {
+                     *         "receipts": 8,
+                     *         "sent": 10,
+                     *         "throttled": 0
+                     *       },
+                     *       "depth": 3,
+                     *       "last_error": null,
+                     *       "name": "vendor_bind:sinch-atlanta:0",
+                     *       "note": "192.0.2.1:3601",
+                     *       "parent": "vendor_binds:sinch-atlanta:0",
+                     *       "queue_depth": 0,
+                     *       "restarts": 0,
+                     *       "since": "2026-01-02T03:04:05.000006Z",
+                     *       "state": "bound"
+                     *     }
+                     */
+                    "application/json": {
+                        counters?: {
+                            receipts?: number | null;
+                            sent?: number | null;
+                            throttled?: number | null;
+                        } | null;
+                        depth?: number | null;
+                        last_error?: unknown;
+                        name?: string | null;
+                        note?: string | null;
+                        parent?: string | null;
+                        queue_depth?: number | null;
+                        restarts?: number | null;
+                        since?: string | null;
+                        state?: string | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    post_actors_name_drain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "vendor_bind:sinch-atlanta:0",
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        name?: string | null;
+                        success?: boolean | null;
+                    };
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -5233,7 +6031,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "vendor_bind:sinch-atlanta:0",
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        name?: string | null;
+                        success?: boolean | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -5262,7 +6071,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "vendor_bind:sinch-atlanta:0",
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        name?: string | null;
+                        success?: boolean | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -5861,7 +6681,7 @@ export interface operations {
                      *       "services": [
                      *         "Voice"
                      *       ],
-                     *       "status": 200,
+                     *       "status": "ACTIVE",
                      *       "tier": "STANDARD",
                      *       "type": "PREPAID",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
@@ -8313,7 +9133,7 @@ export interface operations {
                      *       "probe_interval": "30s",
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
-                     *       "status": 201,
+                     *       "status": "ACTIVE",
                      *       "trusted": true,
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
                      *       "weight": 100
@@ -8397,7 +9217,7 @@ export interface operations {
                      *       "probe_interval": "30s",
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
-                     *       "status": 200,
+                     *       "status": "ACTIVE",
                      *       "trusted": true,
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
                      *       "weight": 100
@@ -8530,7 +9350,7 @@ export interface operations {
                      *       "probe_interval": "30s",
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
-                     *       "status": 200,
+                     *       "status": "ACTIVE",
                      *       "trusted": true,
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
                      *       "weight": 100
@@ -9050,7 +9870,42 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "calls": [
+                     *         {
+                     *           "answered_at": "2026-01-02T03:04:09.000006Z",
+                     *           "callee": "+155******22",
+                     *           "caller": "+155******11",
+                     *           "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
+                     *           "started_at": "2026-01-02T03:04:05.000006Z",
+                     *           "state": "confirmed",
+                     *           "trunk": "acme-east",
+                     *           "vendor": "atlantic"
+                     *         }
+                     *       ],
+                     *       "live": 1,
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": {
+                        calls?: {
+                            answered_at?: string | null;
+                            callee?: string | null;
+                            caller?: string | null;
+                            id?: string | null;
+                            started_at?: string | null;
+                            state?: string | null;
+                            trunk?: string | null;
+                            vendor?: string | null;
+                        }[] | null;
+                        live?: number | null;
+                        next?: unknown;
+                    };
+                    /** @example text */
+                    "text/plain; charset=utf-8": string;
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -9077,7 +9932,30 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "answered_at": "2026-01-02T03:04:09.000006Z",
+                     *       "callee": "+155******22",
+                     *       "caller": "+155******11",
+                     *       "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
+                     *       "started_at": "2026-01-02T03:04:05.000006Z",
+                     *       "state": "confirmed",
+                     *       "trunk": "acme-east",
+                     *       "vendor": "atlantic"
+                     *     }
+                     */
+                    "application/json": {
+                        answered_at?: string | null;
+                        callee?: string | null;
+                        caller?: string | null;
+                        id?: string | null;
+                        started_at?: string | null;
+                        state?: string | null;
+                        trunk?: string | null;
+                        vendor?: string | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -9103,11 +9981,22 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Done */
-            200: {
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        id?: string | null;
+                        success?: boolean | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -9115,6 +10004,91 @@ export interface operations {
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
             412: components["responses"]["Error412"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_cdrs: {
+        parameters: {
+            query?: {
+                /** @description Only those of this customer; needed by who works for more than one, and not for all */
+                customer_id?: string;
+                /** @description Only calls of this trunk */
+                trunk?: string;
+                /** @description Only calls that this vendor had last; for the platform's own people */
+                vendor?: string;
+                /** @description Only calls whose final status begins with this digit */
+                status_class?: "2" | "3" | "4" | "5" | "6";
+                /** @description Only calls from numbers that begin so, with or without a plus */
+                caller?: string;
+                /** @description Only calls to numbers that begin so, with or without a plus */
+                callee?: string;
+                /** @description Only calls that began at this time or later: where few are asked for, it bounds how many are looked at */
+                since?: string;
+                /** @description Only those that began, or were accepted, before this time */
+                until?: string;
+                /** @description A page of JSON; or the list as a file, from the cursor on: CSV with a line of titles (RFC 4180), or a line of JSON for each */
+                format?: "json" | "csv" | "ndjson";
+                /** @description Entries of one page; lines of a file, which has up to 1000000 without it */
+                limit?: number;
+                /** @description Where the page begins: `next` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "answered_at": "2026-01-02T03:04:05.000006Z",
+                     *           "billed_seconds": 62,
+                     *           "call_id": "a84b4c76e66710@203.0.113.1",
+                     *           "callee": "+15550002222",
+                     *           "caller": "+15550001111",
+                     *           "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "direction": "outbound",
+                     *           "duration_ms": 61001,
+                     *           "ended_at": "2026-01-02T03:04:05.000006Z",
+                     *           "ended_by": "caller",
+                     *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "pdd_us": 1200000,
+                     *           "q850_cause": 16,
+                     *           "reason": "answered",
+                     *           "ringing_at": "2026-01-02T03:04:05.000006Z",
+                     *           "routing": {},
+                     *           "source": "203.0.113.1:5060",
+                     *           "started_at": "2026-01-02T03:04:05.000006Z",
+                     *           "status": 200,
+                     *           "trunk": "acme-east",
+                     *           "trunk_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CallRecordPage"];
+                    /** @example {"id":"0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11","status":200} */
+                    "application/x-ndjson": string;
+                    /** @example id,customer_id,trunk_id,trunk,direction,status */
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            422: components["responses"]["Error422"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -9141,7 +10115,98 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "cdrs": [
+                     *         {
+                     *           "answered_at": "2026-01-02T03:04:09.000006Z",
+                     *           "attempts": [
+                     *             {
+                     *               "ended_at": "2026-01-02T03:04:09.000006Z",
+                     *               "gateway": "198.51.100.5:5061",
+                     *               "number": 1,
+                     *               "pdd_us": 900000,
+                     *               "reason": "answered",
+                     *               "started_at": "2026-01-02T03:04:05.000006Z",
+                     *               "status": 200,
+                     *               "vendor": "pacific"
+                     *             }
+                     *           ],
+                     *           "billed_seconds": 62,
+                     *           "call_id": "a@203.0.113.1",
+                     *           "callee": "+15550002222",
+                     *           "callee_sent": "9001#15550002222",
+                     *           "caller": "+15550001111",
+                     *           "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "direction": "outbound",
+                     *           "duration_ms": 61001,
+                     *           "ended_at": "2026-01-02T03:05:10.000006Z",
+                     *           "ended_by": "caller",
+                     *           "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
+                     *           "node": 0,
+                     *           "pdd_us": 1200000,
+                     *           "prefix": "1",
+                     *           "q850_cause": 16,
+                     *           "rate": "0.0051",
+                     *           "reason": "answered",
+                     *           "recovered": false,
+                     *           "retransmissions": 0,
+                     *           "ringing_at": "2026-01-02T03:04:06.000006Z",
+                     *           "source": "203.0.113.1:5060",
+                     *           "started_at": "2026-01-02T03:04:05.000006Z",
+                     *           "status": 200,
+                     *           "trunk": "acme-east",
+                     *           "vendor": "pacific"
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": {
+                        cdrs?: {
+                            answered_at?: string | null;
+                            attempts?: {
+                                ended_at?: string | null;
+                                gateway?: string | null;
+                                number?: number | null;
+                                pdd_us?: number | null;
+                                reason?: string | null;
+                                started_at?: string | null;
+                                status?: number | null;
+                                vendor?: string | null;
+                            }[] | null;
+                            billed_seconds?: number | null;
+                            call_id?: string | null;
+                            callee?: string | null;
+                            callee_sent?: string | null;
+                            caller?: string | null;
+                            customer_id?: string | null;
+                            direction?: string | null;
+                            duration_ms?: number | null;
+                            ended_at?: string | null;
+                            ended_by?: string | null;
+                            id?: string | null;
+                            node?: number | null;
+                            pdd_us?: number | null;
+                            prefix?: string | null;
+                            q850_cause?: number | null;
+                            rate?: string | null;
+                            reason?: string | null;
+                            recovered?: boolean | null;
+                            retransmissions?: number | null;
+                            ringing_at?: string | null;
+                            source?: string | null;
+                            started_at?: string | null;
+                            status?: number | null;
+                            trunk?: string | null;
+                            vendor?: string | null;
+                        }[] | null;
+                        next?: unknown;
+                    };
+                    /** @example text */
+                    "text/plain; charset=utf-8": string;
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -9264,7 +10329,7 @@ export interface operations {
                      *       "services": [
                      *         "Voice"
                      *       ],
-                     *       "status": 201,
+                     *       "status": "ACTIVE",
                      *       "tier": "STANDARD",
                      *       "type": "PREPAID",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
@@ -9317,7 +10382,7 @@ export interface operations {
                      *       "services": [
                      *         "Voice"
                      *       ],
-                     *       "status": 200,
+                     *       "status": "ACTIVE",
                      *       "tier": "STANDARD",
                      *       "type": "PREPAID",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
@@ -9676,7 +10741,7 @@ export interface operations {
                      *       "services": [
                      *         "Voice"
                      *       ],
-                     *       "status": 200,
+                     *       "status": "ACTIVE",
                      *       "tier": "STANDARD",
                      *       "type": "PREPAID",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
@@ -9745,7 +10810,7 @@ export interface operations {
                      *       "services": [
                      *         "Voice"
                      *       ],
-                     *       "status": 200,
+                     *       "status": "ACTIVE",
                      *       "tier": "STANDARD",
                      *       "type": "PREPAID",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
@@ -9943,6 +11008,133 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_customers_id_esme_accounts_account_id_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "url": "https://sms.customer.example/warp"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    put_customers_id_esme_accounts_account_id_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read: refused with 412 when it was changed since. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "secret": "9f86d081884c7d659a2feaa0c55ad015",
+                 *       "url": "https://sms.customer.example/warp"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookForm"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "secret": "whsec_0b3d1f5e7a9c2b4d6f8091a3c5e7d9f1",
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "url": "https://sms.customer.example/warp"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookMade"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            408: components["responses"]["Error408"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    delete_customers_id_esme_accounts_account_id_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read: refused with 412 when it was changed since. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -10227,7 +11419,86 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "candidates": [
+                     *         {
+                     *           "caller": "+15550001111",
+                     *           "channels": 4000,
+                     *           "channels_used": 0,
+                     *           "cps": 200,
+                     *           "gateways": [
+                     *             "sip:192.0.2.10:5060 at 192.0.2.10:5060"
+                     *           ],
+                     *           "number": "9001#1555123",
+                     *           "passed_over": null,
+                     *           "prefix": "1",
+                     *           "priority": 0,
+                     *           "rate": "0.0042",
+                     *           "status": "ACTIVE",
+                     *           "vendor": "atlantic",
+                     *           "weight": 100
+                     *         }
+                     *       ],
+                     *       "checks": [
+                     *         {
+                     *           "check": "source",
+                     *           "detail": "of trunk acme-east",
+                     *           "passed": true
+                     *         }
+                     *       ],
+                     *       "direction": "outbound",
+                     *       "gateways": [],
+                     *       "number": "+1555123",
+                     *       "outcome": "route",
+                     *       "question": {
+                     *         "from": "+15550001111",
+                     *         "source": "203.0.113.1:5060",
+                     *         "to": "0111555123",
+                     *         "transport": "udp"
+                     *       },
+                     *       "trunk": "acme-east",
+                     *       "vendor": null
+                     *     }
+                     */
+                    "application/json": {
+                        candidates?: {
+                            caller?: string | null;
+                            channels?: number | null;
+                            channels_used?: number | null;
+                            cps?: number | null;
+                            gateways?: string[] | null;
+                            number?: string | null;
+                            passed_over?: unknown;
+                            prefix?: string | null;
+                            priority?: number | null;
+                            rate?: string | null;
+                            status?: string | null;
+                            vendor?: string | null;
+                            weight?: number | null;
+                        }[] | null;
+                        checks?: {
+                            check?: string | null;
+                            detail?: string | null;
+                            passed?: boolean | null;
+                        }[] | null;
+                        direction?: string | null;
+                        gateways?: unknown[] | null;
+                        number?: string | null;
+                        outcome?: string | null;
+                        question?: {
+                            from?: string | null;
+                            source?: string | null;
+                            to?: string | null;
+                            transport?: string | null;
+                        } | null;
+                        trunk?: string | null;
+                        vendor?: unknown;
+                    };
+                    /** @example text */
+                    "text/plain; charset=utf-8": string;
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -10261,7 +11532,56 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "candidates": [
+                     *         {
+                     *           "binds": 2,
+                     *           "binds_up": 2,
+                     *           "cost": "0.0035",
+                     *           "own": false,
+                     *           "prefix": "1",
+                     *           "priority": 10,
+                     *           "queued": 0,
+                     *           "route": "us",
+                     *           "vendor": "sinch-atlanta",
+                     *           "weight": 100
+                     *         }
+                     *       ],
+                     *       "customer": "TB-071161708",
+                     *       "outcome": "accept",
+                     *       "question": {
+                     *         "from": "WARP",
+                     *         "system_id": "acme",
+                     *         "to": "15551234567"
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        candidates?: {
+                            binds?: number | null;
+                            binds_up?: number | null;
+                            cost?: string | null;
+                            own?: boolean | null;
+                            prefix?: string | null;
+                            priority?: number | null;
+                            queued?: number | null;
+                            route?: string | null;
+                            vendor?: string | null;
+                            weight?: number | null;
+                        }[] | null;
+                        customer?: string | null;
+                        outcome?: string | null;
+                        question?: {
+                            from?: string | null;
+                            system_id?: string | null;
+                            to?: string | null;
+                        } | null;
+                    };
+                    /** @example text */
+                    "text/plain; charset=utf-8": string;
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -10692,6 +12012,190 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    get_mdrs: {
+        parameters: {
+            query?: {
+                /** @description Only those of this customer; needed by who works for more than one, and not for all */
+                customer_id?: string;
+                /** @description Only messages from or to this ESME account */
+                account?: string;
+                /** @description Only messages from customers (mt), or only those to them (mo) */
+                direction?: "mt" | "mo";
+                /** @description Only messages in this state */
+                state?: "scheduled" | "queued" | "submitted" | "uncertain" | "enroute" | "split" | "delivered" | "expired" | "deleted" | "undeliverable" | "accepted" | "unknown" | "rejected";
+                /** @description Only messages to which nothing more will happen */
+                final?: boolean;
+                /** @description Only messages to addresses that begin so, with or without a plus */
+                destination?: string;
+                /** @description Only messages that were accepted at this time or later; without it a week before `until`, or now. All that were accepted since are looked at until a page is full: choose it late where few are asked for */
+                since?: string;
+                /** @description Only those that began, or were accepted, before this time */
+                until?: string;
+                /** @description A page of JSON; or the list as a file, from the cursor on: CSV with a line of titles (RFC 4180), or a line of JSON for each */
+                format?: "json" | "csv" | "ndjson";
+                /** @description Entries of one page; lines of a file, which has up to 1000000 without it */
+                limit?: number;
+                /** @description Where the page begins: `next` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "accepted_at": "2026-01-02T03:04:05.000006Z",
+                     *           "account_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "answered_as": "0d4c31f3c23ff000",
+                     *           "command_status": 0,
+                     *           "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "direction": "mt",
+                     *           "done_at": "2026-01-02T03:04:05.000006Z",
+                     *           "error": "000",
+                     *           "from": "WARP",
+                     *           "id": "0d4c31f3c2400000",
+                     *           "priority": 1,
+                     *           "routing": {},
+                     *           "segments": 1,
+                     *           "state": "delivered",
+                     *           "submitted_at": "2026-01-02T03:04:05.000006Z",
+                     *           "to": "15550001111"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MessageRecordPage"];
+                    /** @example {"id":"0d4c31f3c2400000","state":"delivered"} */
+                    "application/x-ndjson": string;
+                    /** @example id,customer_id,account_id,direction,from,to,state */
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    post_messages_sms: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within a day gets the same answer, and nothing is done twice. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "One": {
+                 *         "account": "acme",
+                 *         "callback_url": "https://sms.customer.example/receipts",
+                 *         "deliver_at": "2026-01-02T03:04:05.000006Z",
+                 *         "from": "+15550001111",
+                 *         "priority": 0,
+                 *         "text": "Your code is 123456",
+                 *         "to": "+15550002222",
+                 *         "validity_seconds": 3600
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SmsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "message_id": "0c3f5a7e91b20000",
+                     *       "segments": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmsAnswer"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            408: components["responses"]["Error408"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_messages_message_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accepted_at": "2026-01-02T03:04:05.000006Z",
+                     *       "account": "acme",
+                     *       "done_at": "2026-01-02T03:04:05.000006Z",
+                     *       "error": "000",
+                     *       "expires_at": "2026-01-02T03:04:05.000006Z",
+                     *       "from": "15550001111",
+                     *       "message_id": "0c3f5a7e91b20000",
+                     *       "segments": 1,
+                     *       "state": "delivered",
+                     *       "submitted_at": "2026-01-02T03:04:05.000006Z",
+                     *       "to": "15550002222"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmsMessage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     get_network_ingress_ips: {
         parameters: {
             query?: {
@@ -10796,7 +12300,44 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "ban": "TB-071161708",
+                     *           "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "delivered": 9,
+                     *           "name": "esme_session:acme:17",
+                     *           "peer": "192.0.2.9:40112",
+                     *           "refused": 0,
+                     *           "since": "2026-01-02T03:04:05.000006Z",
+                     *           "state": "bound_trx",
+                     *           "submitted": 10,
+                     *           "system_id": "acme",
+                     *           "unanswered": 1
+                     *         }
+                     *       ],
+                     *       "next": null
+                     *     }
+                     */
+                    "application/json": {
+                        items?: {
+                            ban?: string | null;
+                            customer_id?: string | null;
+                            delivered?: number | null;
+                            name?: string | null;
+                            peer?: string | null;
+                            refused?: number | null;
+                            since?: string | null;
+                            state?: string | null;
+                            submitted?: number | null;
+                            system_id?: string | null;
+                            unanswered?: number | null;
+                        }[] | null;
+                        next?: unknown;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -10853,7 +12394,44 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "data": {
+                     *         "smpp_server": {
+                     *           "active_sessions": 2,
+                     *           "total_binds": 2,
+                     *           "total_deliver_sm": 1990,
+                     *           "total_submit_sm": 2000
+                     *         },
+                     *         "timestamp": "2026-01-02T03:04:05.000006Z",
+                     *         "vendors": {
+                     *           "total_failed": 10,
+                     *           "total_sent": 2000,
+                     *           "total_success": 1990
+                     *         }
+                     *       },
+                     *       "success": true
+                     *     }
+                     */
+                    "application/json": {
+                        data?: {
+                            smpp_server?: {
+                                active_sessions?: number | null;
+                                total_binds?: number | null;
+                                total_deliver_sm?: number | null;
+                                total_submit_sm?: number | null;
+                            } | null;
+                            timestamp?: string | null;
+                            vendors?: {
+                                total_failed?: number | null;
+                                total_sent?: number | null;
+                                total_success?: number | null;
+                            } | null;
+                        } | null;
+                        success?: boolean | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -10877,7 +12455,48 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 1,
+                     *       "success": true,
+                     *       "vendors": {
+                     *         "3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60": {
+                     *           "binds": 2,
+                     *           "binds_up": 2,
+                     *           "connected_at": "2026-01-02T03:04:05.000006Z",
+                     *           "dlrs_received": 8,
+                     *           "messages_failed": 1,
+                     *           "messages_sent": 10,
+                     *           "messages_success": 9,
+                     *           "queued": 0,
+                     *           "status": "connected",
+                     *           "vendor_id": "3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60",
+                     *           "vendor_name": "sinch-atlanta"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        count?: number | null;
+                        success?: boolean | null;
+                        vendors?: {
+                            [key: string]: {
+                                binds?: number | null;
+                                binds_up?: number | null;
+                                connected_at?: string | null;
+                                dlrs_received?: number | null;
+                                messages_failed?: number | null;
+                                messages_sent?: number | null;
+                                messages_success?: number | null;
+                                queued?: number | null;
+                                status?: string | null;
+                                vendor_id?: string | null;
+                                vendor_name?: string | null;
+                            };
+                        } | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -10903,7 +12522,20 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "vendor_id": "3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60",
+                     *       "vendor_name": "sinch-atlanta"
+                     *     }
+                     */
+                    "application/json": {
+                        success?: boolean | null;
+                        vendor_id?: string | null;
+                        vendor_name?: string | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];
@@ -10932,7 +12564,20 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "vendor_id": "3a99346d-7f9c-4d0a-8f5e-2c1d7a9b4e60",
+                     *       "vendor_name": "sinch-atlanta"
+                     *     }
+                     */
+                    "application/json": {
+                        success?: boolean | null;
+                        vendor_id?: string | null;
+                        vendor_name?: string | null;
+                    };
+                };
             };
             400: components["responses"]["Error400"];
             401: components["responses"]["Error401"];

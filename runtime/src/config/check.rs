@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
+use url::Url;
 
 use super::environment::name_refusal;
 use super::{Config, Error, HumanDuration};
@@ -119,11 +120,41 @@ impl Config {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return refused("store.url", "not postgres://user:password@host/database, nor empty for SQLite");
         }
+        if let Some(name) = unknown_parameter(url) {
+            return refused("store.url", format!("the parameter {name:?} is not known"));
+        }
         match PgConnectOptions::from_str(url) {
             Ok(_) => Ok(()),
             Err(error) => refused("store.url", error.to_string()),
         }
     }
+}
+
+/// A parameter of a PostgreSQL URL that the driver would leave out, telling its value to the log.
+fn unknown_parameter(url: &str) -> Option<String> {
+    const KNOWN: [&str; 18] = [
+        "application_name",
+        "dbname",
+        "host",
+        "hostaddr",
+        "options",
+        "password",
+        "port",
+        "ssl-ca",
+        "ssl-cert",
+        "ssl-key",
+        "ssl-mode",
+        "ssl-root-cert",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+        "sslrootcert",
+        "statement-cache-capacity",
+        "user",
+    ];
+    let url = Url::parse(url).ok()?;
+    let is_known = |name: &str| KNOWN.contains(&name) || name.starts_with("options[");
+    url.query_pairs().map(|(name, _)| name.into_owned()).find(|name| !is_known(name))
 }
 
 pub(super) fn at_least(key: &'static str, value: u32, min: u32) -> Result<(), Error> {

@@ -158,6 +158,7 @@ fn values_of_the_node_that_cannot_work_are_refused_with_their_key() {
         ("store", "url = \"mysql://u:hidden@h/d\"", "store.url: not postgres://"),
         ("store", "url = \"u:hidden@h/d\"", "store.url: not postgres://"),
         ("store", "url = \"postgres://u:hidden@h:port/d\"", "store.url: "),
+        ("store", "url = \"postgres://h/d?sslpassword=hidden\"", "store.url: the parameter \"sslpassword\""),
         ("log", "retention_slice = 0", "log.retention_slice: 0 is below 1"),
         ("log", "call_retention = \"0s\"", "log.call_retention: zero cannot work"),
         ("log", "open_records_max = 0", "log.open_records_max: 0 is below 1"),
@@ -210,6 +211,7 @@ fn values_at_the_edge_work() {
     for (section, line) in [
         ("store", "url = \"postgres://u:p@h/d\""),
         ("store", "url = \"postgresql://h/d\""),
+        ("store", "url = \"postgres://h/d?sslmode=require&options[a]=b\""),
         ("store", "runtime_role = \"warp_node\"\nstatement_timeout = \"0s\""),
         ("smpp", "inactivity = \"5m\""),
         (
