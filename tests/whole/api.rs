@@ -12,3 +12,4 @@ mod sessions;
 mod token_keys;
 mod types;
 mod walk;
+mod webhook;

@@ -233,13 +233,8 @@ mod tests {
             validity: Some(Duration::from_secs(600)),
             receipts: false,
         };
-        let submission = Submission {
-            message: 0,
-            key: Some("k".into()),
-            item: 0,
-            hash: [7].into(),
-            callback_url: None,
-        };
+        let submission =
+            Submission { message: 0, key: Some("k".into()), item: 0, hash: [7].into(), callback_url: None };
         let accepted = submit(&smpp, &account, &text, Some(submission.clone())).unwrap();
         accepted.ticket.durable().await;
         let row = smpp.log.store().message(accepted.id.0).await.unwrap().unwrap();

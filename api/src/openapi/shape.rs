@@ -12,7 +12,9 @@ pub(super) fn of(value: &Value) -> Value {
         Value::Number(number) if number.is_f64() => json!({"type": "number"}),
         Value::Number(_) => json!({"type": "integer"}),
         Value::String(_) => json!({"type": "string"}),
-        Value::Array(values) => json!({"type": "array", "items": values.first().map_or_else(|| json!({}), of)}),
+        Value::Array(values) => {
+            json!({"type": "array", "items": values.first().map_or_else(|| json!({}), of)})
+        }
         Value::Object(fields) => match entry(fields) {
             Some(entry) => json!({"type": "object", "additionalProperties": of(entry)}),
             None => json!({"type": "object", "properties": properties(fields)}),

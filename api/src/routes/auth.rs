@@ -42,7 +42,8 @@ pub(super) const ROUTES: &[Route] = &[
         .says("Ends the session of the token")
         .or(&[(404, "The token is of no session")])
         .gives_nothing(),
-    Route::new(Method::GET, "/.well-known/jwks.json", Access::Open, jwks).says("The keys of access tokens")
+    Route::new(Method::GET, "/.well-known/jwks.json", Access::Open, jwks)
+        .says("The keys of access tokens")
         .like(200, KEYS),
 ];
 

@@ -31,15 +31,10 @@ use crate::table::{Access, Reach, Route};
 use crate::write::{conflict, is_repetition, request_hash};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route::new(
-        Method::POST,
-        "/v1/messages/sms",
-        Access::May(Permission::MessagesSend, Reach::Own),
-        send,
-    )
-    .says("Sends a message, or many of them with an answer each; answered when they are durable")
-    .takes::<Sent>()
-    .gives::<Answer>(202),
+    Route::new(Method::POST, "/v1/messages/sms", Access::May(Permission::MessagesSend, Reach::Own), send)
+        .says("Sends a message, or many of them with an answer each; answered when they are durable")
+        .takes::<Sent>()
+        .gives::<Answer>(202),
     Route::new(
         Method::GET,
         "/v1/messages/{message_id}",
@@ -214,12 +209,7 @@ fn send(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     })
 }
 
-async fn deliver(
-    api: &Api,
-    request: &Request,
-    items: &[NewMessage],
-    many: bool,
-) -> Result<Answer, Problem> {
+async fn deliver(api: &Api, request: &Request, items: &[NewMessage], many: bool) -> Result<Answer, Problem> {
     let mut outcomes = Vec::with_capacity(items.len());
     let mut tickets = Vec::with_capacity(items.len());
     let (order, _under_way) = order(api, request).await?;
@@ -257,7 +247,8 @@ async fn order(api: &Api, request: &Request) -> Result<(Order, Option<Sending>),
         return Ok((Order { hash, key: None, known: Vec::new() }, None));
     };
     let key: Arc<str> = format!("{}\n{key}", request.principal.name).into();
-    let under_way = api.sending.begin(&key).ok_or_else(|| conflict("a request with this key is under way"))?;
+    let under_way =
+        api.sending.begin(&key).ok_or_else(|| conflict("a request with this key is under way"))?;
     let known = api.smpp.log.store().submissions(&key).await?;
     if known.iter().any(|one| !is_repetition(api, request, &one.hash)) {
         return Err(conflict("this key was used for another request"));
@@ -298,7 +289,10 @@ impl NewMessage {
         let invalid = |pointer: &str, detail: &str| Problem::invalid(pointer, detail);
         let source = Source::parse(&self.from);
         let source = source.ok_or_else(|| {
-            invalid("/from", "it is neither 1 to 15 digits, a plus before them or not, nor a name of 1 to 11 letters")
+            invalid(
+                "/from",
+                "it is neither 1 to 15 digits, a plus before them or not, nor a name of 1 to 11 letters",
+            )
         })?;
         let destination = Destination::parse(&self.to);
         let destination = destination

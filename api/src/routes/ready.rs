@@ -14,9 +14,9 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Route};
 
-pub(super) const ROUTES: &[Route] =
-    &[Route::new(Method::GET, "/ready", Access::Open, get).says("Whether the node takes work")
-        .like(200, r#"{"status":"ready"}"#)];
+pub(super) const ROUTES: &[Route] = &[Route::new(Method::GET, "/ready", Access::Open, get)
+    .says("Whether the node takes work")
+    .like(200, r#"{"status":"ready"}"#)];
 
 fn get(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {

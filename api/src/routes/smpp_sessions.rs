@@ -34,7 +34,7 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// What a page looks like.
-const SESSIONS: &str = r#"{"items":[{"name":"esme_session:acme:17","system_id":"acme",
+const SESSIONS: &str = r#"{"live":1,"sessions":[{"name":"esme_session:acme:17","system_id":"acme",
     "customer_id":"0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11","ban":"TB-071161708","state":"bound_trx",
     "peer":"192.0.2.9:40112","since":"2026-01-02T03:04:05.000006Z","submitted":10,"refused":0,"delivered":9,
     "unanswered":1}],"next":null}"#;

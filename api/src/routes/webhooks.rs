@@ -100,7 +100,8 @@ impl WebhookForm {
         if (SECRET_MIN..=SECRET_MAX).contains(&secret.expose().len()) && is_plain {
             return Ok(());
         }
-        let detail = format!("it is not {SECRET_MIN} to {SECRET_MAX} printable ASCII characters without blanks");
+        let detail =
+            format!("it is not {SECRET_MIN} to {SECRET_MAX} printable ASCII characters without blanks");
         Err(Problem::invalid("/secret", detail))
     }
 }
@@ -156,11 +157,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     })
 }
 
-fn seal(
-    root_key: &runtime::seal::RootKey,
-    account: Uuid,
-    secret: &SecretString,
-) -> Result<Vec<u8>, Problem> {
+fn seal(root_key: &runtime::seal::RootKey, account: Uuid, secret: &SecretString) -> Result<Vec<u8>, Problem> {
     root_key.seal(account, secret).map_err(|error| Problem::new(Code::Internal, error.to_string()))
 }
 

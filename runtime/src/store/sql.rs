@@ -1,8 +1,11 @@
 //! Statements and the few macros that run one expression on either engine.
 
+use std::io;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use sqlx::{Postgres, Sqlite, Transaction};
+use tokio::time::timeout;
 
 use super::Error;
 
@@ -142,7 +145,7 @@ macro_rules! tx_all {
 /// What the driver does for a query, compiled once for each engine and not once for each query: only what makes values
 /// of rows is generic.
 macro_rules! engine {
-    ($name:ident, $db:ty, $pool:ty, $arguments:ty, $row:ty) => {
+    ($name:ident, $db:ty, $pool:ty, $arguments:ty, $row:ty, $limit:path) => {
         pub(crate) mod $name {
             use futures_util::future::BoxFuture;
             use sqlx::query::Query;
@@ -156,35 +159,35 @@ macro_rules! engine {
                 pool: &$pool,
                 query: Statement,
             ) -> BoxFuture<'_, Result<Vec<$row>, sqlx::Error>> {
-                Box::pin(query.fetch_all(pool))
+                Box::pin($limit(query.fetch_all(pool)))
             }
 
             pub(crate) fn read_one(
                 pool: &$pool,
                 query: Statement,
             ) -> BoxFuture<'_, Result<Option<$row>, sqlx::Error>> {
-                Box::pin(query.fetch_optional(pool))
+                Box::pin($limit(query.fetch_optional(pool)))
             }
 
             pub(crate) fn within<'t>(
                 tx: &'t mut Transaction<'static, $db>,
                 query: Statement,
             ) -> BoxFuture<'t, Result<Vec<$row>, sqlx::Error>> {
-                Box::pin(query.fetch_all(&mut **tx))
+                Box::pin($limit(query.fetch_all(&mut **tx)))
             }
 
             pub(crate) fn within_one<'t>(
                 tx: &'t mut Transaction<'static, $db>,
                 query: Statement,
             ) -> BoxFuture<'t, Result<Option<$row>, sqlx::Error>> {
-                Box::pin(query.fetch_optional(&mut **tx))
+                Box::pin($limit(query.fetch_optional(&mut **tx)))
             }
 
             pub(crate) fn execute<'t>(
                 tx: &'t mut Transaction<'static, $db>,
                 query: Statement,
             ) -> BoxFuture<'t, Result<u64, Error>> {
-                Box::pin(async move { Ok((&mut **tx).execute(query).await?.rows_affected()) })
+                Box::pin(async move { Ok($limit((&mut **tx).execute(query)).await?.rows_affected()) })
             }
 
             pub(crate) fn all<T>(rows: Result<Vec<$row>, sqlx::Error>) -> Result<Vec<T>, Error>
@@ -205,8 +208,35 @@ macro_rules! engine {
     };
 }
 
-engine!(of_pg, sqlx::Postgres, sqlx::PgPool, sqlx::postgres::PgArguments, sqlx::postgres::PgRow);
-engine!(of_lite, sqlx::Sqlite, sqlx::SqlitePool, sqlx::sqlite::SqliteArguments, sqlx::sqlite::SqliteRow);
+engine!(
+    of_pg,
+    sqlx::Postgres,
+    sqlx::PgPool,
+    sqlx::postgres::PgArguments,
+    sqlx::postgres::PgRow,
+    super::within_limit
+);
+engine!(
+    of_lite,
+    sqlx::Sqlite,
+    sqlx::SqlitePool,
+    sqlx::sqlite::SqliteArguments,
+    sqlx::sqlite::SqliteRow,
+    super::unlimited
+);
+
+/// Time for one statement of PostgreSQL. The server has a limit of its own (`store.statement_timeout`); this is for one
+/// that is gone without a word, which would keep those who follow the configuration waiting for as long as TCP does.
+const STATEMENT_MAX: Duration = Duration::from_secs(120);
+
+async fn within_limit<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = |_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()));
+    timeout(STATEMENT_MAX, statement).await.unwrap_or_else(late)
+}
+
+async fn unlimited<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    statement.await
+}
 
 pub(crate) use {execute, fetch_all, fetch_optional, statements, tx_all, tx_optional};
 

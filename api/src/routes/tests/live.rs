@@ -104,3 +104,33 @@ async fn sessions_that_are_not_bound_are_not_ended() {
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
     }
 }
+
+/// Of answers that the document describes by what they look like.
+#[tokio::test]
+async fn answers_have_the_fields_that_the_document_shows() {
+    let lab = Lab::new().await;
+    lab.smpp.recovered.send_replace(true);
+    let fields = |value: &Value| -> Vec<String> {
+        let object = value.as_object().or_else(|| value[0].as_object());
+        let mut names: Vec<String> = object.into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    };
+    for (path, asked) in [
+        ("/health", ""),
+        ("/ready", ""),
+        ("/.well-known/jwks.json", ""),
+        ("/v1/smpp/stats", ""),
+        ("/v1/smpp/vendors", ""),
+        ("/v1/smpp/sessions", ""),
+        ("/v1/calls", ""),
+        ("/v1/cdrs/recent", ""),
+        ("/v1/explain/call", "?to=15550001111&source=192.0.2.1"),
+    ] {
+        let route = crate::routes::all().find(|route| route.path == path).unwrap();
+        let shown: Value = serde_json::from_str(route.example.unwrap()).unwrap();
+        let answer = lab.ask(TOKEN, ("GET", &format!("{path}{asked}")), None).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        assert_eq!(fields(&answer.json()), fields(&shown), "{path}");
+    }
+}

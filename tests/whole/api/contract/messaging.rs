@@ -84,6 +84,19 @@ pub(super) fn live() -> Vec<Row> {
         ),
         // Nobody has sent anything.
         row("GET /v1/mdrs", NOTHING, 200, json!({"/items": [], "/next": null})),
+        row(
+            "POST /v1/messages/sms",
+            json!({"account": "acme", "from": "WARP", "to": "+15551234567", "text": "hello"}),
+            202,
+            json!({"/message_id": ANY, "/segments": 1}),
+        )
+        .keeps(&[("message", "/message_id")]),
+        row(
+            "GET /v1/messages/{message}",
+            NOTHING,
+            200,
+            json!({"/message_id": "{message}", "/account": "acme", "/to": "15551234567", "/state": ANY}),
+        ),
         row("GET /v1/smpp/sessions", NOTHING, 200, json!({"/live": 1, "/sessions/0/ban": "{ban}"})),
     ]
 }
