@@ -54,11 +54,14 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum RotateCommand {
     /// The key that seals the routing truth of calls; the one before it goes on opening.
-    CookieKey(RotateCookieKey),
+    #[command(name = "cookie-key")]
+    Cookie(RotateCookieKey),
     /// The key that signs access tokens; the one before it goes on verifying.
-    AccessTokenKey(RotateAccessTokenKey),
+    #[command(name = "access-token-key")]
+    AccessToken(RotateAccessTokenKey),
     /// The root key, which everything that is sealed comes under; the node goes on meanwhile.
-    RootKey(RotateRootKey),
+    #[command(name = "root-key")]
+    Root(RotateRootKey),
 }
 
 #[derive(Debug, Subcommand)]

@@ -79,13 +79,13 @@ async fn dispatch(command: Command) -> Result<ExitCode, Failure> {
             terminal::out(&api::openapi::text());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Rotate { command: RotateCommand::CookieKey(arguments) } => {
+        Command::Rotate { command: RotateCommand::Cookie(arguments) } => {
             commands::rotate::cookie_key(arguments).await
         }
-        Command::Rotate { command: RotateCommand::AccessTokenKey(arguments) } => {
+        Command::Rotate { command: RotateCommand::AccessToken(arguments) } => {
             commands::rotate::access_token_key(arguments).await
         }
-        Command::Rotate { command: RotateCommand::RootKey(arguments) } => {
+        Command::Rotate { command: RotateCommand::Root(arguments) } => {
             commands::rotate::root_key(arguments).await
         }
     }
