@@ -72,12 +72,19 @@ pub(crate) trait List: Send + Sync + 'static {
 pub(crate) async fn answer<L: List>(api: &Api, request: &Request, list: L, behind: Option<L::Key>) -> Reply {
     let limit = request.query.number(&LIMIT);
     let Some(form) = request.query.get(FORMAT.name).and_then(Form::named) else {
+        let turn = api.exports.turn().await?;
         let rows = list.page(behind, limit.saturating_add(1)).await?;
+        drop(turn);
         return reply::json(&Page::of(rows, limit, |row: &L::Row| L::key(row).to_string()));
     };
     let left = request.query.get(LIMIT.name).map_or(ROWS_MAX, |_| limit);
-    let place = api.exports.begin(&request.principal.name)?;
-    File { list, form, behind, left, begun: false, _place: place }.answer().await
+    let tenant = request.tenant()?;
+    let who = match tenant.customers() {
+        Some([only]) => only.to_string(),
+        _ => request.principal.name.clone(),
+    };
+    let place = api.exports.begin(&who)?;
+    File { list, form, behind, left, begun: false, place }.answer().await
 }
 
 /// The customer whose records are asked for; none is every customer, for who works for all of them.

@@ -7,7 +7,7 @@
 mod lanes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use runtime::log::{OutboxRow, Ticket};
@@ -67,6 +67,8 @@ pub struct Receiver {
     pub wake: Notify,
     /// Deliveries that it could send now.
     pub free: AtomicU32,
+    /// It could send none for some time: for what is kept in memory it is not there.
+    pub is_stuck: AtomicBool,
 }
 
 /// The outbox of one account.
@@ -86,7 +88,7 @@ impl Outbox {
     /// spilled.
     pub fn reserve(&self, in_memory_max: usize) -> bool {
         self.owed.fetch_add(1, Ordering::AcqRel);
-        let absent = self.receivers.read().is_empty();
+        let absent = self.receivers.read().iter().all(|receiver| receiver.is_stuck.load(Ordering::Relaxed));
         let places = if absent { in_memory_max.min(ABSENT_MAX) } else { in_memory_max };
         let taken = self
             .held
@@ -244,6 +246,8 @@ impl Outbox {
     /// Notes at start that the log holds deliveries up to this id.
     pub fn recovered(&self, highest: i64) {
         self.lanes.lock().recovered(highest);
+        // A sender to a webhook may be there already.
+        self.wake_one();
     }
 
     /// Registers a session that receives.

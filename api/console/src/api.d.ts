@@ -12303,7 +12303,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "items": [
+                     *       "live": 1,
+                     *       "next": null,
+                     *       "sessions": [
                      *         {
                      *           "ban": "TB-071161708",
                      *           "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
@@ -12317,12 +12319,13 @@ export interface operations {
                      *           "system_id": "acme",
                      *           "unanswered": 1
                      *         }
-                     *       ],
-                     *       "next": null
+                     *       ]
                      *     }
                      */
                     "application/json": {
-                        items?: {
+                        live?: number | null;
+                        next?: unknown;
+                        sessions?: {
                             ban?: string | null;
                             customer_id?: string | null;
                             delivered?: number | null;
@@ -12335,7 +12338,6 @@ export interface operations {
                             system_id?: string | null;
                             unanswered?: number | null;
                         }[] | null;
-                        next?: unknown;
                     };
                 };
             };

@@ -14,7 +14,7 @@ use futures_util::stream;
 use parking_lot::Mutex;
 use runtime::store::{Error as StoreError, ErrorKind};
 use runtime::supervision::BoxError;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::time::timeout;
 use warp::Reply as _;
 use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
@@ -29,25 +29,52 @@ use crate::reply::Reply;
 const PAGE: u32 = 1000;
 /// A reader that takes no page for so long gets no other.
 const STALLED: Duration = Duration::from_secs(60);
-/// Files of one principal at one time.
+/// Files of one customer or operator at one time.
 const OWN_MAX: usize = 2;
 /// Files at one time.
 const ALL_MAX: usize = 16;
 /// Seconds after which a refused file may be asked for again.
 const AGAIN_SECS: u64 = 10;
 
-/// Files under way on this node, by the names of those who asked for them.
-#[derive(Default)]
-pub(crate) struct Exports(Arc<Mutex<Vec<String>>>);
+/// Pages that are read from the log at one time: others read there too, and a page may take long.
+const READS_MAX: usize = 2;
+/// Time for its turn.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Files under way on this node, by the customer or operator who asked for them, and turns of reading the log.
+pub(crate) struct Exports(Arc<Mutex<Vec<String>>>, Arc<Semaphore>);
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self(Arc::default(), Arc::new(Semaphore::new(READS_MAX)))
+    }
+}
 
 /// A file that is counted until this is dropped.
 pub(super) struct Place {
     underway: Arc<Mutex<Vec<String>>>,
+    turns: Arc<Semaphore>,
     who: String,
 }
 
+impl Place {
+    /// As [`Exports::turn`]; a file that has begun waits as long as it takes.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
+}
+
 impl Exports {
-    /// Counts a file of a principal, or refuses it.
+    /// Waits for a turn of reading the log.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let refused = || {
+            let detail = "records are read by others for longer than is waited";
+            Problem::new(Code::TooManyRequests, detail).retry_after(AGAIN_SECS)
+        };
+        timeout(TURN_WITHIN, self.1.acquire()).await.ok().and_then(Result::ok).ok_or_else(refused)
+    }
+
+    /// Counts a file of a customer or operator, or refuses it.
     pub(super) fn begin(&self, who: &str) -> Result<Place, Problem> {
         let mut underway = self.0.lock();
         let own = underway.iter().filter(|name| name.as_str() == who).count();
@@ -56,7 +83,7 @@ impl Exports {
             return Err(Problem::new(Code::TooManyRequests, detail).retry_after(AGAIN_SECS));
         }
         underway.push(who.to_owned());
-        Ok(Place { underway: Arc::clone(&self.0), who: who.to_owned() })
+        Ok(Place { underway: Arc::clone(&self.0), turns: Arc::clone(&self.1), who: who.to_owned() })
     }
 }
 
@@ -111,7 +138,7 @@ pub(super) struct File<L: List> {
     pub(super) left: u32,
     /// Its first line is written.
     pub(super) begun: bool,
-    pub(super) _place: Place,
+    pub(super) place: Place,
 }
 
 /// Lines of one page.
@@ -161,7 +188,10 @@ impl<L: List> File<L> {
     /// Reads a page.
     async fn page(&mut self) -> Result<Piece, StoreError> {
         let asked = self.left.min(PAGE);
-        let rows = self.list.page(self.behind, asked).await?;
+        let rows = {
+            let _turn = self.place.turn().await;
+            self.list.page(self.behind, asked).await?
+        };
         let read = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         self.left = self.left.saturating_sub(read);
         self.behind = rows.last().map(L::key).or(self.behind);

@@ -188,8 +188,8 @@ struct Message {
 struct Order {
     hash: Arc<[u8]>,
     key: Option<Arc<str>>,
-    /// Taken from an earlier request with this key.
-    known: Vec<Submission>,
+    /// Numbers and ids of those that an earlier request with this key took.
+    known: Vec<(u16, String)>,
 }
 
 fn send(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
@@ -220,12 +220,7 @@ async fn deliver(api: &Api, request: &Request, items: &[NewMessage], many: bool)
             taken
         }));
     }
-    let durable = join_all(tickets.iter().map(Ticket::durable));
-    if timeout(DURABLE_WITHIN, durable).await.is_err() {
-        let detail = "the message log does not answer: whether they are sent shows a repetition with the same \
-                      Idempotency-Key";
-        return Err(Problem::new(Code::StoreUnavailable, detail).retry_after(5));
-    }
+    durable(join_all(tickets.iter().map(Ticket::durable))).await?;
     if !many && let Some(only) = outcomes.pop() {
         return only.map(Answer::One);
     }
@@ -240,6 +235,16 @@ async fn deliver(api: &Api, request: &Request, items: &[NewMessage], many: bool)
     Ok(Answer::Many(Outcomes { items: outcomes.into_iter().map(outcome).collect() }))
 }
 
+/// Waits for the log, for some time.
+async fn durable(commit: impl Future) -> Result<(), Problem> {
+    let late = |_| {
+        let detail = "the message log does not answer: whether they are sent shows a repetition with the same \
+                      Idempotency-Key";
+        Problem::new(Code::StoreUnavailable, detail).retry_after(5)
+    };
+    timeout(DURABLE_WITHIN, commit).await.map(|_| ()).map_err(late)
+}
+
 /// What an earlier request with the same key sent. Until the second value is dropped no other with this key begins.
 async fn order(api: &Api, request: &Request) -> Result<(Order, Option<Sending>), Problem> {
     let hash: Arc<[u8]> = request_hash(api, request).into();
@@ -249,11 +254,29 @@ async fn order(api: &Api, request: &Request) -> Result<(Order, Option<Sending>),
     let key: Arc<str> = format!("{}\n{key}", request.principal.name).into();
     let under_way =
         api.sending.begin(&key).ok_or_else(|| conflict("a request with this key is under way"))?;
+    // What an earlier request took may not be committed yet.
+    durable(api.smpp.log.barrier()).await?;
     let known = api.smpp.log.store().submissions(&key).await?;
-    if known.iter().any(|one| !is_repetition(api, request, &one.hash)) {
+    let mut hashes: Vec<&[u8]> = known.iter().map(|one| &*one.hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    if hashes.iter().any(|one| !is_repetition(api, request, one)) {
         return Err(conflict("this key was used for another request"));
     }
+    let known = known_ids(api, known).await?;
     Ok((Order { hash, key: Some(key), known }, Some(under_way)))
+}
+
+/// The ids by which the messages were answered: in the form of their accounts, whatever accounts there are now.
+async fn known_ids(api: &Api, known: Vec<Submission>) -> Result<Vec<(u16, String)>, Problem> {
+    let mut ids = Vec::with_capacity(known.len());
+    for one in known {
+        let row = api.smpp.log.store().message(one.message).await?;
+        let account = row.and_then(|row| api.smpp.account(row.account));
+        let id = MessageId(one.message);
+        ids.push((one.item, account.map_or_else(|| id.to_string(), |account| customer_id(&account, id))));
+    }
+    Ok(ids)
 }
 
 /// Takes one message, unless an earlier request did.
@@ -263,12 +286,11 @@ fn take(
     (order, number): (&Order, usize),
     item: &NewMessage,
 ) -> Result<(Taken, Option<Ticket>), Problem> {
-    let account = account(api, request, item.account.as_deref())?;
     let item_number = u16::try_from(number).unwrap_or(u16::MAX);
-    if let Some(known) = order.known.iter().find(|one| one.item == item_number) {
-        let message_id = customer_id(&account, MessageId(known.message));
-        return Ok((Taken { message_id, segments: None }, None));
+    if let Some((_, message_id)) = order.known.iter().find(|(item, _)| *item == item_number) {
+        return Ok((Taken { message_id: message_id.clone(), segments: None }, None));
     }
+    let account = account(api, request, item.account.as_deref())?;
     let settings = account.settings.load();
     let text = item.text(settings.webhook.is_some(), api.webhook_policy)?;
     let kept = order.key.is_some() || item.callback_url.is_some();

@@ -125,6 +125,12 @@ pub(super) static DELETE_OUTBOX: Bulk =
 pub(super) static DELETE_MESSAGES: Bulk =
     Bulk::new("DELETE FROM messaging.messages WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
+pub(super) static INSERT_SUBMISSIONS: Bulk = Bulk::new(
+    concat!("INSERT INTO messaging.submissions (", submission_columns!(), ") VALUES "),
+    5,
+    " ON CONFLICT DO NOTHING",
+);
+
 pub(super) static DELETE_SUBMISSIONS: Bulk =
     Bulk::new("DELETE FROM messaging.submissions WHERE message_id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
@@ -159,6 +165,12 @@ pub(super) static PG_DELETE_OUTBOX: &str = "DELETE FROM messaging.outbox WHERE i
 
 pub(super) static PG_DELETE_MESSAGES: &str = "DELETE FROM messaging.messages WHERE id = ANY($1::bigint[])";
 
+pub(super) static PG_INSERT_SUBMISSIONS: &str = concat!(
+    "INSERT INTO messaging.submissions (",
+    submission_columns!(),
+    ") SELECT * FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::bytea[], $5::text[]) ON CONFLICT DO NOTHING"
+);
+
 pub(super) static PG_DELETE_SUBMISSIONS: &str =
     "DELETE FROM messaging.submissions WHERE message_id = ANY($1::bigint[])";
 
@@ -173,8 +185,6 @@ crate::store::statements! {
         "INSERT INTO messaging.parked_receipts (id, vendor_id, received_at, orphan, body) \
          VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT (id) DO NOTHING");
     ORPHAN = Sql::both("UPDATE messaging.parked_receipts SET orphan = TRUE WHERE id = $1");
-    SUBMIT = Sql::both(concat!("INSERT INTO messaging.submissions (", submission_columns!(),
-        ") VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"));
     SUBMISSION = Sql::both(concat!("SELECT ", submission_columns!(),
         " FROM messaging.submissions WHERE message_id = $1"));
     SUBMISSIONS = Sql::both(concat!("SELECT ", submission_columns!(),
@@ -230,6 +240,7 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 PG_INSERT_OUTBOX,
                 PG_DELETE_OUTBOX,
                 PG_DELETE_MESSAGES,
+                PG_INSERT_SUBMISSIONS,
                 PG_DELETE_SUBMISSIONS,
                 PG_DELETE_PARKED,
             ]
@@ -246,6 +257,7 @@ pub(crate) async fn prepare_bulk(db: &crate::store::Db) {
                 &INSERT_OUTBOX,
                 &DELETE_OUTBOX,
                 &DELETE_MESSAGES,
+                &INSERT_SUBMISSIONS,
                 &DELETE_SUBMISSIONS,
                 &DELETE_PARKED,
             ];

@@ -116,15 +116,19 @@ impl Serve {
                 self.settle(&delivery);
             }
             status if takes_later(status) => {
-                self.paused_until = Some(Instant::now() + PAUSE);
+                self.paused_until = self.receives.then(|| Instant::now() + PAUSE);
                 self.account.outbox.give_back(std::iter::once(delivery));
             }
             status if refuses_for_good(status) => self.give_up(&delivery),
             _ => self.send_again(delivery),
         }
+        self.leave_when_idle();
     }
 
     fn send_again(&mut self, mut delivery: Delivery) {
+        if !self.receives {
+            return self.account.outbox.give_back(std::iter::once(delivery));
+        }
         let Some(wait) = REFUSED_WAITS.get(usize::from(delivery.refusals)) else {
             return self.give_up(&delivery);
         };
@@ -141,6 +145,7 @@ impl Serve {
     pub(super) fn on_generic_nack(&mut self, header: &Header) {
         if let Some((delivery, _sent)) = self.window.remove(header.sequence_number) {
             self.give_up(&delivery);
+            self.leave_when_idle();
         }
     }
 
@@ -150,6 +155,7 @@ impl Serve {
         while let Some((_, delivery)) = self.window.expired(now.into_std(), response) {
             self.account.outbox.give_back(std::iter::once(delivery));
         }
+        self.leave_when_idle();
         self.note_window();
     }
 

@@ -50,6 +50,8 @@ pub(super) struct Serve {
     pub(super) receives: bool,
     /// Whether it may: it is bound to receive.
     may_receive: bool,
+    /// Whether the outbox counts it among those who receive: until the last answer, when it no longer takes.
+    joined: bool,
     /// The customer asked for a pause in deliveries.
     pub(super) paused_until: Option<Instant>,
     /// Deliveries that the customer refused and that are sent again.
@@ -133,6 +135,7 @@ impl Serve {
             receiver,
             receives,
             may_receive,
+            joined: receives,
             paused_until: None,
             again: Vec::new(),
             unbind_asked: None,
@@ -395,11 +398,22 @@ impl Serve {
             return;
         }
         self.receives = receives;
-        if receives {
-            self.account.outbox.join(Arc::clone(&self.receiver));
-        } else {
+        if !receives {
+            self.paused_until = None;
+            self.account.outbox.rest(&self.receiver, 0);
             let again: Vec<Delivery> = self.again.drain(..).map(|again| again.delivery).collect();
             self.account.outbox.give_back(again.into_iter());
+            self.leave_when_idle();
+        } else if !self.joined {
+            self.joined = true;
+            self.account.outbox.join(Arc::clone(&self.receiver));
+        }
+    }
+
+    /// Whoever holds deliveries is known to the outbox, or it would read them from the log once more.
+    pub(super) fn leave_when_idle(&mut self) {
+        if self.joined && !self.receives && self.window.is_empty() {
+            self.joined = false;
             self.account.outbox.leave(&self.receiver);
         }
     }
@@ -434,7 +448,7 @@ impl Drop for Serve {
         let deliveries: Vec<Delivery> =
             unanswered.chain(self.again.drain(..).map(|again| again.delivery)).collect();
         self.account.outbox.give_back(deliveries.into_iter());
-        if self.receives {
+        if self.joined {
             self.account.outbox.leave(&self.receiver);
             unload(&self.smpp, self.account.shared());
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use runtime::http_client::HttpClient;
 use runtime::registry::ActorName;
@@ -40,12 +41,8 @@ impl Senders {
             running.is_some() && running == wanted.get(name).map(|account| account.id)
         };
         let children = self.supervisor.children().await;
-        for name in children.iter().filter(|name| !is_of(name)) {
-            if let Err(error) = self.supervisor.remove(name).await {
-                tracing::warn!(%name, %error, "the sender to a webhook could not be stopped");
-            }
-            self.running.lock().remove(name);
-        }
+        let gone = children.iter().filter(|name| !is_of(name));
+        join_all(gone.map(|name| self.stop(name))).await;
         let mut started = true;
         for (name, account) in &wanted {
             if !(children.contains(name) && is_of(name)) {
@@ -53,6 +50,13 @@ impl Senders {
             }
         }
         started
+    }
+
+    async fn stop(&self, name: &ActorName) {
+        if let Err(error) = self.supervisor.remove(name).await {
+            tracing::warn!(%name, %error, "the sender to a webhook could not be stopped");
+        }
+        self.running.lock().remove(name);
     }
 
     async fn start(&self, smpp: &Arc<Smpp>, name: &ActorName, account: &Arc<Account>) -> bool {

@@ -203,3 +203,25 @@ async fn a_commit_wakes_one_session_and_that_passes_on_what_it_cannot_take() {
     assert!(is_woken(&second).await);
     assert!(outbox.waiting(&second).is_some());
 }
+
+/// What receives may be there before the log has been looked through.
+#[tokio::test]
+async fn a_receiver_that_was_there_first_is_told_what_the_log_has() {
+    let outbox = Outbox::default();
+    let early = receiver(&outbox, 5);
+    outbox.recovered(7);
+    assert!(is_woken(&early).await);
+    assert_eq!(outbox.wants_backlog(), Some((0, 7)));
+}
+
+/// One that can send nothing is as good as away: little is kept in memory for it.
+#[test]
+fn a_receiver_that_is_stuck_counts_as_none() {
+    let outbox = Outbox::default();
+    let stuck = receiver(&outbox, 0);
+    stuck.is_stuck.store(true, Ordering::Relaxed);
+    let kept = (0..ABSENT_MAX + 5).filter(|_| outbox.reserve(10_000)).count();
+    assert_eq!(kept, ABSENT_MAX);
+    stuck.is_stuck.store(false, Ordering::Relaxed);
+    assert!(outbox.reserve(10_000));
+}

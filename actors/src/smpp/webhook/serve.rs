@@ -26,6 +26,10 @@ use crate::smpp::receipts::{read_back, unload};
 
 /// Posts under way at one time.
 const POSTS_MAX: usize = 16;
+/// Deliveries that wait for another try, for whatever reason; none is taken from the outbox beyond them.
+const AGAIN_MAX: usize = 256;
+/// How often a place that is well again has what waits for it posted at once.
+const FORWARD_EVERY: Duration = Duration::from_secs(30);
 /// Wait before the second try; it doubles with every further one.
 const WAIT: Duration = Duration::from_secs(1);
 /// The longest wait between two tries, which go on until the delivery expires.
@@ -39,18 +43,26 @@ pub(super) struct Serve {
     receiver: Arc<Receiver>,
     counters: Arc<Counters>,
     changed: watch::Receiver<u64>,
-    posts: FuturesUnordered<BoxFuture<'static, (i64, Outcome)>>,
+    posts: FuturesUnordered<BoxFuture<'static, (i64, Posted)>>,
     /// What is posted, by its id.
     posted: BTreeMap<i64, Delivery>,
     again: Vec<Again>,
+    forwarded_at: Option<Instant>,
 }
 
 /// A delivery that waits for its next try.
 struct Again {
     at: Instant,
-    /// Nobody answered, or the place was busy: it may be well again once another post succeeds.
+    /// Nobody answered at the webhook, or it was busy: it may be well again once another post succeeds.
     place_failed: bool,
     delivery: Delivery,
+}
+
+/// A post that ended.
+struct Posted {
+    /// It went to a place that its message named, and tells nothing of the webhook.
+    elsewhere: bool,
+    outcome: Outcome,
 }
 
 /// How a post ended.
@@ -79,18 +91,21 @@ impl Serve {
             posts: FuturesUnordered::new(),
             posted: BTreeMap::new(),
             again: Vec::new(),
+            forwarded_at: None,
         }
     }
 
     /// Posts until it is asked to end; gives the posts under way their time then.
     pub(super) async fn run(mut self, shutdown: Shutdown) -> Result<(), std::convert::Infallible> {
         loop {
-            self.fill();
-            let ticket = if self.room() > 0 { self.account.outbox.waiting(&self.receiver) } else { None };
-            let due = if self.posts.len() < POSTS_MAX { self.next_again() } else { None };
+            // None while nothing may be posted: only a change of the account ends that.
+            let room = self.fill();
+            let ticket =
+                room.filter(|room| *room > 0).and_then(|_| self.account.outbox.waiting(&self.receiver));
+            let due = room.filter(|_| self.posts.len() < POSTS_MAX).and_then(|_| self.next_again());
             tokio::select! {
-                Some((id, outcome)) = self.posts.next(), if !self.posts.is_empty() => {
-                    self.on_outcome(id, &outcome);
+                Some((id, posted)) = self.posts.next(), if !self.posts.is_empty() => {
+                    self.on_posted(id, &posted);
                 }
                 () = durable(ticket) => {}
                 () = until(due) => {}
@@ -100,18 +115,21 @@ impl Serve {
             }
         }
         self.account.outbox.rest(&self.receiver, 0);
-        let within = self.smpp.options.unbind.get();
+        // A webhook that was taken away is waited for no longer: its deliveries go to sessions.
+        let is_wanted = self.account.settings.load().webhook.is_some();
+        let within = if is_wanted { self.smpp.options.unbind.get() } else { Duration::ZERO };
         let ended = async {
-            while let Some((id, outcome)) = self.posts.next().await {
-                self.on_outcome(id, &outcome);
+            while let Some((id, posted)) = self.posts.next().await {
+                self.on_posted(id, &posted);
             }
         };
         let _ = timeout(within, ended).await;
         Ok(())
     }
 
-    /// Posts what is due and what is new, as far as there is room.
-    fn fill(&mut self) {
+    /// Posts what is due and what is new, as far as there is room; gives how much is left. None without a webhook, or
+    /// without its secret.
+    fn fill(&mut self) -> Option<usize> {
         let now = Instant::now();
         let webhook = self.account.settings.load().webhook.clone();
         let signed = webhook.filter(|webhook| webhook.secret.is_some());
@@ -121,17 +139,29 @@ impl Serve {
         {
             self.post(webhook, delivery);
         }
-        let room = if signed.is_some() { self.room() } else { 0 };
-        if room > 0 {
+        let room = signed.map(|_| self.room());
+        if room.is_some_and(|room| room > 0) {
             read_back(&self.smpp, &self.account);
         }
         self.counters.waiting.store(self.posts.len() + self.again.len(), Ordering::Relaxed);
-        self.account.outbox.rest(&self.receiver, u32::try_from(room).unwrap_or(u32::MAX));
+        let free = room.unwrap_or(0);
+        self.receiver.is_stuck.store(room.is_none() || self.is_place_gone(), Ordering::Relaxed);
+        self.account.outbox.rest(&self.receiver, u32::try_from(free).unwrap_or(u32::MAX));
+        room
     }
 
-    /// New ones that could be posted: none while so many wait for another try that the place seems to be gone.
+    /// So many wait for another try that the webhook seems to be gone.
+    fn is_place_gone(&self) -> bool {
+        self.again.iter().filter(|again| again.place_failed).count() >= POSTS_MAX
+    }
+
+    /// New ones that could be posted.
     fn room(&self) -> usize {
-        if self.again.len() >= POSTS_MAX { 0 } else { POSTS_MAX.saturating_sub(self.posts.len()) }
+        if self.is_place_gone() || self.again.len() >= AGAIN_MAX {
+            0
+        } else {
+            POSTS_MAX.saturating_sub(self.posts.len())
+        }
     }
 
     fn next_delivery(&mut self, now: Instant) -> Option<Delivery> {
@@ -175,23 +205,25 @@ impl Serve {
         self.posts.push(Box::pin(async move { (id, post.run().await) }));
     }
 
-    fn on_outcome(&mut self, id: i64, outcome: &Outcome) {
+    fn on_posted(&mut self, id: i64, Posted { elsewhere, outcome }: &Posted) {
         let Some(delivery) = self.posted.remove(&id) else { return };
         let (counter, place_failed) = match outcome {
             Outcome::Taken => {
                 self.counters.posted.fetch_add(1, Ordering::Relaxed);
-                self.counters.failing.store(false, Ordering::Relaxed);
+                if !elsewhere {
+                    self.counters.failing.store(false, Ordering::Relaxed);
+                    self.place_is_well();
+                }
                 self.smpp.metrics.webhook_posts.with_label_values(&["taken"]).inc();
                 self.smpp.metrics.delivered.inc();
-                self.settle(&delivery);
-                return self.place_is_well();
+                return self.settle(&delivery);
             }
             Outcome::Refused(_) => ("refused", false),
-            Outcome::Failed(_) => ("failed", true),
+            Outcome::Failed(_) => ("failed", !elsewhere),
         };
         self.smpp.metrics.webhook_posts.with_label_values(&[counter]).inc();
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
-        if !self.counters.failing.swap(true, Ordering::Relaxed) {
+        if !elsewhere && !self.counters.failing.swap(true, Ordering::Relaxed) {
             self.tell(outcome);
         }
         self.try_again(delivery, place_failed);
@@ -220,9 +252,14 @@ impl Serve {
         self.again.push(Again { at, place_failed, delivery });
     }
 
-    /// What failed because of the place alone does not wait any longer.
+    /// What failed because of the place alone does not wait any longer; now and then, since some of it may fail because of
+    /// what it is.
     fn place_is_well(&mut self) {
         let now = Instant::now();
+        if self.forwarded_at.is_some_and(|at| now.duration_since(at) < FORWARD_EVERY) {
+            return;
+        }
+        self.forwarded_at = Some(now);
         for again in self.again.iter_mut().filter(|again| again.place_failed) {
             again.at = again.at.min(now);
         }
@@ -246,7 +283,9 @@ impl Drop for Serve {
         self.receiver.free.store(0, Ordering::Release);
         let waiting = self.again.drain(..).map(|again| (again.delivery.row.id, again.delivery));
         self.posted.extend(waiting);
-        self.account.outbox.give_back(std::mem::take(&mut self.posted).into_values());
+        // Tries of posts say nothing of what a session will answer.
+        let deliveries = std::mem::take(&mut self.posted).into_values();
+        self.account.outbox.give_back(deliveries.map(|delivery| Delivery { refusals: 0, ..delivery }));
         self.account.outbox.leave(&self.receiver);
         unload(&self.smpp, &self.account);
     }
@@ -263,20 +302,26 @@ struct Post {
 }
 
 impl Post {
-    async fn run(self) -> Outcome {
+    async fn run(self) -> Posted {
+        let own = match self.own_url().await {
+            Ok(own) => own,
+            Err(error) => return Posted { elsewhere: true, outcome: Outcome::Failed(error) },
+        };
+        let elsewhere = own.is_some();
+        let url = own.unwrap_or_else(|| Arc::clone(&self.webhook.url));
+        Posted { elsewhere, outcome: self.post(&url).await }
+    }
+
+    async fn post(self, url: &str) -> Outcome {
         let Some(secret) = &self.webhook.secret else {
             return Outcome::Failed("it has no secret that opens".to_owned());
-        };
-        let url = match self.url().await {
-            Ok(url) => url,
-            Err(error) => return Outcome::Failed(error),
         };
         let headers = [
             ("content-type", "application/json".to_owned()),
             ("warp-delivery", delivery_id(self.row.id)),
             ("warp-signature", signature(secret, self.at, &self.body)),
         ];
-        match self.client.post_with(&url, &headers, self.body).await {
+        match self.client.post_with(url, &headers, self.body).await {
             Ok(response) if response.status.is_success() => Outcome::Taken,
             Ok(response) => match response.status.as_u16() {
                 status @ (408 | 429 | 500..) => Outcome::Failed(format!("status {status}")),
@@ -286,15 +331,14 @@ impl Post {
         }
     }
 
-    /// The webhook's, or the one that the message came with.
-    async fn url(&self) -> Result<Arc<str>, String> {
+    /// The place that the message came with.
+    async fn own_url(&self) -> Result<Option<Arc<str>>, String> {
         if self.row.kind != OutboxKind::Receipt {
-            return Ok(Arc::clone(&self.webhook.url));
+            return Ok(None);
         }
         let submission = self.smpp.log.store().submission(self.row.message).await;
         let submission = submission.map_err(|error| format!("the message log cannot be read: {error}"))?;
-        let own = submission.and_then(|submission| submission.callback_url);
-        Ok(own.unwrap_or_else(|| Arc::clone(&self.webhook.url)))
+        Ok(submission.and_then(|submission| submission.callback_url))
     }
 }
 

@@ -258,6 +258,50 @@ async fn a_sender_that_dies_loses_nothing() {
     sender.abort();
 }
 
+/// Without a secret nothing is posted, and nothing is tried over and over.
+#[tokio::test]
+async fn a_sender_that_may_not_post_rests() {
+    let (server, url) = Server::start().await;
+    let node = Node::new(&url);
+    let mut without = config(&url);
+    without.webhooks[0].secret = None;
+    super::super::message_router::install(&node.smpp, without);
+    node.owe(OutboxKind::Mo, mo(b"hi", DataCoding::DEFAULT));
+    node.smpp.log.barrier().await;
+    let sender = node.sender();
+    for _ in 0..100 {
+        // On one thread: a sender that does not wait would never let this go on.
+        tokio::task::yield_now().await;
+    }
+    assert!(server.got.lock().is_empty() && node.account.outbox.depth() == 1);
+    super::super::message_router::install(&node.smpp, config(&url));
+    assert_eq!(server.wait(1).await.len(), 1);
+    sender.abort();
+}
+
+/// A message whose own place is gone does not keep others from the webhook.
+#[tokio::test]
+async fn a_place_that_is_gone_holds_up_nobody_else() {
+    let (server, url) = Server::start().await;
+    let node = Node::new(&url);
+    let own = |message| Submission {
+        message,
+        key: None,
+        item: 0,
+        hash: [].into(),
+        // Discard: nobody listens there.
+        callback_url: Some("http://127.0.0.1:9/".into()),
+    };
+    node.smpp.log.append(|batch| batch.submissions.push(own(77))).durable().await;
+    let sender = node.sender();
+    for _ in 0..40 {
+        node.owe(OutboxKind::Receipt, receipt());
+    }
+    node.owe(OutboxKind::Mo, mo(b"hi", DataCoding::DEFAULT));
+    assert_eq!(server.wait(1).await[0].2["type"], "message");
+    sender.abort();
+}
+
 #[tokio::test]
 async fn addresses_that_are_not_public_are_not_posted_to() {
     let (server, url) = Server::start().await;

@@ -47,7 +47,7 @@ impl List for Numbers {
 
 fn file(list: Numbers, form: Form, left: u32) -> File<Numbers> {
     let place = Exports::default().begin("key:test").ok().unwrap();
-    File { list, form, behind: None, left, begun: false, _place: place }
+    File { list, form, behind: None, left, begun: false, place }
 }
 
 async fn text(response: Response) -> Result<String, String> {
@@ -102,7 +102,7 @@ async fn a_reader_that_stands_still_gets_no_more() {
     let exports = Exports::default();
     let place = exports.begin("key:test").ok().unwrap();
     let list = Numbers { rows: 2500, fails_below: 0 };
-    let file = File { _place: place, ..file(list, Form::Csv, 1_000_000) };
+    let file = File { place, ..file(list, Form::Csv, 1_000_000) };
     let response = file.answer().await.unwrap();
     sleep(STALLED / 2).await;
     assert_eq!(exports.0.lock().len(), 1, "it has its time");
@@ -116,7 +116,7 @@ async fn nobody_reads_for_a_reader_that_is_gone() {
     let exports = Exports::default();
     let place = exports.begin("key:test").ok().unwrap();
     let list = Numbers { rows: 2500, fails_below: 0 };
-    let file = File { _place: place, ..file(list, Form::Csv, 1_000_000) };
+    let file = File { place, ..file(list, Form::Csv, 1_000_000) };
     drop(file.answer().await.unwrap());
     while !exports.0.lock().is_empty() {
         tokio::task::yield_now().await;

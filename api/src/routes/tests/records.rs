@@ -185,10 +185,9 @@ fn lines(text: &str) -> Vec<Vec<String>> {
 }
 
 fn shown(item: &Value, title: &str) -> String {
-    match item.get(title).unwrap_or_else(|| &item["routing"][title]) {
-        Value::Null => String::new(),
-        value => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
-    }
+    let value = item.get(title).unwrap_or_else(|| &item["routing"][title]);
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text.replace("null", "")
 }
 
 #[tokio::test]

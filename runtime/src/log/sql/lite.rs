@@ -10,9 +10,9 @@ use sqlx::{Executor, SqlStr};
 use super::text;
 use crate::log::bulk::{
     Bulk, CHUNK_MAX, DELETE_MESSAGES, DELETE_OUTBOX, DELETE_PARKED, DELETE_SUBMISSIONS, INSERT_MESSAGES,
-    INSERT_OUTBOX, ORPHAN, PARK, REPLACE_CONTENTS, SUBMIT, UPDATE_MESSAGES, chunks,
+    INSERT_OUTBOX, INSERT_SUBMISSIONS, ORPHAN, PARK, REPLACE_CONTENTS, UPDATE_MESSAGES, chunks,
 };
-use crate::log::{Batch, MessageRow, OutboxRow, Progress};
+use crate::log::{Batch, MessageRow, OutboxRow, Progress, Submission};
 use crate::store::{Error, ErrorKind};
 
 type Statement = Query<'static, Sqlite, SqliteArguments>;
@@ -24,6 +24,7 @@ pub(super) fn is_one_statement(batch: &Batch) -> bool {
         batch.changes.len(),
         batch.outbox.len(),
         batch.outbox_done.len(),
+        batch.submissions.len(),
         batch.purged.len(),
         batch.unparked.len(),
     ];
@@ -41,6 +42,7 @@ pub(super) async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<u6
     write_rows(to, &INSERT_OUTBOX, &batch.outbox, bind_outbox).await?;
     write_rows(to, &DELETE_OUTBOX, &batch.outbox_done, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_MESSAGES, &batch.purged, |query, id| query.bind(*id)).await?;
+    write_rows(to, &INSERT_SUBMISSIONS, &batch.submissions, bind_submission).await?;
     write_rows(to, &DELETE_SUBMISSIONS, &batch.purged, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_PARKED, &batch.unparked, |query, id| query.bind(*id)).await?;
     write_rare(to, batch).await?;
@@ -57,11 +59,6 @@ async fn write_rare(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Erro
     for row in &batch.parked {
         let query = sqlx::query(PARK.lite()).bind(row.id).bind(row.vendor).bind(row.received_at);
         execute(to, query.bind(row.body.to_vec())).await?;
-    }
-    for row in &batch.submissions {
-        let query = sqlx::query(SUBMIT.lite()).bind(row.message);
-        let query = query.bind(row.key.as_ref().map(text)).bind(i32::from(row.item)).bind(row.hash.to_vec());
-        execute(to, query.bind(row.callback_url.as_ref().map(text))).await?;
     }
     for id in &batch.orphaned {
         execute(to, sqlx::query(ORPHAN.lite()).bind(*id)).await?;
@@ -146,4 +143,13 @@ fn bind_outbox(query: Statement, row: &OutboxRow) -> Statement {
         .bind(row.spilled)
         .bind(row.expires_at)
         .bind(row.body.to_vec())
+}
+
+fn bind_submission(query: Statement, row: &Submission) -> Statement {
+    query
+        .bind(row.message)
+        .bind(row.key.as_ref().map(text))
+        .bind(i32::from(row.item))
+        .bind(row.hash.to_vec())
+        .bind(row.callback_url.as_ref().map(text))
 }

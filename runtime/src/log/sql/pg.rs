@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::text;
 use crate::log::bulk::{
     ORPHAN, PARK, PG_DELETE_MESSAGES, PG_DELETE_OUTBOX, PG_DELETE_PARKED, PG_DELETE_SUBMISSIONS,
-    PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_UPDATE_MESSAGES, REPLACE_CONTENTS, SUBMIT,
+    PG_INSERT_MESSAGES, PG_INSERT_OUTBOX, PG_INSERT_SUBMISSIONS, PG_UPDATE_MESSAGES, REPLACE_CONTENTS,
 };
-use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress, Written};
+use crate::log::{Batch, CommitTimes, MessageRow, OutboxRow, Progress, Submission, Written};
 use crate::store::Error;
 
 type Statement = Query<'static, Postgres, PgArguments>;
@@ -42,6 +42,9 @@ async fn write(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result<u64,
     if !batch.outbox_done.is_empty() {
         column(sqlx::query(PG_DELETE_OUTBOX), &batch.outbox_done, |id| *id).execute(&mut **tx).await?;
     }
+    if !batch.submissions.is_empty() {
+        insert_submissions(&batch.submissions).execute(&mut **tx).await?;
+    }
     if !batch.purged.is_empty() {
         column(sqlx::query(PG_DELETE_MESSAGES), &batch.purged, |id| *id).execute(&mut **tx).await?;
         column(sqlx::query(PG_DELETE_SUBMISSIONS), &batch.purged, |id| *id).execute(&mut **tx).await?;
@@ -63,11 +66,6 @@ async fn write_rare(tx: &mut Transaction<'_, Postgres>, batch: &Batch) -> Result
     for row in &batch.parked {
         let query = sqlx::query(PARK.pg()).bind(row.id).bind(row.vendor).bind(row.received_at);
         query.bind(row.body.to_vec()).execute(&mut **tx).await?;
-    }
-    for row in &batch.submissions {
-        let query = sqlx::query(SUBMIT.pg()).bind(row.message);
-        let query = query.bind(row.key.as_ref().map(text)).bind(i32::from(row.item)).bind(row.hash.to_vec());
-        query.bind(row.callback_url.as_ref().map(text)).execute(&mut **tx).await?;
     }
     for id in &batch.orphaned {
         sqlx::query(ORPHAN.pg()).bind(*id).execute(&mut **tx).await?;
@@ -139,4 +137,12 @@ fn insert_outbox(rows: &[OutboxRow]) -> Statement {
     let query = column(query, rows, |row| row.spilled);
     let query = column(query, rows, |row| row.expires_at);
     column(query, rows, |row| row.body.to_vec())
+}
+
+fn insert_submissions(rows: &[Submission]) -> Statement {
+    let query = column(sqlx::query(PG_INSERT_SUBMISSIONS), rows, |row| row.message);
+    let query = column(query, rows, |row| row.key.as_ref().map(text));
+    let query = column(query, rows, |row| i32::from(row.item));
+    let query = column(query, rows, |row| row.hash.to_vec());
+    column(query, rows, |row| row.callback_url.as_ref().map(text))
 }
