@@ -101,7 +101,8 @@ fn what_is_owed_reaches_the_webhook_over_a_kill() {
     let sms = json!({"account": "acme", "from": "WARP", "to": "15551234567", "text": "hello"});
     let sent = node.send("POST", "/v1/messages/sms", Some(&sms));
     assert_eq!(sent.status, 202, "{}", sent.body);
-    let id = sent.json()["message_id"].as_str().unwrap().to_owned();
+    let sent: Value = serde_json::from_str(&sent.body).unwrap();
+    let id = sent["message_id"].as_str().unwrap().to_owned();
     let state = |node: &Node| node.get(&format!("/v1/messages/{id}")).json()["state"].clone();
     wait::until("the message is delivered", WITHIN, || (state(&node) == "delivered").then_some(()));
     node.kill();
