@@ -16,7 +16,9 @@ const CUSTOMER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn node() -> Node {
-    let sections = "[sip]\nlisten = [{ transport = \"udp\", address = \"127.0.0.1:0\" }]\n".to_owned();
+    let sections =
+        "[sip]\nlisten = [{ transport = \"udp\", address = \"127.0.0.1:0\" }]\nqueue_age_max = \"5s\"\n"
+            .to_owned();
     Node::new(&Setup { sections, ..Setup::default() })
 }
 

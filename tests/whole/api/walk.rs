@@ -38,7 +38,10 @@ fn the_walk_of_the_documentation_leads_to_a_message_and_a_call() {
 
     let smsc = Smsc::start(Script::default());
     let gateway = UdpSocket::bind((HERE, 0)).unwrap().local_addr().unwrap();
-    let node = Node::new(&Setup { sections: format!("[sip]\nlisten = {listen}\n"), ..Setup::default() });
+    let node = Node::new(&Setup {
+        sections: format!("[sip]\nlisten = {listen}\nqueue_age_max = \"5s\"\n"),
+        ..Setup::default()
+    });
     let follow = |blocks: &[&str]| {
         let mut reader = Command::new("bash");
         reader.args(["-euo", "pipefail", "-c", &blocks.join("\n")]).current_dir(node.place().path());

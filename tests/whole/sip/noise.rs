@@ -173,7 +173,7 @@ fn thousands_of_connections_that_say_little() {
 #[test]
 fn calls_go_on_beside_ten_thousand_connections() {
     // What is tested is that no call fails, not how soon a busy machine lets the node have a turn.
-    let lines = "header_timeout = \"3s\"\nper_peer_connections_max = 12000\nqueue_age_max = \"5s\"\n";
+    let lines = "header_timeout = \"3s\"\nper_peer_connections_max = 12000\n";
     let Some(scene) = Scene::new(HERE, Transport::Tcp, lines) else { return };
     let node = scene.at();
     let before = scene.rss_kb();

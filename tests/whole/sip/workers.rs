@@ -75,7 +75,7 @@ fn a_call_over_ipv6() {
     let [here, gateway, local] = [0; 3].map(|_| SocketAddr::from((Ipv6Addr::LOCALHOST, free_port())));
     let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, Transport::Udp)] }];
     let listener = format!("{{ transport = \"udp\", address = \"{here}\" }}");
-    let sections = format!("[sip]\nlisten = [{listener}]\nworkers = 2\n");
+    let sections = format!("[sip]\nlisten = [{listener}]\nworkers = 2\nqueue_age_max = \"5s\"\n");
     let provision = provision(Ipv6Addr::LOCALHOST, &routes);
     let setup = Setup { sections, provision, fixed_ports: true, ..Setup::default() };
     let node = Place::new(&setup).start();

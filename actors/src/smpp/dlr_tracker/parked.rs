@@ -79,9 +79,13 @@ pub(super) async fn search(smpp: &Smpp) {
     let _alone = smpp.off_path.lock().await;
     // The row of a message that was just answered or just finished must be seen as it is.
     smpp.log.barrier().await;
+    // A vendor whose connection was lost says again what nobody answered, so the same receipt may be here twice.
+    // The log shows the ends that this loop makes only after it.
+    let mut ended = HashSet::new();
     for parked in due {
         match find(smpp, &parked).await {
-            Ok(Some(message)) => settle(smpp, &parked, message),
+            Ok(Some(message)) if ended.contains(&message.row.id) => wait_or_give_up(smpp, parked),
+            Ok(Some(message)) => ended.extend(settle(smpp, &parked, message)),
             Ok(None) => wait_or_give_up(smpp, parked),
             Err(error) => {
                 tracing::warn!(%error, "the message of a receipt could not be searched for");
@@ -190,13 +194,15 @@ fn begins(message: &Message, text: &[u8]) -> bool {
     !text.is_empty() && payload.get(header..).is_some_and(|payload| payload.starts_with(text))
 }
 
-fn settle(smpp: &Smpp, parked: &Parked, message: Box<Message>) {
+/// Applies a receipt to its message; gives the id of the message when that ended it.
+fn settle(smpp: &Smpp, parked: &Parked, message: Box<Message>) -> Option<i64> {
     let body = parked.row.body.clone();
-    let receipt = Sm::decode(&body).ok().and_then(|sm| Receipt::of(&sm));
-    let Some(receipt) = receipt else { return };
+    let receipt = Sm::decode(&body).ok().and_then(|sm| Receipt::of(&sm))?;
     smpp.metrics.dlr_hits.inc();
     let ending = ending(&receipt);
-    match receipts::state_of(receipt.stat) {
+    let state = receipts::state_of(receipt.stat);
+    let ended = state.map(|_| message.row.id);
+    match state {
         Some(state) => {
             finish(smpp, message, state, &ending);
         }
@@ -210,6 +216,7 @@ fn settle(smpp: &Smpp, parked: &Parked, message: Box<Message>) {
     let id = parked.row.id;
     smpp.log.append(|batch| batch.unparked.push(id));
     forget(smpp, parked);
+    ended
 }
 
 fn wait_or_give_up(smpp: &Smpp, mut parked: Parked) {
@@ -266,5 +273,62 @@ pub(crate) async fn load(smpp: &Smpp) -> Result<usize, runtime::store::Error> {
                 loaded += 1;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use smpp::pdu::Address;
+    use smpp::{DataCoding, EsmClass};
+
+    use super::*;
+    use crate::smpp::receipt_index::{canonical, hash};
+    use crate::smpp::receipts::encode_body;
+    use crate::smpp::testing;
+
+    const VENDOR: Uuid = Uuid::from_u128(7);
+    const DELIVERED: &str =
+        "id:4711 sub:001 dlvrd:001 submit date:2611221000 done date:2611221001 stat:DELIVRD err:000 text:";
+
+    fn receipt(smpp: &Smpp) -> ParkedRow {
+        let destination = Address { addr: b"WARP", ..Address::default() };
+        let sm = Sm {
+            source: Address { addr: b"15550001111", ..Address::default() },
+            destination,
+            esm_class: EsmClass(4),
+            data_coding: DataCoding(1),
+            short_message: DELIVERED.as_bytes(),
+            ..Sm::default()
+        };
+        let now = smpp.now();
+        let body = encode_body(&sm).unwrap();
+        ParkedRow { id: smpp.next_id(now).0, vendor: VENDOR, received_at: now.micros(), body }
+    }
+
+    #[tokio::test]
+    async fn a_receipt_that_comes_twice_is_told_once() {
+        let (smpp, _disk) = testing::smpp(testing::config());
+        testing::commit(&smpp);
+        let mut row = testing::row(1);
+        row.progress.state = State::Enroute;
+        row.progress.vendor = Some(VENDOR);
+        row.progress.dlr_hash = Some(hash(VENDOR, &canonical(b"4711")));
+        smpp.log.append(|batch| batch.accepts.push(row));
+        let parked: Vec<ParkedRow> = (0..3).map(|_| receipt(&smpp)).collect();
+        smpp.log.append(|batch| batch.parked.extend(parked.iter().cloned()));
+        let parked = parked.into_iter().map(|row| Parked::from_row(row).unwrap());
+        parked.for_each(|parked| smpp.tracker.park(parked));
+
+        search(&smpp).await;
+        assert_eq!(smpp.metrics.finished.of(State::Delivered).get(), 1);
+        let account = Arc::clone(smpp.accounts.load().by_system_id("acme").unwrap());
+        assert_eq!(account.outbox.depth(), 1);
+        assert_eq!(
+            smpp.log.store().parked(0, 10).await.unwrap().len(),
+            2,
+            "the others wait until they are old"
+        );
     }
 }
