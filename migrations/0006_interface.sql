@@ -36,6 +36,14 @@ CREATE TABLE messaging.webhooks (
     updated_at TIMESTAMPTZ NOT NULL
 );
 
+-- At which version of the configuration each part of it changed last (a bit each): nodes read again what changed. Parts:
+-- 1 customers, 2 ACL, 4 rates, 8 numbers, 16 ESME accounts, 32 routes of messages, 64 all else.
+CREATE TABLE accounts.config_parts (
+    part BIGINT PRIMARY KEY,
+    version BIGINT NOT NULL
+);
+INSERT INTO accounts.config_parts (part, version) VALUES (1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (32, 0), (64, 0);
+
 CREATE TABLE auth.permission_metadata (
     permission TEXT PRIMARY KEY,
     resource TEXT NOT NULL,

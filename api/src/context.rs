@@ -158,7 +158,7 @@ impl Api {
         if touched.auth {
             self.gate.forget();
         }
-        if touched.configuration {
+        if !touched.configuration.is_empty() {
             self.smpp.announcements.announce();
         }
     }

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use runtime::clock::Timestamp;
 use runtime::store::customer::{Customer, Status};
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ pub(crate) struct Customers(RwLock<Index>);
 struct Index {
     by_id: HashMap<Uuid, Arc<Customer>>,
     by_ban: BTreeMap<String, Arc<Customer>>,
+    youngest: Option<Timestamp>,
 }
 
 impl Index {
@@ -29,6 +31,7 @@ impl Index {
         if known.is_some_and(|known| known.updated_at > customer.updated_at) {
             return;
         }
+        self.youngest = self.youngest.max(Some(customer.updated_at));
         let customer = Arc::new(customer);
         self.by_ban.insert(customer.ban.as_str().to_owned(), Arc::clone(&customer));
         self.by_id.insert(customer.id, customer);
@@ -63,6 +66,11 @@ impl Customers {
     pub(crate) fn merge(&self, customers: Vec<Customer>) {
         let mut index = self.0.write();
         customers.into_iter().for_each(|customer| index.take(customer));
+    }
+
+    /// When the one was written that was written last.
+    pub(crate) fn youngest(&self) -> Option<Timestamp> {
+        self.0.read().youngest
     }
 
     /// Customers of a tenant in the order of their BANs, at most `limit`.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
-use runtime::random::secret_bytes;
+use runtime::random::Random;
 use runtime::seal::to_hex;
 use runtime::store::customer::{Customer, Status};
 use tokio::time::{Instant, timeout};
@@ -36,6 +36,8 @@ const UNMATCHED: &str = "unmatched";
 /// Label of the questions of browsers.
 const PREFLIGHT: &str = "preflight";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of whom a distributed trace is (W3C Trace Context, 3.2).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Characters of a request id that a client gives.
 const REQUEST_ID_MAX: usize = 64;
@@ -92,7 +94,7 @@ pub(crate) fn filter(
              headers: HeaderMap,
              peer: Option<Peer>,
              body| async move {
-                let id = request_id(&headers);
+                let id = request_id(&headers, &dispatch.api.smpp.random);
                 let address = dispatch.api.sender(peer.map(|Peer(address)| address.ip()), &headers);
                 let head = Head { method, path: path.as_str().to_owned(), query, headers, id, address };
                 dispatch.answer(head, body).await
@@ -254,7 +256,7 @@ impl Dispatch {
         metrics.seconds.with_label_values(&[route]).observe(elapsed.as_secs_f64());
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
         let (id, address) = (&head.id, head.address);
-        tracing::debug!(method, route, status, elapsed_us, id, ?address, surface = ?self.surface, "request");
+        tracing::debug!(method, route, status, elapsed_us, id, trace = trace_id(&head.headers), ?address, surface = ?self.surface, "request");
     }
 }
 
@@ -270,13 +272,32 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// The client's, where it is one that fits into a log line; else our own.
-fn request_id(headers: &HeaderMap) -> String {
+/// The client's, where it is one that fits into a log line; else that of its trace; else our own.
+fn request_id(headers: &HeaderMap, random: &Random) -> String {
     let fits = |id: &String| {
         (1..=REQUEST_ID_MAX).contains(&id.len())
             && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.'))
     };
-    text(headers, &REQUEST_ID).filter(fits).unwrap_or_else(|| to_hex(&secret_bytes::<16>()))
+    let own = || {
+        let mut octets = [0; 16];
+        random.fill(&mut octets);
+        to_hex(&octets)
+    };
+    let traced = || trace_id(headers).map(str::to_owned);
+    text(headers, &REQUEST_ID).filter(fits).or_else(traced).unwrap_or_else(own)
+}
+
+/// The trace that a request is part of: `version-trace_id-parent_id-flags`, and a later version may append to it.
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let mut parts = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
+    let hex = |part: &str, digits: usize| {
+        part.len() == digits && part.bytes().all(|octet| matches!(octet, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let version = parts.next().filter(|version| hex(version, 2) && *version != "ff")?;
+    let trace = parts.next().filter(|trace| hex(trace, 32) && trace.bytes().any(|octet| octet != b'0'))?;
+    parts.next().filter(|parent| hex(parent, 16) && parent.bytes().any(|octet| octet != b'0'))?;
+    parts.next().filter(|flags| hex(flags, 2))?;
+    (version != "00" || parts.next().is_none()).then_some(trace)
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -301,4 +322,39 @@ fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let detail = format!("Content-Type is application/json here, not {given:?}");
     Err(Problem::new(Code::UnsupportedMediaType, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_named_by_its_client_or_by_its_trace() {
+        let parent = "00f067aa0ba902b7";
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let given = |version: &str, trace: &str, rest: &str| format!("{version}-{trace}-{rest}");
+        let zeros = "0".repeat(32);
+        // The examples of W3C Trace Context, 3.2.4, and what is none.
+        for (traceparent, found) in [
+            (given("00", trace, &format!("{parent}-01")), true),
+            (given("00", trace, &format!("{parent}-00")), true),
+            (given("cc", trace, &format!("{parent}-01-what-the-future-will-be-like")), true),
+            (given("00", trace, &format!("{parent}-01-more")), false),
+            (given("ff", trace, &format!("{parent}-01")), false),
+            (given("00", &zeros, &format!("{parent}-01")), false),
+            (given("00", trace, "0000000000000000-01"), false),
+            (given("00", &trace.to_uppercase(), &format!("{parent}-01")), false),
+            (given("00", trace, parent), false),
+            (String::new(), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, HeaderValue::from_str(&traceparent).unwrap());
+            assert_eq!(trace_id(&headers), found.then_some(trace), "{traceparent}");
+            let id = request_id(&headers, &Random::seeded(1));
+            assert_eq!(id == trace, found, "{traceparent}");
+            assert_eq!(id.len(), 32);
+            headers.insert(REQUEST_ID, HeaderValue::from_static("mine-7"));
+            assert_eq!(request_id(&headers, &Random::seeded(1)), "mine-7");
+        }
+    }
 }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use runtime::model::{Parts, Versions};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::store::announce::announced_or;
 use runtime::store::group::{Touched, Written};
-use runtime::store::{Error, audit, auth, customer, messaging};
+use runtime::store::{Error, audit, auth, customer, version};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::time::{Instant, sleep};
 
@@ -21,6 +22,8 @@ use crate::write::REMEMBERED_FOR;
 
 /// How often versions are compared where nobody announces a change: the bound of what a missed announcement costs.
 const POLL: Duration = Duration::from_millis(500);
+/// By how much the clocks of nodes may differ, beside the time that a write waits for its commit.
+const CLOCKS: Duration = Duration::from_secs(60);
 /// How often what is too old is forgotten, and totals are written down.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -53,13 +56,13 @@ fn observe(version: &Arc<AtomicI64>) -> Observe {
 }
 
 async fn follow(api: &Api, version: &AtomicI64) {
-    let (mut configuration, mut tokens) = (None, None);
+    let mut known = Known::default();
     let mut blind = false;
     let mut announced = api.smpp.announcements.subscribe();
     loop {
-        match refresh(api, &mut configuration, &mut tokens).await {
+        match known.refresh(api).await {
             Ok(()) => {
-                version.store(configuration.unwrap_or(-1), Ordering::Relaxed);
+                version.store(known.version, Ordering::Relaxed);
                 if std::mem::take(&mut blind) {
                     tracing::info!("the interface can read the database again");
                 }
@@ -76,22 +79,52 @@ async fn follow(api: &Api, version: &AtomicI64) {
 
 /// Reads everything once: a server that answered before would not know who is there.
 pub(crate) async fn load(api: &Api) -> Result<(), Error> {
-    refresh(api, &mut None, &mut None).await
+    Known::default().refresh(api).await
 }
 
-async fn refresh(api: &Api, configuration: &mut Option<i64>, tokens: &mut Option<i64>) -> Result<(), Error> {
-    let version = auth::version(&api.store).await?;
-    if *tokens != Some(version) {
-        api.tokens.load(&api.store, &api.root_key, api.clock.now()).await?;
-        api.gate.forget();
-        *tokens = Some(version);
+/// What was read last.
+#[derive(Default)]
+struct Known {
+    /// Of tokens and who may use them.
+    auth: Option<i64>,
+    /// Of the configuration.
+    version: i64,
+    parts: Versions,
+    /// When all customers were read.
+    all_at: Option<Instant>,
+}
+
+impl Known {
+    async fn refresh(&mut self, api: &Api) -> Result<(), Error> {
+        let version = auth::version(&api.store).await?;
+        if self.auth != Some(version) {
+            api.tokens.load(&api.store, &api.root_key, api.clock.now()).await?;
+            api.gate.forget();
+            self.auth = Some(version);
+        }
+        let (version, parts) = version::versions(&api.store).await?;
+        if parts.changed_since(&self.parts).has(Parts::CUSTOMERS) {
+            self.customers(api).await?;
+        }
+        (self.version, self.parts) = (version, parts);
+        Ok(())
     }
-    let version = messaging::version(&api.store).await?;
-    if *configuration != Some(version) {
-        api.customers.merge(customer::all(&api.store).await?);
-        *configuration = Some(version);
+
+    /// Those that were written lately, as a rule: the clocks of nodes differ by less than [`CLOCKS`].
+    async fn customers(&mut self, api: &Api) -> Result<(), Error> {
+        let all = self.all_at.is_none_or(|at| at.elapsed() >= SWEEP);
+        let now = Instant::now();
+        let youngest = api.customers.youngest().filter(|_| !all);
+        let read = match youngest {
+            Some(youngest) => customer::since(&api.store, youngest.minus(CLOCKS)).await?,
+            None => customer::all(&api.store).await?,
+        };
+        if all {
+            self.all_at = Some(now);
+        }
+        api.customers.merge(read);
+        Ok(())
     }
-    Ok(())
 }
 
 async fn sweep(api: &Api) {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use runtime::seal::to_hex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::openapi::RefOr;
@@ -117,8 +118,7 @@ pub(crate) fn written(status: u16, location: &str, body: String) -> Response {
 /// The entity tag of what a resource looks like (RFC 9110, 8.8.3): equal bodies have equal tags.
 pub(crate) fn tag_of(body: &[u8]) -> String {
     let hash = Sha256::digest(body);
-    let half = hash.iter().take(12).map(|octet| format!("{octet:02x}"));
-    format!("\"{}\"", half.collect::<String>())
+    format!("\"{}\"", to_hex(hash.get(..12).unwrap_or(&hash)))
 }
 
 fn set_tag(response: &mut Response, tag: &str) {

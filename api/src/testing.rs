@@ -22,7 +22,7 @@ use runtime::config::{
     WebhookOptions,
 };
 use runtime::log::{Disk, Limits as LogLimits, MessageLog, SimLog};
-use runtime::model::Transport;
+use runtime::model::{Messaging, Transport, Voice};
 use runtime::net::OsNet;
 use runtime::password;
 use runtime::random::Random;
@@ -32,11 +32,12 @@ use runtime::store::announce::Announcements;
 use runtime::store::auth::session::{self, Session};
 use runtime::store::auth::user::{self, User};
 use runtime::store::group::{self, Announce};
-use runtime::store::{self, Db, Location, Part};
+use runtime::store::{self, Db, Location, Part, messaging, voice};
 use runtime::supervision::{Intensity, Strategy, Supervisor, SupervisorHandle, SupervisorSpec};
 use runtime::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::Mutex;
 use uuid::Uuid;
 use warp::http::{HeaderMap, Request};
 
@@ -59,6 +60,8 @@ pub(crate) struct Lab {
     pub(crate) calls: Arc<Calls>,
     _writer: SupervisorHandle,
     directory: TempDir,
+    /// What a node would have in memory that reads only the parts that changed.
+    known: Mutex<(Messaging, Voice)>,
 }
 
 /// What a request got.
@@ -126,7 +129,7 @@ impl Lab {
         api.tokens.load(&api.store, &api.root_key, api.clock.now()).await.unwrap();
         let writer =
             Supervisor::spawn(spec, &Registry::new(Arc::clone(&api.clock), Random::seeded(1))).await.unwrap();
-        Self { api, smpp, calls, _writer: writer, directory }
+        Self { api, smpp, calls, _writer: writer, directory, known: Mutex::default() }
     }
 
     /// The newest of so many mails, once there are as many.
@@ -215,7 +218,32 @@ impl Lab {
             request = request.header(*name, *value);
         }
         let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        self.send(Surface::Api, request.body(Full::new(body)).unwrap()).await
+        let answer = self.send(Surface::Api, request.body(Full::new(body)).unwrap()).await;
+        if method != "GET" {
+            self.follow().await;
+        }
+        answer
+    }
+
+    /// Reads what changed as nodes do, and compares that with the whole: a write that marks too few parts is found.
+    async fn follow(&self) {
+        let (store, key) = (&self.api.store, &*self.api.root_key);
+        let mut known = self.known.lock().await;
+        loop {
+            let messaging = messaging::reload(store, key, known.0.clone()).await.unwrap();
+            let voice = voice::reload(store, known.1.clone()).await.unwrap();
+            let whole = (messaging::load(store, key).await.unwrap(), voice::load(store).await.unwrap());
+            // Another request of the test may have changed something in between.
+            if messaging.version == whole.1.version {
+                *known = (messaging, voice);
+                assert_eq!(
+                    format!("{known:?}"),
+                    format!("{whole:?}"),
+                    "a write marks every part that it changes"
+                );
+                return;
+            }
+        }
     }
 
     pub(crate) fn dispatch(&self, surface: Surface) -> Arc<Dispatch> {

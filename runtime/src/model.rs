@@ -4,12 +4,14 @@
 mod email;
 mod entity;
 mod id;
+mod parts;
 mod value;
 mod voice;
 
 pub use self::email::Email;
 pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route, Vendor, Webhook};
 pub use self::id::{IdGenerator, MessageId};
+pub use self::parts::{Parts, Versions};
 pub use self::value::{
     Alphabet, AuthType, Ban, BindModes, BindType, Cidr, HeaderAction, Invalid, MessageIdFormat, Money,
     Oversize, SystemId, Transport, VendorStatus,

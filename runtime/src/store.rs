@@ -36,6 +36,7 @@ pub(crate) mod testing;
 mod tests;
 pub mod trunk;
 pub mod trunk_ip;
+pub mod version;
 pub mod voice;
 pub mod voice_rate;
 pub mod voice_vendor;

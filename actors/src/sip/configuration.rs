@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use runtime::clock::Timestamp;
-use runtime::model::{Gateway, Voice};
+use runtime::model::{Gateway, Parts, Voice};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::seal::RootKey;
 use runtime::store::announce::{Announcements, announced_or};
 use runtime::store::cookie_key::{self, CookieKey};
-use runtime::store::{Db, Error, messaging, voice};
+use runtime::store::{Db, Error, version, voice};
 use runtime::supervision::{
     BoxError, ChildSpec, Error as SupervisionError, Restart, Seat, Start, SupervisorHandle,
 };
@@ -112,12 +112,12 @@ async fn follow(
     source: &Source,
     (face, vendors, names): (&Face, &SupervisorHandle, &Names),
 ) {
-    let mut gateways = Gateways::default();
+    let mut in_force = InForce::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
     let mut announced = source.announcements.subscribe();
     loop {
-        match refresh(calls, source, (face, names), &mut gateways).await {
+        match refresh(calls, source, (face, names), &mut in_force).await {
             Ok(()) => {
                 if std::mem::take(&mut blind) {
                     tracing::info!("the configuration of voice can be read again");
@@ -191,7 +191,7 @@ struct Cookies {
 impl Cookies {
     async fn read(&mut self, source: &Source) -> Result<(), Error> {
         // The version first: keys that change in between are read again later.
-        let version = messaging::version(&source.db).await?;
+        let version = version::version(&source.db).await?;
         if self.version != Some(version) {
             let keys = cookie_key::load(&source.db, &source.root_key).await?;
             self.take(keys, Instant::now());
@@ -223,38 +223,56 @@ impl Cookies {
     }
 }
 
-/// Gateways with names, and what these led to when the snapshot was built.
+/// What the snapshot was built from.
 #[derive(Default)]
-struct Gateways {
-    version: Option<i64>,
+struct InForce {
+    /// None: of an earlier incarnation, or none yet.
+    voice: Option<Arc<Voice>>,
+    /// Gateways with names, and what these led to.
     named: Vec<Gateway>,
     found: Vec<(String, SocketAddr)>,
+}
+
+impl InForce {
+    /// Whether nothing changed that a snapshot is built from: a customer's balance is no matter of it.
+    fn is_same(&self, voice: &Voice, found: &[(String, SocketAddr)]) -> bool {
+        let same = |known: &Arc<Voice>| {
+            Parts::CUSTOMERS.covers(voice.parts.changed_since(&known.parts))
+                && voice.customers == known.customers
+        };
+        self.voice.as_ref().is_some_and(same) && self.found == found
+    }
 }
 
 async fn refresh(
     calls: &Calls,
     source: &Source,
     (face, names): (&Face, &Names),
-    gateways: &mut Gateways,
+    in_force: &mut InForce,
 ) -> Result<(), Error> {
-    let in_force = calls.snapshot.load().version;
-    face.version.store(in_force, Ordering::Relaxed);
-    let version = messaging::version(&source.db).await?;
-    let known = gateways.version == Some(version);
-    if version == in_force && known && names.all(&gateways.named) == gateways.found {
+    let known = in_force.voice.as_ref().map(|voice| voice.version);
+    let version = version::version(&source.db).await?;
+    if known == Some(version) && names.all(&in_force.named) == in_force.found {
         return Ok(());
     }
-    let voice = source.load().await?;
+    let known = in_force.voice.as_deref().cloned().unwrap_or_default();
+    let voice = Arc::new(voice::reload(&source.db, known).await?);
     let named = names::named(&voice);
     let found = names.all(&named);
+    face.version.store(voice.version, Ordering::Relaxed);
+    if in_force.is_same(&voice, &found) {
+        in_force.voice = Some(voice);
+        return Ok(());
+    }
+    let building = Voice::clone(&voice);
     let names = names.clone();
     let before = calls.snapshot.load_full();
     // A million entries take a third of a second to be sorted: no work for a thread that others wait for.
     let is_published = calls.publisher().is_some();
     let built = tokio::task::spawn_blocking(move || {
-        let sources = is_published.then(|| acl_publisher::entry::entries(&voice));
+        let sources = is_published.then(|| acl_publisher::entry::entries(&building));
         let find = |gateway: &Gateway| names.addresses(gateway);
-        (Snapshot::new(voice, Some(&before), &find, Instant::now().into_std()), sources)
+        (Snapshot::new(building, Some(&before), &find, Instant::now().into_std()), sources)
     });
     let Ok((snapshot, sources)) = built.await else { return Ok(()) };
     let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
@@ -262,8 +280,7 @@ async fn refresh(
     if let (Some(publisher), Some(sources)) = (calls.publisher(), sources) {
         publisher.publish(sources);
     }
-    *gateways = Gateways { version: Some(version), named, found };
-    face.version.store(version, Ordering::Relaxed);
+    *in_force = InForce { voice: Some(voice), named, found };
     face.swaps.fetch_add(1, Ordering::Relaxed);
     tracing::info!(version, trunks, vendors, "configuration of voice in force");
     Ok(())

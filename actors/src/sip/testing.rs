@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
 use runtime::model::{
     AclEntry, AuthType, Customer, Did, Gateway, Money, Offer, Oversize, Partition, SipVendor, Transport,
-    Trunk, VendorStatus, Voice,
+    Trunk, VendorStatus, Versions, Voice,
 };
 use runtime::random::Random;
 use sip::transaction::TimerOptions;
@@ -77,6 +77,7 @@ pub(crate) fn voice() -> Voice {
     };
     Voice {
         version: 1,
+        parts: Versions::default(),
         customers: vec![Customer {
             id: id(1),
             ban: "TB-1".parse().unwrap(),

@@ -15,11 +15,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use runtime::model::{self, Messaging};
+use runtime::model::{self, Messaging, Parts};
 use runtime::registry::{ActorName, Observation, Observe, Registration};
 use runtime::seal::RootKey;
 use runtime::store::announce::announced_or;
-use runtime::store::{Db, Error, messaging};
+use runtime::store::{Db, Error, messaging, version};
 use runtime::supervision::{ChildSpec, Restart, Seat, Start, Strategy, SupervisorHandle, SupervisorSpec};
 use tokio::time::Instant;
 
@@ -49,7 +49,7 @@ pub enum Source {
 impl Source {
     async fn version(&self) -> Result<i64, Error> {
         match self {
-            Self::Store { db, .. } => messaging::version(db).await,
+            Self::Store { db, .. } => version::version(db).await,
             Self::Given(config) => Ok(config.load().version),
         }
     }
@@ -59,8 +59,13 @@ impl Source {
     /// # Errors
     /// When the database cannot be read.
     pub async fn load(&self) -> Result<Messaging, Error> {
+        self.reload(Messaging::default()).await
+    }
+
+    /// Everything, at one version; what did not change since is taken from `known`.
+    async fn reload(&self, known: Messaging) -> Result<Messaging, Error> {
         match self {
-            Self::Store { db, root_key, .. } => messaging::load(db, root_key).await,
+            Self::Store { db, root_key, .. } => messaging::reload(db, root_key, known).await,
             Self::Given(config) => Ok(Messaging::clone(&config.load())),
         }
     }
@@ -141,19 +146,8 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
         }
         match version {
             Ok(version) if in_force == Some(version) => {}
-            Ok(_) => match options.source.load().await {
-                Ok(config) => {
-                    in_force = Some(config.version);
-                    face.version.store(config.version, Ordering::Relaxed);
-                    face.reloads.fetch_add(1, Ordering::Relaxed);
-                    install(&options.smpp, config.clone());
-                    let binds = run_binds(&options, &config).await;
-                    if !(options.senders.follow(&options.smpp).await && binds) {
-                        // Tried again at the next look.
-                        in_force = None;
-                    }
-                    tracing::info!(version = config.version, "configuration in force");
-                }
+            Ok(_) => match reload(&options, &face, in_force.is_some()).await {
+                Ok(version) => in_force = version,
                 Err(error) => tracing::warn!(%error, "configuration could not be read, the last one stays"),
             },
             Err(error) => {
@@ -165,6 +159,31 @@ async fn follow(options: Options, face: Arc<Face>) -> Result<(), std::convert::I
         waiting::move_on(&options.smpp, Instant::now());
         announced_or(&mut announced, options.source.poll()).await;
     }
+}
+
+/// Brings what changed into force; gives its version, unless something of it is to be tried again at the next look.
+async fn reload(options: &Options, face: &Face, is_in_force: bool) -> Result<Option<i64>, Error> {
+    let smpp = &options.smpp;
+    let known = smpp.config.load_full();
+    let config = options.source.reload(Messaging::clone(&known)).await?;
+    let version = config.version;
+    face.version.store(version, Ordering::Relaxed);
+    if is_in_force && is_same(&known, &config) {
+        smpp.config.store(Arc::new(config));
+        return Ok(Some(version));
+    }
+    face.reloads.fetch_add(1, Ordering::Relaxed);
+    install(smpp, config.clone());
+    let binds = run_binds(options, &config).await;
+    let is_whole = options.senders.follow(smpp).await && binds;
+    tracing::info!(version, "configuration in force");
+    Ok(is_whole.then_some(version))
+}
+
+/// Whether nothing changed that messaging knows of: a customer's balance is no matter of it.
+fn is_same(known: &Messaging, config: &Messaging) -> bool {
+    let changed = config.parts.changed_since(&known.parts);
+    Parts::CUSTOMERS.covers(changed) && config.customers == known.customers
 }
 
 /// Swaps the snapshots.

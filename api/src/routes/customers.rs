@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use runtime::model::{Ban, Email, Money};
+use runtime::model::{Ban, Email, Money, Parts};
 use runtime::random::secret_bytes;
 use runtime::store::customer::{self, Customer, PaymentType, Service, Status, Tier};
 use runtime::store::group::Touched;
@@ -288,7 +288,9 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                     draft.write(tx).await?;
                 }
                 let location = format!("/v1/customers/{}", customer.id);
-                let change = Change::created(location, &customer, Touched::CONFIGURATION).of(customer.id);
+                let change =
+                    Change::created(location, &customer, Touched::only(Parts::CUSTOMERS.with(Parts::OTHERS)))
+                        .of(customer.id);
                 Ok(change.then(move || made(&of, customer, draft)))
             })
         })
@@ -318,7 +320,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let after = update.over(&before, &of);
                 dedicated_ips::refuse_leaving(tx, &before, after.tier).await?;
                 customer::update(tx, &after).await?;
-                let change = Change::updated(&before, &after, Touched::CONFIGURATION).of(id);
+                let change = Change::updated(&before, &after, Touched::only(Parts::CUSTOMERS)).of(id);
                 Ok(change.then(move || of.customers.put(after)))
             })
         })

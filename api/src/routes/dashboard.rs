@@ -13,7 +13,7 @@ use runtime::clock::Timestamp;
 use runtime::model::Ban;
 use runtime::store::customer::Status;
 use runtime::store::dashboard::{self, Owned, Platform};
-use runtime::store::messaging;
+use runtime::store::version;
 use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -186,7 +186,7 @@ struct OfCustomer {
 fn stats(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let counts = dashboard::platform(&api.store).await?;
-        let configuration = messaging::version(&api.store).await?;
+        let configuration = version::version(&api.store).await?;
         let Platform { customers_active, customers_trial, customers_suspended, .. } = counts;
         let calls = api.calls.as_deref();
         let (elapsed, traffic) = api.last_hour.since(Instant::now(), Totals::of(&api));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::model::Ban;
+use runtime::model::{Ban, Parts};
 use runtime::store::did::{self, Filter, Holder, StoredDid};
 use runtime::store::group::Touched;
 use runtime::store::provisioning::{DidEntry, without_plus};
@@ -228,7 +228,7 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             Box::pin(async move {
                 let did = add(tx, &number, None, now).await?;
                 let location = format!("/v1/admin/dids/{}", did.id);
-                Ok(Change::created(location, &did, Touched::CONFIGURATION))
+                Ok(Change::created(location, &did, Touched::only(Parts::NUMBERS)))
             })
         })
         .await
@@ -268,7 +268,7 @@ fn create_all(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                     outcomes.push(outcome(tx, item, now, &request.id).await?);
                 }
                 let added = outcomes.iter().any(|outcome| outcome.did.is_some());
-                let touched = if added { Touched::CONFIGURATION } else { Touched::NOTHING };
+                let touched = if added { Touched::only(Parts::NUMBERS) } else { Touched::NOTHING };
                 Ok(Change::several(&Outcomes { items: outcomes }, touched))
             })
         })
@@ -332,7 +332,7 @@ fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                     return Err(Problem::new(Code::InUse, format!("customer {ban} has it")));
                 }
                 did::delete(tx, id).await?;
-                Ok(Change::deleted(&before, Touched::CONFIGURATION))
+                Ok(Change::deleted(&before, Touched::only(Parts::NUMBERS)))
             })
         })
         .await
@@ -359,7 +359,7 @@ fn assign(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let holder = holder(tx, customer.as_str(), named).await?;
                 refuse_moving(&before, holder.customer)?;
                 let after = did::assign(tx, &before, Some(holder), now).await?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION).of(holder.customer))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::NUMBERS)).of(holder.customer))
             })
         })
         .await
@@ -385,7 +385,7 @@ fn release(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let nobodys = || Problem::new(Code::NotFound, "nobody has this number");
                 let holder = before.holder.ok_or_else(nobodys)?;
                 did::assign(tx, &before, None, now).await?;
-                Ok(Change::deleted(&before, Touched::CONFIGURATION).of(holder.customer))
+                Ok(Change::deleted(&before, Touched::only(Parts::NUMBERS)).of(holder.customer))
             })
         })
         .await
@@ -409,7 +409,7 @@ fn assign_all(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                     let pointer = format!("/numbers/{place}");
                     items.push(take(tx, (number, &pointer), customer, now).await?);
                 }
-                Ok(Change::several(&Dids { items }, Touched::CONFIGURATION).of(customer))
+                Ok(Change::several(&Dids { items }, Touched::only(Parts::NUMBERS)).of(customer))
             })
         })
         .await

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::model::Parts;
 use runtime::password::{self, PasswordHash, SecretString};
 use runtime::random::secret_bytes;
 use runtime::store::esme_account::{self, EsmeAccount};
@@ -180,7 +181,8 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 // Not there under this id: another node has made one of this name just now.
                 let account = esme_account::find(tx, customer.id, id).await?.ok_or_else(taken)?;
                 let location = format!("/v1/admin/customers/{}/esme-accounts/{id}", customer.ban);
-                let change = Change::created(location, &account, Touched::CONFIGURATION).of(customer.id);
+                let change =
+                    Change::created(location, &account, Touched::only(Parts::ACCOUNTS)).of(customer.id);
                 Ok(change.showing_once(&EsmeAccountMade { account, password: made }))
             })
         })
@@ -207,7 +209,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let hash = hash.as_ref().unwrap_or(&before.password);
                 esme_account::put(tx, (id, Some(customer)), (&entry, hash), now).await?;
                 let after = esme_account::find(tx, customer, id).await?.ok_or_else(unknown)?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION).of(customer))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::ACCOUNTS)).of(customer))
             })
         })
         .await

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::model::Parts;
 use runtime::store::group::Touched;
 use runtime::store::high_cost;
 use runtime::store::provisioning::{high_cost_prefix, without_plus};
@@ -85,7 +86,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 check_match(request, &before)?;
                 let stored: Vec<&str> = before.prefixes.iter().map(String::as_str).collect();
                 high_cost::replace(tx, &stored, &after.prefixes).await?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::OTHERS)))
             })
         })
         .await

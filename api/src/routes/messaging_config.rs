@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::model::Parts;
 use runtime::store::group::Touched;
 use runtime::store::messaging_config::{self, MessagingConfig};
 use warp::http::Method;
@@ -55,7 +56,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let before = messaging_config::find(tx, customer).await?;
                 check_match(request, &before)?;
                 messaging_config::put(tx, customer, after, now).await?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION).of(customer))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::OTHERS)).of(customer))
             })
         })
         .await

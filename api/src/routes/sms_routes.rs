@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::model::Parts;
 use runtime::store::group::Touched;
 use runtime::store::provisioning::SmsRouteEntry;
 use runtime::store::sms_route::{self, Filter, SmsRoute};
@@ -114,7 +115,7 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 // Not there under this id: another node has made one of this name just now.
                 let route = sms_route::find(tx, id).await?.ok_or_else(taken)?;
                 let location = format!("/v1/admin/sms-routes/{id}");
-                Ok(Change::created(location, &route, Touched::CONFIGURATION).of_maybe(customer))
+                Ok(Change::created(location, &route, Touched::only(Parts::ROUTES)).of_maybe(customer))
             })
         })
         .await
@@ -134,7 +135,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let (customer, vendor) = named(tx, &entry).await?;
                 sms_route::put(tx, id, (customer, Some(vendor)), &entry, now).await?;
                 let after = sms_route::find(tx, id).await?.ok_or_else(unknown)?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION).of_maybe(customer))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::ROUTES)).of_maybe(customer))
             })
         })
         .await
@@ -151,7 +152,7 @@ fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 check_match(request, &before)?;
                 let customer = sms_route::customer(tx, &before.entry.customer).await?;
                 sms_route::delete(tx, id).await?;
-                Ok(Change::deleted(&before, Touched::CONFIGURATION).of_maybe(customer))
+                Ok(Change::deleted(&before, Touched::only(Parts::ROUTES)).of_maybe(customer))
             })
         })
         .await

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::model::Parts;
 use runtime::password::SecretString;
 use runtime::store::group::Touched;
 use runtime::store::provisioning::SmsVendorEntry;
@@ -103,7 +104,7 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 // Not there under this id: another node has made one of this name just now.
                 let vendor = sms_vendor::find(tx, id).await?.ok_or_else(taken)?;
                 let location = format!("/v1/admin/sms-vendors/{id}");
-                Ok(Change::created(location, &vendor, Touched::CONFIGURATION))
+                Ok(Change::created(location, &vendor, Touched::only(Parts::OTHERS)))
             })
         })
         .await
@@ -123,7 +124,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let sealed = sealed.as_ref().unwrap_or(&before.sealed);
                 sms_vendor::put(tx, id, (&entry, sealed), now).await?;
                 let after = sms_vendor::find(tx, id).await?.ok_or_else(unknown)?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::OTHERS)))
             })
         })
         .await

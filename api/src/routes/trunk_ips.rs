@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::model::{AclSource, Cidr, Transport};
+use runtime::model::{AclSource, Cidr, Parts, Transport};
 use runtime::store::group::Touched;
 use runtime::store::trunk_ip::{self, StoredSource, Taken};
 use runtime::store::{ErrorKind, Tx};
@@ -287,7 +287,7 @@ pub(super) async fn add(api: &Arc<Api>, request: Request, claim: Claim) -> Reply
             trunks::owned(tx, claim.customer, claim.trunk).await?;
             let source = claim.add(tx, source).await?;
             let location = format!("{}/{}", request.path, source.id);
-            Ok(Change::created(location, &source, Touched::CONFIGURATION).of(claim.customer))
+            Ok(Change::created(location, &source, Touched::only(Parts::ACL)).of(claim.customer))
         })
     })
     .await
@@ -306,7 +306,7 @@ fn create_all(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                     outcomes.push(claim.outcome(tx, item, &request.id).await?);
                 }
                 let added = outcomes.iter().any(|outcome| outcome.source.is_some());
-                let touched = if added { Touched::CONFIGURATION } else { Touched::NOTHING };
+                let touched = if added { Touched::only(Parts::ACL) } else { Touched::NOTHING };
                 Ok(Change::several(&Outcomes { items: outcomes }, touched).of(claim.customer))
             })
         })
@@ -331,7 +331,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let AclSource { network, port, transport } = source;
                 let after = StoredSource { network, port, transport, note, ..before.clone() };
                 trunk_ip::update(tx, &after).await?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION).of(claim.customer))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::ACL)).of(claim.customer))
             })
         })
         .await
@@ -358,7 +358,7 @@ pub(super) async fn remove(api: &Arc<Api>, request: Request, (customer, trunk): 
             let before = trunk_ip::find(tx, trunk, id).await?.ok_or_else(unknown)?;
             check_match(request, &before)?;
             trunk_ip::delete(tx, id).await?;
-            Ok(Change::deleted(&before, Touched::CONFIGURATION).of(customer))
+            Ok(Change::deleted(&before, Touched::only(Parts::ACL)).of(customer))
         })
     })
     .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::model::Money;
+use runtime::model::{Money, Parts};
 use runtime::store::group::Touched;
 use runtime::store::provisioning::VoiceRateEntry;
 use runtime::store::voice_rate::{self, Filter, RateRow, VoiceRate};
@@ -189,7 +189,7 @@ pub(super) async fn write_one(
     voice_rate::put(tx, &[row], now).await?;
     let lost = || Problem::new(Code::Internal, "the rate is not there after it was written");
     let after = voice_rate::of(tx, (partition, vendor), &entry.prefix).await?.ok_or_else(lost)?;
-    Ok(Change::updated(&before, &after, Touched::CONFIGURATION))
+    Ok(Change::updated(&before, &after, Touched::only(Parts::RATES)))
 }
 
 fn put_all(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
@@ -205,7 +205,7 @@ fn put_all(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let partitions = named(tx, &entries).await?;
                 let (rows, done) = judge(&entries, &partitions, (vendor, &request.id))?;
                 voice_rate::put(tx, &rows, now).await?;
-                let touched = if rows.is_empty() { Touched::NOTHING } else { Touched::CONFIGURATION };
+                let touched = if rows.is_empty() { Touched::NOTHING } else { Touched::only(Parts::RATES) };
                 Ok(Change::several(&done, touched))
             })
         })
@@ -269,7 +269,7 @@ fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let before = voice_rate::find(tx, vendor, id).await?.ok_or_else(unknown)?;
                 check_match(request, &before)?;
                 voice_rate::delete(tx, id).await?;
-                Ok(Change::deleted(&before, Touched::CONFIGURATION))
+                Ok(Change::deleted(&before, Touched::only(Parts::RATES)))
             })
         })
         .await

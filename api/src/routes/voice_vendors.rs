@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use runtime::model::VendorStatus;
+use runtime::model::{Parts, VendorStatus};
 use runtime::store::group::Touched;
 use runtime::store::provisioning::SipVendorEntry;
 use runtime::store::voice_vendor::{self, Filter, VoiceVendor};
@@ -90,7 +90,7 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 // Not there under this id: another node has made one of this name just now.
                 let vendor = voice_vendor::find(tx, id).await?.ok_or_else(taken)?;
                 let location = format!("/v1/admin/voice-vendors/{id}");
-                Ok(Change::created(location, &vendor, Touched::CONFIGURATION))
+                Ok(Change::created(location, &vendor, Touched::only(Parts::OTHERS)))
             })
         })
         .await
@@ -110,7 +110,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 check::unchanged("/name", &before.entry.name, &entry.name)?;
                 voice_vendor::put(tx, (id, before.number.into()), &entry, now).await?;
                 let after = voice_vendor::find(tx, id).await?.ok_or_else(unknown)?;
-                Ok(Change::updated(&before, &after, Touched::CONFIGURATION))
+                Ok(Change::updated(&before, &after, Touched::only(Parts::OTHERS)))
             })
         })
         .await

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
 use runtime::http_client::{AddressPolicy, check_url};
+use runtime::model::Parts;
 use runtime::password::SecretString;
 use runtime::random::secret_bytes;
 use runtime::seal::to_hex;
@@ -149,7 +150,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 }
                 webhook::put(tx, account, (&form.url, sealed), now).await?;
                 let after = Webhook::from(webhook::find(tx, account).await?.ok_or_else(none)?);
-                let change = Change::updated(&before, &after, Touched::CONFIGURATION).of(customer);
+                let change = Change::updated(&before, &after, Touched::only(Parts::OTHERS)).of(customer);
                 Ok(change.showing_once(&WebhookMade { webhook: after, secret: made }))
             })
         })
@@ -169,7 +170,7 @@ fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let before = Webhook::from(webhook::find(tx, account).await?.ok_or_else(none)?);
                 check_match(request, &before)?;
                 webhook::delete(tx, account).await?;
-                Ok(Change::deleted(&before, Touched::CONFIGURATION).of(customer))
+                Ok(Change::deleted(&before, Touched::only(Parts::OTHERS)).of(customer))
             })
         })
         .await

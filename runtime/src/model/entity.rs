@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Money, SystemId};
+use super::{Alphabet, Ban, BindModes, BindType, Cidr, MessageIdFormat, Money, SystemId, Versions};
 use crate::log::Uncertain;
 use crate::password::{PasswordHash, SecretString};
 
@@ -184,6 +184,8 @@ pub struct Did {
 pub struct Messaging {
     /// The version read; it grows with every change.
     pub version: i64,
+    /// When its parts changed last, for who reads only what changed since.
+    pub parts: Versions,
     /// Customers.
     pub customers: Vec<Customer>,
     /// Their limits.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 pub use self::address::{AclSource, Gateway};
 pub use self::rule::{HeaderRule, NumberRule};
-use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus};
+use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, Versions};
 
 /// A customer's trunk: where calls come from, what they may cost, where calls to its numbers go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +182,8 @@ pub struct HighCost {
 pub struct Voice {
     /// The version read; it grows with every change.
     pub version: i64,
+    /// When its parts changed last, for who reads only what changed since.
+    pub parts: Versions,
     /// Customers.
     pub customers: Vec<Customer>,
     /// Their trunks.

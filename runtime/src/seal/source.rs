@@ -107,5 +107,6 @@ pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
 /// Lowercase hexadecimal digits.
 #[must_use]
 pub fn to_hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
 }

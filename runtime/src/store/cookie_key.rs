@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::announce::announce_in;
+use super::version::raise;
 use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, statements};
 use crate::clock::Timestamp;
+use crate::model::Parts;
 use crate::password::SecretString;
 use crate::random::secret_bytes;
 use crate::seal::{RootKey, to_hex};
@@ -19,7 +21,6 @@ statements! {
     DELETE_OTHERS = Sql::both("DELETE FROM voice.cookie_keys WHERE number <> $1");
     INSERT = Sql::both(
         "INSERT INTO voice.cookie_keys (id, number, key_sealed, created_at) VALUES ($1, $2, $3, $4)");
-    RAISE_VERSION = Sql::both("UPDATE accounts.config_version SET version = version + 1 WHERE id = 1");
     INSERT_FIRST = Sql::both(
         "INSERT INTO voice.cookie_keys (id, number, key_sealed, created_at) VALUES ($1, 0, $2, $3) \
          ON CONFLICT (number) DO NOTHING");
@@ -106,7 +107,7 @@ pub async fn rotate(db: &Db, root_key: &RootKey, now: Timestamp, forced: bool) -
     load_or_create(db, root_key, now).await?;
     let mut tx = db.begin().await?;
     // First, since others wait for this row: the keys that are read behind it stay as they are until the commit.
-    execute!(&mut tx, RAISE_VERSION)?;
+    raise(&mut tx, Parts::NOTHING).await?;
     announce_in(&mut tx).await?;
     let keys = opened(root_key, rows(&mut tx).await?)?;
     if let Some(refused) = refusal(&keys, now, forced) {
@@ -223,7 +224,7 @@ mod tests {
             let root_key = RootKey::load_or_create(&directory.path().join("root.key")).unwrap();
             let store = &engine.store;
             let at = |hours: u64| Timestamp::from_micros(START).plus(Duration::from_hours(hours));
-            let version = crate::store::messaging::version(store).await.unwrap();
+            let version = crate::store::version::version(store).await.unwrap();
             // (hours, forced, why none is made, the keys then)
             let table: [(u64, bool, Option<Rotation>, &[u8]); 7] = [
                 (0, false, None, &[1, 0]),
@@ -242,7 +243,7 @@ mod tests {
                 assert_eq!(rotated, refused.unwrap_or(Rotation::Made(keys[0])), "{hours} {forced}");
                 assert_eq!(numbers(&keys), expected, "{hours} {forced}");
             }
-            let raised = crate::store::messaging::version(store).await.unwrap();
+            let raised = crate::store::version::version(store).await.unwrap();
             assert_eq!(raised - version, 4, "one for each");
             for hours in 30..46 {
                 rotate(store, &root_key, at(hours), true).await.unwrap();
@@ -261,7 +262,7 @@ mod tests {
             let root_key = RootKey::load_or_create(&directory.path().join("root.key")).unwrap();
             let store = &engine.store;
             load_or_create(store, &root_key, Timestamp::from_micros(START)).await.unwrap();
-            let version = crate::store::messaging::version(store).await.unwrap();
+            let version = crate::store::version::version(store).await.unwrap();
             let table: [(u64, bool, Rotation, [u8; 2]); 3] = [
                 (1, false, Rotation::TooSoon, [1, 0]),
                 (2, true, Rotation::Unsettled, [2, 1]),
@@ -279,7 +280,7 @@ mod tests {
                 assert!(rotated.contains(&Rotation::Made(keys[0])), "{hours} {rotated:?}");
                 assert!(rotated.contains(&refused), "{hours} {rotated:?}");
             }
-            let raised = crate::store::messaging::version(store).await.unwrap();
+            let raised = crate::store::version::version(store).await.unwrap();
             assert_eq!(raised - version, 3, "one for each key");
         })
         .await;

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
 use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -25,6 +25,7 @@ macro_rules! select {
 
 statements! {
     ALL_CUSTOMERS = Sql::both(select!(""));
+    SINCE = Sql::both(select!("WHERE updated_at >= $1"));
     BY_ID = Sql::both(select!("WHERE id = $1"));
     INSERT = Sql::both(
         "INSERT INTO accounts.customers (id, ban, company_name, status, type, services, credit_limit, \
@@ -170,6 +171,15 @@ impl TryFrom<Record> for Customer {
 /// When the database cannot be asked, or a row holds what this program does not know.
 pub async fn all(db: &Db) -> Result<Vec<Customer>, Error> {
     let rows: Vec<Record> = fetch_all!(db, Record, ALL_CUSTOMERS)?;
+    rows.into_iter().map(Customer::try_from).collect()
+}
+
+/// Customers that were written at this time or later.
+///
+/// # Errors
+/// As [`all`].
+pub async fn since(db: &Db, at: Timestamp) -> Result<Vec<Customer>, Error> {
+    let rows: Vec<Record> = fetch_all!(db, Record, SINCE, stored_time(at))?;
     rows.into_iter().map(Customer::try_from).collect()
 }
 

@@ -15,7 +15,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::announce::announce_in;
+use super::version::raise;
 use super::{Db, Error, ErrorKind, Sql, Tx, execute, statements};
+use crate::model::Parts;
 use crate::registry::{ActorName, Observation, Observe};
 use crate::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 
@@ -25,7 +27,6 @@ const WAITING_MAX: usize = 1024;
 const GROUP_MAX: usize = 64;
 
 statements! {
-    RAISE_CONFIGURATION = Sql::both("UPDATE accounts.config_version SET version = version + 1 WHERE id = 1");
     RAISE_AUTH = Sql::both("UPDATE auth.version SET version = version + 1 WHERE id = 1");
     SAVEPOINT = Sql::both("SAVEPOINT one_write");
     RELEASE = Sql::both("RELEASE SAVEPOINT one_write");
@@ -35,24 +36,30 @@ statements! {
 /// What a write did, beside its result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// Customers, trunks, vendors, routes…: every node reads its configuration again.
-    pub configuration: bool,
+    /// Customers, trunks, vendors, routes…: every node reads these again.
+    pub configuration: Parts,
     /// Users, access, keys, sessions: every node forgets the tokens that it knows.
     pub auth: bool,
 }
 
 impl Touched {
     /// Something that no node holds in memory.
-    pub const NOTHING: Self = Self { configuration: false, auth: false };
-    /// Configuration data.
-    pub const CONFIGURATION: Self = Self { configuration: true, auth: false };
+    pub const NOTHING: Self = Self { configuration: Parts::NOTHING, auth: false };
+    /// Configuration data of more than one part.
+    pub const CONFIGURATION: Self = Self::only(Parts::ALL);
     /// Who may do what.
-    pub const AUTH: Self = Self { configuration: false, auth: true };
+    pub const AUTH: Self = Self { configuration: Parts::NOTHING, auth: true };
+
+    /// Configuration data of these parts.
+    #[must_use]
+    pub const fn only(configuration: Parts) -> Self {
+        Self { configuration, auth: false }
+    }
 
     /// What either touched.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
-        Self { configuration: self.configuration || other.configuration, auth: self.auth || other.auth }
+        Self { configuration: self.configuration.with(other.configuration), auth: self.auth || other.auth }
     }
 }
 
@@ -229,8 +236,8 @@ async fn commit(db: &Db, group: impl Iterator<Item = Job>, announce: &Announce) 
 }
 
 async fn finish(mut tx: Tx, touched: Touched) -> Result<(), Error> {
-    if touched.configuration {
-        execute!(&mut tx, RAISE_CONFIGURATION)?;
+    if !touched.configuration.is_empty() {
+        raise(&mut tx, touched.configuration).await?;
     }
     if touched.auth {
         execute!(&mut tx, RAISE_AUTH)?;

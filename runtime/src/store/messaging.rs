@@ -1,18 +1,20 @@
 //! Reads all of messaging's configuration at one version.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
 use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
-use super::{Db, Error, ErrorKind, Sql, fetch_all, fetch_optional, statements, webhook};
+use super::version::versions;
+use super::{Db, Error, ErrorKind, Sql, fetch_all, statements, webhook};
 use crate::log::Uncertain;
-use crate::model::{Account, Cidr, Customer, CustomerConfig, Did, Invalid, Messaging, Money, Route, Vendor};
+use crate::model::{
+    Account, Cidr, Customer, CustomerConfig, Did, Invalid, Messaging, Money, Parts, Route, Vendor,
+};
 use crate::password::SecretString;
 use crate::seal::RootKey;
 
 statements! {
-    VERSION = Sql::both("SELECT version FROM accounts.config_version WHERE id = 1");
     CUSTOMERS = Sql::both("SELECT id, ban, company_name, status, type AS kind, services FROM accounts.customers");
     CUSTOMER_CONFIGS = Sql::both("SELECT customer_id, throughput, outbox_max FROM messaging.customer_config");
     ACCOUNTS = Sql::both(
@@ -28,50 +30,52 @@ statements! {
     DIDS = Sql::both("SELECT id, number, customer_id, esme_account_id, trunk_id FROM voice.dids");
 }
 
-/// The version of the configuration data, for the check that finds missed announcements.
+/// Reads everything.
 ///
 /// # Errors
-/// When the database cannot be asked.
-pub async fn version(db: &Db) -> Result<i64, Error> {
-    let row: Option<(i64,)> = fetch_optional!(db, (i64,), VERSION)?;
-    Ok(row.map_or(0, |(version,)| version))
+/// As [`reload`].
+pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
+    reload(db, key, Messaging::default()).await
 }
 
-/// Reads everything. The version is read first: a change that comes in between is read again later.
+/// Reads what changed since `known` was read. The version is read first: a change that comes in between is read again
+/// later.
 ///
 /// A vendor whose password does not open is inactive, and named in the log and in
 /// [`Messaging::vendors_sealed`]: it must not keep the others from their work.
 ///
 /// # Errors
 /// When the database cannot be asked, or a row holds what this program does not know.
-pub async fn load(db: &Db, key: &RootKey) -> Result<Messaging, Error> {
-    let version = version(db).await?;
-    let customers = customers(db).await?;
-    let configs: Vec<(Uuid, i64, i64)> = fetch_all!(db, (Uuid, i64, i64), CUSTOMER_CONFIGS)?;
-    let accounts: Vec<AccountRecord> = fetch_all!(db, AccountRecord, ACCOUNTS)?;
-    let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
-    let routes: Vec<RouteRecord> = fetch_all!(db, RouteRecord, ROUTES)?;
-    let dids = dids(db).await?;
-    let webhooks = webhook::load(db, key).await?;
-    let (vendors, vendors_sealed) = open_vendors(vendors, key)?;
-    Ok(Messaging {
-        version,
-        customers,
-        customer_configs: configs
-            .into_iter()
-            .map(|(customer, throughput, outbox_max)| CustomerConfig {
-                customer,
-                throughput: number(throughput),
-                outbox_max: number(outbox_max),
-            })
-            .collect(),
-        accounts: collect(accounts, account)?,
-        vendors,
-        vendors_sealed,
-        routes: collect(routes, route)?,
-        dids,
-        webhooks,
-    })
+pub async fn reload(db: &Db, key: &RootKey, known: Messaging) -> Result<Messaging, Error> {
+    let (version, parts) = versions(db).await?;
+    let changed = parts.changed_since(&known.parts);
+    let mut config = Messaging { version, parts, ..known };
+    if changed.has(Parts::CUSTOMERS) {
+        config.customers = customers(db).await?;
+    }
+    if changed.has(Parts::ACCOUNTS) {
+        let accounts: Vec<AccountRecord> = fetch_all!(db, AccountRecord, ACCOUNTS)?;
+        config.accounts = collect(accounts, account)?;
+    }
+    if changed.has(Parts::ROUTES) {
+        let routes: Vec<RouteRecord> = fetch_all!(db, RouteRecord, ROUTES)?;
+        config.routes = collect(routes, route)?;
+    }
+    if changed.has(Parts::NUMBERS) {
+        config.dids = dids(db).await?;
+    }
+    if changed.has(Parts::OTHERS) {
+        let limits: Vec<(Uuid, i64, i64)> = fetch_all!(db, (Uuid, i64, i64), CUSTOMER_CONFIGS)?;
+        config.customer_configs = limits.into_iter().map(customer_config).collect();
+        let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
+        (config.vendors, config.vendors_sealed) = open_vendors(vendors, key)?;
+        config.webhooks = webhook::load(db, key).await?;
+    }
+    Ok(config)
+}
+
+fn customer_config((customer, throughput, outbox_max): (Uuid, i64, i64)) -> CustomerConfig {
+    CustomerConfig { customer, throughput: number(throughput), outbox_max: number(outbox_max) }
 }
 
 /// Every customer.

@@ -6,11 +6,12 @@
 
 use uuid::Uuid;
 
+use super::version::raise;
 use super::{Db, Error, Sql, Tx, execute, statements};
+use crate::model::Parts;
 use crate::seal::{Rewrapped, RootKey};
 
 statements! {
-    RAISE_VERSION = Sql::both("UPDATE accounts.config_version SET version = version + 1 WHERE id = 1");
     VENDORS = Sql::both("SELECT id, password_sealed FROM messaging.vendors");
     UPDATE_VENDOR = Sql::both(
         "UPDATE messaging.vendors SET password_sealed = $2 WHERE id = $1 AND password_sealed = $3");
@@ -81,7 +82,7 @@ pub(super) async fn rewrap_all(
 ) -> Result<Rotated, Error> {
     let mut tx = db.begin().await?;
     // First, since all who write the configuration wait for this row, other rotations too: a key is made by one alone.
-    execute!(&mut tx, RAISE_VERSION)?;
+    raise(&mut tx, Parts::OTHERS).await?;
     root_key.begin_rotation(new_key_env)?;
     let mut rotated = Rotated::default();
     for sealed in &SEALED {
@@ -109,7 +110,7 @@ async fn drop_old(db: &Db, root_key: &RootKey) -> Result<usize, Error> {
     // Rolled back when it is dropped: it is there for its lock. Nobody seals meanwhile, and no other rotation writes
     // the file.
     let mut tx = db.begin().await?;
-    execute!(&mut tx, RAISE_VERSION)?;
+    raise(&mut tx, Parts::NOTHING).await?;
     let left = left_under_old(&mut tx, root_key).await?;
     if left == 0 {
         root_key.finish_rotation()?;

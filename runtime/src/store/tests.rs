@@ -25,6 +25,7 @@ async fn every_statement_prepares_on_both_engines() {
             sms_vendor::ALL,
             trunk::ALL,
             trunk_ip::ALL,
+            version::ALL,
             voice::ALL,
             voice_rate::ALL,
             voice_vendor::ALL,

@@ -3,15 +3,16 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sqlx::FromRow;
 use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use super::messaging::{self, collect, number};
+use super::version::versions;
 use super::{Db, Error, ErrorKind, Sql, fetch_all, statements};
 use crate::model::{
     AclEntry, Cidr, DedicatedAddress, Gateway, HeaderRule, HighCost, Money, NumberRule, Offer, Partition,
-    SipVendor, Trunk, Voice,
+    Parts, SipVendor, Trunk, Voice,
 };
 
 statements! {
@@ -31,33 +32,56 @@ statements! {
     HIGH_COST = Sql::both("SELECT prefix FROM voice.high_cost");
 }
 
-/// Reads everything. The version is read first: a change that comes in between is read again later, and until then
-/// an entity may name another that is not there.
+/// Reads everything.
+///
+/// # Errors
+/// As [`reload`].
+pub async fn load(db: &Db) -> Result<Voice, Error> {
+    reload(db, Voice::default()).await
+}
+
+/// Reads what changed since `known` was read. The version is read first: a change that comes in between is read again
+/// later, and until then an entity may name another that is not there.
 ///
 /// # Errors
 /// When the database cannot be asked, or a row holds what this program does not know.
-pub async fn load(db: &Db) -> Result<Voice, Error> {
-    let version = messaging::version(db).await?;
+pub async fn reload(db: &Db, known: Voice) -> Result<Voice, Error> {
+    let (version, parts) = versions(db).await?;
+    let changed = parts.changed_since(&known.parts);
+    let mut voice = Voice { version, parts, ..known };
+    if changed.has(Parts::CUSTOMERS) {
+        voice.customers = messaging::customers(db).await?;
+    }
+    if changed.has(Parts::ACL) {
+        let acl: Vec<AclRecord> = fetch_all!(db, AclRecord, ACL)?;
+        voice.acl = collect(acl, acl_entry)?;
+    }
+    if changed.has(Parts::RATES) {
+        let offers: Vec<OfferRecord> = fetch_all!(db, OfferRecord, OFFERS)?;
+        voice.offers = offers.into_iter().map(offer).collect();
+    }
+    if changed.has(Parts::NUMBERS) {
+        voice.dids = messaging::dids(db).await?;
+    }
+    if changed.has(Parts::OTHERS) {
+        others(db, &mut voice).await?;
+    }
+    Ok(voice)
+}
+
+async fn others(db: &Db, voice: &mut Voice) -> Result<(), Error> {
     let trunks: Vec<TrunkRecord> = fetch_all!(db, TrunkRecord, TRUNKS)?;
-    let acl: Vec<AclRecord> = fetch_all!(db, AclRecord, ACL)?;
+    voice.trunks = collect(trunks, trunk)?;
     let dedicated: Vec<(Uuid, String, Uuid)> = fetch_all!(db, (Uuid, String, Uuid), DEDICATED)?;
+    voice.dedicated = collect(dedicated, dedicated_address)?;
     let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
+    voice.vendors = collect(vendors, vendor)?;
     let partitions: Vec<(Uuid, i64, String)> = fetch_all!(db, (Uuid, i64, String), PARTITIONS)?;
-    let offers: Vec<OfferRecord> = fetch_all!(db, OfferRecord, OFFERS)?;
-    let high_cost: Vec<(String,)> = fetch_all!(db, (String,), HIGH_COST)?;
     let partition = |(id, numbered, name)| Partition { id, number: number(numbered), name };
-    Ok(Voice {
-        version,
-        customers: messaging::customers(db).await?,
-        trunks: collect(trunks, trunk)?,
-        acl: collect(acl, acl_entry)?,
-        dedicated: collect(dedicated, dedicated_address)?,
-        vendors: collect(vendors, vendor)?,
-        partitions: partitions.into_iter().map(partition).collect(),
-        offers: offers.into_iter().map(offer).collect(),
-        high_cost: high_cost.into_iter().map(|(prefix,)| HighCost { prefix }).collect(),
-        dids: messaging::dids(db).await?,
-    })
+    voice.partitions = partitions.into_iter().map(partition).collect();
+    let high_cost: Vec<(String,)> = fetch_all!(db, (String,), HIGH_COST)?;
+    voice.high_cost = high_cost.into_iter().map(|(prefix,)| HighCost { prefix }).collect();
+    Ok(())
 }
 
 #[derive(FromRow)]

@@ -3,7 +3,7 @@
 pub(super) mod calls;
 
 use bytes::Bytes;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::log::{

@@ -1,8 +1,8 @@
 //! Keys of programs.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
 use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;

@@ -1,7 +1,7 @@
 //! Invitations: who may become a user, by a secret that one mail carries.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;

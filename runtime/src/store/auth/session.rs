@@ -1,7 +1,7 @@
 //! Logins. A session has one refresh token at a time; each use exchanges it.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;

@@ -1,8 +1,8 @@
 //! Users and the customers that they may work for.
 
 use chrono::{DateTime, Utc};
-use sqlx::FromRow;
 use sqlx::types::Json;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;

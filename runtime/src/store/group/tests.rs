@@ -4,8 +4,8 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::random::Random;
 use crate::registry::Registry;
-use crate::store::messaging;
 use crate::store::testing::{Engine, each_engine};
+use crate::store::version;
 use crate::supervision::{Intensity, Strategy, Supervisor, SupervisorHandle, SupervisorSpec};
 
 static NOTE: Sql = Sql::both("INSERT INTO voice.high_cost (prefix) VALUES ($1)");
@@ -50,7 +50,7 @@ async fn a_refused_write_undoes_itself_alone_and_the_version_rises_with_the_othe
         );
         assert_eq!((first.unwrap(), second.unwrap()), ("881", "883"));
         assert_eq!(twice.unwrap_err().kind(), ErrorKind::Constraint);
-        assert_eq!(messaging::version(&engine.store).await.unwrap(), 1);
+        assert_eq!(version::version(&engine.store).await.unwrap(), 1);
         assert_eq!(announced.load(Ordering::Relaxed), 1);
         let stored = crate::store::voice::load(&engine.store).await.unwrap().high_cost.len();
         assert_eq!(stored, 3);

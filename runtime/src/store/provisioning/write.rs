@@ -19,11 +19,10 @@ use crate::store::announce::announce_in;
 use crate::store::did::{self, DidRow};
 use crate::store::messaging::stored_time;
 use crate::store::messaging_config::{self, MessagingConfig};
+use crate::store::version::raise_from;
 use crate::store::{Db, Sql, Tx, esme_account, execute, sms_route, sms_vendor, statements};
 
 statements! {
-    RAISE_VERSION = Sql::both(
-        "UPDATE accounts.config_version SET version = version + 1 WHERE id = 1 AND version = $1");
     UPSERT_CUSTOMER = Sql::both(
         "INSERT INTO accounts.customers (id, ban, company_name, status, type, services, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (ban) DO UPDATE SET \
@@ -57,7 +56,7 @@ pub async fn apply(
         .collect::<Result<_, Error>>()?;
     // From here on the database is locked: nothing slow, nothing that can be done before.
     let mut writer = Writer { tx: db.begin().await?, key, ids: Ids::of(current), now };
-    if execute!(&mut writer.tx, RAISE_VERSION, messaging.version)? == 0 {
+    if !raise_from(&mut writer.tx, messaging.version).await? {
         return Err(Error::Changed);
     }
     announce_in(&mut writer.tx).await?;

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::password::SecretString;
 use crate::store::provisioning::{Current, Document, apply, plan};
 use crate::store::testing::{Engine, each_engine};
-use crate::store::{cookie_key, messaging};
+use crate::store::{cookie_key, messaging, version};
 
 const FILE: &str = r#"
 [[sms_vendors]]
@@ -75,10 +75,10 @@ async fn every_value_comes_under_a_new_key() {
     each_engine(async |engine: Engine| {
         let dir = engine.dir.path();
         let old = provisioned(&engine).await;
-        let version = messaging::version(&engine.store).await.unwrap();
+        let version = version::version(&engine.store).await.unwrap();
         let rotated = rotate(&engine.store, &old, None).await.unwrap();
         assert_eq!(rotated, Rotated { rewrapped: 3, closed: 0, old_key_kept: None });
-        assert_eq!(messaging::version(&engine.store).await.unwrap(), version + 1);
+        assert_eq!(version::version(&engine.store).await.unwrap(), version + 1);
         assert_eq!(keys_in_file(dir), 1);
         assert_open(&engine, &old, "the process that rotated").await;
         let new = load(dir);
@@ -128,12 +128,12 @@ async fn a_crash_at_any_point_leaves_every_value_openable() {
 async fn a_rotation_that_cannot_begin_changes_nothing() {
     each_engine(async |engine: Engine| {
         let key = provisioned(&engine).await;
-        let version = messaging::version(&engine.store).await.unwrap();
+        let version = version::version(&engine.store).await.unwrap();
         // Where the file's successor is written there is a directory.
         std::fs::create_dir(engine.dir.path().join("root.part")).unwrap();
         let refused = rotate(&engine.store, &key, None).await.unwrap_err().to_string();
         assert!(refused.contains("root.key"), "{refused}");
-        assert_eq!(messaging::version(&engine.store).await.unwrap(), version);
+        assert_eq!(version::version(&engine.store).await.unwrap(), version);
         assert_open(&engine, &load(engine.dir.path()), "after the refusal").await;
     })
     .await;

@@ -1,7 +1,7 @@
 //! Rows of calls as the engines give them, and what they mean.
 
 use bytes::Bytes;
-use sqlx::FromRow;
+use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
