@@ -90,8 +90,9 @@ struct Known {
     /// Of the configuration.
     version: i64,
     parts: Versions,
-    /// When all customers were read.
+    /// When all customers were read, and whether only some were since.
     all_at: Option<Instant>,
+    partly: bool,
 }
 
 impl Known {
@@ -105,24 +106,29 @@ impl Known {
         let (version, parts) = version::versions(&api.store).await?;
         if parts.changed_since(&self.parts).has(Parts::CUSTOMERS) {
             self.customers(api).await?;
+        } else if self.all_at.is_some_and(|at| self.partly && at.elapsed() >= SWEEP) {
+            self.all_customers(api).await?;
         }
         (self.version, self.parts) = (version, parts);
         Ok(())
     }
 
-    /// Those that were written lately, as a rule: the clocks of nodes differ by less than [`CLOCKS`].
+    /// Those that were written lately. One that a node dated otherwise is found by [`Self::all_customers`], which
+    /// comes within [`SWEEP`] of this.
     async fn customers(&mut self, api: &Api) -> Result<(), Error> {
-        let all = self.all_at.is_none_or(|at| at.elapsed() >= SWEEP);
-        let now = Instant::now();
-        let youngest = api.customers.youngest().filter(|_| !all);
-        let read = match youngest {
-            Some(youngest) => customer::since(&api.store, youngest.minus(CLOCKS)).await?,
-            None => customer::all(&api.store).await?,
-        };
-        if all {
-            self.all_at = Some(now);
-        }
-        api.customers.merge(read);
+        let youngest = api.customers.youngest();
+        let recent = self.all_at.is_some_and(|at| at.elapsed() < SWEEP);
+        let Some(youngest) = youngest.filter(|_| recent) else { return self.all_customers(api).await };
+        let since = youngest.min(api.clock.now()).minus(CLOCKS);
+        api.customers.merge(customer::since(&api.store, since).await?);
+        self.partly = true;
+        Ok(())
+    }
+
+    async fn all_customers(&mut self, api: &Api) -> Result<(), Error> {
+        let at = Instant::now();
+        api.customers.merge(customer::all(&api.store).await?);
+        (self.all_at, self.partly) = (Some(at), false);
         Ok(())
     }
 }

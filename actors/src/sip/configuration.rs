@@ -259,12 +259,12 @@ async fn refresh(
     let voice = Arc::new(voice::reload(&source.db, known).await?);
     let named = names::named(&voice);
     let found = names.all(&named);
-    face.version.store(voice.version, Ordering::Relaxed);
     if in_force.is_same(&voice, &found) {
+        face.version.store(voice.version, Ordering::Relaxed);
         in_force.voice = Some(voice);
         return Ok(());
     }
-    let building = Voice::clone(&voice);
+    let building = Arc::clone(&voice);
     let names = names.clone();
     let before = calls.snapshot.load_full();
     // A million entries take a third of a second to be sorted: no work for a thread that others wait for.
@@ -272,15 +272,22 @@ async fn refresh(
     let built = tokio::task::spawn_blocking(move || {
         let sources = is_published.then(|| acl_publisher::entry::entries(&building));
         let find = |gateway: &Gateway| names.addresses(gateway);
-        (Snapshot::new(building, Some(&before), &find, Instant::now().into_std()), sources)
+        (Snapshot::new(Voice::clone(&building), Some(&before), &find, Instant::now().into_std()), sources)
     });
-    let Ok((snapshot, sources)) = built.await else { return Ok(()) };
+    let (snapshot, sources) = match built.await {
+        Ok(built) => built,
+        Err(error) => {
+            tracing::error!(%error, "the configuration of voice cannot be put into force, the last one stays");
+            return Ok(());
+        }
+    };
     let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
     calls.snapshot.store(Arc::new(snapshot));
     if let (Some(publisher), Some(sources)) = (calls.publisher(), sources) {
         publisher.publish(sources);
     }
     *in_force = InForce { voice: Some(voice), named, found };
+    face.version.store(version, Ordering::Relaxed);
     face.swaps.fetch_add(1, Ordering::Relaxed);
     tracing::info!(version, trunks, vendors, "configuration of voice in force");
     Ok(())

@@ -81,6 +81,19 @@ impl FromIterator<(i64, i64)> for Versions {
 }
 
 impl Versions {
+    /// Has these parts read again, whether they change or not.
+    pub fn forget(&mut self, parts: Parts) {
+        let of = |bit: usize| parts.has(Parts(1 << bit));
+        let known = self.0.iter_mut().enumerate().filter(|(bit, _)| of(*bit));
+        known.for_each(|(_, known)| *known = -1);
+    }
+
+    /// Whether the version of every part is known.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.0.iter().all(|version| *version >= 0)
+    }
+
     /// Which parts are others than they were at `known`.
     #[must_use]
     pub fn changed_since(&self, known: &Self) -> Parts {

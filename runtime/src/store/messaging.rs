@@ -15,7 +15,9 @@ use crate::password::SecretString;
 use crate::seal::RootKey;
 
 statements! {
-    CUSTOMERS = Sql::both("SELECT id, ban, company_name, status, type AS kind, services FROM accounts.customers");
+    // In one order, so that two readings of the same customers are equal.
+    CUSTOMERS = Sql::both(
+        "SELECT id, ban, company_name, status, type AS kind, services FROM accounts.customers ORDER BY id");
     CUSTOMER_CONFIGS = Sql::both("SELECT customer_id, throughput, outbox_max FROM messaging.customer_config");
     ACCOUNTS = Sql::both(
         "SELECT id, system_id, customer_id, password_hash, active, binds_max, bind_modes, \"window\", \
@@ -70,6 +72,11 @@ pub async fn reload(db: &Db, key: &RootKey, known: Messaging) -> Result<Messagin
         let vendors: Vec<VendorRecord> = fetch_all!(db, VendorRecord, VENDORS)?;
         (config.vendors, config.vendors_sealed) = open_vendors(vendors, key)?;
         config.webhooks = webhook::load(db, key).await?;
+    }
+    let closed = config.webhooks.iter().any(|webhook| webhook.secret.is_none());
+    if closed || !config.vendors_sealed.is_empty() {
+        // The root key may be another at the next change, whatever that changes.
+        config.parts.forget(Parts::OTHERS);
     }
     Ok(config)
 }

@@ -3,7 +3,7 @@
 //! Every change raises the version in its own transaction and marks the parts that it touched. Nodes compare the version,
 //! and read again the parts that changed since they last did: an address of a trunk costs no reading of all routes.
 
-use super::{Db, Error, Sql, Tx, execute, fetch_all, fetch_optional, statements};
+use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, fetch_optional, statements};
 use crate::model::{Parts, Versions};
 
 statements! {
@@ -34,7 +34,14 @@ pub async fn version(db: &Db) -> Result<i64, Error> {
 pub async fn versions(db: &Db) -> Result<(i64, Versions), Error> {
     let version = version(db).await?;
     let rows: Vec<(i64, i64)> = fetch_all!(db, (i64, i64), PARTS)?;
-    Ok((version, rows.into_iter().collect()))
+    let versions: Versions = rows.into_iter().collect();
+    if !versions.is_whole() {
+        return Err(Error::new(
+            ErrorKind::Other,
+            "accounts.config_parts lacks rows, nothing tells what changed",
+        ));
+    }
+    Ok((version, versions))
 }
 
 /// Raises the version for a change of these parts. Others who raise it wait for the end of the transaction.
