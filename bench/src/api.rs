@@ -3,5 +3,6 @@
 
 mod client;
 pub mod load;
+mod messages;
 pub mod propagation;
 mod provision;

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::client::{self, Client};
+use super::messages::Messages;
 use super::provision::Scale;
 use crate::histogram::Histogram;
 use crate::report::{Outcome, per_second, rounded};
@@ -28,6 +29,8 @@ pub struct Load {
     pub writes_percent: u32,
     /// Customers that the node has.
     pub customers: u32,
+    /// Messages a second through the same node meanwhile.
+    pub messages: f64,
 }
 
 #[derive(Default)]
@@ -42,13 +45,20 @@ struct Tally {
 /// # Errors
 /// When the node cannot be started, or answers nothing.
 pub async fn measure(load: &Load, options: &NodeOptions) -> anyhow::Result<Outcome> {
-    let node = Node::start(options, &Scale { customers: load.customers, acl: 0, routes: 0 }).await?;
+    let beside = Messages::prepare(load.messages).await?;
+    let messages = beside.as_ref().map(Messages::to_toml).unwrap_or_default();
+    let scale = Scale { customers: load.customers, messages, ..Scale::default() };
+    let node = Node::start(options, &scale).await?;
     let key = client::key(node.ports.api, &node.data_dir()).await?;
     let mut first = Client::connect(node.ports.api, &key).await?;
     let ids: Arc<[String]> = client::customers(&mut first).await?.into();
     if ids.is_empty() {
         bail!("the node has no customer");
     }
+    let flow = match beside {
+        Some(beside) => Some(beside.begin(&node).await?),
+        None => None,
+    };
     let tally = Arc::new(Tally::default());
     let processes: Vec<u32> = node.process().into_iter().collect();
     let sampler = Sampler::start(processes);
@@ -64,7 +74,6 @@ pub async fn measure(load: &Load, options: &NodeOptions) -> anyhow::Result<Outco
         worker.context("a connection's task ended")?;
     }
     let (elapsed, samples) = (begun.elapsed(), sampler.finish());
-    node.stop().await?;
     let name = if load.writes_percent == 0 { "api/read" } else { "api/mixed" };
     let mut outcome = Outcome::new(name, "warp", "request");
     let total = tally.reads.count() + tally.writes.count();
@@ -90,6 +99,10 @@ pub async fn measure(load: &Load, options: &NodeOptions) -> anyhow::Result<Outco
     if outcome.failed > 0 {
         outcome.invalidate("requests failed");
     }
+    if let Some(flow) = flow {
+        flow.end(&mut outcome).await;
+    }
+    node.stop().await?;
     Ok(outcome)
 }
 

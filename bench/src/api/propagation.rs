@@ -9,6 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout};
 
 use super::client::{self, Client};
+use super::messages::Messages;
 use super::provision::{BAN, CHANGED, Scale};
 use crate::histogram::Histogram;
 use crate::report::Outcome;
@@ -19,16 +20,23 @@ const GIVEN_UP: Duration = Duration::from_secs(10);
 /// How often the proxy is asked.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Adds and removes sources one after the other on a node with so many sources and routes.
+/// Adds and removes sources one after the other on a node with so many sources and routes, and so many messages a
+/// second meanwhile.
 ///
 /// # Errors
 /// When the node cannot be started, or a change does not come into force.
 pub async fn measure(
     changes: u32,
-    (acl, routes): (u32, u32),
+    (acl, routes, messages): (u32, u32, f64),
     options: &NodeOptions,
 ) -> anyhow::Result<Outcome> {
-    let node = Node::start(options, &Scale { customers: 100, acl, routes }).await?;
+    let beside = Messages::prepare(messages).await?;
+    let messages = beside.as_ref().map(Messages::to_toml).unwrap_or_default();
+    let node = Node::start(options, &Scale { customers: 100, acl, routes, messages }).await?;
+    let flow = match beside {
+        Some(beside) => Some(beside.begin(&node).await?),
+        None => None,
+    };
     let key = client::key(node.ports.api, &node.data_dir()).await?;
     let mut client = Client::connect(node.ports.api, &key).await?;
     let target = node.ports.sip.first().copied().context("the node listens on no SIP port")?;
@@ -54,7 +62,6 @@ pub async fn measure(
         }
         removed.record(asker.until(false).await?);
     }
-    node.stop().await?;
     let mut outcome = Outcome::new("api/propagation", "warp", "change");
     outcome.total = u64::from(changes) * 2;
     outcome.p50_us = added.quantile_us(500);
@@ -64,6 +71,10 @@ pub async fn measure(
     outcome.set("removed_max_us", removed.max_us());
     outcome.set("acl_entries", acl);
     outcome.set("routes", routes);
+    if let Some(flow) = flow {
+        flow.end(&mut outcome).await;
+    }
+    node.stop().await?;
     Ok(outcome)
 }
 

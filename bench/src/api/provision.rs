@@ -6,13 +6,15 @@ use std::path::Path;
 use crate::subject::Provisioning;
 
 /// How much there is of what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scale {
     pub(super) customers: u32,
     /// Sources of one trunk.
     pub(super) acl: u32,
     /// Routes of messages.
     pub(super) routes: u32,
+    /// Provisioning of the messages that flow meanwhile.
+    pub(super) messages: String,
 }
 
 /// The customer of the trunks.
@@ -81,6 +83,6 @@ filter = "warn"
                 10_000 + number
             );
         }
-        toml
+        toml + &self.messages
     }
 }

@@ -37,6 +37,9 @@ pub(super) struct Api {
     /// With --propagation: routes of messages that the node has.
     #[arg(long, default_value_t = 10_000)]
     routes: u32,
+    /// Messages a second through the same node meanwhile.
+    #[arg(long, default_value_t = 0.0)]
+    messages: f64,
     /// One JSON object on stdout.
     #[arg(long)]
     json: bool,
@@ -55,7 +58,10 @@ impl Api {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let options = NodeOptions { program: self.warp, directory: self.dir, store_url: self.store_url };
         let outcome = match self.propagation {
-            Some(changes) => propagation::measure(changes, (self.acl, self.routes), &options).await?,
+            Some(changes) => {
+                let scale = (self.acl, self.routes, self.messages);
+                propagation::measure(changes, scale, &options).await?
+            }
             None => {
                 let load = Load {
                     connections: self.connections.max(1),
@@ -64,6 +70,7 @@ impl Api {
                         .context("--seconds is no duration")?,
                     writes_percent: self.writes,
                     customers: self.customers.max(1),
+                    messages: self.messages,
                 };
                 load::measure(&load, &options).await?
             }
