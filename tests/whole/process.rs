@@ -20,7 +20,7 @@ use super::wait;
 
 pub(crate) use http::Response;
 pub(crate) use output::{Finished, run};
-pub(crate) use postgres::Database;
+pub(crate) use postgres::{Database, Store};
 
 /// Time for a node to come up, and for a command to end.
 pub(crate) const READY: Duration = Duration::from_secs(30);

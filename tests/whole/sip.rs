@@ -26,8 +26,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::ua::{Callee, Caller, Datagrams};
-pub(super) use self::wire::{exchange, request};
+pub(super) use self::ua::{Callee, Caller, Datagrams, response};
+pub(super) use self::wire::{Message, request};
 use super::process::{Node, Place, Setup, free_port};
 use super::{peer, wait};
 

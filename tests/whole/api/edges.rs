@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::process::{Node, Setup};
+use super::super::process::{Node, Setup, Store};
 use super::super::wait;
 use super::client::{Client, text};
 
@@ -14,7 +14,16 @@ const SOON: Duration = Duration::from_secs(10);
 const CONSOLE: &str = "https://console.example.net";
 
 fn node(api: &str) -> (Node, Client) {
-    let node = Node::new(&Setup { api: api.to_owned(), ..Setup::default() });
+    start(&Setup { api: api.to_owned(), ..Setup::default() })
+}
+
+/// One that keeps what it knows there.
+fn on(store: &Store) -> (Node, Client) {
+    start(&Setup { sections: store.section(), ..Setup::default() })
+}
+
+fn start(setup: &Setup) -> (Node, Client) {
+    let node = Node::new(setup);
     let operator = Client::bootstrap(&node);
     (node, operator)
 }
@@ -119,7 +128,14 @@ fn who_changes_what_was_changed_meanwhile_is_told() {
 
 #[test]
 fn a_request_that_is_repeated_is_done_once() {
-    let (node, operator) = node("");
+    for store in Store::each() {
+        let (node, operator) = on(&store);
+        is_done_once_though_repeated(&node, &operator);
+    }
+}
+
+#[track_caller]
+fn is_done_once_though_repeated(node: &Node, operator: &Client) {
     let customer = |name: &str| json!({"company_name": name});
     let key = [("Idempotency-Key", "order-66")];
     let first = operator.send("POST /v1/customers", &key, &customer("Once")).expect(201);
@@ -130,14 +146,14 @@ fn a_request_that_is_repeated_is_done_once() {
     }
     let other = operator.send("POST /v1/customers", &key, &customer("Otherwise"));
     assert_eq!(other.problem(), (409, "idempotency_conflict".to_owned()));
-    assert_eq!((named(&operator, "Once"), named(&operator, "Otherwise")), (1, 0));
+    assert_eq!((named(operator, "Once"), named(operator, "Otherwise")), (1, 0));
 
     // A key is its principal's.
     let body = json!({"name": "crm", "permissions": ["customers:manage", "customers:read"]});
     let shown = operator.send("POST /v1/api-keys", &[("Idempotency-Key", "key-1")], &body).expect(201);
-    let program = Client::with(&node, &text(&shown.json(), "key"));
+    let program = Client::with(node, &text(&shown.json(), "key"));
     program.send("POST /v1/customers", &key, &customer("Otherwise")).expect(201);
-    assert_eq!(named(&operator, "Otherwise"), 1);
+    assert_eq!(named(operator, "Otherwise"), 1);
     let repeated = operator.send("POST /v1/api-keys", &[("Idempotency-Key", "key-1")], &body).expect(201);
     assert_eq!(repeated.json()["id"], shown.json()["id"]);
     assert!(repeated.json().get("key").is_none(), "what is shown once is shown twice: {}", repeated.body);
@@ -149,7 +165,14 @@ fn a_request_that_is_repeated_is_done_once() {
 
 #[test]
 fn a_request_that_comes_several_times_at_once_is_done_once() {
-    let (_node, operator) = node("");
+    for store in Store::each() {
+        let (_node, operator) = on(&store);
+        is_done_once_though_at_once(&operator);
+    }
+}
+
+#[track_caller]
+fn is_done_once_though_at_once(operator: &Client) {
     let ask = || {
         let body = json!({"company_name": "Racing"});
         operator.send("POST /v1/customers", &[("Idempotency-Key", "race")], &body)
@@ -164,7 +187,7 @@ fn a_request_that_comes_several_times_at_once_is_done_once() {
     for refused in answers.iter().filter(|answer| answer.status != 201) {
         assert_eq!(refused.problem(), (409, "idempotency_conflict".to_owned()));
     }
-    assert_eq!(named(&operator, "Racing"), 1);
+    assert_eq!(named(operator, "Racing"), 1);
 }
 
 #[test]

@@ -18,7 +18,19 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 fn curl(program: &Path, arguments: &[&str]) -> (String, String) {
     let traced = format!("traceparent: 00-{TRACE}-00f067aa0ba902b7-01");
     let output = Command::new(program)
-        .args(["--silent", "--show-error", "--max-time", "20", "--dump-header", "-", "--output", "/dev/null"])
+        .args([
+            "-q",
+            "--noproxy",
+            "*",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "20",
+            "--dump-header",
+            "-",
+            "--output",
+            "/dev/null",
+        ])
         .args(["--header", &traced, "--write-out", "%{http_version} %{http_code}"])
         .args(arguments)
         .output()

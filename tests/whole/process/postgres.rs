@@ -1,4 +1,4 @@
-//! Databases on the PostgreSQL that `tests/run` started.
+//! Databases on the PostgreSQL that `tests/run` started, and where else a node keeps what it knows.
 
 use std::path::Path;
 use std::process::Command;
@@ -44,6 +44,23 @@ impl Database {
 
     fn statement(&self, sql: &str) {
         run(Command::new(psql()).args([&self.server, "-qc", sql]), READY).assert_success();
+    }
+}
+
+/// Where a node keeps what it knows: SQLite in its own directory, or PostgreSQL.
+pub(crate) struct Store(Option<Database>);
+
+impl Store {
+    /// SQLite, and PostgreSQL where there is a server.
+    #[track_caller]
+    pub(crate) fn each() -> impl Iterator<Item = Self> {
+        let postgres = Database::create().map(|database| Self(Some(database)));
+        [Some(Self(None)), postgres].into_iter().flatten()
+    }
+
+    /// `[store]`, where the node needs to be told.
+    pub(crate) fn section(&self) -> String {
+        self.0.as_ref().map(|database| format!("[store]\nurl = {:?}\n", database.url())).unwrap_or_default()
     }
 }
 

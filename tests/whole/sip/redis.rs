@@ -5,6 +5,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::json;
+use tempfile::TempDir;
+
 use super::super::process::{self, READY};
 use super::super::{peer, wait};
 use super::{Node, SOON, Transport, free_port, place, provision};
@@ -13,21 +16,17 @@ use super::{Node, SOON, Transport, free_port, place, provision};
 const PASSWORD: &str = "not-to-be-shown";
 const FIELDS: [&str; 6] = ["grp", "ip_addr", "mask", "port", "proto", "tag"];
 const BAN: &str = "TB-000000001";
+/// The key of an entry that no source has.
+const UNKNOWN: &str = "address:entry:6a1de1ab-5a52-4a37-9d6e-2a8d1c6f1d11";
+const SYNC: &str = "/v1/admin/trunks/sync-redis";
 
 /// Values of an entry, in the order of `FIELDS`.
 type Entry = Vec<String>;
 
 #[test]
 fn the_acl_is_published_and_comes_back_after_redis_lost_it() {
-    let (Some(server), Some(client)) = (peer::program("redis-server"), peer::program("redis-cli")) else {
-        return;
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let mut redis =
-        Redis { server, client, folder: folder.path().to_owned(), port: free_port(), child: None };
-    redis.start();
-    let unknown = "address:entry:6a1de1ab-5a52-4a37-9d6e-2a8d1c6f1d11";
-    redis.ask(&["HSET", unknown, "grp", "100", "ip_addr", "198.51.100.9", "mask", "32"]);
+    let Some(mut redis) = Redis::new() else { return };
+    redis.ask(&["HSET", UNKNOWN, "grp", "100", "ip_addr", "198.51.100.9", "mask", "32"]);
     redis.ask(&["SET", "address:entry:of-nobody", "no hash"]);
     redis.ask(&["HSET", "address:other", "grp", "1"]);
 
@@ -68,6 +67,32 @@ fn the_acl_is_published_and_comes_back_after_redis_lost_it() {
     assert!(!place.log().contains(PASSWORD), "{}", place.log());
 }
 
+#[test]
+fn what_somebody_else_broke_is_repaired_on_demand() {
+    let Some(mut redis) = Redis::new() else { return };
+    let sources = provision(["203.0.113.77:5060/udp", "203.0.113.99"].join("\", \""), &[]);
+    let node = place(&[Transport::Udp], &redis.section(), sources).start();
+    let entries = ["203.0.113.77 32 5060 udp", "203.0.113.99 32 0 any"];
+    redis.wait_for(&entries);
+    let synced = || node.post(SYNC).json();
+    assert_eq!(synced(), json!({"entries": 2, "written": 0, "deleted": 0}), "all is as it should be");
+
+    let keys = redis.keys();
+    let broken = keys.first().expect("an entry");
+    assert_eq!(redis.ask(&["HDEL", broken, "tag"]), "1");
+    assert_eq!(redis.ask(&["HGET", broken, "tag"]), "");
+    redis.ask(&["HSET", UNKNOWN, "grp", "100", "ip_addr", "198.51.100.9", "mask", "32"]);
+    assert_eq!(synced(), json!({"entries": 2, "written": 1, "deleted": 1}));
+    assert_eq!(redis.ask(&["HGET", broken, "tag"]), BAN);
+    assert_eq!(redis.keys(), keys);
+    redis.wait_for(&entries);
+
+    redis.kill();
+    let refused = node.post(SYNC);
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.body.contains("not_ready") && !refused.body.contains(PASSWORD), "{}", refused.body);
+}
+
 /// State of the publisher, and its note.
 fn state(node: &Node) -> (String, String) {
     let seen = node.get("/v1/actors/acl_publisher:main:0").json();
@@ -81,20 +106,32 @@ fn state(node: &Node) -> (String, String) {
 struct Redis {
     server: PathBuf,
     client: PathBuf,
-    folder: PathBuf,
+    folder: TempDir,
     port: u16,
     child: Option<Child>,
 }
 
 impl Redis {
+    /// One that answers, and is empty; none where the programs are absent.
+    #[track_caller]
+    fn new() -> Option<Self> {
+        let (server, client) = (peer::program("redis-server"), peer::program("redis-cli"));
+        let folder = tempfile::tempdir().unwrap();
+        let mut redis = Self { server: server?, client: client?, folder, port: free_port(), child: None };
+        redis.start();
+        Some(redis)
+    }
+
     /// Starts it, empty; it answers when this returns.
     #[track_caller]
     fn start(&mut self) {
-        let output = File::create(self.folder.join("output")).unwrap();
+        let output = File::create(self.folder.path().join("output")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(&self.server);
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--requirepass", PASSWORD]);
-        command.args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"]).arg(&self.folder);
+        command
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"])
+            .arg(self.folder.path());
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         self.child = Some(command.spawn().unwrap());
         wait::until("redis-server answers", SOON, || {
@@ -112,7 +149,7 @@ impl Redis {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("output")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
     }
 
     /// `[redis]`.

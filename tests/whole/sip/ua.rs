@@ -332,7 +332,7 @@ fn expect_response(link: &mut impl Link, status: u16, number: u32) -> Message {
 }
 
 /// Final and provisional responses, with a tag where the request has none (RFC 3261 8.2.6.2).
-fn response(request: &Message, status: &str, contact: &str, sdp: &str) -> String {
+pub(in super::super) fn response(request: &Message, status: &str, contact: &str, sdp: &str) -> String {
     let copied = ["Via", "Record-Route", "From", "Call-ID", "CSeq"]
         .map(|name| request.headers(name).map(|value| format!("{name}: {value}\r\n")).collect::<String>());
     let to = request.header("To").unwrap();
