@@ -156,6 +156,11 @@ impl LiveCall {
         (&self.kept.said.caller, &self.kept.said.callee)
     }
 
+    /// Whose it is.
+    pub const fn customer(&self) -> Uuid {
+        self.kept.said.customer
+    }
+
     /// The trunk, and the vendor that has it.
     pub const fn between(&self) -> (Uuid, Option<Uuid>) {
         (self.kept.said.trunk, self.kept.said.vendor)

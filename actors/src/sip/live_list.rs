@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use runtime::clock::Timestamp;
+use runtime::model::Ban;
 use runtime::telemetry::redact;
 use serde::Serialize;
 use uuid::Uuid;
@@ -17,6 +18,9 @@ use uuid::Uuid;
 use super::calls::Calls;
 use super::live_call::LiveCall;
 use super::snapshot::Snapshot;
+
+/// Faces that are taken from the list at one time: calls begin and end while a page is put together.
+const FACES_AT_ONCE: usize = 256;
 
 /// The faces of a node's calls.
 #[derive(Debug, Default)]
@@ -26,6 +30,7 @@ pub struct LiveList(Mutex<BTreeMap<Uuid, Arc<Face>>>);
 #[derive(Debug)]
 pub struct Face {
     id: Uuid,
+    customer: Uuid,
     trunk: Uuid,
     caller: Box<str>,
     callee: Box<str>,
@@ -44,7 +49,7 @@ struct Progress {
 /// Body of `GET /v1/calls`.
 #[derive(Debug, Serialize)]
 pub struct Page {
-    /// Calls that live, those of other pages too.
+    /// Calls that live, those of other pages and those that were not asked for too.
     pub live: usize,
     /// By number, which is by time.
     pub calls: Vec<Listed>,
@@ -59,6 +64,10 @@ pub struct Listed {
     pub id: Uuid,
     /// `early` or `confirmed`.
     pub state: &'static str,
+    /// Whose it is.
+    pub customer_id: Uuid,
+    /// The customer's BAN, while a trunk of it is configured.
+    pub ban: Option<String>,
     /// Name of the trunk.
     pub trunk: String,
     /// Name of the vendor: of an early call the last that was done with.
@@ -71,6 +80,19 @@ pub struct Listed {
     pub started_at: Timestamp,
     /// When it was answered.
     pub answered_at: Option<Timestamp>,
+}
+
+/// Which calls of a list. The default is all of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Of this customer.
+    pub customer: Option<Uuid>,
+    /// Of a trunk that is shown by this name.
+    pub trunk: Option<&'a str>,
+    /// Of a vendor that is shown by this name.
+    pub vendor: Option<&'a str>,
+    /// Behind this one.
+    pub after: Option<Uuid>,
 }
 
 impl LiveList {
@@ -92,13 +114,35 @@ impl LiveList {
         let faces = self.0.lock();
         faces.range((from, Bound::Unbounded)).take(limit).map(|(_, face)| Arc::clone(face)).collect()
     }
+
+    /// At most `limit` faces of those that are wanted.
+    fn find(&self, wanted: &Wanted<'_>, names: &Names<'_>, limit: usize) -> Vec<Arc<Face>> {
+        let (mut found, mut after) = (Vec::new(), wanted.after);
+        loop {
+            let faces = self.faces(after, FACES_AT_ONCE);
+            let last = faces.last().filter(|_| faces.len() == FACES_AT_ONCE).map(|face| face.id);
+            let left = limit.saturating_sub(found.len());
+            found.extend(faces.into_iter().filter(|face| face.is(wanted, names)).take(left));
+            if last.is_none() || found.len() >= limit {
+                return found;
+            }
+            after = last;
+        }
+    }
 }
 
 impl Face {
     fn new(call: &LiveCall) -> Self {
         let ((caller, callee), (trunk, _), (started_at, _)) = (call.parties(), call.between(), call.times());
-        let progress = Mutex::new(Progress::of(call));
-        Self { id: call.id(), trunk, caller: caller.into(), callee: callee.into(), started_at, progress }
+        Self {
+            id: call.id(),
+            customer: call.customer(),
+            trunk,
+            caller: caller.into(),
+            callee: callee.into(),
+            started_at,
+            progress: Mutex::new(Progress::of(call)),
+        }
     }
 
     /// Takes over what has changed.
@@ -111,11 +155,21 @@ impl Face {
         self.progress.lock().state
     }
 
+    /// Whether it is asked for, its number apart.
+    fn is(&self, wanted: &Wanted<'_>, names: &Names<'_>) -> bool {
+        let vendor = self.progress.lock().vendor;
+        wanted.customer.is_none_or(|customer| customer == self.customer)
+            && wanted.trunk.is_none_or(|name| names.trunk(self.trunk) == name)
+            && wanted.vendor.is_none_or(|name| vendor.is_some_and(|vendor| names.vendor(vendor) == name))
+    }
+
     fn listed(&self, names: &Names<'_>) -> Listed {
         let Progress { state, vendor, answered_at } = *self.progress.lock();
         Listed {
             id: self.id,
             state,
+            customer_id: self.customer,
+            ban: names.ban(self.customer),
             trunk: names.trunk(self.trunk),
             vendor: vendor.map(|vendor| names.vendor(vendor)),
             caller: redact::Number(&self.caller).to_string(),
@@ -133,11 +187,11 @@ impl Progress {
     }
 }
 
-/// Calls with numbers behind `after`, at most `limit`.
-pub fn page(calls: &Calls, after: Option<Uuid>, limit: usize) -> Page {
-    let faces = calls.list.faces(after, limit);
+/// Calls by number, at most `limit`.
+pub fn page(calls: &Calls, wanted: Wanted<'_>, limit: usize) -> Page {
     let snapshot = calls.snapshot.load();
     let names = Names::of(&snapshot);
+    let faces = calls.list.find(&wanted, &names, limit);
     let listed = faces.iter().map(|face| face.listed(&names)).collect();
     let next = faces.last().filter(|_| faces.len() == limit).map(|face| face.id);
     Page { live: calls.live(), calls: listed, next }
@@ -150,11 +204,12 @@ pub fn find(calls: &Calls, id: Uuid) -> Option<Listed> {
     Some(face.listed(&Names::of(&snapshot)))
 }
 
-/// Names of trunks and vendors by primary key, for lists.
+/// Names of trunks and vendors, and BANs, by primary key, for lists.
 #[derive(Debug)]
 pub struct Names<'a> {
     trunks: HashMap<Uuid, &'a str>,
     vendors: HashMap<Uuid, &'a str>,
+    bans: HashMap<Uuid, &'a Ban>,
 }
 
 impl<'a> Names<'a> {
@@ -163,7 +218,15 @@ impl<'a> Names<'a> {
     pub fn of(snapshot: &'a Snapshot) -> Self {
         let trunks = snapshot.trunks.iter().map(|trunk| (trunk.config.id, trunk.config.name.as_str()));
         let vendors = snapshot.vendors.iter().map(|vendor| (vendor.config.id, vendor.config.name.as_str()));
-        Self { trunks: trunks.collect(), vendors: vendors.collect() }
+        let bans =
+            snapshot.trunks.iter().filter_map(|trunk| Some((trunk.config.customer, trunk.ban.as_ref()?)));
+        Self { trunks: trunks.collect(), vendors: vendors.collect(), bans: bans.collect() }
+    }
+
+    /// A customer's BAN; none when no trunk of it is configured any more.
+    #[must_use]
+    pub fn ban(&self, customer: Uuid) -> Option<String> {
+        self.bans.get(&customer).map(|ban| ban.to_string())
     }
 
     /// A trunk's; its key when it is not configured any more.
@@ -183,22 +246,26 @@ impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |title: &str, names: &mut dyn Iterator<Item = usize>| names.fold(title.len(), usize::max);
         let vendor = |call: &'_ Listed| call.vendor.clone().unwrap_or_else(|| "-".to_owned());
+        let ban = |call: &'_ Listed| call.ban.clone().unwrap_or_else(|| "-".to_owned());
+        let bans = width("BAN", &mut self.calls.iter().map(|call| ban(call).chars().count()));
         let trunks = width("TRUNK", &mut self.calls.iter().map(|call| call.trunk.chars().count()));
         let vendors = width("VENDOR", &mut self.calls.iter().map(|call| vendor(call).chars().count()));
         let callers = width("CALLER", &mut self.calls.iter().map(|call| call.caller.chars().count()));
         let callees = width("CALLEE", &mut self.calls.iter().map(|call| call.callee.chars().count()));
         writeln!(
             f,
-            "{:36}  {:9}  {:trunks$}  {:vendors$}  {:callers$}  {:callees$}  {:27}  ANSWERED",
-            "ID", "STATE", "TRUNK", "VENDOR", "CALLER", "CALLEE", "STARTED"
+            "{:36}  {:9}  {:bans$}  {:trunks$}  {:vendors$}  {:callers$}  {:callees$}  {:27}  ANSWERED",
+            "ID", "STATE", "BAN", "TRUNK", "VENDOR", "CALLER", "CALLEE", "STARTED"
         )?;
         for call in &self.calls {
             let answered = call.answered_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
             let (id, started) = (call.id.to_string(), call.started_at.to_string());
             writeln!(
                 f,
-                "{id:36}  {:9}  {:trunks$}  {:vendors$}  {:callers$}  {:callees$}  {started:27}  {answered}",
+                "{id:36}  {:9}  {:bans$}  {:trunks$}  {:vendors$}  {:callers$}  {:callees$}  {started:27}  \
+                 {answered}",
                 call.state,
+                ban(call),
                 call.trunk,
                 vendor(call),
                 call.caller,

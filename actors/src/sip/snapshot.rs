@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use runtime::model::{self, AuthType, Cidr, Gateway, SipVendor, Transport, VendorStatus, Voice};
+use runtime::model::{self, AuthType, Ban, Cidr, Gateway, SipVendor, Transport, VendorStatus, Voice};
 use sip::StatusCode;
 use sip::proxy::{self, FailoverOptions};
 use uuid::Uuid;
@@ -44,6 +44,8 @@ pub struct Snapshot {
 pub struct Trunk {
     /// As it is configured.
     pub config: model::Trunk,
+    /// Its customer's BAN.
+    pub ban: Option<Ban>,
     /// Whether its customer is served.
     pub served: bool,
     /// Its partition, by place.
@@ -137,6 +139,7 @@ impl Snapshot {
             dids.filter_map(|did| Some((did.number.clone(), *trunk_places.get(&did.trunk?)?))).collect();
         let used = Used::of(before, now);
         let trunks = voice.trunks.into_iter().map(|config| Trunk {
+            ban: customers.get(&config.customer).map(|customer| customer.ban.clone()),
             served: customers.get(&config.customer).is_some_and(|customer| customer.is_served()),
             partition: config.partition.and_then(|partition| partitions.get(&partition).copied()),
             destinations: Prefixes::new(&config.allow, &config.deny),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::store::audit::{self, Entry};
+use runtime::store::audit::{self, Entry, Filter};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -21,10 +21,19 @@ use crate::table::{Access, Reach, Route};
 pub(super) const ROUTES: &[Route] =
     &[Route::new(Method::GET, "/v1/audit", Access::May(Permission::AuditRead, Reach::Platform), list)
         .says("Writes by the interface, the newest first")
-        .asks(&[LIMIT, CURSOR_ID, CUSTOMER])
+        .asks(&[LIMIT, CURSOR_ID, CUSTOMER, PRINCIPAL, ACTION, SINCE, UNTIL])
         .gives::<Page<Audited>>(200)];
 
 const CUSTOMER: Param = Param::new("customer_id", Kind::Id, "Only what touched this customer");
+const PRINCIPAL: Param = Param::new(
+    "principal",
+    Kind::Text(300),
+    "Only what this one did: user:, key: or another word as the entries have it, whole",
+);
+const ACTION: Param =
+    Param::new("action", Kind::Text(100), "Only what was done by this word, as create or update");
+const SINCE: Param = Param::new("since", Kind::Time, "Only what was done at this time or later");
+const UNTIL: Param = Param::new("until", Kind::Time, "Only what was done before this time");
 
 /// One write.
 #[derive(Serialize, ToSchema)]
@@ -79,8 +88,15 @@ fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let limit = request.query.number(&LIMIT);
         let before = request.query.id("cursor");
-        let customer = request.query.id("customer_id");
-        let entries = audit::recent(&api.store, customer, before, limit.saturating_add(1)).await?;
+        let text = |param: &Param| request.query.get(param.name).map(str::to_owned);
+        let filter = Filter {
+            customer: request.query.id(CUSTOMER.name),
+            principal: text(&PRINCIPAL),
+            action: text(&ACTION),
+            since: request.query.time(SINCE.name),
+            until: request.query.time(UNTIL.name),
+        };
+        let entries = audit::recent(&api.store, &filter, before, limit.saturating_add(1)).await?;
         let entries = entries.into_iter().map(Audited::from).collect();
         reply::json(&Page::of(entries, limit, |entry: &Audited| entry.id.to_string()))
     })

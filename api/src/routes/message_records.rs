@@ -26,11 +26,30 @@ use crate::table::{Access, Reach, Route};
 pub(super) const ROUTES: &[Route] =
     &[Route::new(Method::GET, "/v1/mdrs", Access::May(Permission::MessagesRead, Reach::Own), list)
         .says("Records of messages, the newest first")
-        .asks(&[CUSTOMER, ACCOUNT, DIRECTION, STATE, FINAL, DESTINATION, SINCE, UNTIL, FORMAT, LIMIT, CURSOR])
+        .asks(&[
+            CUSTOMER,
+            ACCOUNT,
+            VENDOR,
+            DIRECTION,
+            STATE,
+            FINAL,
+            SOURCE,
+            DESTINATION,
+            SINCE,
+            UNTIL,
+            FORMAT,
+            LIMIT,
+            CURSOR,
+        ])
         .gives::<Page<MessageRecord>>(200)
         .or_as(&[("text/csv", CSV_EXAMPLE), ("application/x-ndjson", NDJSON_EXAMPLE)])];
 
 const ACCOUNT: Param = Param::new("account", Kind::Id, "Only messages from or to this ESME account");
+const VENDOR: Param = Param::new(
+    "vendor",
+    Kind::Id,
+    "Only messages that this vendor has, had last, or has in its queue; for the platform's own people",
+);
 const DIRECTION: Param = Param::new(
     "direction",
     Kind::Words(&["mt", "mo"]),
@@ -56,6 +75,11 @@ const STATE: Param = Param::new(
     "Only messages in this state",
 );
 const FINAL: Param = Param::new("final", Kind::Flag, "Only messages to which nothing more will happen");
+const SOURCE: Param = Param::new(
+    "source",
+    Kind::Text(40),
+    "Only messages from addresses that begin so, with or without a plus",
+);
 const DESTINATION: Param = Param::new(
     "destination",
     Kind::Text(40),
@@ -185,6 +209,10 @@ fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 
 fn filter(api: &Api, request: &Request) -> Result<MdrFilter, Problem> {
     let query = &request.query;
+    let vendor = query.id(VENDOR.name);
+    if vendor.is_some() && !request.principal.operator {
+        return Err(Problem::new(Code::Forbidden, "vendor is for the platform's own people"));
+    }
     let until = query.time(UNTIL.name);
     let since = query.time(SINCE.name);
     let since = since.unwrap_or_else(|| until.unwrap_or_else(|| api.clock.now()).minus(WINDOW));
@@ -193,9 +221,11 @@ fn filter(api: &Api, request: &Request) -> Result<MdrFilter, Problem> {
     Ok(MdrFilter {
         customer: records::customer(api, request)?,
         account: query.id(ACCOUNT.name),
+        vendor,
         direction: query.get(DIRECTION.name).and_then(direction),
         state: query.get(STATE.name).and_then(state),
         is_final: query.flag(FINAL.name),
+        source_prefix: prefix(request, SOURCE.name),
         destination_prefix: prefix(request, DESTINATION.name),
         since: Some(since),
         until,

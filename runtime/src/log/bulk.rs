@@ -94,7 +94,9 @@ macro_rules! mdrs {
     () => {
         "parent_id IS NULL AND id < $1 AND id >= $2 AND state BETWEEN $3 AND $4 AND (direction = $5 OR $5 IS NULL) \
          AND (account_id = $6 OR $6 IS NULL) \
-         AND substr(ltrim(destination, '+'), 1, length(CAST($7 AS TEXT))) = $7 ORDER BY id DESC LIMIT $8"
+         AND substr(ltrim(destination, '+'), 1, length(CAST($7 AS TEXT))) = $7 \
+         AND substr(ltrim(source, '+'), 1, length(CAST($8 AS TEXT))) = $8 \
+         AND (vendor_id = $9 OR $9 IS NULL) ORDER BY id DESC LIMIT $10"
     };
 }
 
@@ -213,7 +215,7 @@ crate::store::statements! {
          WHERE NOT orphan AND id > $1 ORDER BY id LIMIT $2");
     MDRS = Sql::both(concat!("SELECT ", message_columns!(), " FROM messaging.messages WHERE ", mdrs!()));
     MDRS_OF_CUSTOMER = Sql::both(concat!("SELECT ", message_columns!(),
-        " FROM messaging.messages WHERE customer_id = $9 AND ", mdrs!()));
+        " FROM messaging.messages WHERE customer_id = $11 AND ", mdrs!()));
     COUNT_STATES = Sql::both(concat!(
         "SELECT state, COUNT(*) FROM messaging.messages WHERE ", timed!(), " GROUP BY state UNION ALL \
          SELECT state, COUNT(*) FROM messaging.messages WHERE state = 2 AND ", paged!(), " GROUP BY state"));

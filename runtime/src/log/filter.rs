@@ -17,12 +17,16 @@ pub struct MdrFilter {
     pub customer: Option<Uuid>,
     /// Of this ESME account.
     pub account: Option<Uuid>,
+    /// That this vendor has, had last, or has in its queue.
+    pub vendor: Option<Uuid>,
     /// That go this way.
     pub direction: Option<Direction>,
     /// In this state.
     pub state: Option<State>,
     /// In a final state only.
     pub is_final: bool,
+    /// From a source that begins so; a plus before either is not looked at. Empty is any.
+    pub source_prefix: String,
     /// To a destination that begins so; a plus before either is not looked at. Empty is any.
     pub destination_prefix: String,
     /// Accepted at this time or later, to the millisecond.
@@ -56,8 +60,10 @@ impl MdrFilter {
         row.parent.is_none()
             && self.customer.is_none_or(|customer| customer == row.customer)
             && self.account.is_none_or(|account| account == row.account)
+            && self.vendor.is_none_or(|vendor| row.progress.vendor == Some(vendor))
             && self.direction.is_none_or(|direction| direction == row.direction)
             && (first..=last).contains(&row.progress.state.code())
+            && begins(&row.source, &self.source_prefix)
             && begins(&row.destination, &self.destination_prefix)
     }
 }

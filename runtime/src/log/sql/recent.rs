@@ -19,8 +19,8 @@ pub(super) async fn mdrs(
     let (first, before) = filter.ids(before);
     let (lowest, highest) = filter.states();
     let direction = filter.direction.map(|direction| direction as i16);
-    let prefix = asked(&filter.destination_prefix);
-    let (account, limit) = (filter.account, i64::from(limit));
+    let (destination, source) = (asked(&filter.destination_prefix), asked(&filter.source_prefix));
+    let (account, vendor, limit) = (filter.account, filter.vendor, i64::from(limit));
     let rows: Vec<MessageRecord> = match filter.customer {
         None => fetch_all!(
             db,
@@ -32,7 +32,9 @@ pub(super) async fn mdrs(
             highest,
             direction,
             account,
-            prefix,
+            destination,
+            source,
+            vendor,
             limit
         )?,
         Some(customer) => fetch_all!(
@@ -45,7 +47,9 @@ pub(super) async fn mdrs(
             highest,
             direction,
             account,
-            prefix,
+            destination,
+            source,
+            vendor,
             limit,
             customer
         )?,

@@ -16,7 +16,18 @@ fn message(ms: i64) -> MessageRow {
     let destination = if ms % 2 == 0 { "+15550001111" } else { "447700900000" };
     let customer = Uuid::from_u128(if ms % 3 == 0 { 100 } else { 200 });
     let direction = if ms == 7 { Direction::Mo } else { Direction::Mt };
-    MessageRow { customer, account: Uuid::from_u128(2), direction, destination: destination.into(), ..first }
+    let source = if ms % 4 == 0 { "+15557770001" } else { "WARP" };
+    // One was not given to any vendor yet.
+    let vendor = (ms != 8).then_some(Uuid::from_u128(if ms % 5 == 0 { 5 } else { 3 }));
+    MessageRow {
+        customer,
+        account: Uuid::from_u128(2),
+        direction,
+        source: source.into(),
+        destination: destination.into(),
+        progress: Progress { vendor, ..first.progress },
+        ..first
+    }
 }
 
 fn call(ms: i64) -> Cdr {
@@ -42,7 +53,7 @@ async fn messages(store: &dyn LogStore) {
 
     let all = MdrFilter::default;
     let of_customer = || MdrFilter { customer: Some(Uuid::from_u128(100)), ..all() };
-    let cases: [(MdrFilter, &[i64]); 14] = [
+    let cases: [(MdrFilter, &[i64]); 21] = [
         (all(), &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
         (of_customer(), &[9, 6, 3, 0]),
         (MdrFilter { since: Some(at(3)), until: Some(at(9)), ..of_customer() }, &[6, 3]),
@@ -57,6 +68,21 @@ async fn messages(store: &dyn LogStore) {
         (MdrFilter { destination_prefix: "+44".to_owned(), ..of_customer() }, &[9, 3]),
         (MdrFilter { destination_prefix: "%\0_".to_owned(), ..all() }, &[]),
         (MdrFilter { direction: Some(Direction::Mo), ..all() }, &[7]),
+        (MdrFilter { source_prefix: "+1555777".to_owned(), ..all() }, &[8, 4, 0]),
+        (MdrFilter { source_prefix: "1555777".to_owned(), ..of_customer() }, &[0]),
+        (MdrFilter { source_prefix: "WAR".to_owned(), until: Some(at(4)), ..all() }, &[3, 2, 1]),
+        (MdrFilter { source_prefix: "war".to_owned(), ..all() }, &[]),
+        (MdrFilter { vendor: Some(Uuid::from_u128(5)), ..all() }, &[10, 5, 0]),
+        (MdrFilter { vendor: Some(Uuid::from_u128(3)), ..of_customer() }, &[9, 6, 3]),
+        (
+            MdrFilter {
+                vendor: Some(Uuid::from_u128(5)),
+                source_prefix: "WARP".to_owned(),
+                destination_prefix: "1555".to_owned(),
+                ..all()
+            },
+            &[10],
+        ),
     ];
     for (filter, expected) in cases {
         let found = store.mdrs(&filter, i64::MAX, 100).await.unwrap();
