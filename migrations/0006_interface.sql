@@ -82,7 +82,7 @@ INSERT INTO auth.permission_metadata (permission, resource, action, description)
     ('crm:manage', 'crm', 'manage', 'Synchronise with the CRM'),
     ('crm:read', 'crm', 'read', 'See the state of the CRM''s synchronisation'),
     ('customers:manage', 'customers', 'manage', 'Make and change customers'),
-    ('customers:read', 'customers', 'read', 'See customers and the notes about them'),
+    ('customers:read', 'customers', 'read', 'See customers'),
     ('dashboard:read', 'dashboard', 'read', 'See the dashboard'),
     ('dids:manage', 'dids', 'manage', 'Stock, assign and release numbers'),
     ('dids:read', 'dids', 'read', 'See numbers'),

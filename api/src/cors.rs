@@ -12,7 +12,8 @@ use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 
 /// What a page may send.
-const HEADERS: &str = "authorization, content-type, idempotency-key, if-match, x-request-id";
+const HEADERS: &str =
+    "authorization, content-type, idempotency-key, if-match, traceparent, tracestate, x-request-id";
 /// What a page may read.
 const EXPOSED: &str = "etag, location, retry-after, x-request-id";
 /// Seconds for which a browser need not ask again.

@@ -2,8 +2,8 @@
 //! the gate says who asks, the route what he needs for it; only then the body is read.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
@@ -31,6 +31,8 @@ use crate::server::Peer;
 use crate::table::{Access, Found, Reach, Route, Surface, Table};
 use crate::token::bearer;
 
+/// Target of the line that each request leaves in the log, at the level debug.
+const ACCESS: &str = "access";
 /// Label of requests that met no route.
 const UNMATCHED: &str = "unmatched";
 /// Label of the questions of browsers.
@@ -72,6 +74,8 @@ struct Head {
     /// Its name in logs and answers.
     id: String,
     address: Option<IpAddr>,
+    /// Who asks, once that is known.
+    principal: OnceLock<Arc<Principal>>,
 }
 
 /// The whole interface as one filter: it never rejects, so that no chain of routes is searched.
@@ -96,7 +100,8 @@ pub(crate) fn filter(
              body| async move {
                 let id = request_id(&headers, &dispatch.api.smpp.random);
                 let address = dispatch.api.sender(peer.map(|Peer(address)| address.ip()), &headers);
-                let head = Head { method, path: path.as_str().to_owned(), query, headers, id, address };
+                let (path, principal) = (path.as_str().to_owned(), OnceLock::new());
+                let head = Head { method, path, query, headers, id, address, principal };
                 dispatch.answer(head, body).await
             },
         )
@@ -163,7 +168,7 @@ impl Dispatch {
     /// Who asks.
     async fn principal(&self, route: &Route, head: &Head) -> Result<Arc<Principal>, Problem> {
         if self.surface != Surface::Api {
-            return Ok(Arc::clone(&self.api.control));
+            return Ok(Arc::clone(head.principal.get_or_init(|| Arc::clone(&self.api.control))));
         }
         let header = head.headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok());
         let Some(token) = header.and_then(bearer) else {
@@ -175,15 +180,17 @@ impl Dispatch {
         if route.access == Access::Open {
             return Ok(Arc::clone(&self.api.nobody));
         }
-        match self.api.gate.admit(token, head.address).await {
+        match self.api.gate.admit(token, head.address, &self.api.limits.failures).await {
             Ok(principal) => {
-                self.api.limits.take(&principal)?;
-                Ok(principal)
+                let principal = head.principal.get_or_init(|| principal);
+                self.api.limits.take(principal)?;
+                Ok(Arc::clone(principal))
             }
             Err(Refusal::Unknown) => Err(unauthorized("the token is not valid")),
             Err(Refusal::Address) => {
                 Err(Problem::new(Code::Forbidden, "the key may not be used from this address"))
             }
+            Err(Refusal::TooMany(problem)) => Err(problem),
             Err(Refusal::Store(error)) => Err(error.into()),
         }
     }
@@ -255,8 +262,20 @@ impl Dispatch {
         metrics.requests.with_label_values(&[route, method, &status.to_string()]).inc();
         metrics.seconds.with_label_values(&[route]).observe(elapsed.as_secs_f64());
         let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
-        let (id, address) = (&head.id, head.address);
-        tracing::debug!(method, route, status, elapsed_us, id, trace = trace_id(&head.headers), ?address, surface = ?self.surface, "request");
+        // Its fields are worked out only where the line is wanted.
+        tracing::debug!(
+            target: ACCESS,
+            method,
+            route,
+            status,
+            elapsed_us,
+            id = head.id,
+            principal = head.principal.get().map(|principal| principal.name.as_str()),
+            address = head.address.map(tracing::field::display),
+            trace = trace_id(&head.headers),
+            surface = ?self.surface,
+            "request"
+        );
     }
 }
 

@@ -193,6 +193,8 @@ fn errors(route: &Route) -> Vec<(u16, &'static str)> {
     }
     if route.method != Method::GET {
         errors.push((409, "It cannot be done as things are"));
+    }
+    if route.method != Method::GET && route.conditional {
         errors.push((412, "It was changed meanwhile"));
     }
     if route.body.is_some() {
@@ -237,7 +239,8 @@ fn parameters(route: &Route) -> Vec<Value> {
             "description": "The same key within a day gets the same answer, and nothing is done twice.",
             "schema": {"type": "string", "pattern": "^[!-~]{1,100}$"}}));
     }
-    if matches!(route.method, Method::PUT | Method::DELETE) && matches!(route.access, Access::May(..)) {
+    let changes = matches!(route.method, Method::PUT | Method::DELETE);
+    if changes && route.conditional && matches!(route.access, Access::May(..)) {
         parameters.push(json!({"name": "If-Match", "in": "header",
             "description": "The ETag that was read: refused with 412 when it was changed since.",
             "schema": {"type": "string"}}));

@@ -40,7 +40,7 @@ permissions! {
     CrmManage = "crm:manage", "Synchronise with the CRM";
     CrmRead = "crm:read", "See the state of the CRM's synchronisation";
     CustomersManage = "customers:manage", "Make and change customers";
-    CustomersRead = "customers:read", "See customers and the notes about them";
+    CustomersRead = "customers:read", "See customers";
     DashboardRead = "dashboard:read", "See the dashboard";
     DidsManage = "dids:manage", "Stock, assign and release numbers";
     DidsRead = "dids:read", "See numbers";

@@ -8,41 +8,63 @@ use warp::http::StatusCode;
 use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use warp::reply::Response;
 
-/// What went wrong, as programs see it. Documented in `docs/api.md`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Code {
-    BadRequest,
-    Unauthorized,
-    Forbidden,
-    CustomerSuspended,
-    NotFound,
-    UnknownCustomer,
-    AlreadyExists,
-    InUse,
-    WrongTier,
-    Changed,
-    Invalid,
-    UnsupportedMediaType,
-    IdempotencyConflict,
-    TooManyRequests,
-    NotImplemented,
-    UnknownVendor,
-    UnknownActor,
-    UnknownCall,
-    NoVoice,
-    MethodNotAllowed,
-    RequestTimeout,
-    NotRestartable,
-    NotDrainable,
-    FaultInjectionOff,
-    BodyTooLarge,
-    ConfigurationChanged,
-    ProvisioningRefused,
-    TooSoon,
-    ExplainRefused,
-    StoreUnavailable,
-    NotReady,
-    Internal,
+macro_rules! codes {
+    ($($variant:ident = $status:ident, $code:literal, $title:literal;)+) => {
+        /// What went wrong, as programs see it. Documented in `docs/api.md`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $($variant,)+
+        }
+
+        impl Code {
+            /// All of them, by which a test holds the document against the program.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Status, code, title.
+            pub(crate) const fn describe(self) -> (StatusCode, &'static str, &'static str) {
+                match self { $(Self::$variant => (StatusCode::$status, $code, $title),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest = BAD_REQUEST, "bad_request", "The request cannot be understood";
+    Unauthorized = UNAUTHORIZED, "unauthorized", "A valid token is needed";
+    Forbidden = FORBIDDEN, "forbidden", "This is not allowed";
+    CustomerSuspended = FORBIDDEN, "customer_suspended", "The customer is suspended";
+    NotFound = NOT_FOUND, "not_found", "There is no such resource";
+    UnknownCustomer = NOT_FOUND, "unknown_customer", "There is no such customer";
+    AlreadyExists = CONFLICT, "already_exists", "There is one already";
+    InUse = CONFLICT, "in_use", "Something else needs it";
+    WrongTier = CONFLICT, "wrong_tier", "The customer's tier does not have it";
+    Changed = PRECONDITION_FAILED, "changed", "It is no longer what the request says that it is";
+    Invalid = UNPROCESSABLE_ENTITY, "invalid", "A value cannot be taken";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
+        "The body is of another type than the resource takes";
+    IdempotencyConflict = CONFLICT, "idempotency_conflict",
+        "The key was used for another request, or one with it is under way";
+    TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "More requests than are allowed";
+    NotImplemented = NOT_IMPLEMENTED, "not_implemented", "This installation cannot do it";
+    UnknownVendor = NOT_FOUND, "unknown_vendor", "There is no such vendor";
+    UnknownActor = NOT_FOUND, "unknown_actor", "There is no such actor";
+    UnknownCall = NOT_FOUND, "unknown_call", "There is no such call";
+    NoVoice = NOT_FOUND, "no_voice", "This node carries no calls";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The resource has other methods";
+    RequestTimeout = REQUEST_TIMEOUT, "request_timeout", "The body did not come in time";
+    NotRestartable = CONFLICT, "not_restartable", "The actor cannot be restarted now";
+    NotDrainable = CONFLICT, "not_drainable", "The actor cannot be drained";
+    FaultInjectionOff = FORBIDDEN, "fault_injection_off", "Panics on request are not allowed here";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    ConfigurationChanged = CONFLICT, "configuration_changed", "Somebody else changed the configuration";
+    ProvisioningRefused = UNPROCESSABLE_ENTITY, "provisioning_refused",
+        "The provisioning document cannot be applied";
+    TooSoon = CONFLICT, "too_soon", "It was done not long ago";
+    ExplainRefused = UNPROCESSABLE_ENTITY, "explain_refused", "The question cannot be answered";
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "The database does not answer";
+    NotReady = SERVICE_UNAVAILABLE, "not_ready", "The node is not ready";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "The node made a mistake";
 }
 
 /// An answer that tells of an error.
@@ -93,82 +115,6 @@ pub(crate) struct FieldError {
     /// What is wrong with it.
     #[schema(example = "it is not 1 to 100 printable characters")]
     detail: String,
-}
-
-impl Code {
-    /// Status, code, title.
-    pub(crate) const fn describe(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::BadRequest => (StatusCode::BAD_REQUEST, "bad_request", "The request cannot be understood"),
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This is not allowed"),
-            Self::CustomerSuspended => {
-                (StatusCode::FORBIDDEN, "customer_suspended", "The customer is suspended")
-            }
-            Self::UnknownCustomer => (StatusCode::NOT_FOUND, "unknown_customer", "There is no such customer"),
-            Self::AlreadyExists => (StatusCode::CONFLICT, "already_exists", "There is one already"),
-            Self::InUse => (StatusCode::CONFLICT, "in_use", "Something else needs it"),
-            Self::WrongTier => (StatusCode::CONFLICT, "wrong_tier", "The customer's tier does not have it"),
-            Self::Changed => (
-                StatusCode::PRECONDITION_FAILED,
-                "changed",
-                "It is no longer what the request says that it is",
-            ),
-            Self::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A value cannot be taken"),
-            Self::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "The body is of another type than the resource takes",
-            ),
-            Self::IdempotencyConflict => (
-                StatusCode::CONFLICT,
-                "idempotency_conflict",
-                "The key was used for another request, or one with it is under way",
-            ),
-            Self::TooManyRequests => {
-                (StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "More requests than are allowed")
-            }
-            Self::NotImplemented => {
-                (StatusCode::NOT_IMPLEMENTED, "not_implemented", "This installation cannot do it")
-            }
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such resource"),
-            Self::UnknownVendor => (StatusCode::NOT_FOUND, "unknown_vendor", "There is no such vendor"),
-            Self::UnknownActor => (StatusCode::NOT_FOUND, "unknown_actor", "There is no such actor"),
-            Self::UnknownCall => (StatusCode::NOT_FOUND, "unknown_call", "There is no such call"),
-            Self::NoVoice => (StatusCode::NOT_FOUND, "no_voice", "This node carries no calls"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The resource has other methods")
-            }
-            Self::RequestTimeout => {
-                (StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body did not come in time")
-            }
-            Self::NotRestartable => {
-                (StatusCode::CONFLICT, "not_restartable", "The actor cannot be restarted now")
-            }
-            Self::NotDrainable => (StatusCode::CONFLICT, "not_drainable", "The actor cannot be drained"),
-            Self::FaultInjectionOff => {
-                (StatusCode::FORBIDDEN, "fault_injection_off", "Panics on request are not allowed here")
-            }
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
-            Self::ConfigurationChanged => {
-                (StatusCode::CONFLICT, "configuration_changed", "Somebody else changed the configuration")
-            }
-            Self::ProvisioningRefused => (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "provisioning_refused",
-                "The provisioning document cannot be applied",
-            ),
-            Self::TooSoon => (StatusCode::CONFLICT, "too_soon", "It was done not long ago"),
-            Self::ExplainRefused => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "explain_refused", "The question cannot be answered")
-            }
-            Self::StoreUnavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", "The database does not answer")
-            }
-            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not_ready", "The node is not ready"),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "The node made a mistake"),
-        }
-    }
 }
 
 impl Problem {
@@ -245,5 +191,32 @@ impl From<StoreError> for Problem {
             }
             ErrorKind::Other => Self::new(Code::Internal, error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Programs branch on codes: each stands in the document with its status, and nothing else does.
+    #[test]
+    fn the_document_has_every_code_with_its_status() {
+        let (_, errors) = include_str!("../../docs/api.md").split_once("\n## Errors\n").unwrap();
+        let table = errors.split("\n## ").next().unwrap();
+        let mut told = BTreeSet::new();
+        for line in table.lines() {
+            let mut cells = line.split('|').skip(1).map(str::trim);
+            let (Some(status), Some(codes)) = (cells.next(), cells.next()) else { continue };
+            let Ok(status) = status.parse::<u16>() else { continue };
+            let codes = codes.split('`').skip(1).step_by(2);
+            told.extend(codes.map(|code| (status, code)));
+        }
+        let described = Code::ALL.iter().map(|code| code.describe());
+        let known: BTreeSet<_> = described.map(|(status, code, _)| (status.as_u16(), code)).collect();
+        assert_eq!(told, known);
+        let names: BTreeSet<_> = known.iter().map(|(_, code)| code).collect();
+        assert_eq!(names.len(), Code::ALL.len(), "two have the same code");
     }
 }

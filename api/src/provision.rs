@@ -9,9 +9,10 @@ use runtime::store::Db;
 use runtime::store::announce::Announcements;
 use runtime::store::provisioning::{self, Change, Current, Document, Error};
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-/// Changes that are printed one by one; a rate deck has a hundred thousand.
+/// Changes that are printed, or kept in the audit, one by one; a rate deck has a hundred thousand.
 const PRINTED_MAX: usize = 1000;
 
 /// Where a document is applied.
@@ -36,6 +37,18 @@ pub struct Outcome {
     pub dry_run: bool,
     /// The differences between document and database, in the order of the document.
     pub changes: Vec<Change>,
+}
+
+impl Outcome {
+    /// What the audit keeps: what is new or another way now, and nothing of the document, which has passwords.
+    pub(crate) fn noted(&self) -> Value {
+        let one = |change: &Change| {
+            let action = if change.new { "create" } else { "update" };
+            json!({"kind": change.kind, "key": change.key, "action": action})
+        };
+        let changes: Vec<Value> = self.changes.iter().take(PRINTED_MAX).map(one).collect();
+        json!({"count": self.changes.len(), "changes": changes})
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -103,12 +116,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_very_many_changes_the_first_are_printed_and_all_are_counted() {
+    fn of_very_many_changes_the_first_are_told_and_all_are_counted() {
         let change = Change { kind: "voice_rate", key: "a/1/b".to_owned(), new: true, fields: Vec::new() };
         let changes = vec![change; PRINTED_MAX + 2];
-        let printed = Outcome { dry_run: false, changes }.to_string();
+        let outcome = Outcome { dry_run: false, changes };
+        let (printed, noted) = (outcome.to_string(), outcome.noted());
         assert!(printed.ends_with("+ voice_rate a/1/b\nand 2 more\n1002 changes applied\n"), "{printed}");
         assert_eq!(printed.lines().count(), PRINTED_MAX + 2);
+        assert_eq!(noted["count"], PRINTED_MAX + 2);
+        assert_eq!(noted["changes"].as_array().unwrap().len(), PRINTED_MAX);
     }
 
     const CUSTOMER: &str = "[[customers]]\nban = \"TB-1\"\ncompany_name = \"Acme\"\n";

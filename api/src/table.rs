@@ -37,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) media: &'static str,
     /// Content types of text that it may have instead, with an example of each.
     pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Whether a PUT or DELETE obeys `If-Match`.
+    pub(crate) conditional: bool,
 }
 
 /// Answers one request.
@@ -58,6 +60,7 @@ impl Route {
             also: &[],
             media: "application/json",
             files: &[],
+            conditional: true,
         }
     }
 
@@ -111,6 +114,12 @@ impl Route {
     /// Answers, where it is asked to, with text of these content types; with an example of each.
     pub(crate) const fn or_as(mut self, files: &'static [(&'static str, &'static str)]) -> Self {
         self.files = files;
+        self
+    }
+
+    /// What it changes has no entity tag, so that there is nothing to compare `If-Match` with.
+    pub(crate) const fn unconditional(mut self) -> Self {
+        self.conditional = false;
         self
     }
 

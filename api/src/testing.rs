@@ -241,6 +241,7 @@ impl Lab {
                     format!("{whole:?}"),
                     "a write marks every part that it changes"
                 );
+                assert_eq!(secrets(&known.0), secrets(&whole.0), "a write marks every part that it changes");
                 return;
             }
         }
@@ -277,6 +278,14 @@ impl Lab {
         let request = Request::builder().method(method).uri(path).body(body).unwrap();
         self.send(Surface::Control, request).await
     }
+}
+
+/// What is not shown of the configuration.
+fn secrets(messaging: &Messaging) -> Vec<&str> {
+    let vendors = messaging.vendors.iter().map(|vendor| vendor.password.expose());
+    let accounts = messaging.accounts.iter().map(|account| account.password.as_str());
+    let webhooks = messaging.webhooks.iter().filter_map(|webhook| Some(webhook.secret.as_ref()?.expose()));
+    vendors.chain(accounts).chain(webhooks).collect()
 }
 
 /// What peers are told of our addresses.

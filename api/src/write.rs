@@ -67,6 +67,11 @@ impl Change {
         Self { before: value(before), ..Self::new(200, action, Touched::NOTHING) }
     }
 
+    /// A command of which only what came of it is told.
+    pub(crate) fn gave(action: &'static str, after: &impl Serialize) -> Self {
+        Self { after: value(after), ..Self::new(200, action, Touched::NOTHING) }
+    }
+
     fn new(status: u16, action: &'static str, touched: Touched) -> Self {
         Self {
             status,
@@ -97,6 +102,12 @@ impl Change {
     /// The caller sees a secret this once: neither the audit nor a repetition of the request does.
     pub(crate) fn showing_once(mut self, shown: &impl Serialize) -> Self {
         self.shown = Some(text(shown));
+        self
+    }
+
+    /// With a word of its own in the audit.
+    pub(crate) fn called(mut self, action: &'static str) -> Self {
+        self.action = action;
         self
     }
 
@@ -162,12 +173,39 @@ async fn run(api: &Arc<Api>, request: Request, job: Job) -> Reply {
                 let kept = audit::remember(tx, (&request.principal.name, key), &answer, now).await;
                 kept.map_err(answered_meanwhile)?;
             }
-            let body = shown.unwrap_or(answer.body);
-            Ok::<_, Problem>(Written { value: Answer { body, ..answer }, touched, then })
+            Ok::<_, Problem>(Written { value: (answer, shown), touched, then })
         })
     });
-    let answer = answer.await?;
-    Ok(reply::written(answer.status, &answer.location, answer.body))
+    let (answer, shown) = answer.await?;
+    let response = reply::written(answer.status, &answer.location, answer.body);
+    // The entity tag stays that of what is shown from now on.
+    Ok(match shown {
+        Some(shown) => response.map(|_| shown.into()),
+        None => response,
+    })
+}
+
+/// Puts a command that was done into the audit. That it cannot be written there does not undo the command: the
+/// log tells who gave it then. Sent again it is done again, and stands there again: an `Idempotency-Key` does
+/// not count, or a repetition would be done and not be told of.
+pub(crate) async fn note(api: &Arc<Api>, request: Request, change: Change) {
+    let (principal, path, id) = (Arc::clone(&request.principal), request.path.clone(), request.id.clone());
+    let action = change.action;
+    let request = Request { idempotency_key: None, ..request };
+    let noted = write(api, request, move |_, _| Box::pin(async move { Ok(change) }));
+    if let Err(problem) = noted.await {
+        let by = principal.name.as_str();
+        tracing::warn!(?problem, action, path, id, by, "a command was done and is not in the audit");
+    }
+}
+
+/// Does a command to its end and notes it, even when its caller goes away meanwhile: who hangs up early does not
+/// keep what he did out of the audit. A command that is done without waiting needs no more than [`note`].
+pub(crate) fn to_the_end(command: BoxFuture<'static, Reply>) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let failed = |_| Problem::new(Code::Internal, "the request ended early");
+        tokio::spawn(command).await.map_err(failed)?
+    })
 }
 
 async fn answered_before(api: &Api, request: &Request) -> Result<Option<Answer>, Problem> {
@@ -216,7 +254,7 @@ fn text(value: &impl Serialize) -> String {
 }
 
 fn value(value: &impl Serialize) -> Option<Value> {
-    serde_json::to_value(value).ok()
+    serde_json::to_value(value).ok().filter(|value| !value.is_null())
 }
 
 /// A UUID of version 7 (RFC 9562, 5.7): in the order of time.

@@ -379,7 +379,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * One address at which only this customer's calls arrive
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_admin_customers_ban_dedicated_ips_id"];
         put?: never;
         post?: never;
         /**
@@ -591,7 +595,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * One source of a trunk
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_admin_customers_ban_trunks_id_ips_ip_id"];
         /**
          * Changes a source of a trunk
          * @description Needs `trunks:manage`.
@@ -1087,7 +1095,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * One API key, without itself
+         * @description Needs `api_keys:read`.
+         */
+        get: operations["get_api_keys_id"];
         put?: never;
         post?: never;
         /**
@@ -1323,7 +1335,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * One source of one of one's own trunks
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_customers_trunks_id_ips_ip_id"];
         put?: never;
         post?: never;
         /**
@@ -1349,7 +1365,7 @@ export interface paths {
          */
         get: operations["get_customers_id"];
         /**
-         * Changes a customer; what is not given goes back to its default
+         * Changes a customer, by the platform's own people; what is not given goes back to its default
          * @description Needs `customers:manage`.
          */
         put: operations["put_customers_id"];
@@ -1463,7 +1479,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * One note about a customer
+         * @description Needs `customers:manage`.
+         */
+        get: operations["get_customers_id_notes_note_id"];
         put?: never;
         post?: never;
         /**
@@ -4838,18 +4858,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "bad_request",
+                 *       "detail": "unknown query parameter \"colour\"; known here: limit, cursor",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 400,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "The request cannot be understood",
+                 *       "type": "urn:warp:problem:bad_request"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -4863,18 +4877,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "unauthorized",
+                 *       "detail": "the token is not valid",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 401,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "A valid token is needed",
+                 *       "type": "urn:warp:problem:unauthorized"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -4888,18 +4896,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "forbidden",
+                 *       "detail": "customers:manage is needed",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 403,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "This is not allowed",
+                 *       "type": "urn:warp:problem:forbidden"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -4913,18 +4915,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "unknown_customer",
+                 *       "detail": "there is no such customer",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 404,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "There is no such customer",
+                 *       "type": "urn:warp:problem:unknown_customer"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -4938,18 +4934,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "request_timeout",
+                 *       "detail": "the body takes over 10s",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 408,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "The body did not come in time",
+                 *       "type": "urn:warp:problem:request_timeout"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -4963,18 +4953,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "already_exists",
+                 *       "detail": "something with this name or key is there already",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 409,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "There is one already",
+                 *       "type": "urn:warp:problem:already_exists"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -4988,18 +4972,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "changed",
+                 *       "detail": "its ETag is \"8d2f\" now, not \"41c0\": read it again",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 412,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "It is no longer what the request says that it is",
+                 *       "type": "urn:warp:problem:changed"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -5013,18 +4991,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "body_too_large",
+                 *       "detail": "a body has at most 1048576 octets",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 413,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "The body is too large",
+                 *       "type": "urn:warp:problem:body_too_large"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -5038,18 +5010,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "unsupported_media_type",
+                 *       "detail": "Content-Type is application/json here, not \"text/csv\"",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 415,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "The body is of another type than the resource takes",
+                 *       "type": "urn:warp:problem:unsupported_media_type"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -5071,7 +5037,7 @@ export interface components {
                  *           "pointer": "/company_name"
                  *         }
                  *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 422,
                  *       "title": "A value cannot be taken",
                  *       "type": "urn:warp:problem:invalid"
@@ -5088,18 +5054,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "too_many_requests",
+                 *       "detail": "too many requests, again in 1 s",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 429,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "More requests than are allowed",
+                 *       "type": "urn:warp:problem:too_many_requests"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -5113,18 +5073,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "internal",
+                 *       "detail": "the answer cannot be written",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 500,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "The node made a mistake",
+                 *       "type": "urn:warp:problem:internal"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -5138,18 +5092,12 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "code": "invalid",
-                 *       "detail": "company_name: it is not 1 to 100 printable characters",
-                 *       "errors": [
-                 *         {
-                 *           "detail": "it is not 1 to 100 printable characters",
-                 *           "pointer": "/company_name"
-                 *         }
-                 *       ],
-                 *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                 *       "code": "store_unavailable",
+                 *       "detail": "too many writes wait for the database",
+                 *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                  *       "status": 503,
-                 *       "title": "A value cannot be taken",
-                 *       "type": "urn:warp:problem:invalid"
+                 *       "title": "The database does not answer",
+                 *       "type": "urn:warp:problem:store_unavailable"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -5380,18 +5328,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "unauthorized",
+                     *       "detail": "the token is not valid",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 401,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "A valid token is needed",
+                     *       "type": "urn:warp:problem:unauthorized"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5413,18 +5355,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5527,18 +5463,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "unauthorized",
+                     *       "detail": "the token is not valid",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 401,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "A valid token is needed",
+                     *       "type": "urn:warp:problem:unauthorized"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5582,18 +5512,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "unknown_customer",
+                     *       "detail": "there is no such customer",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 404,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "There is no such customer",
+                     *       "type": "urn:warp:problem:unknown_customer"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -5650,18 +5574,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "unauthorized",
+                     *       "detail": "the token is not valid",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 401,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "A valid token is needed",
+                     *       "type": "urn:warp:problem:unauthorized"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -6193,6 +6111,44 @@ export interface operations {
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
             422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_admin_customers_ban_dedicated_ips_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ban: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "198.51.100.200",
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DedicatedIp"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -7383,6 +7339,47 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    get_admin_customers_ban_trunks_id_ips_ip_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ban: string;
+                id: string;
+                ip_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "network": "198.51.100.0/24",
+                     *       "note": "SBC in Atlanta",
+                     *       "port": 0,
+                     *       "transport": "udp"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TrunkIp"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     put_admin_customers_ban_trunks_id_ips_ip_id: {
         parameters: {
             query?: {
@@ -8191,10 +8188,7 @@ export interface operations {
     delete_admin_partitions_id_vendors_vendor_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag that was read: refused with 412 when it was changed since. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
                 vendor_id: string;
@@ -8215,7 +8209,6 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
-            412: components["responses"]["Error412"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -8909,18 +8902,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -9764,6 +9751,53 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    get_api_keys_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "addresses": [
+                     *         "198.51.100.0/24"
+                     *       ],
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "created_by": "user:maria@example.net",
+                     *       "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "expires_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "name": "billing export",
+                     *       "permissions": [
+                     *         "text"
+                     *       ],
+                     *       "prefix": "k3jq9zxa",
+                     *       "revoked_at": "2026-01-02T03:04:05.000006Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     delete_api_keys_id: {
         parameters: {
             query?: never;
@@ -9805,6 +9839,14 @@ export interface operations {
                 cursor?: string;
                 /** @description Only what touched this customer */
                 customer_id?: string;
+                /** @description Only what this one did: user:, key: or another word as the entries have it, whole */
+                principal?: string;
+                /** @description Only what was done by this word, as create or update */
+                action?: string;
+                /** @description Only what was done at this time or later */
+                since?: string;
+                /** @description Only what was done before this time */
+                until?: string;
             };
             header?: never;
             path?: never;
@@ -9856,6 +9898,12 @@ export interface operations {
                 limit?: number;
                 /** @description The call that the page begins behind */
                 after?: string;
+                /** @description Only calls of this customer */
+                customer_id?: string;
+                /** @description Only calls of a trunk of this name */
+                trunk?: string;
+                /** @description Only calls that a vendor of this name has; of an early call, that it was done with last */
+                vendor?: string;
                 /** @description JSON, or text for people */
                 format?: "json" | "text";
             };
@@ -9876,8 +9924,10 @@ export interface operations {
                      *       "calls": [
                      *         {
                      *           "answered_at": "2026-01-02T03:04:09.000006Z",
+                     *           "ban": "TB-071161709",
                      *           "callee": "+155******22",
                      *           "caller": "+155******11",
+                     *           "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *           "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
                      *           "started_at": "2026-01-02T03:04:05.000006Z",
                      *           "state": "confirmed",
@@ -9892,8 +9942,10 @@ export interface operations {
                     "application/json": {
                         calls?: {
                             answered_at?: string | null;
+                            ban?: string | null;
                             callee?: string | null;
                             caller?: string | null;
+                            customer_id?: string | null;
                             id?: string | null;
                             started_at?: string | null;
                             state?: string | null;
@@ -9936,8 +9988,10 @@ export interface operations {
                     /**
                      * @example {
                      *       "answered_at": "2026-01-02T03:04:09.000006Z",
+                     *       "ban": "TB-071161709",
                      *       "callee": "+155******22",
                      *       "caller": "+155******11",
+                     *       "customer_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
                      *       "started_at": "2026-01-02T03:04:05.000006Z",
                      *       "state": "confirmed",
@@ -9947,8 +10001,10 @@ export interface operations {
                      */
                     "application/json": {
                         answered_at?: string | null;
+                        ban?: string | null;
                         callee?: string | null;
                         caller?: string | null;
+                        customer_id?: string | null;
                         id?: string | null;
                         started_at?: string | null;
                         state?: string | null;
@@ -9969,10 +10025,7 @@ export interface operations {
     delete_calls_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag that was read: refused with 412 when it was changed since. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -10003,7 +10056,6 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
-            412: components["responses"]["Error412"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -10678,6 +10730,46 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    get_customers_trunks_id_ips_ip_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                ip_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "network": "198.51.100.0/24",
+                     *       "note": "SBC in Atlanta",
+                     *       "port": 0,
+                     *       "transport": "udp"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TrunkIp"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     delete_customers_trunks_id_ips_ip_id: {
         parameters: {
             query?: never;
@@ -11238,6 +11330,44 @@ export interface operations {
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
             422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_customers_id_notes_note_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                note_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "author": "user:maria@example.net",
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "text": "Wants a second trunk in March."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -12019,12 +12149,16 @@ export interface operations {
                 customer_id?: string;
                 /** @description Only messages from or to this ESME account */
                 account?: string;
+                /** @description Only messages that this vendor has, had last, or has in its queue; for the platform's own people */
+                vendor?: string;
                 /** @description Only messages from customers (mt), or only those to them (mo) */
                 direction?: "mt" | "mo";
                 /** @description Only messages in this state */
                 state?: "scheduled" | "queued" | "submitted" | "uncertain" | "enroute" | "split" | "delivered" | "expired" | "deleted" | "undeliverable" | "accepted" | "unknown" | "rejected";
                 /** @description Only messages to which nothing more will happen */
                 final?: boolean;
+                /** @description Only messages from addresses that begin so, with or without a plus */
+                source?: string;
                 /** @description Only messages to addresses that begin so, with or without a plus */
                 destination?: string;
                 /** @description Only messages that were accepted at this time or later; without it a week before `until`, or now. All that were accepted since are looked at until a page is full: choose it late where few are asked for */
@@ -12353,10 +12487,7 @@ export interface operations {
     delete_smpp_sessions_name: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The ETag that was read: refused with 412 when it was changed since. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 name: string;
             };
@@ -12376,7 +12507,6 @@ export interface operations {
             403: components["responses"]["Error403"];
             404: components["responses"]["Error404"];
             409: components["responses"]["Error409"];
-            412: components["responses"]["Error412"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
             503: components["responses"]["Error503"];
@@ -12619,18 +12749,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -12666,18 +12790,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -12712,18 +12830,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -12756,18 +12868,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];
@@ -13390,18 +13496,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "code": "invalid",
-                     *       "detail": "company_name: it is not 1 to 100 printable characters",
-                     *       "errors": [
-                     *         {
-                     *           "detail": "it is not 1 to 100 printable characters",
-                     *           "pointer": "/company_name"
-                     *         }
-                     *       ],
-                     *       "instance": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "code": "not_implemented",
+                     *       "detail": "HubSpot is not connected",
+                     *       "instance": "5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f",
                      *       "status": 501,
-                     *       "title": "A value cannot be taken",
-                     *       "type": "urn:warp:problem:invalid"
+                     *       "title": "This installation cannot do it",
+                     *       "type": "urn:warp:problem:not_implemented"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

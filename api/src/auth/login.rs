@@ -8,6 +8,8 @@ use runtime::store::auth::session::{self, Session};
 use runtime::store::auth::user::{self, User};
 use runtime::store::group::{Touched, Written};
 use serde::Serialize;
+use tokio::time::Instant;
+use tracing::field::display;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -62,12 +64,21 @@ pub(crate) async fn by_password(
     let email = email.to_lowercase();
     count(api, request, Some(&email))?;
     let user = user::by_email(&api.store, &email).await?;
+    let known = user.as_ref().map(|user| user.email.clone());
     let hash = user.as_ref().and_then(|user| user.password.clone());
     let fits = secret::verify(api, hash, SecretString::new(password)).await?;
     match user.filter(|user| user.active && user.password.is_some()) {
         Some(user) if fits => open(api, request, user).await,
-        _ => Err(refused()),
+        _ => {
+            note_refused(request, "password", known.as_deref());
+            Err(refused())
+        }
     }
+}
+
+/// Logs a login that was refused. A `user` is named only who is one: people type their passwords into the wrong field.
+pub(crate) fn note_refused(request: &Request, by: &str, user: Option<&str>) {
+    tracing::info!(by, user, id = request.id, address = request.address.map(display), "a login was refused");
 }
 
 /// Opens a session for a user who has shown who he is.
@@ -101,32 +112,86 @@ pub(crate) async fn open(api: &Arc<Api>, request: &Request, user: User) -> Resul
     Ok(tokens)
 }
 
+/// What became of a refresh token.
+enum Exchange {
+    /// It is the user's, by this session.
+    Done(Uuid, Uuid),
+    /// It was exchanged before: the session has ended.
+    Reused(Uuid),
+    Refused,
+}
+
 /// Exchanges a refresh token. One that comes a second time was copied by somebody: the session ends.
 pub(crate) async fn refresh(api: &Arc<Api>, request: &Request, token: &str) -> Result<Tokens, Problem> {
-    let presented = RefreshToken::parse(token).ok_or_else(refused)?.hash().octets().to_vec();
+    api.limits.failures.check(request.address, Instant::now())?;
     let next = RefreshToken::generate();
+    let exchange = match known(api, request, token).await? {
+        Some(presented) => exchange(api, request, presented, &next).await?,
+        None => Exchange::Refused,
+    };
+    match exchange {
+        Exchange::Done(user, session) => tokens(api, (user, session), &next),
+        Exchange::Reused(session) => Err(refuse_refresh(api, request, Some(session))),
+        Exchange::Refused => Err(refuse_refresh(api, request, None)),
+    }
+}
+
+/// The hash of a refresh token that is or was one of a session that is good. Strangers are told apart here, on the
+/// reading side: they take no place among those who write.
+async fn known(api: &Api, request: &Request, token: &str) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(token) = RefreshToken::parse(token) else { return Ok(None) };
+    let hash = token.hash().octets().to_vec();
+    let login = session::of_token(&api.store, &hash).await?;
+    if login.is_some_and(|login| login.is_good(api.clock.now())) {
+        return Ok(Some(hash));
+    }
+    api.limits.failures.count(request.address, Instant::now());
+    Ok(None)
+}
+
+async fn exchange(
+    api: &Api,
+    request: &Request,
+    presented: Vec<u8>,
+    next: &RefreshToken,
+) -> Result<Exchange, Problem> {
     let to = next.hash().octets().to_vec();
     let now = api.clock.now();
     let reused = entry(api, request, "", "refresh_token_reused");
-    let exchanged: Option<(Uuid, Uuid)> = api
-        .writes
+    api.writes
         .run(move |tx| {
             Box::pin(async move {
                 let Some(login) = session::by_token(tx, &presented).await?.filter(|login| login.is_good(now))
                 else {
-                    return Ok::<_, Problem>(Written::new(None, Touched::NOTHING));
+                    return Ok::<_, Problem>(Written::new(Exchange::Refused, Touched::NOTHING));
                 };
                 if !session::exchange(tx, login.id, (&presented, &to), now).await? {
                     session::revoke(tx, login.id, now).await?;
                     audit::record(tx, Entry { principal: format!("session:{}", login.id), ..reused }).await?;
-                    return Ok(Written::new(None, Touched::AUTH));
+                    return Ok(Written::new(Exchange::Reused(login.id), Touched::AUTH));
                 }
                 let user = user::find(tx, login.user).await?.filter(|user| user.active);
-                Ok(Written::new(user.map(|user| (user.id, login.id)), Touched::NOTHING))
+                let done = user.map_or(Exchange::Refused, |user| Exchange::Done(user.id, login.id));
+                Ok(Written::new(done, Touched::NOTHING))
             })
         })
-        .await?;
-    tokens(api, exchanged.ok_or_else(refused)?, &next)
+        .await
+}
+
+/// Counts a refresh that is refused, logs and answers it. What is beyond the limit is not logged, or strangers would
+/// fill the log.
+fn refuse_refresh(api: &Api, request: &Request, reused: Option<Uuid>) -> Problem {
+    let (id, address) = (&request.id, request.address.map(display));
+    if let Some(session) = reused {
+        tracing::info!(id, address, %session, "a refresh token came twice, its session has ended");
+        return refused();
+    }
+    let source = request.address.map(LoginSource::Refresh);
+    if let Some(Err(too_many)) = source.map(|source| api.limits.take_login(source)) {
+        return too_many;
+    }
+    tracing::info!(id, address, "a refresh token was refused");
+    refused()
 }
 
 fn tokens(api: &Api, (user, session): (Uuid, Uuid), refresh: &RefreshToken) -> Result<Tokens, Problem> {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::problem::{Code, Problem};
+
 /// Schemas within schemas that are followed: none of ours is deeper.
 const DEPTH_MAX: u8 = 8;
 
@@ -14,17 +16,43 @@ pub(super) fn add(operation: &mut Value, schemas: &Value) {
     for (status, response) in responses {
         let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else { continue };
         for (kind, media) in content.iter_mut() {
-            complete(media, schemas);
-            if kind != "application/problem+json" {
-                continue;
-            }
-            // The one form of all errors shows the status that it stands at.
-            let status = status.trim_start_matches("Error").parse::<u16>();
-            if let (Ok(status), Some(shown)) = (status, media.pointer_mut("/example/status")) {
-                *shown = status.into();
+            // One form of all errors, and an example for each status.
+            let problem =
+                Some(status.trim_start_matches("Error")).filter(|_| kind == "application/problem+json");
+            let example = problem.and_then(|status| of_error(status.parse().ok()?));
+            match (example, media.as_object_mut()) {
+                (Some(example), Some(media)) => drop(media.insert("example".to_owned(), example)),
+                _ => complete(media, schemas),
             }
         }
     }
+}
+
+/// What an error of this status looks like.
+fn of_error(status: u16) -> Option<Value> {
+    let problem = match status {
+        400 => {
+            Problem::new(Code::BadRequest, "unknown query parameter \"colour\"; known here: limit, cursor")
+        }
+        401 => Problem::new(Code::Unauthorized, "the token is not valid"),
+        403 => Problem::new(Code::Forbidden, "customers:manage is needed"),
+        404 => Problem::new(Code::UnknownCustomer, "there is no such customer"),
+        408 => Problem::new(Code::RequestTimeout, "the body takes over 10s"),
+        409 => Problem::new(Code::AlreadyExists, "something with this name or key is there already"),
+        412 => Problem::new(Code::Changed, "its ETag is \"8d2f\" now, not \"41c0\": read it again"),
+        413 => Problem::new(Code::BodyTooLarge, "a body has at most 1048576 octets"),
+        415 => Problem::new(
+            Code::UnsupportedMediaType,
+            "Content-Type is application/json here, not \"text/csv\"",
+        ),
+        422 => Problem::invalid("/company_name", "it is not 1 to 100 printable characters"),
+        429 => Problem::new(Code::TooManyRequests, "too many requests, again in 1 s"),
+        500 => Problem::new(Code::Internal, "the answer cannot be written"),
+        501 => Problem::new(Code::NotImplemented, "HubSpot is not connected"),
+        503 => Problem::new(Code::StoreUnavailable, "too many writes wait for the database"),
+        _ => return None,
+    };
+    serde_json::to_value(problem.document("5f0c1d6e8a9b4c3d2e1f0a9b8c7d6e5f")).ok()
 }
 
 fn complete(media: &mut Value, schemas: &Value) {

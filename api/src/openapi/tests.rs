@@ -36,9 +36,16 @@ fn every_operation_has_a_summary_a_name_of_its_own_and_examples() {
                     response.get("content").and_then(Value::as_object).into_iter().flatten()
                 {
                     assert!(!content["example"].is_null(), "{at} {status} {media}");
+                    let problem = media == "application/problem+json";
+                    let shown = content["example"]["status"].as_u64();
+                    assert!(!problem || shown == status.parse().ok(), "{at} {status}");
                 }
             }
         }
+    }
+    for (name, shared) in document["components"]["responses"].as_object().unwrap() {
+        let example = &shared["content"]["application/problem+json"]["example"];
+        assert_eq!(format!("Error{}", example["status"]), *name, "{example}");
     }
     let served = routes::all().filter(|route| Surface::Api.serves(route.access)).count();
     assert_eq!(operations, served);

@@ -15,7 +15,7 @@ use crate::query::FORMAT;
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Reach, Route};
-use crate::write::{Change, write};
+use crate::write::{Change, note, to_the_end};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/actors", Access::May(Permission::ActorsRead, Reach::Platform), list)
@@ -76,37 +76,33 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 
 /// Stops the actor, with those that its supervisor's strategy ties to it, and starts it again.
 fn restart(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+    to_the_end(Box::pin(async move {
         let registry = &api.smpp.registry;
-        let (name, snapshot) = find(registry, &request)?;
-        let Some(parent) = snapshot.parent else {
+        let (name, before) = find(registry, &request)?;
+        let Some(parent) = before.parent.clone() else {
             let detail = format!("{name} is nobody's child; restart the node instead");
             return Err(Problem::new(Code::NotRestartable, detail));
         };
         let restarted = registry.supervisor(parent).restart(&name).await;
         restarted.map_err(|error| Problem::new(Code::NotRestartable, error.to_string()))?;
+        tracing::info!(%name, by = request.principal.name, "operator restarts an actor");
+        note(&api, request, Change::done("restart", &before)).await;
         reply::json(&json!({"success": true, "name": name}))
-    })
+    }))
 }
 
-/// Has a session, a vendor's bind or all of them, or a listener take nothing new and finish what is under
-/// way. As with a session that is ended: that it cannot be written into the audit does not undo it.
+/// Has a session, a vendor's bind or all of them, or a listener take nothing new, and finish what is under
+/// way.
 fn drain(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+    to_the_end(Box::pin(async move {
         let (name, before) = find(&api.smpp.registry, &request)?;
         let drained = drain::drain(&api.smpp, &name).await;
         let session = drained.map_err(|error| Problem::new(Code::NotDrainable, error.to_string()))?;
-        let by = request.principal.name.clone();
-        tracing::info!(%name, by, "operator drains an actor");
+        tracing::info!(%name, by = request.principal.name, "operator drains an actor");
         let customer = session.and_then(|session| session.customer_id);
-        let audited = write(&api, request, move |_, _| {
-            Box::pin(async move { Ok(Change::done("drain", &before).of_maybe(customer)) })
-        });
-        if let Err(problem) = audited.await {
-            tracing::warn!(?problem, %name, by, "the drain of an actor is not in the audit");
-        }
+        note(&api, request, Change::done("drain", &before).of_maybe(customer)).await;
         reply::json(&json!({"success": true, "name": name}))
-    })
+    }))
 }
 
 /// Makes the actor panic, where the configuration allows it: to see it heal.
@@ -118,11 +114,12 @@ fn panic(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             return Err(Problem::new(Code::FaultInjectionOff, detail.to_owned()));
         }
         let registry = &api.smpp.registry;
-        let (name, _) = find(registry, &request)?;
-        tracing::warn!(%name, "panic on request");
+        let (name, before) = find(registry, &request)?;
+        tracing::warn!(%name, by = request.principal.name, "panic on request");
         if !registry.poison(&name) {
             return Err(Problem::new(Code::NotRestartable, format!("{name} does not run now")));
         }
+        note(&api, request, Change::done("panic", &before)).await;
         reply::json(&json!({"success": true, "name": name}))
     })
 }

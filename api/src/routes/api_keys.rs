@@ -23,7 +23,7 @@ use crate::query::{CURSOR_ID, LIMIT};
 use crate::reply::{self, Page, Reply};
 use crate::request::Request;
 use crate::table::{Access, Reach, Route};
-use crate::write::{Change, uuid_v7, write};
+use crate::write::{Change, check_match, uuid_v7, write};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/api-keys", Access::May(Permission::ApiKeysRead, Reach::Own), list)
@@ -34,6 +34,9 @@ pub(super) const ROUTES: &[Route] = &[
         .says("Makes an API key; it is shown this once")
         .takes::<NewKey>()
         .gives::<KeyMade>(201),
+    Route::new(Method::GET, "/v1/api-keys/{id}", Access::May(Permission::ApiKeysRead, Reach::Own), get)
+        .says("One API key, without itself")
+        .gives::<Key>(200),
     Route::new(
         Method::DELETE,
         "/v1/api-keys/{id}",
@@ -146,6 +149,18 @@ async fn page(api: &Api, tenant: &Tenant, after: Option<Uuid>, limit: u32) -> Re
     Ok(keys)
 }
 
+fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let (id, tenant) = (request.id_param("id")?, request.tenant()?);
+        let key = api_key::get(&api.store, id).await?.filter(|key| tenant.has_maybe(key.customer));
+        reply::tagged(&Key::from(&key.ok_or_else(unknown)?))
+    })
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::NotFound, "there is no such key")
+}
+
 fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let wanted: NewKey = request.json()?;
@@ -212,13 +227,14 @@ fn revoke(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let (id, tenant) = (request.id_param("id")?, request.tenant()?);
         let now = api.clock.now();
-        write(&api, request, move |tx, _| {
+        write(&api, request, move |tx, request| {
             Box::pin(async move {
-                let unknown = || Problem::new(Code::NotFound, "there is no such key");
                 let key = api_key::find(tx, id).await?.filter(|key| tenant.has_maybe(key.customer));
                 let key = key.filter(|key| key.revoked_at.is_none()).ok_or_else(unknown)?;
+                let shown = Key::from(&key);
+                check_match(request, &shown)?;
                 api_key::revoke(tx, id, now).await?;
-                Ok(Change::deleted(&Key::from(&key), Touched::AUTH).of_maybe(key.customer))
+                Ok(Change::deleted(&shown, Touched::AUTH).of_maybe(key.customer))
             })
         })
         .await

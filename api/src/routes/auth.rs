@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use runtime::store::auth::session;
 use runtime::store::auth::user::{self, User};
-use runtime::store::group::{Touched, Written};
+use runtime::store::group::Touched;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use warp::http::{Method, StatusCode};
-use warp::reply::Response;
+use warp::http::Method;
 
 use crate::auth::login::{self, Tokens};
 use crate::context::Api;
@@ -18,6 +18,7 @@ use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Route};
+use crate::write::{Change, write};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/auth/login", Access::Open, log_in)
@@ -114,7 +115,8 @@ fn exchange(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         };
         login::count(&api, &request, None)?;
         let identity = google.verify(&id_token, api.clock.now()).await.map_err(|error| {
-            tracing::info!(%error, id = request.id, "a login by Google was refused");
+            let address = request.address.map(tracing::field::display);
+            tracing::info!(%error, id = request.id, address, "a login by Google was refused");
             unknown()
         })?;
         let known = match user::by_google_subject(&api.store, &identity.subject).await? {
@@ -125,7 +127,11 @@ fn exchange(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 .filter(|user| user.google_subject.is_none())
                 .map(|user| User { google_subject: Some(identity.subject), ..user }),
         };
-        let user = known.filter(|user| user.active).ok_or_else(unknown)?;
+        let name = known.as_ref().map(|user| user.email.clone());
+        let Some(user) = known.filter(|user| user.active) else {
+            login::note_refused(&request, "google", name.as_deref());
+            return Err(unknown());
+        };
         reply::json(&login::open(&api, &request, user).await?)
     })
 }
@@ -156,17 +162,16 @@ fn log_out(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             return Err(Problem::new(Code::NotFound, "the token is of no session"));
         };
         let now = api.clock.now();
-        api.writes
-            .run(move |tx| {
-                Box::pin(async move {
-                    session::revoke(tx, id, now).await?;
-                    Ok::<_, Problem>(Written::new((), Touched::AUTH))
-                })
+        // What is kept by a key is kept for the user: it must not answer for another session of his.
+        let request = Request { idempotency_key: None, ..request };
+        write(&api, request, move |tx, _| {
+            Box::pin(async move {
+                session::revoke(tx, id, now).await?;
+                let ended = json!({"session_id": id});
+                Ok(Change::deleted(&ended, Touched::AUTH).called("logout"))
             })
-            .await?;
-        let mut response = Response::new(Vec::new().into());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+        })
+        .await
     })
 }
 

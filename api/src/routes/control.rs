@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use runtime::store::ErrorKind;
 use runtime::store::provisioning::Error;
+use serde_json::json;
 use warp::http::Method;
 
 use crate::context::Api;
@@ -17,6 +18,7 @@ use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::rotation;
 use crate::table::{Access, Route};
+use crate::write::{Change, note, to_the_end};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/control/apply", Access::Control, apply)
@@ -38,58 +40,67 @@ pub(super) const ROUTES: &[Route] = &[
 
 /// The body is the TOML document; with `dry_run` nothing is written.
 fn apply(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+    to_the_end(Box::pin(async move {
         let dry_run = request.query.flag("dry_run");
         let as_text = request.wants_text();
         let document = String::from_utf8(request.body.to_vec())
             .map_err(|_| Problem::new(Code::BadRequest, "the document is not UTF-8"))?;
         let outcome = provision::apply(target(&api), document, dry_run).await.map_err(problem)?;
         if !dry_run && !outcome.changes.is_empty() {
-            tracing::info!(changes = outcome.changes.len(), "provisioning applied");
+            let by = request.principal.name.as_str();
+            tracing::info!(changes = outcome.changes.len(), by, "provisioning applied");
+            note(&api, request, Change::gave("apply", &outcome.noted())).await;
         }
         if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
-    })
+    }))
 }
 
 /// Without `force` nothing is made while the key that would be dropped may have calls that are up; with it neither,
 /// while that key may seal new ones.
 fn rotate_cookie_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+    to_the_end(Box::pin(async move {
         let forced = request.query.flag("force");
         let as_text = request.wants_text();
         let outcome = rotation::cookie_key(target(&api), forced).await.map_err(rotation_problem)?;
-        tracing::info!(key = outcome.key, "a new key of cookies was made");
+        tracing::info!(key = outcome.key, by = request.principal.name, "a new key of cookies was made");
+        let made = json!({"key": outcome.key, "forced": forced});
+        note(&api, request, Change::gave("rotate-cookie-key", &made)).await;
         if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
-    })
+    }))
 }
 
 /// Without `force` nothing is made while tokens of the key that would be dropped may be good; with it
 /// neither, while that key may sign new ones.
 fn rotate_access_token_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+    to_the_end(Box::pin(async move {
         let forced = request.query.flag("force");
         let as_text = request.wants_text();
         let lifetime = api.auth.access_token.get();
         let rotated = rotation::access_token_key(target(&api), lifetime, forced).await;
         let outcome = rotated.map_err(rotation_problem)?;
-        tracing::info!(kid = outcome.kid, "a new key of access tokens was made");
+        tracing::info!(kid = outcome.kid, by = request.principal.name, "a new key of access tokens was made");
+        let made = json!({"kid": outcome.kid, "forced": forced});
+        note(&api, request, Change::gave("rotate-access-token-key", &made)).await;
         if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
-    })
+    }))
 }
 
 /// Where the root key is in the environment, `new_key_env` names the variable of the node that holds the new one.
 fn rotate_root_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+    to_the_end(Box::pin(async move {
         let new_key_env = request.query.get("new_key_env").map(str::to_owned);
         let as_text = request.wants_text();
         let outcome = rotation::root_key(target(&api), new_key_env).await.map_err(rotation_problem)?;
         tracing::info!(
             rewrapped = outcome.rewrapped,
             closed = outcome.closed,
+            by = request.principal.name,
             "secrets are under a new root key"
         );
+        let made = json!({"rewrapped": outcome.rewrapped, "closed": outcome.closed});
+        note(&api, request, Change::gave("rotate-root-key", &made)).await;
         if as_text { reply::text(outcome.to_string()) } else { reply::json(&outcome) }
-    })
+    }))
 }
 
 fn target(api: &Api) -> Target {

@@ -54,7 +54,7 @@ pub(super) const ROUTES: &[Route] = &[
         Access::May(Permission::CustomersManage, Reach::Customer),
         update,
     )
-    .says("Changes a customer; what is not given goes back to its default")
+    .says("Changes a customer, by the platform's own people; what is not given goes back to its default")
     .takes::<CustomerUpdate>()
     .gives::<Customer>(200),
     Route::new(
@@ -306,11 +306,20 @@ fn made(api: &Api, customer: Customer, draft: Option<Draft>) {
     }
 }
 
+/// The customer of the path, for the platform's own people alone: what they decide about a customer, and write about
+/// it, is not its own to see or change, whatever it was granted.
+pub(super) fn for_operator(request: &Request) -> Result<Uuid, Problem> {
+    if !request.principal.operator {
+        return Err(Problem::new(Code::Forbidden, "this is for the platform's own people"));
+    }
+    Ok(request.customer()?.id)
+}
+
 fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
+        let id = for_operator(&request)?;
         let update: CustomerUpdate = request.json()?;
         update.check()?;
-        let id = request.customer()?.id;
         let of = Arc::clone(&api);
         write(&api, request, move |tx, request| {
             Box::pin(async move {

@@ -35,6 +35,9 @@ pub(super) const ROUTES: &[Route] = &[
         .says("Gives a premium customer an address of its own")
         .takes::<NewAddress>()
         .gives::<StoredAddress>(201),
+    Route::new(Method::GET, "/v1/admin/customers/{ban}/dedicated-ips/{id}", READ, get)
+        .says("One address at which only this customer's calls arrive")
+        .gives::<StoredAddress>(200),
     Route::new(Method::DELETE, "/v1/admin/customers/{ban}/dedicated-ips/{id}", MANAGE, delete)
         .says("Takes an address back; everybody's calls arrive there then")
         .gives_nothing(),
@@ -60,6 +63,18 @@ fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let addresses = dedicated_ip::page(&api.store, customer, after, limit.saturating_add(1)).await?;
         reply::json(&Page::of(addresses, limit, |address| address.id.to_string()))
     })
+}
+
+fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let (customer, id) = (request.customer()?.id, request.id_param("id")?);
+        let address = dedicated_ip::get(&api.store, customer, id).await?;
+        reply::tagged(&address.ok_or_else(unknown)?)
+    })
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::NotFound, "the customer has no such address")
 }
 
 fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
@@ -105,7 +120,6 @@ fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let (customer, id) = (request.customer()?.id, request.id_param("id")?);
         write(&api, request, move |tx, request| {
             Box::pin(async move {
-                let unknown = || Problem::new(Code::NotFound, "the customer has no such address");
                 let before = dedicated_ip::find(tx, customer, id).await?.ok_or_else(unknown)?;
                 check_match(request, &before)?;
                 dedicated_ip::delete(tx, id).await?;

@@ -1,4 +1,4 @@
-//! `/v1/customers/{id}/notes`: what people write about a customer. Its own users do not see it.
+//! `/v1/customers/{id}/notes`: what people write about a customer. Its own users and programs do not see it.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use warp::http::Method;
 
+use super::customers::for_operator;
 use crate::check;
 use crate::context::Api;
 use crate::permission::Permission;
@@ -30,6 +31,9 @@ pub(super) const ROUTES: &[Route] = &[
         .says("Adds a note")
         .takes::<NewNote>()
         .gives::<Note>(201),
+    Route::new(Method::GET, "/v1/customers/{id}/notes/{note_id}", MANAGE, get)
+        .says("One note about a customer")
+        .gives::<Note>(200),
     Route::new(Method::DELETE, "/v1/customers/{id}/notes/{note_id}", MANAGE, delete)
         .says("Takes a note away")
         .gives_nothing(),
@@ -49,19 +53,31 @@ struct NewNote {
 
 fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
+        let customer = for_operator(&request)?;
         let limit = request.query.number(&LIMIT);
         let before = request.query.id("cursor");
-        let notes =
-            customer::notes(&api.store, request.customer()?.id, before, limit.saturating_add(1)).await?;
+        let notes = customer::notes(&api.store, customer, before, limit.saturating_add(1)).await?;
         reply::json(&Page::of(notes, limit, |note| note.id.to_string()))
     })
 }
 
+fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let (customer, id) = (for_operator(&request)?, request.id_param("note_id")?);
+        let note = customer::get_note(&api.store, customer, id).await?;
+        reply::tagged(&note.ok_or_else(unknown)?)
+    })
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::NotFound, "there is no such note")
+}
+
 fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
+        let customer = for_operator(&request)?;
         let NewNote { text } = request.json()?;
         check::text("/text", &text, 1..=TEXT_MAX)?;
-        let customer = request.customer()?.id;
         let now = api.clock.now();
         let note =
             Note { id: uuid_v7(now.micros()), author: request.principal.name.clone(), text, created_at: now };
@@ -78,10 +94,9 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 
 fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let (customer, id) = (request.customer()?.id, request.id_param("note_id")?);
+        let (customer, id) = (for_operator(&request)?, request.id_param("note_id")?);
         write(&api, request, move |tx, request| {
             Box::pin(async move {
-                let unknown = || Problem::new(Code::NotFound, "there is no such note");
                 let note = customer::delete_note(tx, customer, id).await?.ok_or_else(unknown)?;
                 check_match(request, &note)?;
                 Ok(Change::deleted(&note, Touched::NOTHING).of(customer))

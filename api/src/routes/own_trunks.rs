@@ -52,6 +52,9 @@ pub(super) const ROUTES: &[Route] = &[
         .says("Adds a source to one of one's own trunks: its calls are taken within a second")
         .takes::<NewSource>()
         .gives::<StoredSource>(201),
+    Route::new(Method::GET, "/v1/customers/trunks/{id}/ips/{ip_id}", READ, get_ip)
+        .says("One source of one of one's own trunks")
+        .gives::<StoredSource>(200),
     Route::new(Method::DELETE, "/v1/customers/trunks/{id}/ips/{ip_id}", WRITE, delete_ip)
         .says("Takes a source from one of one's own trunks: its calls are refused within a second")
         .gives_nothing(),
@@ -208,6 +211,13 @@ fn list_ips(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let (trunk, _) = own(&api, &request).await?;
         trunk_ips::page(&api, &request, trunk.id).await
+    })
+}
+
+fn get_ip(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let (trunk, _) = own(&api, &request).await?;
+        trunk_ips::one(&api, &request, trunk.id).await
     })
 }
 

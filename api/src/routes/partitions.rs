@@ -54,7 +54,8 @@ pub(super) const ROUTES: &[Route] = &[
         .gives::<VoiceRate>(200),
     Route::new(Method::DELETE, "/v1/admin/partitions/{id}/vendors/{vendor_id}", MANAGE, delete_vendor)
         .says("Takes all rates of a SIP vendor in a partition away")
-        .gives_nothing(),
+        .gives_nothing()
+        .unconditional(),
 ];
 
 const SEARCH: Param = Param::new("search", Kind::Text(100), "Part of the name, in any case");

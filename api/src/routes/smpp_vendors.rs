@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actors::smpp::{Smpp, stats};
 use futures_util::future::BoxFuture;
-use serde_json::json;
+use serde_json::{Value, json};
 use warp::http::Method;
 
 use crate::context::Api;
@@ -13,6 +13,7 @@ use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Reach, Route};
+use crate::write::{Change, note};
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/smpp/vendors", Access::May(Permission::SmppRead, Reach::Platform), list)
@@ -54,23 +55,42 @@ fn list(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
 
 /// Drops the vendor's sessions and binds again at once.
 fn reconnect(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move { command(&api, &request, "reconnect", stats::reconnect) })
+    Box::pin(command(api, request, ("reconnect", stats::reconnect)))
 }
 
 /// Unbinds and stays away until reconnect.
 fn disconnect(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move { command(&api, &request, "disconnect", stats::disconnect) })
+    Box::pin(command(api, request, ("disconnect", stats::disconnect)))
 }
 
-fn command(api: &Api, request: &Request, verb: &str, act: impl Fn(&Smpp, &str) -> bool) -> Reply {
+/// What a vendor is told, by its id; false when there is none.
+type Command = fn(&Smpp, &str) -> bool;
+
+async fn command(api: Arc<Api>, request: Request, (verb, act): (&'static str, Command)) -> Reply {
     let asked = request.param("id")?;
-    let vendors = api.smpp.vendors.load();
-    let named = vendors.values().find(|vendor| vendor.id.to_string() == asked || vendor.name() == asked);
-    let Some(vendor) = named.filter(|vendor| act(&api.smpp, &vendor.id.to_string())) else {
+    let unknown = || {
         let detail = format!("no vendor has the id or instance_name {asked:?}");
-        return Err(Problem::new(Code::UnknownVendor, detail));
+        Problem::new(Code::UnknownVendor, detail)
     };
-    let name = vendor.name();
-    tracing::info!(vendor = name, verb, "operator's command to a vendor");
-    reply::json(&json!({"success": true, "vendor_id": vendor.id, "vendor_name": name}))
+    let (id, name) = find(&api.smpp, &asked).ok_or_else(unknown)?;
+    let before = shown(&api.smpp, &id);
+    if !act(&api.smpp, &id) {
+        return Err(unknown());
+    }
+    tracing::info!(vendor = name, verb, by = request.principal.name, "operator's command to a vendor");
+    note(&api, request, Change::done(verb, &before)).await;
+    reply::json(&json!({"success": true, "vendor_id": id, "vendor_name": name}))
+}
+
+/// Id and name of the vendor that has this one or the other.
+fn find(smpp: &Smpp, asked: &str) -> Option<(String, String)> {
+    let vendors = smpp.vendors.load();
+    let mut named = vendors.values().map(|vendor| (vendor.id.to_string(), vendor.name()));
+    named.find(|(id, name)| id == asked || name == asked)
+}
+
+/// A vendor as the list shows it.
+fn shown(smpp: &Smpp, id: &str) -> Option<Value> {
+    let list = serde_json::to_value(stats::vendors(smpp)).ok()?;
+    list.get("vendors")?.get(id).cloned()
 }

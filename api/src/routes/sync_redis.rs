@@ -14,6 +14,7 @@ use crate::problem::{Code, Problem};
 use crate::reply::{self, Reply};
 use crate::request::Request;
 use crate::table::{Access, Reach, Route};
+use crate::write::{Change, note, to_the_end};
 
 pub(super) const ROUTES: &[Route] = &[Route::new(
     Method::POST,
@@ -42,11 +43,15 @@ struct Synced {
     deleted: u64,
 }
 
-fn post(api: Arc<Api>, _request: Request) -> BoxFuture<'static, Reply> {
-    Box::pin(async move {
+fn post(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    to_the_end(Box::pin(async move {
         let Report { entries, written, deleted, .. } = sync(&api).await?;
-        reply::json(&Synced { entries, written, deleted })
-    })
+        let by = request.principal.name.as_str();
+        tracing::info!(entries, written, deleted, by, "operator has the sources in redis compared");
+        let synced = Synced { entries, written, deleted };
+        note(&api, request, Change::gave("sync-redis", &synced)).await;
+        reply::json(&synced)
+    }))
 }
 
 async fn sync(api: &Api) -> Result<Report, Problem> {

@@ -44,6 +44,9 @@ pub(super) const ROUTES: &[Route] = &[
         .asks(&[OVERLAP])
         .takes::<Batch>()
         .gives::<Outcomes>(200),
+    Route::new(Method::GET, "/v1/admin/customers/{ban}/trunks/{id}/ips/{ip_id}", READ, get)
+        .says("One source of a trunk")
+        .gives::<StoredSource>(200),
     Route::new(Method::PUT, "/v1/admin/customers/{ban}/trunks/{id}/ips/{ip_id}", MANAGE, update)
         .says("Changes a source of a trunk")
         .asks(&[OVERLAP])
@@ -269,6 +272,19 @@ pub(super) async fn page(api: &Api, request: &Request, trunk: Uuid) -> Reply {
     let after = request.query.id("cursor");
     let sources = trunk_ip::page(&api.store, trunk, after, limit.saturating_add(1)).await?;
     reply::json(&Page::of(sources, limit, |source| source.id.to_string()))
+}
+
+fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let trunk = trunks::of_path(&api, &request).await?;
+        one(&api, &request, trunk.id).await
+    })
+}
+
+/// The source of the path, where the trunk has it.
+pub(super) async fn one(api: &Api, request: &Request, trunk: Uuid) -> Reply {
+    let source = trunk_ip::get(&api.store, trunk, request.id_param("ip_id")?).await?;
+    reply::tagged(&source.ok_or_else(unknown)?)
 }
 
 fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::messaging::stored_time;
-use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, statements, tx_optional};
+use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, fetch_optional, statements, tx_optional};
 use crate::clock::Timestamp;
 use crate::model::{Ban, Money};
 
@@ -271,6 +271,15 @@ pub async fn notes(db: &Db, customer: Uuid, before: Option<Uuid>, limit: u32) ->
     let before = before.unwrap_or(Uuid::max());
     let rows: Vec<NoteRecord> = fetch_all!(db, NoteRecord, NOTES, customer, before, i64::from(limit))?;
     Ok(rows.into_iter().map(note).collect())
+}
+
+/// One note about this customer.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn get_note(db: &Db, customer: Uuid, id: Uuid) -> Result<Option<Note>, Error> {
+    let row: Option<NoteRecord> = fetch_optional!(db, NoteRecord, NOTE, id, customer)?;
+    Ok(row.map(note))
 }
 
 /// Adds a note.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::messaging::stored_time;
-use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, statements, tx_optional};
+use super::{Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, fetch_optional, statements, tx_optional};
 use crate::clock::Timestamp;
 use crate::schema::Address;
 
@@ -108,6 +108,15 @@ pub async fn page(
     let after = after.unwrap_or(Uuid::nil());
     let rows: Vec<Record> = fetch_all!(db, Record, PAGE, customer, after, i64::from(limit))?;
     rows.into_iter().map(StoredAddress::try_from).collect()
+}
+
+/// One address of a customer.
+///
+/// # Errors
+/// As [`page`].
+pub async fn get(db: &Db, customer: Uuid, id: Uuid) -> Result<Option<StoredAddress>, Error> {
+    let row: Option<Record> = fetch_optional!(db, Record, BY_ID, id, customer)?;
+    row.map(StoredAddress::try_from).transpose()
 }
 
 /// One address of a customer as it is in this transaction.

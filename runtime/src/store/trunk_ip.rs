@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::messaging::stored_time;
-use super::{Bulk, Db, Error, Sql, Tx, execute, execute_rows, fetch_all, statements, tx_optional};
+use super::{
+    Bulk, Db, Error, Sql, Tx, execute, execute_rows, fetch_all, fetch_optional, statements, tx_optional,
+};
 use crate::clock::Timestamp;
 use crate::model::{AclSource, Cidr, Transport};
 
@@ -140,6 +142,15 @@ pub async fn page(db: &Db, trunk: Uuid, after: Option<Uuid>, limit: u32) -> Resu
     let after = after.unwrap_or(Uuid::nil());
     let rows: Vec<Record> = fetch_all!(db, Record, PAGE, trunk, after, i64::from(limit))?;
     rows.into_iter().map(StoredSource::try_from).collect()
+}
+
+/// One source of a trunk.
+///
+/// # Errors
+/// As [`page`].
+pub async fn get(db: &Db, trunk: Uuid, id: Uuid) -> Result<Option<StoredSource>, Error> {
+    let row: Option<Record> = fetch_optional!(db, Record, BY_ID, id, trunk)?;
+    row.map(StoredSource::try_from).transpose()
 }
 
 /// One source of a trunk as it is in this transaction.

@@ -1,7 +1,7 @@
 //! Calls: those that live, those that ended, those that might be.
 
 use actors::sip::event::{CallEvent, Started, What};
-use actors::sip::live_list;
+use actors::sip::live_list::{self, Wanted};
 use actors::sip::routing::Direction;
 use actors::sip::snapshot::Snapshot;
 use runtime::clock::Timestamp;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::*;
 
 /// A node with the example's trunks and vendors.
-async fn lab() -> Lab {
+pub(super) async fn lab() -> Lab {
     let lab = Lab::new().await;
     let example = include_str!("../../../../config/voice.example.toml");
     assert_eq!(lab.control("POST", "/v1/control/apply", example).await.status, 200);
@@ -40,7 +40,7 @@ fn started(lab: &Lab) -> Started {
 }
 
 /// A call of the first trunk begins; it has a face, as from its actor.
-async fn begin(lab: &Lab, number: u128) -> Uuid {
+pub(super) async fn begin(lab: &Lab, number: u128) -> Uuid {
     let id = Uuid::from_u128(number);
     let what = What::Started(Box::new(started(lab)));
     lab.calls.note(0, &mut vec![CallEvent { dialog: id, at: lab.calls.now(), what }]);
@@ -64,6 +64,11 @@ async fn calls_that_live_are_listed_by_pages_and_ended() {
         (&first["calls"][0]["state"], &first["calls"][0]["trunk"]),
         (&json!("early"), &json!("acme-east"))
     );
+    let customer = lab.calls.snapshot.load().trunks[0].config.customer;
+    assert_eq!(
+        (&first["calls"][0]["customer_id"], &first["calls"][0]["ban"]),
+        (&json!(customer), &json!("TB-071161709"))
+    );
     assert_eq!(of(&first, "callee"), ["+155******22", "+155******22"], "numbers are masked");
     let next = first["next"].as_str().unwrap();
     let second = lab.control("GET", &format!("/v1/calls?limit=2&after={next}"), "").await.json();
@@ -74,6 +79,7 @@ async fn calls_that_live_are_listed_by_pages_and_ended() {
     assert_eq!((unknown.status, &unknown.json()["code"]), (404, &json!("unknown_call")));
     let text = lab.control("GET", "/v1/calls?format=text", "").await.body;
     assert!(text.starts_with("ID ") && text.ends_with("3 calls live\n"), "{text}");
+    assert!(text.contains("  early      TB-071161709  acme-east  -       +155"), "{text}");
 
     let path = format!("/v1/calls/{}", ids[1]);
     let ended = lab.control("DELETE", &path, "").await;
@@ -81,7 +87,36 @@ async fn calls_that_live_are_listed_by_pages_and_ended() {
     lab.calls.forget(0, Uuid::from_u128(2));
     let gone = lab.control("DELETE", &path, "").await;
     assert_eq!((gone.status, &gone.json()["code"]), (404, &json!("unknown_call")));
-    assert_eq!(live_list::page(&lab.calls, None, 10).calls.len(), 2);
+    assert_eq!(live_list::page(&lab.calls, Wanted::default(), 10).calls.len(), 2);
+}
+
+#[tokio::test]
+async fn calls_that_live_are_found_by_customer_trunk_and_vendor() {
+    let lab = lab().await;
+    for number in 1..=3 {
+        begin(&lab, number).await;
+    }
+    let customer = lab.calls.snapshot.load().trunks[0].config.customer;
+    let none = Uuid::nil();
+    let cases: [(String, &[u128]); 8] = [
+        (format!("customer_id={customer}"), &[1, 2, 3]),
+        (format!("customer_id={none}"), &[]),
+        ("trunk=acme-east".to_owned(), &[1, 2, 3]),
+        ("trunk=acme".to_owned(), &[]),
+        ("vendor=atlantic".to_owned(), &[]),
+        (format!("customer_id={customer}&trunk=acme-east&limit=2"), &[1, 2]),
+        (format!("customer_id={customer}&trunk=acme-east&limit=2&after={}", Uuid::from_u128(2)), &[3]),
+        (format!("customer_id={customer}&vendor=atlantic"), &[]),
+    ];
+    for (query, expected) in cases {
+        let page = lab.control("GET", &format!("/v1/calls?{query}"), "").await.json();
+        let found: Vec<&Value> = page["calls"].as_array().unwrap().iter().map(|call| &call["id"]).collect();
+        let expected: Vec<Value> = expected.iter().map(|number| json!(Uuid::from_u128(*number))).collect();
+        assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{query}");
+        assert_eq!(page["live"], 3, "all that live are counted: {query}");
+    }
+    let text = lab.control("GET", &format!("/v1/calls?customer_id={none}&format=text"), "").await.body;
+    assert!(text.starts_with("ID ") && text.ends_with(" ANSWERED\n3 calls live\n"), "{text}");
 }
 
 fn cdr(number: u128, snapshot: &Snapshot) -> Cdr {
@@ -191,6 +226,7 @@ async fn questions_that_cannot_be_understood() {
         "/v1/calls?limit=0",
         "/v1/calls?limit=1001",
         "/v1/calls?after=x",
+        "/v1/calls?customer_id=TB-071161709",
         "/v1/cdrs/recent?limit=501",
         "/v1/cdrs/recent?before=1",
         "/v1/explain/call?to=1",

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::openapi::describe;
+use crate::permission::Permission;
 use crate::routes::customers::NewCustomer;
 use crate::testing::{Lab, TOKEN};
 use crate::write::REMEMBERED_FOR;
@@ -120,6 +121,65 @@ async fn the_form_of_a_new_customer_has_all_that_one_may_have() {
     for (field, value) in body.as_object().unwrap().iter().filter(|(field, _)| *field != "invite") {
         assert_eq!(made.json()[field], *value, "{field}");
     }
+}
+
+/// Mass assignment: neither the form of a customer nor a field too many in another form gives a customer credit.
+#[tokio::test]
+async fn a_customer_changes_nothing_of_itself_whatever_it_is_granted() {
+    let lab = Lab::new().await;
+    let (ban, id) = lab.customer("TB-1", "TRIAL").await;
+    let path = format!("/v1/customers/{id}");
+    let all: Vec<&str> = Permission::ALL.iter().map(|permission| permission.name()).collect();
+    let key = lab.key(Some(&ban), &all).await;
+    let (maria, session) = lab.user("maria@example.net", "user").await;
+    let access = format!("/v1/users/{maria}/customers/{id}");
+    let granted = lab.ask(TOKEN, ("PUT", &access), Some(json!({"permissions": all}))).await;
+    assert_eq!(granted.status, 200, "{}", granted.body);
+    let (maria, _) = lab.api.tokens.issue(maria, session, lab.api.clock.now()).unwrap();
+    let before = lab.ask(TOKEN, ("GET", &path), None).await.json();
+    let wanted = [
+        ("credit_limit", json!("1000000")),
+        ("tier", json!("PREMIUM")),
+        ("status", json!("ACTIVE")),
+        ("type", json!("PREPAID")),
+        ("current_balance", json!("1000000")),
+    ];
+    for who in [&key, &maria] {
+        assert_eq!(lab.ask(who, ("GET", &path), None).await.json(), before, "it sees itself");
+        for (field, value) in &wanted {
+            assert_ne!(before[field], *value);
+            let mut body = json!({"company_name": before["company_name"]});
+            body[field] = value.clone();
+            let refused = lab.ask(who, ("PUT", &path), Some(body)).await;
+            assert_eq!((refused.status, &refused.json()["code"]), (403, &json!("forbidden")), "{field}");
+            let tier = ("PUT", "/v1/admin/customers/TB-1/tier");
+            assert_eq!(lab.ask(who, tier, Some(json!({"tier": "PREMIUM"}))).await.status, 403);
+            for (path, mut body) in [
+                ("/v1/customers/trunks", json!({"name": "acme-east"})),
+                ("/v1/api-keys", json!({"name": "crm", "permissions": []})),
+            ] {
+                body[field] = value.clone();
+                let refused = lab.ask(who, ("POST", path), Some(body)).await;
+                assert_eq!(refused.status, 422, "{path} {field} {}", refused.body);
+                assert_eq!(refused.json()["errors"][0]["pointer"], format!("/{field}"), "{path}");
+            }
+        }
+    }
+    assert_eq!(lab.ask(TOKEN, ("GET", &path), None).await.json(), before);
+
+    // The platform's own people may, but for the balance: that is what was paid and used.
+    for (field, value) in &wanted {
+        let mut body = json!({"company_name": before["company_name"]});
+        body[field] = value.clone();
+        let changed = lab.ask(TOKEN, ("PUT", &path), Some(body)).await;
+        if *field == "current_balance" {
+            assert_eq!((changed.status, changed.body.contains("/current_balance")), (422, true));
+        } else {
+            assert_eq!((changed.status, &changed.json()[field]), (200, value), "{}", changed.body);
+        }
+    }
+    let after = lab.ask(TOKEN, ("GET", &path), None).await.json();
+    assert_eq!(after["current_balance"], before["current_balance"]);
 }
 
 #[tokio::test]

@@ -26,8 +26,17 @@ fn observe() -> Observation {
     Observation { state: "bound_trx".into(), ..Observation::default() }
 }
 
+/// What does nothing until it is stopped.
+pub(super) fn idle() -> Start {
+    Start::task(|seat: Seat| async move {
+        let _registration = seat.register(Arc::new(observe));
+        seat.shutdown.requested().await;
+        Ok::<(), BoxError>(())
+    })
+}
+
 /// An actor that is only seen.
-fn shown(lab: &Lab, name: &ActorName) -> Registration {
+pub(super) fn shown(lab: &Lab, name: &ActorName) -> Registration {
     lab.smpp.registry.register(name.clone(), None, Arc::new(observe)).unwrap()
 }
 
@@ -111,25 +120,26 @@ async fn a_session_is_ended_and_the_audit_tells_who_did_it() {
     let shutdown = Duration::from_secs(5);
     let spec = ShardedSupervisor::spec(sessions.clone(), SESSION_SHARDS, INTENSITY, shutdown);
     let supervisor = Supervisor::spawn(spec, registry).await.unwrap();
-    let start = Start::task(|seat: Seat| async move {
-        let _registration = seat.register(Arc::new(observe));
-        seat.shutdown.requested().await;
-        Ok::<(), BoxError>(())
-    });
     let [name, other] = [7, 8].map(|n| ActorName::nth("esme_session", "acme", n));
     for name in [&name, &other] {
-        let child = ChildSpec::new(name.clone(), Restart::Temporary, start.clone());
+        let child = ChildSpec::new(name.clone(), Restart::Temporary, idle());
         ShardedSupervisor::handle(registry, sessions.clone(), SESSION_SHARDS).add(child).await.unwrap();
     }
     drains(&lab, &name).await;
     let gone = ask(&lab, "drain", &name).await;
     assert_eq!((gone.status, &gone.json()["code"]), (404, &json!("unknown_actor")));
     assert!(registry.get(&other).is_some(), "the other session goes on");
+    let kick = format!("/v1/smpp/sessions/{}", to_url(&other));
+    assert_eq!(lab.ask(TOKEN, ("DELETE", &kick), None).await.status, 204);
+    assert!(registry.get(&other).is_none(), "the other session is ended too");
     let audit = lab.ask(TOKEN, ("GET", "/v1/audit"), None).await.json();
-    let entry = audit["items"].as_array().unwrap().iter().find(|entry| entry["action"] == "drain").unwrap();
-    assert_eq!(entry["principal"], "bootstrap");
-    assert_eq!(entry["resource"], format!("/v1/actors/{}/drain", to_url(&name)));
-    assert_eq!(entry["before"]["name"], name.to_string());
+    let drain = format!("/v1/actors/{}/drain", to_url(&name));
+    for (action, resource, ended) in [("drain", drain, &name), ("delete", kick, &other)] {
+        let entries = audit["items"].as_array().unwrap();
+        let entry = entries.iter().find(|entry| entry["action"] == action).unwrap();
+        assert_eq!((&entry["principal"], &entry["resource"]), (&json!("bootstrap"), &json!(resource)));
+        assert_eq!(entry["before"]["name"], ended.to_string());
+    }
     supervisor.stop().await;
 }
 

@@ -115,6 +115,31 @@ async fn a_customer_sees_and_changes_nothing_of_another_or_of_the_platform() {
     }
 }
 
+/// What the platform decides about a customer and writes about it is not the customer's own, whatever it was granted.
+#[tokio::test]
+async fn a_customer_does_not_decide_about_itself() {
+    let fixture = Fixture::new().await;
+    let all: Vec<&str> = Permission::ALL.iter().map(|permission| permission.name()).collect();
+    let own_key = fixture.lab.key(Some(&fixture.own.0), &all).await;
+    let mut asked = 0;
+    for route in routes() {
+        let Access::May(permission, reach) = route.access else { continue };
+        let is_platforms = match reach {
+            Reach::Platform | Reach::OperatorOf => true,
+            Reach::Customer => matches!(permission, Permission::CustomersManage | Permission::DidsManage),
+            Reach::Own => false,
+        };
+        if !is_platforms {
+            continue;
+        }
+        let (status, body) = fixture.ask(&own_key, route, &fixture.own).await;
+        assert_eq!(status, 403, "{} {}: {body}", route.method, route.path);
+        assert!(body.contains("\"code\":\"forbidden\""), "{} {}: {body}", route.method, route.path);
+        asked += usize::from(reach == Reach::Customer);
+    }
+    assert!(asked >= 6, "the customer, its notes and the numbers that it is given: {asked}");
+}
+
 #[tokio::test]
 async fn a_suspended_customer_changes_nothing() {
     let fixture = Fixture::new().await;

@@ -107,6 +107,15 @@ pub async fn by_hash(db: &Db, hash: &[u8]) -> Result<Option<ApiKey>, Error> {
     Ok(row.map(ApiKey::from))
 }
 
+/// One key.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn get(db: &Db, id: Uuid) -> Result<Option<ApiKey>, Error> {
+    let row: Option<Record> = fetch_optional!(db, Record, BY_ID, id)?;
+    Ok(row.map(ApiKey::from))
+}
+
 /// One key as it is in this transaction.
 ///
 /// # Errors

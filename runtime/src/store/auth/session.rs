@@ -94,6 +94,15 @@ pub async fn by_id(db: &Db, id: Uuid) -> Result<Option<Session>, Error> {
     Ok(row.map(Session::from))
 }
 
+/// The session of a refresh token as [`by_token`] finds it, outside a transaction.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn of_token(db: &Db, hash: &[u8]) -> Result<Option<Session>, Error> {
+    let row: Option<Record> = fetch_optional!(db, Record, BY_TOKEN, hash.to_vec())?;
+    Ok(row.map(Session::from))
+}
+
 /// The session of a refresh token, whether the token is good now or was exchanged for the one that is.
 ///
 /// # Errors
