@@ -85,8 +85,10 @@ pub(crate) async fn load(api: &Api) -> Result<(), Error> {
 /// What was read last.
 #[derive(Default)]
 struct Known {
-    /// Of tokens and who may use them.
+    /// Of tokens and who may use them, with the keys that sign them.
     auth: Option<i64>,
+    /// Up to which tokens were forgotten.
+    forgotten: Option<i64>,
     /// Of the configuration.
     version: i64,
     parts: Versions,
@@ -98,9 +100,13 @@ struct Known {
 impl Known {
     async fn refresh(&mut self, api: &Api) -> Result<(), Error> {
         let version = auth::version(&api.store).await?;
+        if self.forgotten != Some(version) {
+            // First: what is known to have changed holds for nobody, whatever fails behind it.
+            api.gate.forget();
+            self.forgotten = Some(version);
+        }
         if self.auth != Some(version) {
             api.tokens.load(&api.store, &api.root_key, api.clock.now()).await?;
-            api.gate.forget();
             self.auth = Some(version);
         }
         let (version, parts) = version::versions(&api.store).await?;

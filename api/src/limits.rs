@@ -26,8 +26,10 @@ const SOURCES_MAX: usize = 65_536;
 pub(crate) struct RateLimits {
     requests: Option<DefaultKeyedRateLimiter<String>>,
     logins: DefaultKeyedRateLimiter<LoginSource>,
-    /// Tokens that were looked up and are none.
+    /// Keys and access tokens that were looked up and are none.
     pub(crate) failures: Failures,
+    /// Refresh tokens that were looked up and are none.
+    pub(crate) refresh_failures: Failures,
 }
 
 /// Whose logins are counted.
@@ -106,6 +108,7 @@ impl RateLimits {
             requests: quota.map(RateLimiter::keyed),
             logins: RateLimiter::keyed(Quota::per_minute(LOGINS_PER_MINUTE)),
             failures: Failures::default(),
+            refresh_failures: Failures::default(),
         }
     }
 
@@ -133,6 +136,7 @@ impl RateLimits {
         }
         self.logins.retain_recent();
         self.failures.sweep(Instant::now());
+        self.refresh_failures.sweep(Instant::now());
     }
 }
 

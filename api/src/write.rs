@@ -10,6 +10,7 @@ use runtime::store::group::{Touched, Written};
 use runtime::store::{Error as StoreError, ErrorKind, Tx};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::context::Api;
@@ -19,6 +20,9 @@ use crate::request::Request;
 
 /// For how long a request with an Idempotency-Key gets the answer that it got first.
 pub(crate) const REMEMBERED_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// For how long a command that was done waits for its place in the audit before it is answered.
+const NOTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Purpose of the fingerprints of requests.
 const REQUEST: &str = "request";
@@ -193,9 +197,14 @@ pub(crate) async fn note(api: &Arc<Api>, request: Request, change: Change) {
     let action = change.action;
     let request = Request { idempotency_key: None, ..request };
     let noted = write(api, request, move |_, _| Box::pin(async move { Ok(change) }));
-    if let Err(problem) = noted.await {
-        let by = principal.name.as_str();
-        tracing::warn!(?problem, action, path, id, by, "a command was done and is not in the audit");
+    let by = principal.name.as_str();
+    match timeout(NOTED_WITHIN, noted).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(problem)) => {
+            tracing::warn!(?problem, action, path, id, by, "a command was done and is not in the audit");
+        }
+        // It stays in the queue of writes.
+        Err(_) => tracing::warn!(action, path, id, by, "a command was done and is not in the audit yet"),
     }
 }
 

@@ -33,6 +33,9 @@ const KNOWN_FOR: Duration = Duration::from_secs(60);
 /// For how long others go on by what is known while one of them looks it up again, which takes long when the database
 /// is away.
 const LOOKED_UP_WITHIN: Duration = Duration::from_secs(10);
+/// For how long what was looked up holds while the database cannot be asked: one that was taken back meanwhile is good
+/// on this node as long.
+const HOLDS_FOR: Duration = Duration::from_secs(3600);
 
 /// Why nobody was let in.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ struct Known {
     addresses: Arc<[Cidr]>,
     /// When it is looked up again.
     look_again: Timestamp,
+    /// When it was looked up.
+    looked_up: Timestamp,
     /// From when on the token is no good by itself.
     expires: Option<Timestamp>,
     /// What [`Gate::forgotten`] was before it was looked up.
@@ -86,6 +91,11 @@ impl Known {
     /// Whether it is good as far as can be told without the database: it has not expired, and nothing changed since.
     fn stands(&self, now: Timestamp, forgotten: u64) -> bool {
         self.forgotten == forgotten && self.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// Whether it is let in while the database cannot be asked.
+    fn holds(&self, now: Timestamp, forgotten: u64) -> bool {
+        self.stands(now, forgotten) && now.since(self.looked_up) < HOLDS_FOR
     }
 
     /// Whether the database need not be asked.
@@ -151,7 +161,8 @@ impl Gate {
         if self.bootstrap.accepts(token.as_bytes()) {
             let principal = Arc::new(Principal::bootstrap());
             let look_again = now.plus(KNOWN_FOR);
-            let known = Known { principal, addresses: Arc::default(), look_again, expires: None, forgotten };
+            let addresses = Arc::default();
+            let known = Known { principal, addresses, look_again, looked_up: now, expires: None, forgotten };
             self.keep(presented, &known);
             return Ok(known);
         }
@@ -173,7 +184,10 @@ impl Gate {
         claim: &Claim,
         failures: &Failures,
     ) -> Result<Known, Refusal> {
-        failures.check(presented.address, Instant::now()).map_err(Refusal::TooMany)?;
+        // A user's token has our signature: no stranger makes one, and none is locked out by strangers.
+        if matches!(claim, Claim::Key) {
+            failures.check(presented.address, Instant::now()).map_err(Refusal::TooMany)?;
+        }
         let found = self.look_up(presented, claim).await;
         if let Err(Refusal::Unknown) = found {
             failures.count(presented.address, Instant::now());
@@ -194,7 +208,7 @@ impl Gate {
         }
         match self.look_up(presented, claim).await {
             Err(Refusal::Store(error))
-                if known.stands(self.clock.now(), self.forgotten.load(Ordering::Acquire)) =>
+                if known.holds(self.clock.now(), self.forgotten.load(Ordering::Acquire)) =>
             {
                 let principal = known.principal.name.as_str();
                 tracing::debug!(%error, principal, "a token cannot be looked up, what is known of it holds");
@@ -250,7 +264,8 @@ impl Gate {
         let principal = Arc::new(Principal::user(&user, claims.sid, user_type, &access));
         let expires = Timestamp::from_micros(claims.exp.saturating_mul(1_000_000));
         let addresses = Arc::default();
-        Ok(Known { principal, addresses, look_again: expires, expires: Some(expires), forgotten })
+        let (look_again, expires) = (expires, Some(expires));
+        Ok(Known { principal, addresses, look_again, looked_up: now, expires, forgotten })
     }
 
     /// A key of a program.
@@ -275,6 +290,7 @@ impl Gate {
             principal: Arc::new(principal),
             addresses: key.addresses.into(),
             look_again: now.plus(KNOWN_FOR),
+            looked_up: now,
             expires: key.expires_at,
             forgotten,
         })

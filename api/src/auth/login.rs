@@ -123,7 +123,7 @@ enum Exchange {
 
 /// Exchanges a refresh token. One that comes a second time was copied by somebody: the session ends.
 pub(crate) async fn refresh(api: &Arc<Api>, request: &Request, token: &str) -> Result<Tokens, Problem> {
-    api.limits.failures.check(request.address, Instant::now())?;
+    api.limits.refresh_failures.check(request.address, Instant::now())?;
     let next = RefreshToken::generate();
     let exchange = match known(api, request, token).await? {
         Some(presented) => exchange(api, request, presented, &next).await?,
@@ -145,7 +145,7 @@ async fn known(api: &Api, request: &Request, token: &str) -> Result<Option<Vec<u
     if login.is_some_and(|login| login.is_good(api.clock.now())) {
         return Ok(Some(hash));
     }
-    api.limits.failures.count(request.address, Instant::now());
+    api.limits.refresh_failures.count(request.address, Instant::now());
     Ok(None)
 }
 

@@ -104,6 +104,7 @@ async fn what_is_known_holds_while_the_database_is_away() {
         (lifetime - second, ["good", "store", "good", "store"]),
         (lifetime + second, ["good", "store", "store", "store"]),
         (lifetime + LEEWAY + second, ["good", "store", "unknown", "store"]),
+        (HOLDS_FOR - second, ["good", "store", "unknown", "store"]),
     ] {
         bench.set(at);
         let mut answers = Vec::new();
@@ -118,6 +119,20 @@ async fn what_is_known_holds_while_the_database_is_away() {
     // Something changed: perhaps it was this key that was taken back.
     bench.gate.forget();
     assert_eq!(bench.ask(&forever).await, "store");
+}
+
+#[tokio::test]
+async fn what_is_known_does_not_hold_for_ever() {
+    let bench = Bench::new().await;
+    let key = bench.key(None).await;
+    assert_eq!(bench.ask(&key).await, "good");
+    bench.lab.api.store.close().await;
+    for (at, expected) in
+        [(HOLDS_FOR / 2, "good"), (HOLDS_FOR - Duration::from_secs(1), "good"), (HOLDS_FOR * 2, "store")]
+    {
+        bench.set(at);
+        assert_eq!(bench.ask(&key).await, expected, "{at:?}");
+    }
 }
 
 #[tokio::test]
@@ -146,6 +161,7 @@ fn what_is_known_is_bounded_by_the_token_and_by_changes() {
         principal: Arc::new(Principal::nobody()),
         addresses: Arc::default(),
         look_again: at(look_again),
+        looked_up: at(0),
         expires: expires.map(at),
         forgotten: 7,
     };

@@ -13,8 +13,7 @@ const SOON: Duration = Duration::from_secs(10);
 #[test]
 fn a_source_that_one_node_is_told_of_is_admitted_and_refused_by_the_other() {
     let Some(database) = Database::create() else { return };
-    // A poll would take ten seconds: the change is announced.
-    let store = format!("[store]\nurl = {:?}\npoll = \"10s\"\n", database.url());
+    let store = format!("[store]\nurl = {:?}\n", database.url());
     // What one seals in the database the other opens.
     let keys = tempfile::tempdir().unwrap();
     let root_key = keys.path().join("root.key").display().to_string();
