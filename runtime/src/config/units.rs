@@ -67,7 +67,10 @@ impl From<HumanDuration> for String {
 impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.0.as_millis();
-        let fits = |unit: &&(&str, u64)| ms != 0 && ms.is_multiple_of(u128::from(unit.1));
+        if ms == 0 {
+            return f.write_str("0s");
+        }
+        let fits = |unit: &&(&str, u64)| ms.is_multiple_of(u128::from(unit.1));
         let (name, unit) = UNITS.iter().rev().find(fits).copied().unwrap_or(("ms", 1));
         write!(f, "{}{name}", ms / u128::from(unit))
     }
