@@ -44,7 +44,7 @@ pub(crate) enum Refusal {
     Unknown,
     /// The key may not be used from this address.
     Address,
-    /// Too many tokens from this address were none; another that was never good is not looked up now.
+    /// Too many tokens from this address were none; another key that was never good is not looked up now.
     TooMany(Problem),
     /// The database cannot be asked.
     Store(StoreError),
@@ -126,7 +126,7 @@ impl Gate {
     }
 
     /// Whose token this is, presented from `address`. A token that is none is counted among the failures of the
-    /// address, and those that were never good are refused when it has too many.
+    /// address, and keys that were never good are refused when it has too many.
     pub(crate) async fn admit(
         &self,
         token: &str,
