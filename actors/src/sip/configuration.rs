@@ -16,10 +16,11 @@ use runtime::registry::{ActorName, Observation, Observe};
 use runtime::seal::RootKey;
 use runtime::store::announce::{Announcements, announced_or};
 use runtime::store::cookie_key::{self, CookieKey};
-use runtime::store::{Db, Error, version, voice};
+use runtime::store::{Db, Error, ErrorKind, version, voice};
 use runtime::supervision::{
     BoxError, ChildSpec, Error as SupervisionError, Restart, Seat, Start, SupervisorHandle,
 };
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 use super::acl_publisher;
@@ -274,13 +275,9 @@ async fn refresh(
         let find = |gateway: &Gateway| names.addresses(gateway);
         (Snapshot::new(Voice::clone(&building), Some(&before), &find, Instant::now().into_std()), sources)
     });
-    let (snapshot, sources) = match built.await {
-        Ok(built) => built,
-        Err(error) => {
-            tracing::error!(%error, "the configuration of voice cannot be put into force, the last one stays");
-            return Ok(());
-        }
-    };
+    // The follower says it once, and tries again.
+    let failed = |error: JoinError| Error::new(ErrorKind::Other, format!("no snapshot of it: {error}"));
+    let (snapshot, sources) = built.await.map_err(failed)?;
     let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
     calls.snapshot.store(Arc::new(snapshot));
     if let (Some(publisher), Some(sources)) = (calls.publisher(), sources) {
