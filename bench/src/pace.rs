@@ -107,3 +107,64 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(plan: Plan) -> (Pace, Instant) {
+        let pace = Pace::new(plan, 10, Arc::new(Ledger::new(0xACE, false)));
+        let start = Instant::now();
+        pace.start(start);
+        (pace, start)
+    }
+
+    /// Takes all that is due; the places taken and what came then.
+    fn take(pace: &Pace, block: &mut Option<Block>, now: Instant) -> (Vec<u64>, Next) {
+        let mut places = Vec::new();
+        loop {
+            match pace.next(block, now) {
+                Next::Submit { place, due, .. } => {
+                    assert!(due <= now);
+                    places.push(place);
+                }
+                next => return (places, next),
+            }
+        }
+    }
+
+    #[test]
+    fn a_thousand_a_second_is_one_each_millisecond_until_the_end() {
+        let (pace, start) =
+            pace(Plan { rate: 1_000.0, total: None, duration: Some(Duration::from_millis(500)) });
+        let mut block = None;
+        let mut seen = Vec::new();
+        for ms in [0, 1, 2, 250, 499] {
+            let (places, next) = take(&pace, &mut block, start + Duration::from_millis(ms));
+            seen.extend(places);
+            assert_eq!(seen, (0..=ms).collect::<Vec<_>>());
+            let Next::Wait(until) = next else { panic!("not over at {ms} ms") };
+            assert_eq!(until.duration_since(start).as_micros(), u128::from(ms + 1) * 1_000);
+        }
+        assert!(matches!(pace.next(&mut block, start + Duration::from_millis(500)), Next::Done));
+    }
+
+    #[test]
+    fn two_sessions_share_a_total_without_a_gap() {
+        let (pace, start) = pace(Plan { rate: 0.0, total: Some(25), duration: None });
+        let (mut first, mut second) = (None, None);
+        let mut seen = Vec::new();
+        for turn in 0.. {
+            let block = if turn % 2 == 0 { &mut first } else { &mut second };
+            match pace.next(block, start) {
+                Next::Submit { place, .. } => seen.push(place),
+                _ => break,
+            }
+        }
+        seen.extend(take(&pace, &mut first, start).0);
+        seen.extend(take(&pace, &mut second, start).0);
+        seen.sort_unstable();
+        assert_eq!(seen, (0..25).collect::<Vec<_>>());
+        assert!(pace.is_over(start, 25) && !pace.is_over(start, 24));
+    }
+}
