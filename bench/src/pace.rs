@@ -128,7 +128,7 @@ mod tests {
                     assert!(due <= now);
                     places.push(place);
                 }
-                next => return (places, next),
+                next @ (Next::Wait(_) | Next::Done) => return (places, next),
             }
         }
     }
@@ -158,7 +158,7 @@ mod tests {
             let block = if turn % 2 == 0 { &mut first } else { &mut second };
             match pace.next(block, start) {
                 Next::Submit { place, .. } => seen.push(place),
-                _ => break,
+                Next::Wait(_) | Next::Done => break,
             }
         }
         seen.extend(take(&pace, &mut first, start).0);
