@@ -1,5 +1,6 @@
 //! Changes to a message as splices: what is not changed leaves octet by octet as it came.
 
+mod body;
 mod elements;
 mod proxy;
 mod text;
@@ -26,7 +27,8 @@ pub enum EditError {
     /// The new text has CR, LF or another control: it would be a header of its own.
     #[error("a control character in new text")]
     Control,
-    /// A header's name is no token or of a header that is not set that way, or a Request-URI has white space.
+    /// A header's name is no token or of a header that is not set that way, a Request-URI has white space, or a new
+    /// part of a body would end it.
     #[error("new text is not of the form its place asks for")]
     Form,
     /// The octets are changed already.
@@ -241,12 +243,12 @@ impl<'m> Edits<'m> {
         } else {
             self.set(HeaderId::ContentType, content_type)?;
         }
-        self.set_number(HeaderId::ContentLength, body.len())?;
+        self.set_length(body.len())?;
         self.splice(index.body, self.message.raw.len().saturating_sub(index.body), |text| text.put(body))
     }
 
-    /// Adds Content-Length where it is missing: a datagram may come without, a stream must not. After
-    /// [`Edits::set_body`], if at all: that brings its own.
+    /// Adds Content-Length where it is missing: a datagram may come without, a stream must not. What changes the body
+    /// brings its own, before or after.
     pub fn ensure_content_length(&mut self) -> Result<(), EditError> {
         if self.added.has(HeaderId::ContentLength) || self.first(HeaderId::ContentLength).is_some() {
             return Ok(());

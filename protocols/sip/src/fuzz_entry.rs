@@ -3,6 +3,8 @@
 
 #![expect(clippy::panic, reason = "for tests and fuzz targets: what must hold is asserted")]
 
+mod description;
+
 use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -16,6 +18,8 @@ use crate::{
     CSeq, Edits, Framed, Framer, HeaderId, Limits, List, Message, NameAddr, RAck, Reason, SessionExpires,
     StatusCode, Uri, Via,
 };
+
+pub use description::sdp;
 
 const LIMITS: Limits =
     Limits { message: 2_000, head: 1_500, headers: 40, line: 300, vias: 10, lf_line_ends: true };
@@ -43,6 +47,7 @@ pub fn datagram(octets: &[u8]) {
     let fault = validate::check(&message, &[b"path"]).err();
     if fault.is_none() {
         edits(&message);
+        description::replace(&message);
     }
     answer(&message, fault.map_or_else(String::new, |fault| fault.to_string()));
     let mut follow_up = BytesMut::new();

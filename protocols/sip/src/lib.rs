@@ -1,5 +1,5 @@
-//! SIP (RFC 3261): messages, views of their headers, edits, validation, framing; transactions, their timers and a
-//! proxy's decisions.
+//! SIP (RFC 3261): messages, views of their headers and of the session descriptions in them (RFC 8866), edits,
+//! validation, framing; transactions, their timers and a proxy's decisions.
 //!
 //! Everything here is a function of its arguments. This crate must not know sockets, clocks, randomness, logs,
 //! metrics, actors, databases, customers, trunks, vendors, routes or prices; it does not know `runtime`.
@@ -29,6 +29,7 @@ pub mod params;
 pub mod proxy;
 pub mod rack;
 pub mod reason;
+pub mod sdp;
 pub mod session_expires;
 pub mod status;
 mod syntax;
@@ -51,6 +52,7 @@ pub use name_addr::NameAddr;
 pub use params::{Param, Params};
 pub use rack::RAck;
 pub use reason::Reason;
+pub use sdp::{Sdp, SdpBody, SdpError};
 pub use session_expires::SessionExpires;
 pub use status::StatusCode;
 pub use syntax::SyntaxError;

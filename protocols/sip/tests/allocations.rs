@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
+use sip::sdp::{CodecRule, Filtered};
 use sip::write::Response;
-use sip::{Limits, Message, StatusCode, validate};
+use sip::{Limits, Message, Sdp, StatusCode, validate};
 
 #[path = "../benches/message/path.rs"]
 mod path;
@@ -29,6 +30,38 @@ fn a_message_passes_without_an_allocation() {
         Response::new(StatusCode::TRYING).write(&message, &mut out).unwrap();
     });
     assert_eq!(counted.count_total, 0, "allocations");
+}
+
+#[test]
+fn a_description_is_read_without_an_allocation() {
+    let message = Message::parse_datagram(path::INVITE.into(), &Limits::default()).unwrap();
+    let counted = allocation_counter::measure(|| {
+        let sdp = Sdp::parse(message.sdp().unwrap().octets).unwrap();
+        let media = &sdp.media()[0];
+        assert_eq!(media.formats().filter_map(|format| media.codec(format)).count(), 4);
+        assert!(sdp.origin().is_some() && media.connection().is_some());
+        assert!(!media.is_hold() && !media.is_secure() && media.ptime() == Some(20));
+    });
+    assert_eq!(counted.count_total, 0, "allocations");
+}
+
+/// What is malformed costs nothing that stays (CVE-2023-27596).
+#[test]
+fn descriptions_leave_nothing_behind() {
+    let message = Message::parse_datagram(path::INVITE.into(), &Limits::default()).unwrap();
+    let octets = message.body();
+    let rule = CodecRule { allowed: &["PCMA"], denied: &[], order: &[] };
+    let mut out = BytesMut::with_capacity(octets.len());
+    let mut changed = 0;
+    let counted = allocation_counter::measure(|| {
+        for end in 0..=octets.len() {
+            let Ok(sdp) = Sdp::parse(&octets[..end]) else { continue };
+            out.clear();
+            changed += usize::from(sdp.filter_codecs(&rule, &mut out) == Filtered::Changed);
+        }
+    });
+    assert!(changed > 100, "{changed} of {}", octets.len());
+    assert_eq!((counted.count_total, counted.bytes_current), (0, 0), "allocations");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Limits, Via};
 
+mod body;
 mod model;
 
 fn message(text: &str) -> Message {

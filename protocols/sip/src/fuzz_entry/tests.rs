@@ -4,8 +4,12 @@ use proptest::prelude::*;
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 3] =
-    [("datagram", super::datagram), ("stream", super::stream), ("values", super::values)];
+const TARGETS: [Target; 4] = [
+    ("datagram", super::datagram),
+    ("stream", super::stream),
+    ("values", super::values),
+    ("sdp", super::sdp),
+];
 
 #[test]
 fn every_corpus_file_holds() {
@@ -18,6 +22,57 @@ fn every_corpus_file_holds() {
             run(&std::fs::read(&file).unwrap());
         }
     }
+}
+
+/// Where an end is missing, functions behind a parser have read on (CVE-2023-27600, CVE-2023-27601).
+#[test]
+fn descriptions_cut_anywhere_hold() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let files = std::fs::read_dir(corpus.join("sdp")).unwrap().map(|file| file.unwrap().path());
+    for file in files.chain([corpus.join("datagram/multipart_sdp"), corpus.join("datagram/sdp")]) {
+        let octets = std::fs::read(&file).unwrap();
+        let run: fn(&[u8]) = if file.starts_with(corpus.join("sdp")) { super::sdp } else { super::datagram };
+        (0..octets.len()).for_each(|end| run(&octets[..end]));
+    }
+}
+
+/// Lines of which descriptions are made, and parts of bodies.
+fn lines() -> impl Strategy<Value = Vec<u8>> {
+    let line = prop::sample::select(vec![
+        "o=- 1 2 IN IP4 192.0.2.1",
+        "c=IN IP4 0.0.0.0",
+        "m=audio 4000 RTP/AVP 0 8 18 101 13",
+        "m=audio 4000/2 RTP/SAVP 8  96\t0 97 ",
+        "m=audio 0 RTP/AVP 0",
+        "m=audio 4000 RTP/AVP",
+        "m=image 4000 udptl t38",
+        "m=video 4000 RTP/AVP 99",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:8 G729/8000",
+        "a=rtpmap:96 iLBC/8000/1",
+        "a=rtpmap:97 telephone-event/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=fmtp:18 annexb=no",
+        "a=fmtp:101 0-16",
+        "a=rtcp-fb:* nack",
+        "a=RTCP-FB:96 nack",
+        "a=rtcp:4001",
+        "a=sendonly",
+        "--b",
+        "--b--",
+        "Content-Type: application/sdp",
+        "Content-Type: multipart/alternative; boundary=c",
+        "--c",
+        "--c--",
+        "",
+        "a",
+    ]);
+    let end = prop::sample::select(vec!["\r\n", "\r\n", "\r\n", "\n", "\r", ""]);
+    let lines = prop::collection::vec((line, end), 0..30);
+    let text = |lines: Vec<(&str, &str)>| {
+        lines.into_iter().map(|(line, end)| [line, end].concat()).collect::<String>()
+    };
+    lines.prop_map(text).prop_map(String::into_bytes)
 }
 
 /// Pieces of which messages are made, and of which their faults are.
@@ -112,6 +167,13 @@ proptest! {
             run(&octets);
         }
         super::datagram(&[b"INVITE sip:a@b SIP/2.0\r\n", octets.as_slice()].concat());
+    }
+
+    #[test]
+    fn random_lines_hold(octets in lines()) {
+        super::sdp(&octets);
+        super::sdp(&[b"v=0\r\n", octets.as_slice()].concat());
+        super::sdp(&[b"--b\r\nc:application/sdp\r\n\r\n", octets.as_slice(), b"\r\n--b--"].concat());
     }
 
     #[test]
