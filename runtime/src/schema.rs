@@ -8,7 +8,10 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
-use crate::model::{Ban, BindModes, Cidr, Email, Gateway, HeaderRule, Money, NumberRule, SystemId};
+use crate::model::{
+    Ban, BindModes, Cidr, Dtmf, Email, EndpointLearning, Gateway, HeaderRule, MediaPath, MediaProfile,
+    MediaSecurity, Money, NumberRule, SystemId, T38,
+};
 use crate::store::esme_account::EsmeAccount;
 use crate::store::provisioning::{
     EsmeAccountEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry, VoiceRateEntry,
@@ -69,6 +72,13 @@ text!(
     "198.51.100.0/24"
 );
 
+/// 1 to 65535.
+macro_rules! port {
+    () => {
+        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+    };
+}
+
 /// A host name with a letter in its last part, an address, or an IPv6 address in brackets; with a port or without.
 macro_rules! place {
     () => {
@@ -78,7 +88,9 @@ macro_rules! place {
             "|\\[",
             ipv6!(),
             "\\]|([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\\.){0,9}[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)\
-             (:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+             (:",
+            port!(),
+            ")?"
         )
     };
 }
@@ -96,6 +108,17 @@ text!(HumanDuration, "HumanDuration", "A time", "^[0-9]{1,9}(ms|s|m|h|d)$", "30s
 pub(crate) enum Address {}
 
 text!(Address, "Address", "An IP address", concat!("^(", ipv4!(), "|", ipv6!(), ")$"), "198.51.100.200");
+
+/// The form of addresses with a port.
+pub(crate) enum SocketAddress {}
+
+text!(
+    SocketAddress,
+    "SocketAddress",
+    "An IP address and a port; IPv6 stands in brackets",
+    concat!("^(", ipv4!(), "|\\[", ipv6!(), "\\]):", port!(), "$"),
+    "192.0.2.20:2223"
+);
 
 /// The form of names of things.
 pub(crate) enum Name {}
@@ -184,6 +207,60 @@ impl PartialSchema for HeaderRule {
 impl ToSchema for HeaderRule {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("HeaderRule")
+    }
+}
+
+/// Ten milliseconds to two hundred, in tens.
+const PTIME: &str = "^(0s|([1-9]|1[0-9]|20)0ms)$";
+/// Ten years have no more digits than this.
+const RETENTION: &str = "^([0-9]{1,12}ms|[0-9]{1,9}s|[0-9]{1,7}m|[0-9]{1,5}h|[0-9]{1,4}d)$";
+
+impl PartialSchema for MediaProfile {
+    fn schema() -> RefOr<Schema> {
+        let flag =
+            |about: &'static str| ObjectBuilder::new().schema_type(Type::Boolean).description(Some(about));
+        let text = |about: &'static str, pattern: &'static str, example: &'static str| {
+            let object = ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+            object.pattern(Some(pattern)).examples([example])
+        };
+        let codecs = |about: &'static str| {
+            let codec = text("Name of a codec", "^[A-Za-z0-9._/-]{1,32}$", "PCMA");
+            let list = ArrayBuilder::new().items(codec).max_items(Some(16)).unique_items(true);
+            list.description(Some(about))
+        };
+        ObjectBuilder::new()
+            .description(Some("What is done with the media on this side of calls"))
+            .property("path", MediaPath::schema())
+            .property("learning", EndpointLearning::schema())
+            .property("strict_source", flag("What comes from another source than the peer's is dropped"))
+            .property("codecs", codecs("Codecs that may be offered, in this order; empty: as offered"))
+            .property("transcode", codecs("Codecs that are offered beside, by transcoding"))
+            .property("security", MediaSecurity::schema())
+            .property("dtmf", Dtmf::schema())
+            .property("ptime", text("Time of one packet; 0s: as offered", PTIME, "20ms"))
+            .property(
+                "interface",
+                text(
+                    "Name of the media node's interface that faces the peer; empty is the node's default",
+                    "^[A-Za-z0-9_-]{0,32}$",
+                    "public",
+                ),
+            )
+            .property("t38", T38::schema())
+            .property("recording", flag("The calls are recorded"))
+            .property(
+                "recording_retention",
+                text("Time after which recordings are deleted; 0s: they are kept", RETENTION, "90d"),
+            )
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for MediaProfile {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("MediaProfile")
     }
 }
 

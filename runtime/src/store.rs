@@ -20,6 +20,7 @@ mod error;
 pub mod esme_account;
 pub mod group;
 pub mod high_cost;
+pub mod media_node;
 pub mod messaging;
 pub mod messaging_config;
 mod migrate;

@@ -21,6 +21,8 @@ impl Parts {
     pub const ROUTES: Self = Self(1 << 5);
     /// Everything else, of which there is little: trunks, vendors, partitions, webhooks, limits.
     pub const OTHERS: Self = Self(1 << 6);
+    /// `voice.media_nodes`.
+    pub const MEDIA_NODES: Self = Self(1 << 7);
     /// Everything. For what changes several tables, or one with others that go with it.
     pub const ALL: Self = Self((1 << COUNT) - 1);
 
@@ -55,7 +57,7 @@ impl Parts {
     }
 }
 
-const COUNT: usize = 7;
+const COUNT: usize = 8;
 
 /// At which version each part changed last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

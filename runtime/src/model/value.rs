@@ -144,6 +144,43 @@ word_value!(Oversize, "How a request goes over UDP that is larger than 1,300 oct
     Fragment = "fragment", "As IP fragments.";
 });
 
+word_value!(MediaNodeState, "Whether a media node gets calls.",
+    "the state of a media node: ACTIVE, DRAINING or DISABLED", {
+    Active = "ACTIVE", "New calls.";
+    Draining = "DRAINING", "No new calls; those that it has go on.";
+    Disabled = "DISABLED", "Nothing is sent to it.";
+});
+
+word_value!(MediaPath, "Where media goes.", "a media path: anchored or direct", {
+    Anchored = "anchored", "Through a media node.";
+    Direct = "direct", "From peer to peer.";
+});
+
+word_value!(EndpointLearning, "Whether media may come from elsewhere than the SDP says.",
+    "an endpoint learning: off, immediate, delayed or heuristic", {
+    Off = "off", "The SDP alone says it.";
+    Immediate = "immediate", "The source of the first packet.";
+    Delayed = "delayed", "The source of what comes after three seconds.";
+    Heuristic = "heuristic", "Of the sources of three seconds the one that is most like the SDP's.";
+});
+
+word_value!(MediaSecurity, "Whether media is encrypted.", "a media security: rtp, srtp or as_offered", {
+    Rtp = "rtp", "In the clear.";
+    Srtp = "srtp", "SRTP.";
+    AsOffered = "as_offered", "As the other side offers it.";
+});
+
+word_value!(Dtmf, "How digits that are pressed are carried.", "a dtmf: as_offered, telephone_event or inband", {
+    AsOffered = "as_offered", "As the other side does it.";
+    TelephoneEvent = "telephone_event", "As events (RFC 4733).";
+    Inband = "inband", "As tones.";
+});
+
+word_value!(T38, "What becomes of an offer of fax over IP.", "a t38: pass or refuse", {
+    Pass = "pass", "It goes on.";
+    Refuse = "refuse", "It is refused.";
+});
+
 word_value!(HeaderAction, "What a header rule does.", "a header action: set, add or remove", {
     Set = "set", "The header with this value and no other of its name.";
     Add = "add", "One more header.";

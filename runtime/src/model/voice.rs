@@ -1,6 +1,7 @@
 //! Configuration entities of voice, as the actors see them.
 
 mod address;
+mod media;
 mod rule;
 
 use std::net::IpAddr;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use self::address::{AclSource, Gateway};
+pub use self::media::{MediaNode, MediaProfile};
 pub use self::rule::{HeaderRule, NumberRule};
 use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, Versions};
 
@@ -55,6 +57,8 @@ pub struct Trunk {
     pub header_rules: Vec<HeaderRule>,
     /// Where calls to its numbers go, in this order.
     pub gateways: Vec<Gateway>,
+    /// What is done with the media on its side of calls.
+    pub media: MediaProfile,
 }
 
 /// A source that a trunk's calls come from.
@@ -136,6 +140,8 @@ pub struct SipVendor {
     pub header_rules: Vec<HeaderRule>,
     /// Identity headers go to it and are believed from it; else they are taken off.
     pub trusted: bool,
+    /// What is done with the media on its side of calls.
+    pub media: MediaProfile,
 }
 
 /// A set of offers that trunks choose from.
@@ -202,4 +208,6 @@ pub struct Voice {
     pub high_cost: Vec<HighCost>,
     /// Numbers.
     pub dids: Vec<Did>,
+    /// Nodes that media goes through.
+    pub media_nodes: Vec<MediaNode>,
 }

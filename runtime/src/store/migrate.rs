@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         version: 1,
         name: "customers",
@@ -60,6 +60,12 @@ const STEPS: [Step; 11] = [
         name: "interface",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0006_interface.sql"),
+    },
+    Step {
+        version: 7,
+        name: "media",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0007_media.sql"),
     },
     Step {
         version: 1001,

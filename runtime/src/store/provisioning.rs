@@ -16,9 +16,9 @@ use serde_json::Value;
 
 pub(crate) use self::document::TrunkIdentity;
 pub use self::document::{
-    CustomerEntry, DedicatedAddressEntry, DidEntry, Document, EsmeAccountEntry, PartitionEntry,
-    SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkEntry, TrunkForm, UncertainWord,
-    VoiceRateEntry, high_cost_prefix, without_plus,
+    CustomerEntry, DedicatedAddressEntry, DidEntry, Document, EsmeAccountEntry, MediaNodeEntry,
+    PartitionEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkEntry, TrunkForm,
+    UncertainWord, VoiceRateEntry, high_cost_prefix, without_plus,
 };
 pub use self::write::apply;
 pub(super) use self::write::voice::{milliseconds, next_number};
@@ -107,8 +107,8 @@ pub enum Error {
 /// One difference between file and database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// `customer`, `esme_account`, `sms_vendor`, `sms_route`, `partition`, `sip_vendor`, `trunk`, `voice_rate`,
-    /// `high_cost`, `dedicated_address` or `did`.
+    /// `customer`, `esme_account`, `sms_vendor`, `sms_route`, `media_node`, `partition`, `sip_vendor`, `trunk`,
+    /// `voice_rate`, `high_cost`, `dedicated_address` or `did`.
     pub kind: &'static str,
     /// Natural key.
     pub key: String,

@@ -17,6 +17,7 @@ async fn every_statement_prepares_on_both_engines() {
             esme_account::ALL,
             group::ALL,
             high_cost::ALL,
+            media_node::ALL,
             messaging::ALL,
             messaging_config::ALL,
             partition::ALL,
@@ -89,7 +90,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0003 voice",
             "0004 cookie_keys",
             "0005 session_expires",
-            "0006 interface"
+            "0006 interface",
+            "0007 media"
         ]
     );
     each_engine(async |engine: Engine| {

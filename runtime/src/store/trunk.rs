@@ -15,7 +15,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
-use crate::model::{Gateway, HeaderRule, Money, NumberRule};
+use crate::model::{Gateway, HeaderRule, MediaProfile, Money, NumberRule};
 
 /// Columns of a trunk, in the order of `Record`.
 macro_rules! select {
@@ -24,7 +24,7 @@ macro_rules! select {
             "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, \
              COALESCE(p.name, '') AS partition_name, t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, \
              t.rate_max, t.trusted, t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, \
-             t.header_rules, t.gateways, t.created_at, t.updated_at FROM accounts.trunk_groups t \
+             t.header_rules, t.gateways, t.media, t.created_at, t.updated_at FROM accounts.trunk_groups t \
              LEFT JOIN voice.partitions p ON p.id = t.partition_id ",
             $rest
         )
@@ -39,15 +39,17 @@ statements! {
     UPSERT = Sql::both(
         "INSERT INTO accounts.trunk_groups (id, number, name, customer_id, auth_type, active, cps, channels, \
          partition_id, allow_prefixes, deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
-         session_expires, callee_rules, caller_rules, header_rules, gateways, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $21) \
+         session_expires, callee_rules, caller_rules, header_rules, gateways, media, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+         $22, $22) \
          ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, auth_type = excluded.auth_type, \
          active = excluded.active, cps = excluded.cps, channels = excluded.channels, \
          partition_id = excluded.partition_id, allow_prefixes = excluded.allow_prefixes, \
          deny_prefixes = excluded.deny_prefixes, opened_prefixes = excluded.opened_prefixes, \
          rate_max = excluded.rate_max, trusted = excluded.trusted, max_duration = excluded.max_duration, \
          session_expires = excluded.session_expires, callee_rules = excluded.callee_rules, \
-         caller_rules = excluded.caller_rules, header_rules = excluded.header_rules, gateways = excluded.gateways, updated_at = excluded.updated_at");
+         caller_rules = excluded.caller_rules, header_rules = excluded.header_rules, \
+         gateways = excluded.gateways, media = excluded.media, updated_at = excluded.updated_at");
     ID_OF = Sql::both("SELECT id FROM accounts.trunk_groups WHERE name = $1");
     PARTITION = Sql::both("SELECT id FROM voice.partitions WHERE name = $1");
     COUNT = Sql::both("SELECT COUNT(*) FROM accounts.trunk_groups WHERE customer_id = $1");
@@ -78,6 +80,7 @@ struct Record {
     caller_rules: Json<Vec<NumberRule>>,
     header_rules: Json<Vec<HeaderRule>>,
     gateways: Json<Vec<Gateway>>,
+    media: Json<MediaProfile>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -109,6 +112,7 @@ impl TryFrom<Record> for StoredTrunk {
             caller_rules: row.caller_rules.0,
             header_rules: row.header_rules.0,
             gateways: row.gateways.0,
+            media: row.media.0,
         })
     }
 }
@@ -230,6 +234,7 @@ pub(super) async fn put(tx: &mut Tx, row: &TrunkRow<'_>, now: Timestamp) -> Resu
         json!(form.caller_rules),
         json!(form.header_rules),
         json!(form.gateways),
+        json!(form.media),
         stored_time(now),
     )?;
     Ok(())

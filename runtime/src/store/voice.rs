@@ -9,23 +9,23 @@ use uuid::Uuid;
 
 use super::messaging::{self, collect, number};
 use super::version::versions;
-use super::{Db, Error, ErrorKind, Sql, fetch_all, statements};
+use super::{Db, Error, ErrorKind, Sql, fetch_all, media_node, statements};
 use crate::model::{
-    AclEntry, Cidr, DedicatedAddress, Gateway, HeaderRule, HighCost, Money, NumberRule, Offer, Partition,
-    Parts, SipVendor, Trunk, Voice,
+    AclEntry, Cidr, DedicatedAddress, Gateway, HeaderRule, HighCost, MediaProfile, Money, NumberRule, Offer,
+    Partition, Parts, SipVendor, Trunk, Voice,
 };
 
 statements! {
     TRUNKS = Sql::both(
         "SELECT id, number, name, customer_id, auth_type, active, cps, channels, partition_id, allow_prefixes, \
          deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
-         session_expires, callee_rules, caller_rules, header_rules, gateways FROM accounts.trunk_groups");
+         session_expires, callee_rules, caller_rules, header_rules, gateways, media FROM accounts.trunk_groups");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
     VENDORS = Sql::both(
         "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
          ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, oversize, callee_rules, \
-         caller_rules, header_rules, trusted FROM voice.vendors");
+         caller_rules, header_rules, trusted, media FROM voice.vendors");
     PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
     OFFERS = Sql::both(
         "SELECT id, partition_id, prefix, vendor_id, rate, priority, weight, blocked FROM voice.vendor_rates");
@@ -62,6 +62,9 @@ pub async fn reload(db: &Db, known: Voice) -> Result<Voice, Error> {
     }
     if changed.has(Parts::NUMBERS) {
         voice.dids = messaging::dids(db).await?;
+    }
+    if changed.has(Parts::MEDIA_NODES) {
+        voice.media_nodes = media_node::all(db).await?;
     }
     if changed.has(Parts::OTHERS) {
         others(db, &mut voice).await?;
@@ -106,6 +109,7 @@ struct TrunkRecord {
     caller_rules: Json<Vec<NumberRule>>,
     header_rules: Json<Vec<HeaderRule>>,
     gateways: Json<Vec<Gateway>>,
+    media: Json<MediaProfile>,
 }
 
 fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
@@ -130,6 +134,7 @@ fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
         caller_rules: row.caller_rules.0,
         header_rules: row.header_rules.0,
         gateways: row.gateways.0,
+        media: row.media.0,
     })
 }
 
@@ -182,6 +187,7 @@ pub(super) struct VendorRecord {
     caller_rules: Json<Vec<NumberRule>>,
     header_rules: Json<Vec<HeaderRule>>,
     trusted: bool,
+    media: Json<MediaProfile>,
 }
 
 pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
@@ -207,6 +213,7 @@ pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
         caller_rules: row.caller_rules.0,
         header_rules: row.header_rules.0,
         trusted: row.trusted,
+        media: row.media.0,
     })
 }
 

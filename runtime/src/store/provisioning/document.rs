@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 pub use self::check::high_cost_prefix;
 pub(crate) use self::trunk::TrunkIdentity;
 pub use self::trunk::{StoredTrunk, TrunkEntry, TrunkForm};
-pub use self::voice::{DedicatedAddressEntry, PartitionEntry, SipVendorEntry, VoiceRateEntry, without_plus};
+pub use self::voice::{
+    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, VoiceRateEntry, without_plus,
+};
 use super::Error;
 use crate::config;
 use crate::log::Uncertain;
@@ -31,6 +33,8 @@ pub struct Document {
     pub sms_vendors: Vec<SmsVendorEntry>,
     /// `[[sms_routes]]`.
     pub sms_routes: Vec<SmsRouteEntry>,
+    /// `[[media_nodes]]`.
+    pub media_nodes: Vec<MediaNodeEntry>,
     /// `[[partitions]]`.
     pub partitions: Vec<PartitionEntry>,
     /// `[[sip_vendors]]`.

@@ -13,6 +13,10 @@ const NAMED_MAX: usize = 10;
 
 /// Adds what differs, in the order in which it is written.
 pub(super) fn plan(document: &Document, (current, known): (&Voice, &Document), changes: &mut Vec<Change>) {
+    let stored = by_key(&known.media_nodes, |entry| &entry.name);
+    for entry in &document.media_nodes {
+        compare(changes, "media_node", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
+    }
     let stored = by_key(&known.partitions, |entry| &entry.name);
     for entry in &document.partitions {
         compare(changes, "partition", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);

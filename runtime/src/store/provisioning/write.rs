@@ -117,6 +117,7 @@ impl Ids {
         ids.extend(current.vendors_sealed.iter().map(|(id, name)| (("vendor", name.clone()), *id)));
         ids.extend(current.routes.iter().map(|found| (("route", found.name.clone()), found.id)));
         ids.extend(current.dids.iter().map(|found| (("did", found.number.clone()), found.id)));
+        ids.extend(voice.media_nodes.iter().map(|found| (("media_node", found.name.clone()), found.id)));
         ids.extend(voice.partitions.iter().map(|found| (("partition", found.name.clone()), found.id)));
         ids.extend(voice.vendors.iter().map(|found| (("sip_vendor", found.name.clone()), found.id)));
         ids.extend(voice.trunks.iter().map(|found| (("trunk", found.name.clone()), found.id)));

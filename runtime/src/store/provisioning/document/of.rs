@@ -40,6 +40,7 @@ impl Document {
                     SmsRouteEntry::of(route, vendor, names.customer(route.customer))
                 })
                 .collect(),
+            media_nodes: voice.media_nodes.iter().map(voice::media_node).collect(),
             partitions: voice.partitions.iter().map(voice::partition).collect(),
             sip_vendors: voice.vendors.iter().map(SipVendorEntry::of).collect(),
             trunks: voice.trunks.iter().filter_map(|trunk| voice::trunk(trunk, &names)).collect(),

@@ -10,7 +10,7 @@ use super::voice::without_plus;
 use super::yes;
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
-use crate::model::{AclSource, AuthType, Ban, Gateway, HeaderRule, Money, NumberRule};
+use crate::model::{AclSource, AuthType, Ban, Gateway, HeaderRule, MediaProfile, Money, NumberRule};
 use crate::schema::Name;
 
 /// One list of what a trunk is made of for the three forms of it: a flattened form would allow no unknown field to be
@@ -153,6 +153,9 @@ trunk_forms! {
     #[serde(default)]
     #[schema(max_items = 32)]
     gateways: Vec<Gateway>,
+    /// What is done with the media on its side of calls.
+    #[serde(default)]
+    media: MediaProfile,
 }
 
 super::defaults! {
@@ -190,6 +193,7 @@ impl TrunkForm {
             caller_rules: Vec::new(),
             header_rules: Vec::new(),
             gateways: Vec::new(),
+            media: MediaProfile::default(),
         }
     }
 

@@ -1,14 +1,16 @@
 //! Entries of voice.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::config::HumanDuration;
-use crate::model::{Cidr, Gateway, HeaderRule, Money, NumberRule, Oversize, VendorStatus};
-use crate::schema::Name;
+use crate::model::{
+    Cidr, Gateway, HeaderRule, MediaNodeState, MediaProfile, Money, NumberRule, Oversize, VendorStatus,
+};
+use crate::schema::{Name, SocketAddress};
 
 /// A set of offers that trunks choose from.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -90,6 +92,28 @@ pub struct SipVendorEntry {
     /// Identity headers go to it and are believed from it.
     #[serde(default)]
     pub trusted: bool,
+    /// What is done with the media on its side of calls.
+    #[serde(default)]
+    pub media: MediaProfile,
+}
+
+/// An RTPEngine node, which the media of calls goes through.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MediaNodeEntry {
+    /// Unique name.
+    #[schema(value_type = Name)]
+    pub name: String,
+    /// Where it listens for the ng protocol.
+    #[schema(value_type = SocketAddress)]
+    pub address: SocketAddr,
+    /// Its share of new calls; 0 gets none.
+    #[serde(default = "node_share")]
+    #[schema(maximum = 10000, default = 50)]
+    pub weight: u32,
+    /// ACTIVE, DRAINING or DISABLED.
+    #[serde(default = "node_active")]
+    pub state: MediaNodeState,
 }
 
 /// A vendor's rate for a destination, within a partition.
@@ -148,6 +172,8 @@ pub struct DedicatedAddressEntry {
 super::defaults! {
     vendor_active: VendorStatus = VendorStatus::Active;
     share: u32 = 100;
+    node_share: u32 = 50;
+    node_active: MediaNodeState = MediaNodeState::Active;
     pdd_timeout: HumanDuration = HumanDuration::from_secs(4);
     ring_timeout: HumanDuration = HumanDuration::from_secs(180);
     probe_interval: HumanDuration = HumanDuration::from_secs(30);

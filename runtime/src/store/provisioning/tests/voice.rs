@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::*;
 use crate::model::{AuthType, NumberRule, Transport, VendorStatus};
 
-const FILE: &str = include_str!("../../../../../config/voice.example.toml");
+pub(super) const FILE: &str = include_str!("../../../../../config/voice.example.toml");
 
 fn now() -> Timestamp {
     Timestamp::from_micros(1_790_000_000_000_000)
 }
 
 /// Applies a text to the database as it is and reads it again; gives the changes as text.
-async fn make_so(engine: &Engine, text: &str) -> (String, Current) {
+pub(super) async fn make_so(engine: &Engine, text: &str) -> (String, Current) {
     let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
     let document = Document::parse(text).unwrap();
     let before = Current::load(&engine.store, &key).await.unwrap();
@@ -23,7 +23,7 @@ async fn make_so(engine: &Engine, text: &str) -> (String, Current) {
     (changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"), after)
 }
 
-async fn refused(engine: &Engine, text: &str) -> String {
+pub(super) async fn refused(engine: &Engine, text: &str) -> String {
     let key = RootKey::load_or_create(&engine.dir.path().join("root.key")).unwrap();
     let before = Current::load(&engine.store, &key).await.unwrap();
     Document::parse(text).and_then(|document| plan(&document, &before)).unwrap_err().to_string()
@@ -311,6 +311,8 @@ fn the_example_shows_every_default() {
         |name: &str| toml::from_str::<toml::Table>(&shown).unwrap()[name][0].as_table().unwrap().len();
     // The ACL is not part of what a trunk is compared by.
     assert_eq!((sections("sip_vendors"), sections("trunks")), (vendor, trunk + 1));
+    let media = toml::from_str::<toml::Table>(&shown).unwrap()["sip_vendors"][0]["media"].clone();
+    assert_eq!(media.as_table().unwrap().len(), keys(json(&[&all.sip_vendors[0].media])));
 }
 
 #[test]

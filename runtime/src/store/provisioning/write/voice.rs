@@ -1,7 +1,7 @@
 //! Writes voice.
 
 use super::super::document::{
-    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry,
+    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry,
 };
 use super::super::voice::Sources;
 use super::{Changed, Document, Error, Writer};
@@ -10,7 +10,8 @@ use crate::model::Voice;
 use crate::store::trunk::TrunkRow;
 use crate::store::voice_rate::{self, RateRow};
 use crate::store::{
-    self, Sql, Tx, dedicated_ip, high_cost, partition, statements, trunk, trunk_ip, voice_vendor,
+    self, ErrorKind, Sql, Tx, dedicated_ip, high_cost, media_node, partition, statements, trunk, trunk_ip,
+    voice_vendor,
 };
 
 statements! {
@@ -26,6 +27,10 @@ impl Writer<'_> {
         changed: &Changed<'_>,
         current: &Voice,
     ) -> Result<(), Error> {
+        for entry in document.media_nodes.iter().filter(|entry| changed.has("media_node", &entry.name)) {
+            let stored = current.media_nodes.iter().find(|stored| stored.name == entry.name);
+            self.media_node(entry, stored.map(|stored| stored.number)).await?;
+        }
         for entry in document.partitions.iter().filter(|entry| changed.has("partition", &entry.name)) {
             let stored = current.partitions.iter().find(|stored| stored.name == entry.name);
             self.partition(entry, stored.map(|stored| stored.number)).await?;
@@ -60,6 +65,17 @@ impl Writer<'_> {
             return Ok(stored.into());
         }
         Ok(next_number(&mut self.tx, kind).await?)
+    }
+
+    async fn media_node(&mut self, entry: &MediaNodeEntry, stored: Option<u8>) -> Result<(), Error> {
+        let number = match stored {
+            Some(number) => number,
+            None => media_node::next_number(&mut self.tx).await?.ok_or_else(|| {
+                store::Error::new(ErrorKind::Constraint, "every number of a media node is some node's")
+            })?,
+        };
+        let id = self.ids.get_or_make("media_node", &entry.name);
+        Ok(media_node::put(&mut self.tx, (id, number), entry, self.now).await?)
     }
 
     async fn partition(&mut self, entry: &PartitionEntry, stored: Option<u32>) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::{Document, Entry, Known, NETWORKS_MAX, unique};
+use super::{Document, Entry, Known, NETWORKS_MAX, media, unique};
 use crate::config::HumanDuration;
 use crate::model::{AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, Voice};
 use crate::store::provisioning::Error;
@@ -22,8 +22,9 @@ const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 /// The longest limit of a call: what is longer is a slip.
 const CALL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Partitions, vendors, trunks, rates, high-cost prefixes and dedicated addresses.
+/// Media nodes, partitions, vendors, trunks, rates, high-cost prefixes and dedicated addresses.
 pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> Result<(), Error> {
+    media::nodes(&document.media_nodes, &current.media_nodes)?;
     unique("partition", document.partitions.iter().map(|entry| entry.name.as_str()))?;
     unique("sip_vendor", document.sip_vendors.iter().map(|entry| entry.name.as_str()))?;
     unique("trunk", document.trunks.iter().map(|entry| entry.name.as_str()))?;
@@ -86,6 +87,7 @@ impl SipVendorEntry {
             return Err(at.refused("failover_statuses", format!("{status} is not 300 to 699")));
         }
         at.at_most("failover_statuses", &self.failover_statuses, 400)?;
+        at.media(&self.media)?;
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)
     }
 }
@@ -118,6 +120,7 @@ impl TrunkForm {
             return Err(at.refused("max_duration", "it is over 7d"));
         }
         at.session(self.session_expires)?;
+        at.media(&self.media)?;
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)?;
         at.gateways(&self.gateways)
     }

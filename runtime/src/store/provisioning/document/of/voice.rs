@@ -2,13 +2,17 @@
 
 use super::{Names, name};
 use crate::config::HumanDuration;
-use crate::model::{DedicatedAddress, Offer, Partition, SipVendor, Trunk};
+use crate::model::{DedicatedAddress, MediaNode, Offer, Partition, SipVendor, Trunk};
 use crate::store::provisioning::document::{
-    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry,
+    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry,
 };
 
 pub(super) fn partition(partition: &Partition) -> PartitionEntry {
     PartitionEntry { name: partition.name.clone() }
+}
+
+pub(super) fn media_node(node: &MediaNode) -> MediaNodeEntry {
+    MediaNodeEntry { name: node.name.clone(), address: node.address, weight: node.weight, state: node.state }
 }
 
 impl SipVendorEntry {
@@ -33,6 +37,7 @@ impl SipVendorEntry {
             caller_rules: vendor.caller_rules.clone(),
             header_rules: vendor.header_rules.clone(),
             trusted: vendor.trusted,
+            media: vendor.media.clone(),
         }
     }
 }
@@ -59,6 +64,7 @@ pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
         caller_rules: trunk.caller_rules.clone(),
         header_rules: trunk.header_rules.clone(),
         gateways: trunk.gateways.clone(),
+        media: trunk.media.clone(),
     })
 }
 
