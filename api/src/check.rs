@@ -9,7 +9,8 @@ use crate::problem::{Code, Problem};
 /// The rules of provisioning for one entry, told by the place of the value in the body.
 pub(crate) fn form(checked: Result<(), Error>) -> Result<(), Problem> {
     checked.map_err(|error| match error {
-        Error::Value { field, text, .. } => Problem::invalid(format!("/{field}"), text),
+        // A dot leads into a table of the file.
+        Error::Value { field, text, .. } => Problem::invalid(format!("/{}", field.replace('.', "/")), text),
         Error::Store(error) => error.into(),
         refused @ (Error::Form(_)
         | Error::Unknown { .. }

@@ -45,6 +45,8 @@ permissions! {
     DidsManage = "dids:manage", "Stock, assign and release numbers";
     DidsRead = "dids:read", "See numbers";
     ExplainRead = "explain:read", "Ask where a call or message would go";
+    MediaManage = "media:manage", "Make, change and delete media nodes";
+    MediaRead = "media:read", "See media nodes";
     MessagesRead = "messages:read", "See messages and their records";
     MessagesSend = "messages:send", "Send messages";
     NetworkRead = "network:read", "See addresses that peers must allow";

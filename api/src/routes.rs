@@ -21,6 +21,7 @@ mod gatekeeper;
 mod health;
 mod high_cost;
 mod invitations;
+mod media_nodes;
 mod message_records;
 mod messages;
 mod messaging_config;
@@ -50,7 +51,7 @@ use crate::table::Route;
 
 /// Every route of every surface.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 45] = [
+    let resources: [&'static [Route]; 46] = [
         health::ROUTES,
         ready::ROUTES,
         metrics::ROUTES,
@@ -91,6 +92,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         sms_vendors::ROUTES,
         sms_routes::ROUTES,
         partitions::ROUTES,
+        media_nodes::ROUTES,
         high_cost::ROUTES,
         esme_accounts::ROUTES,
         messaging_config::ROUTES,

@@ -732,6 +732,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/media-nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Media nodes in the order of their names
+         * @description Needs `media:read`.
+         */
+        get: operations["get_admin_media_nodes"];
+        put?: never;
+        /**
+         * Makes a media node: new calls go through it within a second
+         * @description Needs `media:manage`.
+         */
+        post: operations["post_admin_media_nodes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/media-nodes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One media node
+         * @description Needs `media:read`.
+         */
+        get: operations["get_admin_media_nodes_id"];
+        /**
+         * Changes a media node; what is not given goes back to its default, its name and number stay
+         * @description Needs `media:manage`.
+         */
+        put: operations["put_admin_media_nodes_id"];
+        post?: never;
+        /**
+         * Takes a media node away; one that is not DISABLED only with drain
+         * @description Needs `media:manage`.
+         */
+        delete: operations["delete_admin_media_nodes_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/partitions": {
         parameters: {
             query?: never;
@@ -3175,6 +3227,115 @@ export interface components {
              */
             password: string;
         };
+        /** @description An RTPEngine node, which the media of calls goes through. */
+        MediaNode: {
+            /** @description Where it listens for the ng protocol. */
+            address: components["schemas"]["SocketAddress"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: uuid
+             * @description Primary key.
+             */
+            id: string;
+            /**
+             * @description Unique name; it never changes.
+             * @example media-1
+             */
+            name: string;
+            /**
+             * Format: int32
+             * @description Short number that cookies of calls name it by.
+             * @example 1
+             */
+            number: number;
+            /** @description Whether it gets calls. */
+            state: components["schemas"]["MediaNodeState"];
+            /** @description When it was changed last. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Its share of new calls; 0 gets none.
+             * @example 50
+             */
+            weight: number;
+        };
+        /** @description An RTPEngine node, which the media of calls goes through. */
+        MediaNodeEntry: {
+            /** @description Where it listens for the ng protocol. */
+            address: components["schemas"]["SocketAddress"];
+            /** @description Unique name. */
+            name: components["schemas"]["Name"];
+            /** @description ACTIVE, DRAINING or DISABLED. */
+            state?: components["schemas"]["MediaNodeState"];
+            /**
+             * Format: int32
+             * @description Its share of new calls; 0 gets none.
+             * @default 50
+             */
+            weight?: number;
+        };
+        MediaNodePage: {
+            items: components["schemas"]["MediaNode"][];
+            /** @description `cursor` of the next page; null on the last */
+            next: string | null;
+        };
+        /**
+         * @description Whether a media node gets calls.
+         * @enum {string}
+         */
+        MediaNodeState: "ACTIVE" | "DRAINING" | "DISABLED";
+        /** @description What is done with the media on this side of calls */
+        MediaProfile: {
+            /** @description Codecs that may be offered, in this order; empty: as offered */
+            codecs?: string[];
+            /**
+             * @description How digits that are pressed are carried.
+             * @enum {string}
+             */
+            dtmf?: "as_offered" | "telephone_event" | "inband";
+            /**
+             * @description Name of the media node's interface that faces the peer; empty is the node's default
+             * @example public
+             */
+            interface?: string;
+            /**
+             * @description Whether media may come from elsewhere than the SDP says.
+             * @enum {string}
+             */
+            learning?: "off" | "immediate" | "delayed" | "heuristic";
+            /**
+             * @description Where media goes.
+             * @enum {string}
+             */
+            path?: "anchored" | "direct";
+            /**
+             * @description Time of one packet; 0s: as offered
+             * @example 20ms
+             */
+            ptime?: string;
+            /** @description The calls are recorded */
+            recording?: boolean;
+            /**
+             * @description Time after which recordings are deleted; 0s: they are kept
+             * @example 90d
+             */
+            recording_retention?: string;
+            /**
+             * @description Whether media is encrypted.
+             * @enum {string}
+             */
+            security?: "rtp" | "srtp" | "as_offered";
+            /** @description What comes from another source than the peer's is dropped */
+            strict_source?: boolean;
+            /**
+             * @description What becomes of an offer of fax over IP.
+             * @enum {string}
+             */
+            t38?: "pass" | "refuse";
+            /** @description Codecs that are offered beside, by transcoding */
+            transcode?: string[];
+        };
         /**
          * @description How our message ids look to a customer.
          * @enum {string}
@@ -3576,6 +3737,8 @@ export interface components {
             id: string;
             /** @description Whether the platform lets it call out. */
             may_call_out: boolean;
+            /** @description What is done with the media on its side of calls; the platform says it. */
+            media: components["schemas"]["MediaProfile"];
             /**
              * @description Unique name.
              * @example acme-east
@@ -3687,7 +3850,7 @@ export interface components {
          */
         PaymentType: "PREPAID" | "POSTPAID";
         /** @enum {string} */
-        Permission: "accounts:manage" | "accounts:read" | "actors:manage" | "actors:read" | "api_keys:manage" | "api_keys:read" | "audit:read" | "calls:manage" | "calls:read" | "crm:manage" | "crm:read" | "customers:manage" | "customers:read" | "dashboard:read" | "dids:manage" | "dids:read" | "explain:read" | "messages:read" | "messages:send" | "network:read" | "partitions:manage" | "partitions:read" | "routes:manage" | "routes:read" | "smpp:manage" | "smpp:read" | "trunks:manage" | "trunks:read" | "trunks:write" | "users:manage" | "users:read" | "vendors:manage" | "vendors:read" | "webhooks:manage" | "webhooks:read";
+        Permission: "accounts:manage" | "accounts:read" | "actors:manage" | "actors:read" | "api_keys:manage" | "api_keys:read" | "audit:read" | "calls:manage" | "calls:read" | "crm:manage" | "crm:read" | "customers:manage" | "customers:read" | "dashboard:read" | "dids:manage" | "dids:read" | "explain:read" | "media:manage" | "media:read" | "messages:read" | "messages:send" | "network:read" | "partitions:manage" | "partitions:read" | "routes:manage" | "routes:read" | "smpp:manage" | "smpp:read" | "trunks:manage" | "trunks:read" | "trunks:write" | "users:manage" | "users:read" | "vendors:manage" | "vendors:read" | "webhooks:manage" | "webhooks:read";
         /** @description The form of every error (RFC 9457). */
         Problem: {
             /**
@@ -3854,6 +4017,8 @@ export interface components {
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules?: components["schemas"]["HeaderRule"][];
+            /** @description What is done with the media on its side of calls. */
+            media?: components["schemas"]["MediaProfile"];
             /** @description Unique name. */
             name: components["schemas"]["Name"];
             /** @description Sources that it may send from, beside its gateways' addresses. */
@@ -4235,6 +4400,11 @@ export interface components {
             next: string | null;
         };
         /**
+         * @description An IP address and a port; IPv6 stands in brackets
+         * @example 192.0.2.20:2223
+         */
+        SocketAddress: string;
+        /**
          * @description Whether a customer is served.
          * @enum {string}
          */
@@ -4346,6 +4516,8 @@ export interface components {
              * @example 4h
              */
             max_duration?: string;
+            /** @description What is done with the media on its side of calls. */
+            media?: components["schemas"]["MediaProfile"];
             /** @description Unique name. */
             name: components["schemas"]["Name"];
             /**
@@ -4425,6 +4597,8 @@ export interface components {
              * @example 4h
              */
             max_duration?: string;
+            /** @description What is done with the media on its side of calls. */
+            media?: components["schemas"]["MediaProfile"];
             /** @description Unique name. */
             name: components["schemas"]["Name"];
             /** @description High-cost prefixes that it may call all the same. */
@@ -4774,6 +4948,8 @@ export interface components {
              * @description Primary key
              */
             id: string;
+            /** @description What is done with the media on its side of calls. */
+            media: components["schemas"]["MediaProfile"];
             /** @description Unique name. */
             name: components["schemas"]["Name"];
             /** @description Sources that it may send from, beside its gateways' addresses. */
@@ -6728,6 +6904,20 @@ export interface operations {
                      *           ],
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *           "max_duration": "4h",
+                     *           "media": {
+                     *             "codecs": [],
+                     *             "dtmf": "as_offered",
+                     *             "interface": "public",
+                     *             "learning": "off",
+                     *             "path": "anchored",
+                     *             "ptime": "20ms",
+                     *             "recording": true,
+                     *             "recording_retention": "90d",
+                     *             "security": "rtp",
+                     *             "strict_source": true,
+                     *             "t38": "pass",
+                     *             "transcode": []
+                     *           },
                      *           "name": "atlantic",
                      *           "number": 0,
                      *           "opened": [
@@ -6807,6 +6997,24 @@ export interface operations {
                  *         }
                  *       ],
                  *       "max_duration": "4h",
+                 *       "media": {
+                 *         "codecs": [
+                 *           "PCMA"
+                 *         ],
+                 *         "dtmf": "as_offered",
+                 *         "interface": "public",
+                 *         "learning": "off",
+                 *         "path": "anchored",
+                 *         "ptime": "20ms",
+                 *         "recording": true,
+                 *         "recording_retention": "90d",
+                 *         "security": "rtp",
+                 *         "strict_source": true,
+                 *         "t38": "pass",
+                 *         "transcode": [
+                 *           "PCMA"
+                 *         ]
+                 *       },
                  *       "name": "atlantic",
                  *       "opened": [
                  *         "text"
@@ -6866,6 +7074,24 @@ export interface operations {
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "max_duration": "4h",
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "atlantic",
                      *       "number": 0,
                      *       "opened": [
@@ -6953,6 +7179,24 @@ export interface operations {
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "max_duration": "4h",
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "atlantic",
                      *       "number": 0,
                      *       "opened": [
@@ -7029,6 +7273,24 @@ export interface operations {
                  *         }
                  *       ],
                  *       "max_duration": "4h",
+                 *       "media": {
+                 *         "codecs": [
+                 *           "PCMA"
+                 *         ],
+                 *         "dtmf": "as_offered",
+                 *         "interface": "public",
+                 *         "learning": "off",
+                 *         "path": "anchored",
+                 *         "ptime": "20ms",
+                 *         "recording": true,
+                 *         "recording_retention": "90d",
+                 *         "security": "rtp",
+                 *         "strict_source": true,
+                 *         "t38": "pass",
+                 *         "transcode": [
+                 *           "PCMA"
+                 *         ]
+                 *       },
                  *       "name": "atlantic",
                  *       "opened": [
                  *         "text"
@@ -7088,6 +7350,24 @@ export interface operations {
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "max_duration": "4h",
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "atlantic",
                      *       "number": 0,
                      *       "opened": [
@@ -7897,6 +8177,257 @@ export interface operations {
             412: components["responses"]["Error412"];
             413: components["responses"]["Error413"];
             415: components["responses"]["Error415"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_admin_media_nodes: {
+        parameters: {
+            query?: {
+                /** @description Entries of one page */
+                limit?: number;
+                /** @description Where the page begins: `next` of the page before */
+                cursor?: string;
+                /** @description Part of the name, in any case */
+                search?: string;
+                /** @description Only media nodes in this state */
+                state?: "ACTIVE" | "DRAINING" | "DISABLED";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "address": "192.0.2.20:2223",
+                     *           "created_at": "2026-01-02T03:04:05.000006Z",
+                     *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "name": "media-1",
+                     *           "number": 1,
+                     *           "state": "ACTIVE",
+                     *           "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *           "weight": 50
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MediaNodePage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    post_admin_media_nodes: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key within a day gets the same answer, and nothing is done twice. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": "192.0.2.20:2223",
+                 *       "name": "atlantic",
+                 *       "state": "ACTIVE",
+                 *       "weight": 50
+                 *     }
+                 */
+                "application/json": components["schemas"]["MediaNodeEntry"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "192.0.2.20:2223",
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "name": "media-1",
+                     *       "number": 1,
+                     *       "state": "ACTIVE",
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "weight": 50
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MediaNode"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            408: components["responses"]["Error408"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_admin_media_nodes_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "192.0.2.20:2223",
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "name": "media-1",
+                     *       "number": 1,
+                     *       "state": "ACTIVE",
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "weight": 50
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MediaNode"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    put_admin_media_nodes_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read: refused with 412 when it was changed since. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": "192.0.2.20:2223",
+                 *       "name": "atlantic",
+                 *       "state": "ACTIVE",
+                 *       "weight": 50
+                 *     }
+                 */
+                "application/json": components["schemas"]["MediaNodeEntry"];
+            };
+        };
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": "192.0.2.20:2223",
+                     *       "created_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "name": "media-1",
+                     *       "number": 1,
+                     *       "state": "ACTIVE",
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "weight": 50
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MediaNode"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            408: components["responses"]["Error408"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    delete_admin_media_nodes_id: {
+        parameters: {
+            query?: {
+                /** @description Take it away although it carries traffic: nothing new goes there, what is under way goes on or elsewhere */
+                drain?: boolean;
+            };
+            header?: {
+                /** @description The ETag that was read: refused with 412 when it was changed since. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
             422: components["responses"]["Error422"];
             429: components["responses"]["Error429"];
             500: components["responses"]["Error500"];
@@ -8976,6 +9507,20 @@ export interface operations {
                      *             }
                      *           ],
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "media": {
+                     *             "codecs": [],
+                     *             "dtmf": "as_offered",
+                     *             "interface": "public",
+                     *             "learning": "off",
+                     *             "path": "anchored",
+                     *             "ptime": "20ms",
+                     *             "recording": true,
+                     *             "recording_retention": "90d",
+                     *             "security": "rtp",
+                     *             "strict_source": true,
+                     *             "t38": "pass",
+                     *             "transcode": []
+                     *           },
                      *           "name": "atlantic",
                      *           "networks": [
                      *             "198.51.100.0/24"
@@ -9051,6 +9596,24 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "media": {
+                 *         "codecs": [
+                 *           "PCMA"
+                 *         ],
+                 *         "dtmf": "as_offered",
+                 *         "interface": "public",
+                 *         "learning": "off",
+                 *         "path": "anchored",
+                 *         "ptime": "20ms",
+                 *         "recording": true,
+                 *         "recording_retention": "90d",
+                 *         "security": "rtp",
+                 *         "strict_source": true,
+                 *         "t38": "pass",
+                 *         "transcode": [
+                 *           "PCMA"
+                 *         ]
+                 *       },
                  *       "name": "atlantic",
                  *       "networks": [
                  *         "198.51.100.0/24"
@@ -9110,6 +9673,24 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "atlantic",
                      *       "networks": [
                      *         "198.51.100.0/24"
@@ -9194,6 +9775,24 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "atlantic",
                      *       "networks": [
                      *         "198.51.100.0/24"
@@ -9268,6 +9867,24 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "media": {
+                 *         "codecs": [
+                 *           "PCMA"
+                 *         ],
+                 *         "dtmf": "as_offered",
+                 *         "interface": "public",
+                 *         "learning": "off",
+                 *         "path": "anchored",
+                 *         "ptime": "20ms",
+                 *         "recording": true,
+                 *         "recording_retention": "90d",
+                 *         "security": "rtp",
+                 *         "strict_source": true,
+                 *         "t38": "pass",
+                 *         "transcode": [
+                 *           "PCMA"
+                 *         ]
+                 *       },
                  *       "name": "atlantic",
                  *       "networks": [
                  *         "198.51.100.0/24"
@@ -9327,6 +9944,24 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "atlantic",
                      *       "networks": [
                      *         "198.51.100.0/24"
@@ -10491,6 +11126,20 @@ export interface operations {
                      *           ],
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *           "may_call_out": true,
+                     *           "media": {
+                     *             "codecs": [],
+                     *             "dtmf": "as_offered",
+                     *             "interface": "public",
+                     *             "learning": "off",
+                     *             "path": "anchored",
+                     *             "ptime": "20ms",
+                     *             "recording": true,
+                     *             "recording_retention": "90d",
+                     *             "security": "rtp",
+                     *             "strict_source": true,
+                     *             "t38": "pass",
+                     *             "transcode": []
+                     *           },
                      *           "name": "acme-east",
                      *           "updated_at": "2026-01-02T03:04:05.000006Z"
                      *         }
@@ -10552,6 +11201,24 @@ export interface operations {
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "may_call_out": true,
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "acme-east",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
                      *     }
@@ -10604,6 +11271,24 @@ export interface operations {
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "may_call_out": true,
+                     *       "media": {
+                     *         "codecs": [
+                     *           "PCMA"
+                     *         ],
+                     *         "dtmf": "as_offered",
+                     *         "interface": "public",
+                     *         "learning": "off",
+                     *         "path": "anchored",
+                     *         "ptime": "20ms",
+                     *         "recording": true,
+                     *         "recording_retention": "90d",
+                     *         "security": "rtp",
+                     *         "strict_source": true,
+                     *         "t38": "pass",
+                     *         "transcode": [
+                     *           "PCMA"
+                     *         ]
+                     *       },
                      *       "name": "acme-east",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z"
                      *     }

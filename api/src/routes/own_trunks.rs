@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::model::{AuthType, Ban, Gateway};
+use runtime::model::{AuthType, Ban, Gateway, MediaProfile};
 use runtime::store::customer::Customer;
 use runtime::store::group::Touched;
 use runtime::store::provisioning::{StoredTrunk, TrunkForm};
@@ -87,6 +87,8 @@ pub(super) struct OwnTrunk {
     channels: u32,
     /// Where calls to its numbers go, in this order.
     gateways: Vec<Gateway>,
+    /// What is done with the media on its side of calls; the platform says it.
+    media: MediaProfile,
     /// When it was made.
     created_at: Timestamp,
     /// When it was changed last.
@@ -105,6 +107,7 @@ impl OwnTrunk {
             cps: trunk.cps,
             channels: trunk.channels,
             gateways: trunk.gateways,
+            media: trunk.media,
             created_at: trunk.created_at,
             updated_at: trunk.updated_at,
         }

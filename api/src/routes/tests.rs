@@ -27,6 +27,7 @@ mod invitations;
 mod live;
 mod locations;
 mod matrix;
+mod media_nodes;
 mod messages;
 mod own_trunks;
 mod partitions;

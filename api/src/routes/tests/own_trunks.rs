@@ -39,9 +39,13 @@ async fn a_customer_makes_a_trunk_that_may_not_call_out_until_the_platform_lets_
     let path = format!("{TRUNKS}/{}", made["id"].as_str().unwrap());
     assert_eq!(lab.ask(&key, ("GET", &path), None).await.json(), made);
     assert_eq!(lab.ask(&key, ("GET", TRUNKS), None).await.json()["items"], json!([made]));
-    for body in
-        [json!({"name": "x", "partition": "wholesale"}), json!({"name": ""}), json!({"name": "x", "cps": 0})]
-    {
+    assert_eq!(made["media"]["path"], "anchored");
+    for body in [
+        json!({"name": "x", "partition": "wholesale"}),
+        json!({"name": ""}),
+        json!({"name": "x", "cps": 0}),
+        json!({"name": "x", "media": {"path": "direct"}}),
+    ] {
         assert_eq!(lab.ask(&key, ("POST", TRUNKS), Some(body.clone())).await.status, 422, "{body}");
     }
     let unnamed = lab.ask(TOKEN, ("POST", TRUNKS), Some(json!({"name": "x"}))).await;
@@ -54,9 +58,10 @@ async fn a_customer_makes_a_trunk_that_may_not_call_out_until_the_platform_lets_
     let admin = format!("/v1/admin/customers/AAA-1/trunks/{}", made["id"].as_str().unwrap());
     let full = lab.ask(TOKEN, ("GET", &admin), None).await.json();
     assert_eq!((&full["partition"], &full["cps"], &full["channels"]), (&json!(""), &json!(10), &json!(100)));
-    let body = json!({"name": "acme-east", "partition": "wholesale"});
+    let body = json!({"name": "acme-east", "partition": "wholesale", "media": {"security": "srtp"}});
     assert_eq!(lab.ask(TOKEN, ("PUT", &admin), Some(body)).await.status, 200);
-    assert_eq!(lab.ask(&key, ("GET", &path), None).await.json()["may_call_out"], true);
+    let shown = lab.ask(&key, ("GET", &path), None).await.json();
+    assert_eq!((&shown["may_call_out"], &shown["media"]["security"]), (&json!(true), &json!("srtp")));
 }
 
 #[tokio::test]

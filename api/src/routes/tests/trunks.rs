@@ -40,12 +40,17 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
     let body = json!({"name": "acme-east", "partition": "wholesale", "allow": ["+1"], "rate_max": "0.25",
         "max_duration": "240m", "callee_rules": [{"prefix": "011", "strip": 3, "add": "+"}],
         "header_rules": [{"action": "set", "name": "X-Account", "value": "east"}],
-        "gateways": ["sip:203.0.113.5:5060;transport=udp"]});
+        "gateways": ["sip:203.0.113.5:5060;transport=udp"],
+        "media": {"codecs": ["PCMA", "opus"], "ptime": "20ms", "dtmf": "telephone_event"}});
     let made = ask(&lab, ("POST", &trunks), Some(body.clone())).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let (path, trunk) = (made.header("location"), made.json());
     assert_eq!((&trunk["allow"], &trunk["max_duration"]), (&json!(["1"]), &json!("4h")));
     assert_eq!((&trunk["auth_type"], &trunk["active"]), (&json!("IP_ACL"), &json!(true)));
+    let media = json!({"path": "anchored", "learning": "off", "strict_source": true, "codecs": ["PCMA", "opus"],
+        "transcode": [], "security": "rtp", "dtmf": "telephone_event", "ptime": "20ms", "interface": "",
+        "t38": "pass", "recording": false, "recording_retention": "0s"});
+    assert_eq!(trunk["media"], media);
     assert!(trunk.get("customer").is_none() && trunk.get("acl").is_none(), "{trunk}");
     let read = ask(&lab, ("GET", path), None).await;
     assert_eq!((read.json(), read.header("etag")), (trunk.clone(), made.header("etag")));
@@ -64,6 +69,7 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
     assert_eq!(changed.status, 200, "{}", changed.body);
     let changed = changed.json();
     assert_eq!((&changed["cps"], &changed["partition"]), (&json!(7), &json!("")));
+    assert_eq!(changed["media"]["codecs"], json!([]), "what is not given goes back to its default");
     assert_eq!((&changed["id"], &changed["number"]), (&trunk["id"], &trunk["number"]));
     let renamed = ask(&lab, ("PUT", path), Some(json!({"name": "west"}))).await;
     assert_eq!((renamed.status, &renamed.json()["errors"][0]["pointer"]), (422, &json!("/name")));
@@ -101,6 +107,12 @@ async fn a_trunk_with_values_that_cannot_be_is_refused_by_pointer() {
         (json!({"name": "x", "max_duration": "8d"}), "/max_duration"),
         (json!({"name": "x", "auth_type": "NONE"}), "/auth_type"),
         (json!({"name": "x", "gateways": ["sip:a", "sip:a"]}), "/gateways"),
+        (json!({"name": "x", "media": "anchored"}), "/media"),
+        (json!({"name": "x", "media": {"path": "relay"}}), "/media/path"),
+        (json!({"name": "x", "media": {"ptime": "15ms"}}), "/media/ptime"),
+        (json!({"name": "x", "media": {"ptime": 20}}), "/media/ptime"),
+        (json!({"name": "x", "media": {"codecs": ["PCMA", "pcma"]}}), "/media/codecs"),
+        (json!({"name": "x", "media": {"path": "direct", "recording": true}}), "/media/recording"),
         (
             json!({"name": "x", "header_rules": [{"action": "set", "name": "Via", "value": "1"}]}),
             "/header_rules/0",

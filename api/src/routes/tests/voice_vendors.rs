@@ -32,11 +32,14 @@ fn values(answer: &Answer, field: &str) -> Vec<String> {
 async fn a_vendor_is_made_read_changed_and_taken_away() {
     let lab = Lab::new().await;
     let body = json!({"name": "atlantic", "gateways": ["sip:192.0.2.10"], "networks": ["192.0.2.8/29"],
-        "session_expires": "30m", "callee_rules": [{"prefix": "+", "strip": 1}]});
+        "session_expires": "30m", "callee_rules": [{"prefix": "+", "strip": 1}],
+        "media": {"transcode": ["opus"], "recording_retention": "24h"}});
     let made = lab.ask(TOKEN, ("POST", VENDORS), Some(body)).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let vendor = made.json();
     assert_eq!((&vendor["pdd_timeout"], &vendor["session_expires"]), (&json!("4s"), &json!("30m")));
+    let media = &vendor["media"];
+    assert_eq!((&media["transcode"], &media["recording_retention"]), (&json!(["opus"]), &json!("1d")));
     assert_eq!((&vendor["status"], &vendor["number"]), (&json!("ACTIVE"), &Value::Null));
     let path = format!("{VENDORS}/{}", vendor["id"].as_str().unwrap());
     assert_eq!(made.header("location"), path);
@@ -75,6 +78,11 @@ async fn a_vendor_with_values_that_cannot_be_is_refused_by_pointer() {
         (json!({"name": "a", "session_expires": "89s"}), "/session_expires"),
         (json!({"name": "a", "weight": 10_001}), "/weight"),
         (json!({"name": "a", "failover_statuses": [200]}), "/failover_statuses"),
+        (json!({"name": "a", "media": {"interface": "a b"}}), "/media/interface"),
+        (json!({"name": "a", "media": {"transcode": [""]}}), "/media/transcode"),
+        (json!({"name": "a", "media": {"recording_retention": "3651d"}}), "/media/recording_retention"),
+        (json!({"name": "a", "media": {"learning": true}}), "/media/learning"),
+        (json!({"name": "a", "media": {"codec": []}}), "/media"),
         (json!({"name": "a", "status": "GONE"}), "/status"),
         (json!({"name": "a", "number": 7}), ""),
     ] {
