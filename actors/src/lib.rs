@@ -15,10 +15,12 @@
 //! | [`sip::dialog_actor`] | `dialog:<id>` | transient | time and money of one call |
 //! | [`sip::worker_thread`] | `sip_worker:<n>` | permanent | sockets and transactions of its calls |
 //! | [`sip::transport::stream::listener`] | `sip_listener:<address>` | permanent | one listening socket |
+//! | [`media::rtpengine_node`] | `rtpengine_node:<name>` | permanent | the socket towards a media node |
 //! | [`sip::transport::hep`] | `hep_mirror:<collector>` | permanent | the socket towards a collector |
 //!
 //! This crate knows no web framework, no SQL and no Redis command.
 
+pub mod media;
 pub mod sip;
 pub mod smpp;
 mod weighted;

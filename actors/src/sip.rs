@@ -2,6 +2,7 @@
 
 pub mod acl;
 pub mod acl_publisher;
+pub mod anchor;
 pub mod branch;
 pub mod call_metrics;
 pub mod calls;

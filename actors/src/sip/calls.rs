@@ -33,6 +33,7 @@ use super::transactions::{Now, Probe};
 use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::{Delivered, Streams};
 use super::worker::{Input, worker_of_sender};
+use crate::media::pool::{Answer, Pool};
 use telling::Known;
 
 pub use telling::ToDialog;
@@ -51,6 +52,8 @@ pub struct Calls {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// What workers count.
     pub counters: Arc<Counters>,
+    /// Media nodes.
+    pub media: Arc<Pool>,
     /// What the actors of dialogs count.
     pub metrics: CallMetrics,
     /// Calls as operators see them.
@@ -138,6 +141,7 @@ impl Calls {
             settings: Arc::new(parts.settings),
             snapshot: Arc::new(ArcSwap::from_pointee(parts.snapshot)),
             counters: Arc::default(),
+            media: Arc::default(),
             metrics: parts.metrics,
             list: LiveList::default(),
             log: parts.log,
@@ -356,6 +360,11 @@ impl Calls {
     /// Whether new calls may begin: the node is not stopping, and the log can hold their records.
     pub fn is_taking_calls(&self) -> bool {
         !self.draining.load(Ordering::Acquire) && self.log.is_accepting()
+    }
+
+    /// A media node has answered a worker. There is no more of this than workers have asked for.
+    pub fn media_answered(&self, answer: Answer) {
+        self.command(usize::from(answer.worker), Input::Media(answer));
     }
 
     /// What must reach a worker however much it has to do.

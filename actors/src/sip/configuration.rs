@@ -4,7 +4,7 @@
 //! `sip_configuration:main:0`, its parent the `sip` supervisor, its restart policy permanent. A crash loses nothing:
 //! the snapshot and the keys stay, and the next incarnation reads again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -29,6 +29,8 @@ use super::cookie::{Keys, Secret};
 use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
+use crate::media::metrics::Metrics;
+use crate::media::rtpengine_node;
 
 /// Wait after the database could not be asked.
 const RETRY: Duration = Duration::from_secs(1);
@@ -87,18 +89,29 @@ struct Face {
     swaps: AtomicU64,
 }
 
+/// Whom the actor keeps at work.
+#[derive(Clone)]
+pub struct Kept {
+    /// The supervisor of the actors of vendors.
+    pub vendors: SupervisorHandle,
+    /// That of the actors of media nodes.
+    pub media: SupervisorHandle,
+    /// What those count.
+    pub media_metrics: Metrics,
+}
+
 /// The actor as a child of the `sip` supervisor.
 ///
-/// It keeps an actor for each vendor, by `vendors`, their supervisor.
-pub fn child_spec(calls: Arc<Calls>, source: Source, names: Names, vendors: SupervisorHandle) -> ChildSpec {
+/// It keeps an actor for each vendor and for each media node.
+pub fn child_spec(calls: Arc<Calls>, source: Source, names: Names, kept: Kept) -> ChildSpec {
     let face = Arc::new(Face::default());
     let start = Start::task(move |seat: Seat| {
         let (calls, source, face) = (Arc::clone(&calls), source.clone(), Arc::clone(&face));
-        let (vendors, names) = (vendors.clone(), names.clone());
+        let (kept, names) = (kept.clone(), names.clone());
         async move {
             let _registration = seat.register(observe(&face));
             tokio::select! {
-                () = follow(&calls, &source, (&face, &vendors, &names)) => {}
+                () = follow(&calls, &source, (&face, &kept, &names)) => {}
                 () = follow_cookies(&calls, &source) => {}
                 () = seat.shutdown.requested() => {}
             }
@@ -108,14 +121,11 @@ pub fn child_spec(calls: Arc<Calls>, source: Source, names: Names, vendors: Supe
     ChildSpec::new(ActorName::new("sip_configuration", "main"), Restart::Permanent, start)
 }
 
-async fn follow(
-    calls: &Arc<Calls>,
-    source: &Source,
-    (face, vendors, names): (&Face, &SupervisorHandle, &Names),
-) {
+async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face, &Kept, &Names)) {
     let mut in_force = InForce::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
+    let mut nodes = BTreeMap::new();
     let mut announced = source.announcements.subscribe();
     loop {
         match refresh(calls, source, (face, names), &mut in_force).await {
@@ -123,7 +133,8 @@ async fn follow(
                 if std::mem::take(&mut blind) {
                     tracing::info!("the configuration of voice can be read again");
                 }
-                follow_vendors(calls, vendors, &mut running).await;
+                follow_vendors(calls, &kept.vendors, &mut running).await;
+                follow_nodes(calls, kept, &mut nodes).await;
                 announced_or(&mut announced, source.poll).await;
             }
             Err(error) => {
@@ -156,6 +167,38 @@ async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running:
         }
     }
     *running = names;
+}
+
+/// Starts the actors of media nodes that are new, or moved, and stops those of nodes that are gone or disabled.
+async fn follow_nodes(calls: &Arc<Calls>, kept: &Kept, running: &mut BTreeMap<String, (u8, SocketAddr)>) {
+    let nodes = calls.media.nodes();
+    let enabled = nodes.iter().filter(|node| node.is_enabled());
+    let wanted: BTreeMap<_, _> =
+        enabled.map(|node| (node.name.clone(), (node.number, node.address))).collect();
+    let gone: Vec<_> = running.iter().filter(|(name, at)| wanted.get(*name) != Some(at)).collect();
+    for (name, _) in gone {
+        if let Err(error) = kept.media.remove(&rtpengine_node::name(name)).await {
+            tracing::warn!(node = name, %error, "the actor of a media node that is gone does not stop");
+        }
+    }
+    for node in nodes.iter().filter(|node| node.is_enabled()) {
+        if running.get(&node.name) == Some(&(node.number, node.address)) {
+            continue;
+        }
+        let deliver = Arc::clone(calls);
+        let options = rtpengine_node::Options {
+            node: Arc::clone(node),
+            deliver: Arc::new(move |answer| deliver.media_answered(answer)),
+            random: calls.random.clone(),
+            metrics: kept.media_metrics.clone(),
+        };
+        match kept.media.add(rtpengine_node::child_spec(options)).await {
+            // Of an earlier incarnation of this actor.
+            Ok(()) | Err(SupervisionError::NameTaken(_)) => {}
+            Err(error) => tracing::error!(node = node.name, %error, "a media node is not served"),
+        }
+    }
+    *running = wanted;
 }
 
 /// Beside [`follow`]: to read all of voice takes seconds where there is much of it, and may fail, and meanwhile the
@@ -279,6 +322,7 @@ async fn refresh(
     let failed = |error: JoinError| Error::new(ErrorKind::Other, format!("no snapshot of it: {error}"));
     let (snapshot, sources) = built.await.map_err(failed)?;
     let (version, trunks, vendors) = (snapshot.version, snapshot.trunks.len(), snapshot.vendors.len());
+    calls.media.configure(&snapshot.media_nodes, Instant::now().into_std());
     calls.snapshot.store(Arc::new(snapshot));
     if let (Some(publisher), Some(sources)) = (calls.publisher(), sources) {
         publisher.publish(sources);

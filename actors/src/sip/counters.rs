@@ -68,5 +68,8 @@ counters! {
     in_dialog: "Requests within dialogs.";
     in_dialog_refused: "Of those, the ones whose cookie, source or dialog was not right.";
     acks_dropped: "ACKs that belong to nothing.";
+    media_refused: "Calls refused because no media node took them.";
+    media_failovers: "Offers that went to another media node, the first being silent or full.";
+    media_lost: "Descriptions of calls that their media node did not take.";
     loops: "Requests that had been here before, unchanged.";
 }

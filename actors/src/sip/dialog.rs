@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use sip::{CSeq, HeaderId, Message, NameAddr, SessionExpires, SipUri, Uri};
 use uuid::Uuid;
 
+use super::anchor::Anchor;
 use super::flow::Flow;
 use super::routing::Direction;
 use super::session_timer;
@@ -53,6 +54,11 @@ pub struct Dialog {
     pub session: Option<u32>,
     /// Seconds that we ask for in what refreshes it; `None` where we only watch.
     pub session_asked: Option<u32>,
+    /// What carries its sound; `None` where that goes past us.
+    pub media: Option<Anchor>,
+    /// Who has made an offer that has no answer yet.
+    #[serde(skip)]
+    pub offered_by: Option<End>,
     /// Requests and responses of it that came again to this process.
     #[serde(skip)]
     pub repeats: u32,

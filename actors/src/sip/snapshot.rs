@@ -8,7 +8,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use runtime::model::{self, AuthType, Ban, Cidr, Gateway, SipVendor, Transport, VendorStatus, Voice};
+use runtime::model::{
+    self, AuthType, Ban, Cidr, Gateway, MediaNode, MediaProfile, SipVendor, Transport, VendorStatus, Voice,
+};
 use sip::StatusCode;
 use sip::proxy::{self, FailoverOptions};
 use uuid::Uuid;
@@ -33,6 +35,8 @@ pub struct Snapshot {
     pub offers: lcr::Table,
     /// Destinations that are closed until opened.
     pub high_cost: Prefixes,
+    /// Media nodes.
+    pub media_nodes: Vec<MediaNode>,
     trunk_acl: Acl,
     vendor_acl: Acl,
     dedicated: HashMap<IpAddr, Uuid>,
@@ -58,6 +62,8 @@ pub struct Trunk {
     pub targets: Vec<Target>,
     /// What it has in use.
     pub usage: Arc<Usage>,
+    /// What is done with its media.
+    pub media: Arc<MediaProfile>,
 }
 
 /// A vendor.
@@ -71,6 +77,8 @@ pub struct Vendor {
     pub proxy: proxy::Options,
     /// What it has in use.
     pub usage: Arc<Usage>,
+    /// What is done with its media.
+    pub media: Arc<MediaProfile>,
 }
 
 /// An address that calls go to.
@@ -146,6 +154,7 @@ impl Snapshot {
             opened: Prefixes::listed(&config.opened),
             targets: targets(&config.gateways, resolve, &used),
             usage: used.trunk(config.id),
+            media: Arc::new(config.media.clone()),
             config,
         });
         let trunks = trunks.collect();
@@ -158,6 +167,7 @@ impl Snapshot {
             vendors,
             offers,
             high_cost: Prefixes::listed(voice.high_cost.iter().map(|high_cost| &high_cost.prefix)),
+            media_nodes: voice.media_nodes,
             trunk_acl,
             dedicated: voice
                 .dedicated
@@ -222,6 +232,7 @@ impl Vendor {
             targets: targets(&config.gateways, resolve, used),
             proxy,
             usage: used.vendor(config.id),
+            media: Arc::new(config.media.clone()),
             config,
         }
     }

@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
 use runtime::model::{
-    AclEntry, AuthType, Customer, Did, Gateway, Money, Offer, Oversize, Partition, SipVendor, Transport,
-    Trunk, VendorStatus, Versions, Voice,
+    AclEntry, AuthType, Customer, Did, Gateway, MediaProfile, Money, Offer, Oversize, Partition, SipVendor,
+    Transport, Trunk, VendorStatus, Versions, Voice,
 };
 use runtime::random::Random;
 use sip::transaction::TimerOptions;
@@ -23,7 +23,8 @@ use super::flow::{Flow, Undelivered};
 use super::settings::{Listener, Settings};
 use super::snapshot::Snapshot;
 use super::transactions::Now;
-use super::worker::{Connected, Input, Output, Parts, Worker};
+use super::worker::{Connected, Input, Output, Parts, ToMedia, Worker};
+use crate::media::pool::Pool;
 
 /// Where the customer of trunk 1 calls from.
 pub(crate) const CUSTOMER: &str = "192.0.2.10:5060";
@@ -57,6 +58,7 @@ pub(crate) fn voice() -> Voice {
         caller_rules: Vec::new(),
         header_rules: Vec::new(),
         gateways: vec!["sip:192.0.2.10".parse().unwrap()],
+        media: MediaProfile::default(),
     };
     let acl = AclEntry {
         id: id(11),
@@ -100,6 +102,7 @@ pub(crate) fn voice() -> Voice {
             account: None,
             trunk: Some(id(10)),
         }],
+        media_nodes: Vec::new(),
     }
 }
 
@@ -128,6 +131,7 @@ fn vendor(number: u32) -> SipVendor {
         caller_rules: Vec::new(),
         header_rules: Vec::new(),
         trusted: false,
+        media: MediaProfile::default(),
     }
 }
 
@@ -174,6 +178,9 @@ pub(crate) struct Node {
     pub(crate) events: Vec<CallEvent>,
     pub(crate) counters: Arc<Counters>,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) media: Arc<Pool>,
+    /// What media nodes were asked for.
+    pub(crate) asked: Vec<ToMedia>,
 }
 
 impl Node {
@@ -212,6 +219,11 @@ impl Node {
         let listeners = listeners.map(listener).collect();
         let settings = Settings { transactions_max, dialogs_max, ..settings(now, listeners) };
         let counters = Arc::new(Counters::default());
+        let media = Arc::new(Pool::default());
+        media.configure(&snapshot.load().media_nodes, instant);
+        media.nodes().iter().for_each(|node| {
+            node.health.heard(Duration::from_millis(1), instant);
+        });
         let parts = Parts {
             settings: Arc::new(settings),
             snapshot: Arc::clone(&snapshot),
@@ -219,8 +231,10 @@ impl Node {
             random: Random::seeded(started.cast_unsigned()),
             counters: Arc::clone(&counters),
             is_connected: Connected(Arc::new(|_| true)),
+            media: Arc::clone(&media),
         };
-        Self { worker: Worker::new(parts, now), now, events: Vec::new(), counters, snapshot }
+        let worker = Worker::new(parts, now);
+        Self { worker, now, events: Vec::new(), counters, snapshot, media, asked: Vec::new() }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
@@ -243,6 +257,7 @@ impl Node {
         let mut out = Output::default();
         self.worker.handle(&mut inputs, self.now, &mut out);
         self.events.append(&mut out.events);
+        self.asked.append(&mut out.media);
         let sent = |outbound: super::flow::Outbound| Sent {
             to: outbound.flow.peer,
             transport: outbound.flow.transport,

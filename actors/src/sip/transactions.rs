@@ -23,6 +23,8 @@ new_key_type! {
     pub struct CallId;
     /// A BYE of ours that waits to be tried again.
     pub struct ByeId;
+    /// Something that waits for a media node.
+    pub struct MediaId;
 }
 
 /// Whom a transaction's outcome concerns.
@@ -116,6 +118,8 @@ pub enum Wake {
     Transaction(TransactionId, Timer),
     /// A call's.
     Call(CallId, ProxyTimer, BranchId),
+    /// A media node has said nothing for too long.
+    Media(MediaId),
     /// A BYE of ours is tried again.
     Bye(ByeId),
     /// The sides of a call are asked whether it is up.

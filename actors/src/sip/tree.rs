@@ -46,6 +46,7 @@ use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
 use super::usage::Usage;
 use super::{dialog_births, metrics, worker_thread};
+use crate::media;
 
 /// Supervisors that share the dialogs.
 const DIALOG_SHARDS: u32 = 4;
@@ -114,6 +115,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         clock: Arc::clone(&options.clock),
         random: options.random.clone(),
     });
+    calls.media.configure(&calls.snapshot.load().media_nodes, Instant::now().into_std());
     metrics::register(&options.metrics, &calls)?;
     let transport_metrics = Metrics::new(&options.metrics);
     let (deliver, fail) = (Arc::clone(&calls), Arc::clone(&calls));
@@ -297,6 +299,13 @@ fn spec(
     let vendors_name = ActorName::new("vendors", "sip");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
     let vendor_supervisor = options.registry.supervisor(vendors_name);
+    let media_name = ActorName::new("media", "sip");
+    let media = SupervisorSpec::new(media_name.clone(), Strategy::OneForOne, INTENSITY);
+    let kept = configuration::Kept {
+        vendors: vendor_supervisor,
+        media: options.registry.supervisor(media_name),
+        media_metrics: media::metrics::Metrics::new(&options.metrics),
+    };
     let dialogs_name = ActorName::new("dialogs", "sip");
     let dialogs =
         ShardedSupervisor::spec(dialogs_name.clone(), DIALOG_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
@@ -322,7 +331,8 @@ fn spec(
         .into_iter()
         .fold(sip, SupervisorSpec::child)
         .child(vendors.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
-        .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), names, vendor_supervisor))
+        .child(media.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
+        .child(configuration::child_spec(Arc::clone(calls), options.source.clone(), names, kept))
         .child(dialogs.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(dialog_births::child_spec(Arc::clone(calls), handle))
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))

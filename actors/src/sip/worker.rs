@@ -5,10 +5,12 @@
 //! comes of a message that cannot be sent is a later input.
 
 mod admit;
+mod attempt;
 mod bye;
 mod call;
 mod forward;
 mod in_dialog;
+mod media;
 mod orphan;
 mod outgoing;
 mod perform;
@@ -33,6 +35,7 @@ use slotmap::SlotMap;
 use uuid::Uuid;
 
 use self::call::Call;
+use self::media::{Described, Pending};
 use self::recent::Recent;
 use super::branch::Branches;
 use super::counters::Counters;
@@ -42,8 +45,10 @@ use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::transactions::{ByeId, CallId, Now, Probe, TransactionId, Transactions, Wake};
+use super::transactions::{ByeId, CallId, MediaId, Now, Probe, TransactionId, Transactions, Wake};
 use super::usage::Usage;
+use crate::media::exchange::Command;
+use crate::media::pool::{Answer, Pool, Ticket};
 
 /// What a worker is given.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub enum Input {
     Check(Uuid),
     /// Ask a vendor's address whether it is there.
     Probe(Probe),
+    /// What a media node said.
+    Media(Answer),
 }
 
 /// What a worker wants done, in this order.
@@ -68,6 +75,17 @@ pub struct Output {
     pub messages: Vec<Outbound>,
     /// What happened to calls.
     pub events: Vec<CallEvent>,
+    /// What media nodes are asked for.
+    pub media: Vec<ToMedia>,
+}
+
+/// A command for a media node.
+#[derive(Debug)]
+pub struct ToMedia {
+    /// Number of the node.
+    pub node: u8,
+    /// What it is to do.
+    pub command: Command<Ticket>,
 }
 
 /// What a worker is made of.
@@ -85,6 +103,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     /// Whether a connection is up.
     pub is_connected: Connected,
+    /// Media nodes.
+    pub media: Arc<Pool>,
 }
 
 /// Tells whether a stream connection is up.
@@ -118,6 +138,11 @@ pub struct Worker {
     over: Recent<Uuid>,
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
     unwanted: Recent<u64>,
+    media: Arc<Pool>,
+    /// What waits for a media node.
+    pending: SlotMap<MediaId, Pending>,
+    /// What waits behind a message that waits for a media node, by dialog.
+    held: HashMap<Uuid, VecDeque<(Flow, Message)>>,
     /// BYEs of ours that came at a bad time.
     byes: SlotMap<ByeId, (Flow, Message)>,
     /// How often a BYE without effect is logged.
@@ -153,13 +178,15 @@ struct Hand<'a> {
 struct Turn<'a> {
     now: Now,
     out: &'a mut Output,
+    /// Whether the message that is being taken up has been at a media node.
+    described: Described,
 }
 
 impl Worker {
     /// A worker without calls.
     #[must_use]
     pub fn new(parts: Parts, now: Now) -> Self {
-        let Parts { settings, snapshot, worker, random, counters, is_connected } = parts;
+        let Parts { settings, snapshot, worker, random, counters, is_connected, media } = parts;
         Self {
             keys: Keys::new(settings.seed),
             branches: Branches::new(settings.seed, worker, random.u64()),
@@ -172,6 +199,9 @@ impl Worker {
             dialogs: HashMap::new(),
             over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
             unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
+            media,
+            pending: SlotMap::with_key(),
+            held: HashMap::new(),
             byes: SlotMap::with_key(),
             bye_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
@@ -188,7 +218,7 @@ impl Worker {
 
     /// Takes in what came, fires the timers that are due, and appends to `out`.
     pub fn handle(&mut self, inputs: &mut Vec<Input>, now: Now, out: &mut Output) {
-        let mut turn = Turn { now, out };
+        let mut turn = Turn { now, out, described: Described::Raw };
         for input in inputs.drain(..) {
             match input {
                 Input::Message(flow, message) => self.receive(&message, flow, &mut turn),
@@ -196,6 +226,7 @@ impl Worker {
                 Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
                 Input::Check(dialog) => self.check(dialog, &mut turn),
                 Input::Probe(probe) => self.probe(probe, &mut turn),
+                Input::Media(answer) => self.media_answered(&answer, &mut turn),
             }
         }
         while let Some(wake) = self.transactions.pop_expired(now.instant) {
@@ -242,6 +273,8 @@ impl Worker {
             && self.calls.is_empty()
             && self.dialogs.is_empty()
             && self.byes.is_empty()
+            && self.pending.is_empty()
+            && self.held.is_empty()
     }
 
     fn wake(&mut self, wake: Wake, turn: &mut Turn<'_>) {
@@ -255,6 +288,7 @@ impl Worker {
             }
             Wake::Bye(id) => self.bye_again(id, turn),
             Wake::Check(id) => self.check_now(id, turn),
+            Wake::Media(id) => self.media_late(id, turn),
         }
     }
 

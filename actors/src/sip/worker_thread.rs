@@ -28,7 +28,9 @@ use super::flow::{Flow, Outbound, Undelivered};
 use super::ring::{Arrived, Ring};
 use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
-use super::worker::{Connected, Input, Output, Parts, Worker};
+use super::worker::{Connected, Input, Output, Parts, ToMedia, Worker};
+use crate::media::exchange::{Command, Outcome};
+use crate::media::pool::{Answer, Ticket};
 
 /// Datagrams that may wait for room in a socket.
 const QUEUE: usize = 16_384;
@@ -182,6 +184,7 @@ impl<'a> Shell<'a> {
             worker: options.worker,
             random: Random::seeded(calls.random.u64()),
             counters: Arc::clone(&calls.counters),
+            media: Arc::clone(&calls.media),
             is_connected: Connected(Arc::new({
                 let calls = Arc::clone(calls);
                 move |connection| calls.streams().is_some_and(|streams| streams.has(connection))
@@ -222,11 +225,25 @@ impl<'a> Shell<'a> {
             self.worker.take_calls(false);
             self.worker.handle(&mut self.refused, now, &mut self.out);
         }
+        self.ask_media();
         // First: a send that fails for good ends the worker, and what happened has happened.
         self.note(now.instant);
         self.send()?;
         self.tell(now.instant);
         Ok(())
+    }
+
+    /// Hands commands to the actors of media nodes. Where one has no room, its node says nothing for the worker.
+    fn ask_media(&mut self) {
+        for ToMedia { node, command } in self.out.media.drain(..) {
+            let Err(Command { ticket, .. }) = self.options.calls.media.submit(node, command) else {
+                continue;
+            };
+            if let Ticket::Worker(worker, id) = ticket {
+                let answer = Answer { worker, id, node, outcome: Outcome::Unsent };
+                self.inputs.push(Input::Media(answer));
+            }
+        }
     }
 
     /// Keeps what the dialogs are to be told.

@@ -194,6 +194,8 @@ impl Worker {
             session_asked: None,
             repeats: 0,
             trusted,
+            media: None,
+            offered_by: None,
             seen,
             unseen: 0,
         };

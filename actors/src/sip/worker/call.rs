@@ -6,18 +6,19 @@ use bytes::Bytes;
 use runtime::log::Reason;
 use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
 use sip::timer_wheel::TimerId;
-use sip::transaction::{ClientInvite, Event, Failure, Machine};
-use sip::{HeaderId, Message, Method, StatusCode};
+use sip::transaction::{Event, Failure};
+use sip::{HeaderId, Message, StatusCode};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::{Hand, TAG_LEN, Turn, Worker, perform, receive};
+use super::{Hand, TAG_LEN, Turn, Worker, perform};
+use crate::sip::anchor::Anchor;
 use crate::sip::dialog::End;
 use crate::sip::event::{Attempted, CallEvent, Ended, What};
 use crate::sip::flow::Flow;
 use crate::sip::live_call::outcome;
 use crate::sip::routing::{self, Plan};
-use crate::sip::transactions::{CallId, Now, Owner, TransactionId, Wake};
+use crate::sip::transactions::{CallId, Now, TransactionId, Wake};
 use crate::sip::usage::Channel;
 
 /// An INVITE from its arrival to the end of its last transaction.
@@ -33,6 +34,8 @@ pub(super) struct Call {
     pub(super) attempts: SmallVec<[Attempt; 1]>,
     /// Why we ended it ourselves.
     pub(super) hung_up: Option<Reason>,
+    /// Whether the INVITE describes a session; else who answers does.
+    pub(super) offers: bool,
     timers: [Option<TimerId>; 2],
 }
 
@@ -70,6 +73,8 @@ pub(super) struct Setup {
     pub(super) tcp_failed: bool,
     /// What the caller is told when the plan has no attempt left and none was made.
     pub(super) none_left: StatusCode,
+    /// Attempts that came to nothing, and are still to be deleted at their media nodes.
+    pub(super) stale: SmallVec<[Anchor; 1]>,
 }
 
 /// Where the attempts go.
@@ -96,8 +101,10 @@ pub(super) struct Attempt {
     pub(super) moved_to_tcp: bool,
     /// Seconds that the sender is told to refresh the call within, where the answer says nothing (RFC 4028 8.2).
     pub(super) session: Option<u32>,
+    /// What carries its sound.
+    pub(super) anchor: Option<Anchor>,
     /// Whether the record of it was given.
-    told: bool,
+    pub(super) told: bool,
     /// To tags of 2xx that were ended at the vendor.
     pub(super) ended: Vec<Vec<u8>>,
 }
@@ -112,6 +119,7 @@ impl Call {
         steps: &mut Vec<Step>,
     ) -> Self {
         let context = ResponseContext::start(steps);
+        let offers = setup.request.sdp().is_some();
         let setup = Some(Box::new(setup));
         Self {
             context,
@@ -122,6 +130,7 @@ impl Call {
             setup,
             attempts: SmallVec::new(),
             hung_up: None,
+            offers,
             timers: [None, None],
         }
     }
@@ -143,7 +152,17 @@ impl Call {
 impl Setup {
     pub(super) fn new(request: Message, source: Flow, tag: [u8; TAG_LEN], way: Way) -> Self {
         let none_left = StatusCode::SERVICE_UNAVAILABLE;
-        Self { request, source, tag, kept: Vec::new(), way, tried: false, tcp_failed: false, none_left }
+        Self {
+            request,
+            source,
+            tag,
+            kept: Vec::new(),
+            way,
+            tried: false,
+            tcp_failed: false,
+            none_left,
+            stale: SmallVec::new(),
+        }
     }
 }
 
@@ -159,6 +178,7 @@ impl Attempt {
             channel: None,
             moved_to_tcp: false,
             session: None,
+            anchor: None,
             told: false,
             ended: Vec::new(),
         }
@@ -180,7 +200,13 @@ impl Worker {
         self.call_inputs(id, inputs, Hand::default(), turn);
     }
 
-    fn call_inputs(&mut self, id: CallId, mut inputs: VecDeque<Input>, hand: Hand<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn call_inputs(
+        &mut self,
+        id: CallId,
+        mut inputs: VecDeque<Input>,
+        hand: Hand<'_>,
+        turn: &mut Turn<'_>,
+    ) {
         while let Some(input) = inputs.pop_front() {
             let Some(call) = self.calls.get_mut(id) else { break };
             let mut steps = self.memory.steps.pop().unwrap_or_default();
@@ -248,59 +274,6 @@ impl Worker {
         }
     }
 
-    /// The next vendor that takes calls, and the client transaction of its INVITE.
-    fn next_vendor(
-        &mut self,
-        id: CallId,
-        branch: BranchId,
-        inputs: &mut VecDeque<Input>,
-        turn: &mut Turn<'_>,
-    ) {
-        let Some(call) = self.calls.get(id) else { return };
-        let none = |call: &Call| call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left);
-        let no_vendor = Input::NoVendor(none(call));
-        if call.context.is_done() || !self.transactions.has_room_within() {
-            inputs.push_back(no_vendor);
-            return;
-        }
-        let made = match call.setup.as_deref().map(|setup| &setup.way) {
-            Some(Way::Plan { .. }) => self.next_attempt(id, turn.now),
-            Some(Way::Dialog { octets, flow, branch: name, session }) if branch.index() == 0 => {
-                let key = self.keys.client(name, Method::Invite);
-                let attempt = Attempt { session: *session, ..Attempt::new(0, *flow, turn.now) };
-                Some((attempt, octets.clone(), key, None))
-            }
-            _ => None,
-        };
-        let Some((mut attempt, octets, key, pdd)) = made else {
-            inputs.push_back(no_vendor);
-            return;
-        };
-        let mut actions = self.memory.actions.pop().unwrap_or_default();
-        let transport = receive::transport(attempt.flow);
-        let machine = ClientInvite::start(transport, &self.settings.timers, &mut actions);
-        let owner = Owner::Branch(id, branch);
-        let Some(transaction) =
-            self.transactions.insert(Machine::ClientInvite(machine), key, owner, attempt.flow)
-        else {
-            inputs.push_back(no_vendor);
-            return;
-        };
-        if let Some(stored) = self.transactions.get_mut(transaction) {
-            stored.message = octets;
-        }
-        attempt.transaction = Some(transaction);
-        if let Some(call) = self.calls.get_mut(id) {
-            if call.kind == Kind::Initial {
-                self.counters.attempts.add(1);
-                self.counters.failovers.add(u64::from(branch.index() > 0));
-            }
-            call.attempts.push(attempt);
-        }
-        inputs.push_back(Input::Started { branch, pdd });
-        self.perform(transaction, actions, Hand::default(), turn);
-    }
-
     /// Keeps what records need of an input.
     fn note(&mut self, id: CallId, input: Input, steps: &[Step], turn: &mut Turn<'_>) {
         let (branch, status, received) = match input {
@@ -337,12 +310,16 @@ impl Worker {
             {
                 *next = attempt.hop;
                 setup.tcp_failed = true;
+                setup.stale.extend(attempt.anchor.take());
             }
             return;
         }
         // A vendor that refused has no channel any more.
         if !status.is_success() {
             attempt.channel = None;
+            if let (Some(anchor), Some(setup)) = (attempt.anchor.take(), &mut call.setup) {
+                setup.stale.push(anchor);
+            }
         }
         let Some(Way::Plan { plan, .. }) = call.setup.as_deref().map(|setup| &setup.way) else { return };
         let Some((hop, vendor, target)) = plan.hop(attempt.hop) else { return };
@@ -436,7 +413,8 @@ impl Worker {
             StatusCode::REQUEST_TERMINATED => Some(End::Caller),
             _ => received.then_some(End::Callee),
         };
-        let retransmissions = self.dialogs.remove(&dialog).map(|dialog| dialog.repeats);
+        let gone = self.dialogs.remove(&dialog);
+        let retransmissions = gone.map(|dialog| dialog.repeats);
         // The last word is the last vendor's, or nobody was asked for want of room.
         let reason =
             if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), received) };
@@ -446,5 +424,6 @@ impl Worker {
         };
         let ended = Ended { retransmissions, q850_cause, ..ended };
         turn.out.events.push(CallEvent { dialog, at: turn.now, what: What::Ended(ended) });
+        self.release_all(id, turn);
     }
 }

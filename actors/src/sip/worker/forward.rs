@@ -3,26 +3,24 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use runtime::model::{Oversize, Transport};
+use runtime::log::Reason;
+use runtime::model::Transport;
 use sip::proxy::{self, BranchId};
-use sip::transaction::Key;
-use sip::{Edits, HeaderId, List, Message, Method, NameAddr, StatusCode, Uri, Via};
+use sip::{Edits, HeaderId, List, Message, NameAddr, StatusCode, Uri, Via};
 use uuid::Uuid;
 
-use super::call::{Attempt, Kind, Setup, Way};
+use super::call::Kind;
+use super::media::Described;
 use super::receive::{from_tag, to_tag};
-use super::{Hand, Turn, Worker, outgoing};
+use super::{Hand, Turn, Worker};
 use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
-use crate::sip::routing::Direction;
 use crate::sip::session_timer;
 use crate::sip::snapshot::Target;
-use crate::sip::transactions::{CallId, Now};
-use crate::sip::usage::Channel;
+use crate::sip::transactions::CallId;
 
 /// Headers that say who somebody is: they pass between trusted parties only, as do all that begin with `X-`.
 const IDENTITY: [&[u8]; 11] = [
@@ -42,14 +40,8 @@ const IDENTITY: [&[u8]; 11] = [
 /// What a peer proves to us who it is with is nobody else's to see.
 const CREDENTIALS: [&[u8]; 2] = [b"Authorization", b"Proxy-Authorization"];
 
-/// The largest request that goes by UDP, where the next hop has TCP (18.1.1).
-const UDP_MAX: usize = 1300;
-
 /// Hops of a request that does not say (16.6 step 3), and of one that says more than there are.
 const MAX_FORWARDS: u8 = 70;
-
-/// A request that is ready to go: the attempt, its octets, its key, and the vendor's patience.
-pub(super) type Made = (Attempt, Bytes, Key, Option<Duration>);
 
 /// How a request leaves.
 #[derive(Clone, Copy)]
@@ -71,96 +63,9 @@ pub(super) struct Leave<'a> {
 }
 
 impl Worker {
-    /// The INVITE of the next attempt of a plan that has room for the call; `None` when there is none.
-    pub(super) fn next_attempt(&mut self, id: CallId, now: Now) -> Option<Made> {
-        let call = self.calls.get_mut(id)?;
-        let dialog = call.dialog;
-        let mut setup = call.setup.take()?;
-        let made = self.attempt(dialog, &mut setup, now);
-        let call = self.calls.get_mut(id)?;
-        call.setup = Some(setup);
-        let (made, options) = made?;
-        call.options = options;
-        Some(made)
-    }
-
-    fn attempt(&mut self, dialog: Uuid, setup: &mut Setup, now: Now) -> Option<(Made, proxy::Options)> {
-        loop {
-            if let Way::Plan { next, .. } = &mut setup.way {
-                *next += 1;
-            }
-            let Way::Plan { plan, next } = &setup.way else { return None };
-            let hop = next.checked_sub(1)?;
-            let (_, vendor, target) = plan.hop(hop)?;
-            // The last one is tried whatever is known of it: there is nothing better.
-            let last = hop + 1 == plan.hops.len() && !setup.tried;
-            if !last && !target.health.may_try(now.instant) {
-                continue;
-            }
-            let outbound = plan.direction == Direction::Outbound;
-            let channel = if outbound {
-                let Some(channel) = self.vendor_channel(vendor, now) else { continue };
-                Some(channel)
-            } else {
-                None
-            };
-            let Some(mut flow) = self.flow_out(target, setup.source) else { continue };
-            let options = if outbound { vendor.proxy } else { self.own_options() };
-            let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
-            let branch = self.branches.make(self.way(&setup.request));
-            let trusted = vendor.config.trusted && plan.trunk()?.config.trusted;
-            let leave = Leave {
-                source: setup.source,
-                listener: flow.listener,
-                branch: &branch,
-                own_routes: 0,
-                trusted,
-                caller: None,
-                session_asked: None,
-            };
-            let mut outgoing = outgoing::Outgoing { setup, plan, hop, dialog, leave };
-            let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
-            let Some(outgoing::Invite { mut octets, callee, shown, session_asked, session }) = invite else {
-                continue;
-            };
-            let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
-            let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
-            let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
-            if let Some(tcp) = tcp {
-                outgoing.leave.listener = tcp.listener;
-                let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory);
-                let Some(larger) = invite else { continue };
-                (flow, octets) = (tcp, larger.octets);
-                self.counters.oversize_tcp.add(1);
-            } else if large {
-                self.counters.oversize_fragmented.add(1);
-            }
-            if let Some(dialog) = self.dialogs.get_mut(&dialog) {
-                dialog.vendor = vendor.config.number;
-                dialog.trusted = trusted;
-                dialog.callee = Side::unknown(flow);
-                dialog.forks.clear();
-                dialog.shown = shown;
-                dialog.session_asked = session_asked;
-            }
-            let mut attempt = Attempt::new(hop, flow, now);
-            attempt.channel = channel;
-            attempt.callee = callee;
-            attempt.moved_to_tcp = tcp.is_some();
-            attempt.session = session;
-            setup.tried = true;
-            return Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options));
-        }
-    }
-
     /// How an INVITE is served that has no vendor's settings.
     pub(super) fn own_options(&self) -> proxy::Options {
         proxy::Options { timer_c: self.settings.timer_c, ..proxy::Options::default() }
-    }
-
-    fn vendor_channel(&self, vendor: &crate::sip::snapshot::Vendor, now: Now) -> Option<Channel> {
-        let channel = vendor.usage.take_channel(vendor.config.channels)?;
-        vendor.usage.take_attempt(vendor.config.cps, now.instant).then_some(channel)
     }
 
     /// The way to a target: by the listener that the call came on where that can send there, else by the first that
@@ -169,7 +74,7 @@ impl Worker {
         self.flow_over(target.transport, target, source)
     }
 
-    fn flow_over(&self, transport: Transport, target: &Target, source: Flow) -> Option<Flow> {
+    pub(super) fn flow_over(&self, transport: Transport, target: &Target, source: Flow) -> Option<Flow> {
         self.flow_by(transport, target.address, source)
     }
 
@@ -258,6 +163,15 @@ impl Worker {
             self.end_at_vendor(id, branch, hand, turn);
             return;
         }
+        // An answer that nobody could hear.
+        if kind == Kind::Initial && status.is_success() && turn.described == Described::Lost {
+            self.end_at_vendor(id, branch, hand, turn);
+            if let Some(call) = self.calls.get_mut(id) {
+                call.hung_up.get_or_insert(Reason::MediaFailed);
+            }
+            self.respond_to_caller(id, super::FULL, turn);
+            return;
+        }
         let mut edits = Edits::new(message);
         let complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
             && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some())
@@ -273,7 +187,13 @@ impl Worker {
             return;
         };
         match kind {
-            Kind::Initial => self.learn_callee(id, (branch, status), (message, flow), turn),
+            Kind::Initial => {
+                self.learn_callee(id, (branch, status), (message, flow), turn);
+                let node = self.dialogs.get(&dialog).and_then(|dialog| dialog.media.as_ref());
+                if let Some(node) = node.map(|anchor| anchor.node).filter(|_| status.is_success()) {
+                    self.delete_stale(id, node, turn);
+                }
+            }
             Kind::Refresh(from) if status.is_success() => {
                 let request = self.calls.get(id).and_then(|call| call.setup.as_ref());
                 // Sent again, it says nothing new, and what came after it stands.

@@ -10,9 +10,11 @@ use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
 use super::call::{Kind, Setup, Way};
 use super::forward::Leave;
+use super::media::Described;
 use super::orphan::RINGS_MAX;
 use super::receive::{Request, to_tag};
 use super::{Turn, Worker, admit, outgoing, perform};
+use crate::sip::anchor::Anchor;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Dialog, End, Seen, Side, transport_of};
@@ -48,12 +50,15 @@ const GONE: Refused = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
 
 impl Worker {
     pub(super) fn in_dialog(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
-        self.counters.in_dialog.add(1);
+        self.counters.in_dialog.add(u64::from(turn.described == Described::Raw));
         match self.admitted(request, turn) {
             Ok(located) => {
                 self.pass_within(request, located, turn);
-                if located.passing {
-                    self.dialogs.remove(&located.cookie.dialog);
+                if located.passing
+                    && let Some(dialog) = self.dialogs.remove(&located.cookie.dialog)
+                    && request.method == Method::Bye
+                {
+                    self.release(&dialog, turn);
                 }
             }
             Err(_) if request.method == Method::Ack => {
@@ -237,6 +242,8 @@ impl Worker {
             session_asked: self.session_asked(&cookie),
             repeats: 0,
             trusted: false,
+            media: anchor_of(&cookie),
+            offered_by: None,
             seen: Seen::default(),
             unseen: 0,
         })
@@ -305,6 +312,10 @@ impl Worker {
 
     fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {
         let Located { cookie, from, callee_tag, own_routes, .. } = located;
+        let found = (request.message, request.flow);
+        if self.request_waits((cookie.dialog, from), request.method, found, turn) {
+            return;
+        }
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let (trusted, caller) = (dialog.trusted, dialog.caller_for(from, from.other()));
@@ -422,6 +433,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// What carries a call of which only the cookie is known.
+pub(super) fn anchor_of(cookie: &Cookie) -> Option<Anchor> {
+    (cookie.media != 0).then(|| Anchor { node: cookie.media, branch: Box::default(), profiles: None })
 }
 
 /// When a dialog began.

@@ -12,7 +12,7 @@ use runtime::model::Transport;
 use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
 use uuid::Uuid;
 
-use super::in_dialog::began;
+use super::in_dialog::{anchor_of, began};
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
@@ -215,6 +215,8 @@ impl Worker {
                 confirmed: false,
                 session: session_of(message),
                 session_asked: self.session_asked(cookie),
+                media: anchor_of(cookie),
+                offered_by: None,
                 repeats: 0,
                 seen: Seen::default(),
                 unseen: 0,

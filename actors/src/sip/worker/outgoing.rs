@@ -4,11 +4,10 @@ use std::io::Write;
 
 use bytes::Bytes;
 use runtime::model::{HeaderAction, HeaderRule, NumberRule};
-use sip::{Edits, HeaderId, NameAddr, Uri};
+use sip::{Edits, HeaderId, Message, NameAddr, Uri};
 use uuid::Uuid;
 
 use super::admit;
-use super::call::Setup;
 use super::forward::{Leave, pass_on};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::unfolded;
@@ -19,10 +18,13 @@ use crate::sip::snapshot::{Target, Trunk, Vendor};
 
 /// An INVITE that goes to a target of a plan.
 pub(super) struct Outgoing<'a> {
-    pub(super) setup: &'a Setup,
+    /// The caller's, perhaps with another description of its session.
+    pub(super) request: &'a Message,
     pub(super) plan: &'a Plan,
     pub(super) hop: usize,
     pub(super) dialog: Uuid,
+    /// The media node that carries it; 0 is none.
+    pub(super) media: u8,
     pub(super) leave: Leave<'a>,
 }
 
@@ -45,14 +47,14 @@ pub(super) fn invite(
     settings: &crate::sip::settings::Settings,
     memory: &mut super::Memory,
 ) -> Option<Invite> {
-    let Outgoing { setup, plan, hop, leave, .. } = outgoing;
+    let Outgoing { request, plan, hop, leave, .. } = outgoing;
     let (_, vendor, target) = plan.hop(*hop)?;
     let (callee_rules, header_rules) = match plan.direction {
         Direction::Outbound => (&vendor.config.callee_rules[..], &vendor.config.header_rules[..]),
         Direction::Inbound => (&[][..], &plan.trunk()?.config.header_rules[..]),
     };
     let callee = NumberRule::rewrite(callee_rules, &plan.number).unwrap_or_else(|| plan.number.clone());
-    let mut edits = Edits::new(&setup.request);
+    let mut edits = Edits::new(request);
     pass_on(&mut edits, leave, settings, &mut memory.text)?;
     // A caller does not choose the way to a vendor.
     edits.remove(HeaderId::Route).ok()?;
@@ -77,15 +79,14 @@ fn record_route(
     settings: &crate::sip::settings::Settings,
     text: &mut Vec<u8>,
 ) -> Option<()> {
-    let Outgoing { setup, plan, hop, dialog, leave } = outgoing;
+    let Outgoing { request, plan, hop, dialog, media, leave } = outgoing;
     let (_, vendor, _) = plan.hop(*hop)?;
-    let request = &setup.request;
     let from = NameAddr::parse(request.value(HeaderId::From)?).ok()?;
     let cookie = Cookie {
         dialog: *dialog,
         trunk: plan.trunk()?.config.number,
         vendor: vendor.config.number,
-        media: 0,
+        media: *media,
         owner: settings.node,
         inbound: plan.direction == Direction::Inbound,
     };

@@ -29,9 +29,17 @@ impl Worker {
     pub(super) fn receive(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
         if message.is_request() {
             self.counters.requests.add(1);
-            self.request(message, flow, turn);
         } else {
             self.counters.responses.add(1);
+        }
+        self.take(message, flow, turn);
+    }
+
+    /// Takes up a message, perhaps again.
+    pub(super) fn take(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+        if message.is_request() {
+            self.request(message, flow, turn);
+        } else {
             self.response(message, flow, turn);
         }
     }
@@ -56,6 +64,10 @@ impl Worker {
             }
             return;
         };
+        let owner = self.transactions.get(id).map_or(Owner::Nobody, |transaction| transaction.owner);
+        if self.response_waits(owner, (message, flow), status, turn) {
+            return;
+        }
         if status.is_final() && self.is_repeat(id, message) {
             self.repeated(id);
         }

@@ -128,6 +128,9 @@ impl Worker {
             self.end_side(dialog, relay.from.other(), turn);
             at = turn.now;
         }
+        if let Some(dialog) = &dialog {
+            self.release(dialog, turn);
+        }
         let retransmissions = dialog.map(|dialog| dialog.repeats);
         let ended = Ended {
             retransmissions,

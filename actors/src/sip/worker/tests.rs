@@ -14,6 +14,7 @@ mod forks;
 mod hostile;
 mod late_offer;
 mod liveness;
+mod media;
 mod numbers;
 mod orphans;
 mod probes;

@@ -1,0 +1,240 @@
+//! Whether a node answers, and whether it takes calls: known to its actor, read by workers without a lock.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Silences in a row after which a node is down.
+const SILENCES_DOWN: u32 = 3;
+/// Answers in a row after which a node that was down is up again: one may be of a node that staggers.
+const ANSWERS_UP: u32 = 2;
+/// A node that said it is full gets no new calls for this time, while another takes them.
+const FULL_FOR: Duration = Duration::from_secs(1);
+
+/// What is known of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It answers.
+    Up,
+    /// It was silent just now: new calls take another, where one is up.
+    Suspect,
+    /// It was silent again and again, or was never heard: it gets no new calls.
+    Down,
+}
+
+impl State {
+    /// As operators see it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Suspect => "suspect",
+            Self::Down => "down",
+        }
+    }
+
+    const fn from_u8(value: u8) -> Self {
+        match value {
+            0 => Self::Up,
+            1 => Self::Suspect,
+            _ => Self::Down,
+        }
+    }
+}
+
+/// The health of one node. One actor writes it.
+#[derive(Debug)]
+pub struct Health {
+    origin: Instant,
+    state: AtomicU8,
+    /// Microseconds since `origin`; 0 is never.
+    full_until: AtomicU64,
+    heard_at: AtomicU64,
+    down_since: AtomicU64,
+    sessions: AtomicU64,
+    round_trip_us: AtomicU64,
+    silences: AtomicU64,
+    answers: AtomicU64,
+}
+
+impl Health {
+    /// Of a node that nothing was heard of yet: it is down until it answers.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            origin: now,
+            state: AtomicU8::new(State::Down as u8),
+            full_until: zero(),
+            heard_at: zero(),
+            down_since: AtomicU64::new(1),
+            sessions: zero(),
+            round_trip_us: zero(),
+            silences: zero(),
+            answers: AtomicU64::new(u64::from(ANSWERS_UP) - 1),
+        }
+    }
+
+    /// Whether it answers.
+    pub fn state(&self) -> State {
+        State::from_u8(self.state.load(Ordering::Acquire))
+    }
+
+    /// It answered, after this time. True when it was not up before and is now.
+    pub fn heard(&self, round_trip: Duration, now: Instant) -> bool {
+        self.heard_at.store(self.micros(now), Ordering::Relaxed);
+        let took = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+        let before = self.round_trip_us.load(Ordering::Relaxed);
+        // An eighth of the new one, as TCP does (RFC 6298).
+        let smoothed = if before == 0 { took } else { (before * 7).saturating_add(took) / 8 };
+        self.round_trip_us.store(smoothed, Ordering::Relaxed);
+        self.silences.store(0, Ordering::Relaxed);
+        let state = self.state();
+        if state == State::Up {
+            return false;
+        }
+        let answers = self.answers.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if state == State::Down && answers < u64::from(ANSWERS_UP) {
+            return false;
+        }
+        self.down_since.store(0, Ordering::Relaxed);
+        self.state.store(State::Up as u8, Ordering::Release);
+        true
+    }
+
+    /// A command sent at `sent` had no answer in time. It says nothing of a node that was heard since. True when the node
+    /// is down now and was not before.
+    pub fn silent(&self, sent: Instant, now: Instant) -> bool {
+        if self.heard_at.load(Ordering::Relaxed) > self.micros(sent) {
+            return false;
+        }
+        self.answers.store(0, Ordering::Relaxed);
+        let silences = self.silences.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if silences < u64::from(SILENCES_DOWN) {
+            if self.state() == State::Up {
+                self.state.store(State::Suspect as u8, Ordering::Release);
+            }
+            return false;
+        }
+        self.gone(now)
+    }
+
+    /// Nobody is there: the network said so. True when it was not known to be down.
+    pub fn gone(&self, now: Instant) -> bool {
+        self.answers.store(0, Ordering::Relaxed);
+        let before = self.state.swap(State::Down as u8, Ordering::AcqRel);
+        let newly = State::from_u8(before) != State::Down;
+        if newly {
+            self.down_since.store(self.micros(now).max(1), Ordering::Relaxed);
+        }
+        newly
+    }
+
+    /// How long it has been down; `None` while it is not.
+    pub fn down_for(&self, now: Instant) -> Option<Duration> {
+        let since = self.down_since.load(Ordering::Relaxed);
+        (since > 0).then(|| Duration::from_micros(self.micros(now).saturating_sub(since)))
+    }
+
+    /// How long ago it was heard; `None` when it never was.
+    pub fn heard_ago(&self, now: Instant) -> Option<Duration> {
+        let heard = self.heard_at.load(Ordering::Relaxed);
+        (heard > 0).then(|| Duration::from_micros(self.micros(now).saturating_sub(heard)))
+    }
+
+    /// It has no room for calls.
+    pub fn full(&self, now: Instant) {
+        self.full_until.store(self.micros(now + FULL_FOR), Ordering::Relaxed);
+    }
+
+    /// Whether it said so just now.
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.full_until.load(Ordering::Relaxed) > self.micros(now)
+    }
+
+    /// Calls that it carries, by its own word.
+    pub fn sessions(&self) -> u64 {
+        self.sessions.load(Ordering::Relaxed)
+    }
+
+    /// It carries so many calls.
+    pub fn set_sessions(&self, sessions: u64) {
+        self.sessions.store(sessions, Ordering::Relaxed);
+    }
+
+    /// How long its answers take, smoothed.
+    pub fn round_trip(&self) -> Duration {
+        Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed))
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.origin).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn up(now: Instant) -> Health {
+        let health = Health::new(now);
+        assert_eq!(health.state(), State::Down, "nothing was heard of it yet");
+        assert!(health.heard(MS, now + MS), "the first answer of all is enough");
+        health
+    }
+
+    #[test]
+    fn three_silences_are_down_and_two_answers_up() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        let at = |ms: u32| start + MS * ms;
+        assert!(!health.silent(at(10), at(210)));
+        assert_eq!(health.state(), State::Suspect);
+        assert!(!health.silent(at(11), at(211)));
+        assert!(health.silent(at(12), at(212)), "the third in a row");
+        assert!(!health.silent(at(13), at(213)), "which is told once");
+        assert_eq!((health.state(), health.down_for(at(312))), (State::Down, Some(MS * 100)));
+        assert!(!health.heard(MS, at(400)), "one answer is not enough");
+        assert!(health.heard(MS, at(650)));
+        assert_eq!((health.state(), health.down_for(at(700))), (State::Up, None));
+    }
+
+    #[test]
+    fn a_silence_between_answers_makes_a_suspect_until_the_next() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        let at = |ms: u32| start + MS * ms;
+        health.silent(at(10), at(210));
+        assert!(health.heard(MS, at(215)));
+        assert_eq!(health.state(), State::Up);
+        // What was sent before that answer says nothing.
+        assert!(!health.silent(at(100), at(300)));
+        assert_eq!(health.state(), State::Up);
+    }
+
+    #[test]
+    fn who_is_refused_by_the_network_is_down_at_once() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        assert!(health.gone(start + MS) && !health.gone(start + MS));
+        assert_eq!(health.state(), State::Down);
+    }
+
+    #[test]
+    fn full_is_over_after_a_while() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        health.full(start);
+        assert!(health.is_full(start + MS * 999) && !health.is_full(start + FULL_FOR));
+    }
+
+    #[test]
+    fn round_trips_are_smoothed() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = Health::new(start);
+        health.heard(MS * 8, start);
+        health.heard(MS * 16, start);
+        assert_eq!(health.round_trip(), MS * 9);
+    }
+}

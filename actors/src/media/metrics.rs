@@ -1,0 +1,68 @@
+//! Metrics of media nodes.
+
+use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
+use runtime::telemetry::metrics::Metrics as Registry;
+
+/// Every handle, registered once per node of ours.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Commands by node and by what became of them: `answered`, `silent`, `unsent`.
+    pub commands: IntCounterVec,
+    /// Commands that were sent again.
+    pub repeats: IntCounterVec,
+    /// Whether a node answers: 1 or 0.
+    pub up: IntGaugeVec,
+    /// Calls that a node carries, by its own word.
+    pub sessions: IntGaugeVec,
+    /// Commands under way.
+    pub waiting: IntGaugeVec,
+    /// Calls ended because their node was lost.
+    pub calls_lost: IntCounterVec,
+    /// Time from a command to its answer.
+    pub round_trip: Histogram,
+}
+
+/// Seconds: a node nearby, one that is busy, one that was asked again.
+const ROUND_TRIP_SECONDS: [f64; 9] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.02, 0.1, 0.25, 1.0];
+
+impl Metrics {
+    /// Registers everything in a node's registry.
+    #[must_use]
+    pub fn new(registry: &Registry) -> Self {
+        let r = registry;
+        let node = &["node"];
+        Self {
+            commands: r.counter_vec(
+                "warp_rtpengine_commands_total",
+                "commands to an RTPEngine node, by what became of them",
+                &["node", "outcome"],
+            ),
+            repeats: r.counter_vec(
+                "warp_rtpengine_repeats_total",
+                "commands to an RTPEngine node that were sent again",
+                node,
+            ),
+            up: r.gauge_vec("warp_rtpengine_up", "whether an RTPEngine node answers", node),
+            sessions: r.gauge_vec(
+                "warp_rtpengine_sessions",
+                "calls that an RTPEngine node carries, ours and others'",
+                node,
+            ),
+            waiting: r.gauge_vec(
+                "warp_rtpengine_waiting",
+                "commands to an RTPEngine node without answer",
+                node,
+            ),
+            calls_lost: r.counter_vec(
+                "warp_rtpengine_calls_lost_total",
+                "calls ended because their RTPEngine node was lost",
+                node,
+            ),
+            round_trip: r.histogram(
+                "warp_rtpengine_round_trip_seconds",
+                "time from a command to an RTPEngine node to its answer",
+                &ROUND_TRIP_SECONDS,
+            ),
+        }
+    }
+}

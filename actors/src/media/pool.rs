@@ -1,0 +1,257 @@
+//! The media nodes of the configuration, and the way to each.
+//!
+//! Workers read it without a lock. A node's place here outlives the incarnations of its actor, and with it what is
+//! known of the node and what waits to be sent.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use runtime::model::{MediaNode, MediaNodeState};
+use tokio::sync::{Mutex, mpsc};
+
+use super::exchange::{Command, Outcome};
+use super::health::{Health, State};
+use super::rendezvous;
+
+/// Commands that wait for a node's actor; more are refused.
+const QUEUE: usize = 4_096;
+
+/// Who waits for an answer of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ticket {
+    /// A worker of calls, and its number for what it waits with.
+    Worker(u8, u64),
+    /// Nobody.
+    Nobody,
+    /// The node's actor: is it there?
+    Ping,
+    /// The node's actor: what does it carry?
+    Statistics,
+}
+
+/// What became of a worker's command.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which worker asked.
+    pub worker: u8,
+    /// Its number for what waits.
+    pub id: u64,
+    /// Which node.
+    pub node: u8,
+    /// What came.
+    pub outcome: Outcome,
+}
+
+/// Where answers go.
+pub type Deliver = Arc<dyn Fn(Answer) + Send + Sync>;
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    /// Its number in cookies.
+    pub number: u8,
+    /// Its name.
+    pub name: String,
+    /// Where it takes commands.
+    pub address: SocketAddr,
+    /// Whether it answers.
+    pub health: Arc<Health>,
+    weight: u32,
+    state: MediaNodeState,
+    way: Arc<Way>,
+}
+
+/// The way to a node's actor.
+#[derive(Debug)]
+pub struct Way {
+    sender: mpsc::Sender<Command<Ticket>>,
+    /// Held by the one incarnation of the actor that serves.
+    pub receiver: Mutex<mpsc::Receiver<Command<Ticket>>>,
+}
+
+impl Node {
+    /// The way to its actor.
+    pub fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.way)
+    }
+
+    /// Whether it is talked to.
+    pub fn is_enabled(&self) -> bool {
+        self.state != MediaNodeState::Disabled
+    }
+
+    /// What operators see.
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            MediaNodeState::Disabled => "disabled",
+            MediaNodeState::Draining if self.health.state() != State::Down => "draining",
+            MediaNodeState::Draining | MediaNodeState::Active => self.health.state().name(),
+        }
+    }
+}
+
+/// All nodes.
+#[derive(Debug, Default)]
+pub struct Pool(ArcSwap<Vec<Arc<Node>>>);
+
+impl Pool {
+    /// These nodes from now on. What is known of one that stays at its address stays too.
+    pub fn configure(&self, configured: &[MediaNode], now: Instant) {
+        let before = self.0.load();
+        let place = |config: &MediaNode| {
+            let known = before.iter().find(|node| {
+                (node.number, node.address, &node.name) == (config.number, config.address, &config.name)
+            });
+            let (health, way) = match known {
+                Some(node) => (Arc::clone(&node.health), Arc::clone(&node.way)),
+                None => {
+                    let (sender, receiver) = mpsc::channel(QUEUE);
+                    let way = Way { sender, receiver: Mutex::new(receiver) };
+                    (Arc::new(Health::new(now)), Arc::new(way))
+                }
+            };
+            Arc::new(Node {
+                number: config.number,
+                name: config.name.clone(),
+                address: config.address,
+                health,
+                weight: config.weight,
+                state: config.state,
+                way,
+            })
+        };
+        let nodes = configured.iter().map(place).collect();
+        self.0.store(Arc::new(nodes));
+    }
+
+    /// Whether there is any node: without one, no call is anchored.
+    pub fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
+
+    /// All of them.
+    pub fn nodes(&self) -> Arc<Vec<Arc<Node>>> {
+        self.0.load_full()
+    }
+
+    /// The node with a number.
+    pub fn node(&self, number: u8) -> Option<Arc<Node>> {
+        self.0.load().iter().find(|node| node.number == number).map(Arc::clone)
+    }
+
+    /// The node that a new call takes, of those that it was not refused by: the first by the call's own order that is up
+    /// and has room, else one that has none, or was silent just now. `None` when there is nobody left to ask.
+    pub fn choose(&self, call: u128, refused: &[u8], now: Instant) -> Option<u8> {
+        let nodes = self.0.load();
+        let open = nodes.iter().filter(|node| {
+            node.state == MediaNodeState::Active && node.weight > 0 && !refused.contains(&node.number)
+        });
+        let ranked = open.filter_map(|node| {
+            let rank = match node.health.state() {
+                State::Up if node.health.is_full(now) => 1,
+                State::Up => 2,
+                State::Suspect => 0,
+                State::Down => return None,
+            };
+            Some(((rank, rendezvous::score(call, node.number, node.weight)), node.number))
+        });
+        let better =
+            |one: &(i32, f64), other: &(i32, f64)| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1));
+        ranked.max_by(|(one, _), (other, _)| better(one, other)).map(|(_, number)| number)
+    }
+
+    /// Gives a node a command.
+    ///
+    /// # Errors
+    /// The command, when there is no such node or too much waits for it.
+    pub fn submit(&self, node: u8, command: Command<Ticket>) -> Result<(), Command<Ticket>> {
+        let nodes = self.0.load();
+        let Some(node) = nodes.iter().find(|known| known.number == node && known.is_enabled()) else {
+            return Err(command);
+        };
+        node.way.sender.try_send(command).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(command) | mpsc::error::TrySendError::Closed(command) => command,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn node(number: u8, state: MediaNodeState) -> MediaNode {
+        MediaNode {
+            id: Uuid::from_u128(number.into()),
+            number,
+            name: format!("media-{number}"),
+            address: SocketAddr::from(([127, 0, 0, 1], 22_000 + u16::from(number))),
+            weight: 50,
+            state,
+        }
+    }
+
+    fn pool(nodes: &[MediaNode]) -> (Pool, Instant) {
+        let now = tokio::time::Instant::now().into_std();
+        let pool = Pool::default();
+        pool.configure(nodes, now);
+        for node in pool.nodes().iter() {
+            node.health.heard(Duration::from_millis(1), now);
+        }
+        (pool, now)
+    }
+
+    fn calls() -> impl Iterator<Item = u128> {
+        (0..200).map(|call: u128| call.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    }
+
+    #[test]
+    fn a_call_goes_where_it_is_taken() {
+        let active = MediaNodeState::Active;
+        let nodes = [node(1, active), node(2, active), node(3, MediaNodeState::Draining)];
+        let (pool, now) = pool(&nodes);
+        let chosen: Vec<_> = calls().map(|call| pool.choose(call, &[], now).unwrap()).collect();
+        assert!(chosen.contains(&1) && chosen.contains(&2) && !chosen.contains(&3), "{chosen:?}");
+        // One that is full, or silent, is the last resort.
+        let first = pool.node(1).unwrap();
+        first.health.full(now);
+        assert!(calls().all(|call| pool.choose(call, &[], now) == Some(2)));
+        assert!(calls().all(|call| pool.choose(call, &[2], now) == Some(1)));
+        pool.node(2).unwrap().health.silent(now, now);
+        assert!(calls().all(|call| pool.choose(call, &[], now) == Some(1)), "rather full than silent");
+        first.health.gone(now);
+        assert!(calls().all(|call| pool.choose(call, &[], now) == Some(2)));
+        pool.node(2).unwrap().health.gone(now);
+        assert!(calls().all(|call| pool.choose(call, &[], now).is_none()), "nobody is there");
+    }
+
+    #[test]
+    fn what_is_known_of_a_node_outlives_a_change_of_its_weight() {
+        let (pool, now) = pool(&[node(1, MediaNodeState::Active)]);
+        let mut changed = node(1, MediaNodeState::Draining);
+        changed.weight = 7;
+        pool.configure(&[changed.clone()], now);
+        assert_eq!(pool.node(1).unwrap().state_name(), "draining");
+        changed.address.set_port(1);
+        pool.configure(&[changed], now);
+        assert_eq!(pool.node(1).unwrap().health.state(), State::Down, "another address is another node");
+    }
+
+    #[test]
+    fn who_is_disabled_or_has_too_much_gets_nothing() {
+        let (pool, _) = pool(&[node(1, MediaNodeState::Active), node(2, MediaNodeState::Disabled)]);
+        let command = || Command {
+            ticket: Ticket::Nobody,
+            body: bytes::Bytes::new(),
+            patience: super::super::exchange::Patience::PINNED,
+        };
+        assert!(pool.submit(2, command()).is_err() && pool.submit(9, command()).is_err());
+        let taken = (0..QUEUE + 10).filter(|_| pool.submit(1, command()).is_ok()).count();
+        assert_eq!(taken, QUEUE);
+    }
+}

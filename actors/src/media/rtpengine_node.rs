@@ -1,0 +1,333 @@
+//! The actor of an RTPEngine node: the socket towards it, and whether it is there.
+//!
+//! Owns: the UDP socket to the node's ng port, the commands under way, when the node is asked whether it is there. Its
+//! key is `rtpengine_node:NAME:0`, its parent the `media` supervisor, its restart policy permanent. A crash loses the
+//! commands under way: who waits for them is told that the node was silent. What is known of the node lives in the pool.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use runtime::random::Random;
+use runtime::registry::{ActorName, Observation, Observe};
+use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::exchange::{Action, Command, Exchange, Outcome, Patience};
+use super::health::{Health, State};
+use super::metrics::Metrics;
+use super::pool::{Answer, Deliver, Node, Ticket};
+
+/// How often a node is asked whether it is there, and one that is not up, so that it is found again.
+const PING_EVERY: Duration = Duration::from_secs(1);
+const PING_DOWN_EVERY: Duration = Duration::from_millis(250);
+/// How often it is asked what it carries.
+const STATISTICS_EVERY: Duration = Duration::from_secs(5);
+/// Commands that are taken off the queue at one time, and datagrams read between them.
+const BATCH: usize = 64;
+/// The largest datagram there is.
+const DATAGRAM_MAX: usize = 65_535;
+/// A wait after the socket could not be opened.
+const RESTARTS: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(15));
+
+/// What a node's actor is made of.
+#[derive(Clone)]
+pub struct Options {
+    /// Which node.
+    pub node: Arc<Node>,
+    /// Where answers go.
+    pub deliver: Deliver,
+    /// What cookies begin with, another one after each start.
+    pub random: Random,
+    /// What it counts.
+    pub metrics: Metrics,
+}
+
+/// The name of a node's actor.
+#[must_use]
+pub fn name(node: &str) -> ActorName {
+    ActorName::new("rtpengine_node", node)
+}
+
+/// The node as a child of the `media` supervisor.
+#[must_use]
+pub fn child_spec(options: Options) -> ChildSpec {
+    let actor = name(&options.node.name);
+    let face = Arc::new(Face::default());
+    let start = Start::task(move |seat: Seat| {
+        let (options, face) = (options.clone(), Arc::clone(&face));
+        async move {
+            let _registration = seat.register(observe(&options.node, &face));
+            tokio::select! {
+                served = serve(&options, &face) => served,
+                () = seat.shutdown.requested() => Ok(()),
+            }
+        }
+    });
+    ChildSpec::new(actor, Restart::Permanent, start).backoff(RESTARTS)
+}
+
+/// What operators see beside the node's health.
+#[derive(Default)]
+struct Face {
+    commands: AtomicU64,
+    silent: AtomicU64,
+    waiting: AtomicU64,
+}
+
+/// One incarnation.
+struct Serving<'a> {
+    options: &'a Options,
+    face: &'a Face,
+    socket: UdpSocket,
+    exchange: Exchange<Ticket>,
+    actions: Vec<Action<Ticket>>,
+    ping_at: Instant,
+    statistics_at: Instant,
+    said_down: bool,
+}
+
+async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
+    let node = &options.node;
+    let any: std::net::SocketAddr =
+        if node.address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).await?;
+    // Nobody else's datagrams are taken then, and the system says when nobody is there.
+    socket.connect(node.address).await?;
+    let way = node.way();
+    let mut commands = way.receiver.lock().await;
+    let now = Instant::now();
+    let mut serving = Serving {
+        options,
+        face,
+        socket,
+        exchange: Exchange::new(options.random.u64()),
+        actions: Vec::new(),
+        ping_at: now,
+        statistics_at: now + options.random.jitter(STATISTICS_EVERY),
+        said_down: false,
+    };
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut datagram = vec![0; DATAGRAM_MAX];
+    loop {
+        let timer = [Some(serving.ping_at), Some(serving.statistics_at), serving.next_deadline()];
+        let timer = timer.into_iter().flatten().min().unwrap_or(serving.ping_at);
+        tokio::select! {
+            biased;
+            ready = serving.socket.readable() => {
+                ready?;
+                serving.read(&mut datagram);
+            }
+            taken = commands.recv_many(&mut batch, BATCH) => {
+                if taken == 0 {
+                    return gone(&mut commands).await;
+                }
+                serving.take(&mut batch);
+            }
+            () = sleep_until(timer) => {}
+        }
+        serving.clocks();
+        serving.act();
+    }
+}
+
+/// The configuration has let go of the node: its supervisor ends this actor soon.
+async fn gone(_commands: &mut mpsc::Receiver<Command<Ticket>>) -> Result<(), BoxError> {
+    sleep(PING_EVERY).await;
+    Ok(())
+}
+
+impl Serving<'_> {
+    fn next_deadline(&self) -> Option<Instant> {
+        self.exchange.next_deadline().map(Instant::from_std)
+    }
+
+    fn health(&self) -> &Health {
+        &self.options.node.health
+    }
+
+    /// Reads what has come, so much of it.
+    fn read(&mut self, datagram: &mut [u8]) {
+        for _ in 0..BATCH {
+            match self.socket.try_recv(datagram) {
+                Ok(length) => {
+                    let octets = datagram.get(..length).unwrap_or_default();
+                    self.exchange.received(octets, &mut self.actions);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) => return self.not_there(&error),
+            }
+        }
+    }
+
+    /// The system says that nobody takes datagrams there.
+    fn not_there(&mut self, error: &std::io::Error) {
+        let now = Instant::now().into_std();
+        if self.health().gone(now) {
+            self.say_down(&error.to_string());
+        }
+        self.exchange.abandon(&mut self.actions);
+    }
+
+    fn take(&mut self, batch: &mut Vec<Command<Ticket>>) {
+        let now = Instant::now().into_std();
+        for command in batch.drain(..) {
+            self.exchange.submit(command, now, &mut self.actions);
+        }
+    }
+
+    /// Does what is due.
+    fn clocks(&mut self) {
+        let now = Instant::now();
+        if self.ping_at <= now {
+            let is_up = self.health().state() == State::Up;
+            self.ping_at = now + if is_up { PING_EVERY } else { PING_DOWN_EVERY };
+            self.ask(Ticket::Ping, &ng::Command::Ping, Patience::PING);
+        }
+        if self.statistics_at <= now {
+            self.statistics_at = now + STATISTICS_EVERY;
+            if self.health().state() != State::Down {
+                self.ask(Ticket::Statistics, &ng::Command::Statistics, Patience::PINNED);
+            }
+        }
+        self.exchange.fire(now.into_std(), &mut self.actions);
+    }
+
+    fn ask(&mut self, ticket: Ticket, command: &ng::Command<'_>, patience: Patience) {
+        let mut body = Vec::new();
+        command.encode(&mut body);
+        let command = Command { ticket, body: Bytes::from(body), patience };
+        self.exchange.submit(command, Instant::now().into_std(), &mut self.actions);
+    }
+
+    fn act(&mut self) {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Send(datagram) => self.send(&datagram),
+                Action::Done(ticket, outcome, sent) => self.done(ticket, outcome, sent),
+            }
+        }
+        // What came of sending.
+        actions.append(&mut self.actions);
+        self.actions = actions;
+        let waiting = self.exchange.len();
+        self.face.waiting.store(waiting as u64, Ordering::Relaxed);
+    }
+
+    /// What the system does not take now is sent again when it is due.
+    fn send(&mut self, datagram: &Bytes) {
+        match self.socket.try_send(datagram) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) => self.not_there(&error),
+        }
+    }
+
+    fn done(&mut self, ticket: Ticket, outcome: Outcome, sent: std::time::Instant) {
+        let now = Instant::now().into_std();
+        self.count(&outcome, sent, now);
+        match &outcome {
+            Outcome::Answered(body) => {
+                if self.health().heard(now.saturating_duration_since(sent), now) {
+                    self.say_up();
+                }
+                self.learn(ticket, body, now);
+            }
+            Outcome::Silent => {
+                if self.health().silent(sent, now) {
+                    self.say_down("it does not answer");
+                }
+            }
+            Outcome::Unsent => {}
+        }
+        if let Ticket::Worker(worker, id) = ticket {
+            let node = self.options.node.number;
+            (self.options.deliver)(Answer { worker, id, node, outcome });
+        }
+    }
+
+    fn count(&self, outcome: &Outcome, sent: std::time::Instant, now: std::time::Instant) {
+        let Options { node, metrics, .. } = self.options;
+        let label = match outcome {
+            Outcome::Answered(_) => "answered",
+            Outcome::Silent => "silent",
+            Outcome::Unsent => "unsent",
+        };
+        metrics.commands.with_label_values(&[node.name.as_str(), label]).inc();
+        self.face.commands.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Outcome::Answered(_) => {
+                metrics.round_trip.observe(now.saturating_duration_since(sent).as_secs_f64());
+            }
+            Outcome::Silent | Outcome::Unsent => {
+                self.face.silent.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What an answer says of the node itself.
+    fn learn(&self, ticket: Ticket, body: &[u8], now: std::time::Instant) {
+        let Ok(reply) = ng::Reply::parse(body) else { return };
+        if matches!(reply, ng::Reply::Failed { meaning: ng::Meaning::AnotherNode, .. }) {
+            self.health().full(now);
+        }
+        let done = reply.done().filter(|_| ticket == Ticket::Statistics);
+        if let Some(statistics) = done.and_then(ng::reply::Done::statistics) {
+            let sessions = statistics.current.sessions_total;
+            self.health().set_sessions(sessions);
+            let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
+            let Options { node, metrics, .. } = self.options;
+            metrics.sessions.with_label_values(&[node.name.as_str()]).set(sessions);
+        }
+    }
+
+    fn say_up(&mut self) {
+        let Options { node, metrics, .. } = self.options;
+        metrics.up.with_label_values(&[node.name.as_str()]).set(1);
+        self.said_down = false;
+        tracing::info!(node = node.name, address = %node.address, "an RTPEngine node answers");
+    }
+
+    fn say_down(&mut self, why: &str) {
+        let Options { node, metrics, .. } = self.options;
+        metrics.up.with_label_values(&[node.name.as_str()]).set(0);
+        if !std::mem::replace(&mut self.said_down, true) {
+            tracing::error!(
+                node = node.name, address = %node.address, why,
+                "an RTPEngine node is down, new calls take the others: see whether rtpengine runs there"
+            );
+        }
+    }
+}
+
+impl Drop for Serving<'_> {
+    /// Who waits is told, whatever ends the actor.
+    fn drop(&mut self) {
+        self.exchange.abandon(&mut self.actions);
+        for action in self.actions.drain(..) {
+            if let Action::Done(Ticket::Worker(worker, id), outcome, _) = action {
+                let node = self.options.node.number;
+                (self.options.deliver)(Answer { worker, id, node, outcome });
+            }
+        }
+    }
+}
+
+fn observe(node: &Arc<Node>, face: &Arc<Face>) -> Observe {
+    let (node, face) = (Arc::clone(node), Arc::clone(face));
+    Arc::new(move || Observation {
+        state: node.state_name().into(),
+        queue_depth: face.waiting.load(Ordering::Relaxed),
+        counters: vec![
+            ("commands", face.commands.load(Ordering::Relaxed)),
+            ("silent", face.silent.load(Ordering::Relaxed)),
+            ("sessions", node.health.sessions()),
+            ("round_trip_us", u64::try_from(node.health.round_trip().as_micros()).unwrap_or(u64::MAX)),
+        ],
+        note: None,
+    })
+}

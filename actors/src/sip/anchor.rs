@@ -1,0 +1,242 @@
+//! What carries the sound of a call, and what its media node is asked for.
+//!
+//! Pure. A call's name at its node is made of its dialog's number and not of its Call-ID: whoever sends another's
+//! Call-ID gets no hold of its media. Every attempt at a vendor has a branch of its own there.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ng::command::{
+    Delete, Dtls, EndpointLearning, Flag, Ice, Leg, Part, Replace, RtcpMux, Transport, WithSdp,
+};
+use ng::{Command, MediaOptions};
+use runtime::model::{self, Dtmf, MediaPath, MediaProfile, MediaSecurity};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use super::dialog::End;
+use super::routing::Direction;
+
+/// The media node of a call, and the attempt there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// Number of the node.
+    pub node: u8,
+    /// The attempt: our branch of its INVITE; empty where it is not known any more.
+    pub branch: Box<[u8]>,
+    /// What is done with the media of both sides; of a call of an earlier process as the configuration has it by now.
+    #[serde(skip)]
+    pub profiles: Option<Profiles>,
+}
+
+/// What is done with the media of both sides of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profiles {
+    /// The customer's trunk's.
+    pub trunk: Arc<MediaProfile>,
+    /// The vendor's.
+    pub vendor: Arc<MediaProfile>,
+}
+
+impl Profiles {
+    /// Whether the sound goes past us: both sides must say so, for each then sees the other's addresses.
+    pub fn is_direct(&self) -> bool {
+        self.trunk.path == MediaPath::Direct && self.vendor.path == MediaPath::Direct
+    }
+
+    /// That of one side of a call in a direction.
+    pub fn of(&self, end: End, direction: Direction) -> &MediaProfile {
+        if (end == End::Caller) == (direction == Direction::Outbound) { &self.trunk } else { &self.vendor }
+    }
+}
+
+/// A description that goes from one side to the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Description<'a> {
+    /// The call.
+    pub dialog: Uuid,
+    /// The attempt; empty where it is not known.
+    pub branch: &'a [u8],
+    /// The tag of whoever offers.
+    pub offerer: &'a [u8],
+    /// The tag of whoever answers, as far as it is known.
+    pub answerer: &'a [u8],
+    /// As it came.
+    pub sdp: &'a [u8],
+    /// What is done with the media of who sends it.
+    pub sender: &'a MediaProfile,
+    /// And of who gets it.
+    pub receiver: &'a MediaProfile,
+}
+
+/// What offers and answers have alike: our address in place of the sender's wherever it stands.
+const REPLACED: [Replace; 2] = [Replace::Origin, Replace::SessionConnection];
+
+/// What equipment without a tag is known by at a node.
+const NO_TAG: &[u8] = b"-";
+
+/// Codecs that a list of codecs does not name, and that stay all the same: they are no codecs of speech.
+const BESIDE: [&str; 2] = ["telephone-event", "CN"];
+
+/// The name of a call at its node.
+pub fn call_id(dialog: Uuid) -> String {
+    format!("{PREFIX}{dialog}")
+}
+
+/// The dialog of a call at a node; `None` where it is not ours.
+pub fn dialog_of(call_id: &[u8]) -> Option<Uuid> {
+    let id = call_id.strip_prefix(PREFIX.as_bytes())?;
+    Uuid::try_parse_ascii(id).ok()
+}
+
+const PREFIX: &str = "warp-";
+
+/// An offer as its node is asked to rewrite it.
+pub fn offer(described: &Description<'_>) -> Bytes {
+    let Description { sender, receiver, .. } = described;
+    let mut flags = flags_of(sender);
+    if receiver.dtmf == Dtmf::TelephoneEvent || receiver.dtmf == Dtmf::Inband {
+        flags.push(Flag::InjectDtmf);
+    }
+    let allowed = allowed(sender, receiver);
+    let mut transcode: SmallVec<[&str; 8]> = receiver.transcode.iter().map(String::as_str).collect();
+    if receiver.dtmf == Dtmf::TelephoneEvent {
+        transcode.push("telephone-event");
+    }
+    let mask: &[&str] = if receiver.dtmf == Dtmf::Inband { &["telephone-event"] } else { &[] };
+    let strip: &[&str] = if allowed.is_empty() { &[] } else { &["all"] };
+    let transport_protocol = match receiver.security {
+        MediaSecurity::Rtp => Some(Transport::RtpAvp),
+        MediaSecurity::Srtp => Some(Transport::RtpSavp),
+        MediaSecurity::AsOffered => None,
+    };
+    let ptime =
+        |profile: &MediaProfile| u16::try_from(profile.ptime.as_millis()).ok().filter(|ptime| *ptime > 0);
+    let recorded = sender.recording || receiver.recording;
+    let metadata = recorded.then(|| metadata(described));
+    let options = MediaOptions {
+        transport_protocol,
+        dtls: transport_protocol.map(|_| Dtls::Off),
+        rtcp_mux: &[RtcpMux::Demux],
+        codec: ng::command::Codecs {
+            strip,
+            offer: &allowed,
+            mask,
+            transcode: &transcode,
+            ..Default::default()
+        },
+        ptime: ptime(receiver),
+        ptime_reverse: ptime(sender),
+        direction: interfaces(sender, receiver),
+        record_call: recorded.then_some(true),
+        metadata: metadata.as_deref().map(str::as_bytes),
+        ..common(sender, &flags)
+    };
+    let name = call_id(described.dialog);
+    encoded(&Command::Offer(WithSdp { leg: leg(described, &name), sdp: described.sdp, options: &options }))
+}
+
+/// An answer as its node is asked to rewrite it.
+pub fn answer(described: &Description<'_>) -> Bytes {
+    let flags = flags_of(described.sender);
+    let options = common(described.sender, &flags);
+    let name = call_id(described.dialog);
+    encoded(&Command::Answer(WithSdp { leg: leg(described, &name), sdp: described.sdp, options: &options }))
+}
+
+/// The end of one attempt of a call, or of all of it. At once: the ports are for others.
+pub fn delete(dialog: Uuid, caller_tag: &[u8], branch: Option<&[u8]>) -> Bytes {
+    let call_id = call_id(dialog);
+    let part = Part {
+        call_id: call_id.as_bytes(),
+        from_tag: Some(known(caller_tag)),
+        to_tag: None,
+        via_branch: branch,
+    };
+    encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
+}
+
+/// The end of a call whose sides are not known any more.
+pub fn delete_all(dialog: Uuid) -> Bytes {
+    let call_id = call_id(dialog);
+    let part = Part::whole(call_id.as_bytes());
+    encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
+}
+
+fn encoded(command: &Command<'_>) -> Bytes {
+    let mut octets = Vec::with_capacity(OCTETS);
+    command.encode(&mut octets);
+    octets.into()
+}
+
+/// What an offer takes as a rule.
+const OCTETS: usize = 1_024;
+
+fn leg<'a>(described: &Description<'a>, call_id: &'a str) -> Leg<'a> {
+    Leg {
+        call_id: call_id.as_bytes(),
+        from_tag: known(described.offerer),
+        to_tag: Some(described.answerer).filter(|tag| !tag.is_empty()),
+        via_branch: Some(described.branch).filter(|branch| !branch.is_empty()),
+    }
+}
+
+const fn known(tag: &[u8]) -> &[u8] {
+    if tag.is_empty() { NO_TAG } else { tag }
+}
+
+fn common<'a>(sender: &MediaProfile, flags: &'a [Flag]) -> MediaOptions<'a> {
+    MediaOptions {
+        ice: Some(Ice::Remove),
+        replace: &REPLACED,
+        flags,
+        endpoint_learning: match sender.learning {
+            // Said by a flag, which every release knows.
+            model::EndpointLearning::Off => None,
+            model::EndpointLearning::Immediate => Some(EndpointLearning::Immediate),
+            model::EndpointLearning::Delayed => Some(EndpointLearning::Delayed),
+            model::EndpointLearning::Heuristic => Some(EndpointLearning::Heuristic),
+        },
+        ..MediaOptions::default()
+    }
+}
+
+/// Where media may come from: a peer with fixed addresses moves nothing by what a stranger sends.
+fn flags_of(sender: &MediaProfile) -> SmallVec<[Flag; 4]> {
+    let asymmetric = (sender.learning == model::EndpointLearning::Off).then_some(Flag::Asymmetric);
+    let strict = sender.strict_source.then_some(Flag::StrictSource);
+    asymmetric.into_iter().chain(strict).collect()
+}
+
+/// Codecs that both sides take, in the order of who gets the offer; empty is any.
+fn allowed<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> SmallVec<[&'a str; 8]> {
+    let has = |list: &[String], codec: &str| {
+        list.is_empty() || list.iter().any(|known| known.eq_ignore_ascii_case(codec))
+    };
+    let ordered = if receiver.codecs.is_empty() { &sender.codecs } else { &receiver.codecs };
+    let mut allowed: SmallVec<[&str; 8]> =
+        ordered.iter().map(String::as_str).filter(|codec| has(&sender.codecs, codec)).collect();
+    if !ordered.is_empty() {
+        allowed.extend(BESIDE.into_iter().filter(|beside| !ordered.iter().any(|codec| codec == beside)));
+    }
+    allowed
+}
+
+fn interfaces<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> Option<[&'a str; 2]> {
+    let name =
+        |profile: &'a MediaProfile| if profile.interface.is_empty() { "default" } else { &profile.interface };
+    let named = !sender.interface.is_empty() || !receiver.interface.is_empty();
+    named.then(|| [name(sender), name(receiver)])
+}
+
+/// What the node keeps with a recording: whose it is, and how many seconds it is to be kept; 0 is for ever.
+fn metadata(described: &Description<'_>) -> String {
+    let recording = [described.sender, described.receiver].into_iter().filter(|profile| profile.recording);
+    let seconds = recording.map(|profile| match profile.recording_retention.as_secs() {
+        0 => u64::MAX,
+        seconds => seconds,
+    });
+    let longest = seconds.max().filter(|seconds| *seconds != u64::MAX);
+    format!("dialog:{}|retention:{}", described.dialog, longest.unwrap_or_default())
+}

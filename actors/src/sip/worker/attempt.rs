@@ -1,0 +1,249 @@
+//! The attempts of a call: which hop is next, its INVITE, and the client transaction of that.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use runtime::model::{Oversize, Transport};
+use sip::proxy::{self, BranchId, Input};
+use sip::transaction::{ClientInvite, Key, Machine};
+use sip::{Message, Method};
+use uuid::Uuid;
+
+use super::call::{Attempt, Call, Kind, Setup, Way};
+use super::forward::Leave;
+use super::media::Anchoring;
+use super::{Hand, Turn, Worker, outgoing, receive};
+use crate::sip::anchor::Anchor;
+use crate::sip::dialog::Side;
+use crate::sip::flow::Flow;
+use crate::sip::routing::Direction;
+use crate::sip::transactions::{CallId, Now, Owner};
+use crate::sip::usage::Channel;
+
+/// The largest request that goes by UDP, where the next hop has TCP (18.1.1).
+const UDP_MAX: usize = 1300;
+
+/// A request that is ready to go: the attempt, its octets, its key, and the vendor's patience.
+pub(super) type Made = (Attempt, Bytes, Key, Option<Duration>);
+
+/// A hop that has room for a call, before its INVITE is written.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Its place in the plan.
+    pub(super) hop: usize,
+    pub(super) flow: Flow,
+    /// The vendor's, of a call that goes to one.
+    pub(super) channel: Option<Channel>,
+    pub(super) branch: [u8; crate::sip::branch::LEN],
+}
+
+impl Worker {
+    /// The next vendor that takes calls, and the client transaction of its INVITE.
+    pub(super) fn next_vendor(
+        &mut self,
+        id: CallId,
+        branch: BranchId,
+        inputs: &mut VecDeque<Input>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(call) = self.calls.get(id) else { return };
+        let none = |call: &Call| call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left);
+        let no_vendor = Input::NoVendor(none(call));
+        if call.context.is_done() || !self.transactions.has_room_within() {
+            inputs.push_back(no_vendor);
+            return;
+        }
+        match call.setup.as_deref().map(|setup| &setup.way) {
+            Some(Way::Plan { .. }) => self.next_of_plan(id, branch, inputs, turn),
+            Some(Way::Dialog { octets, flow, branch: name, session }) if branch.index() == 0 => {
+                let key = self.keys.client(name, Method::Invite);
+                let attempt = Attempt { session: *session, ..Attempt::new(0, *flow, turn.now) };
+                let made = (attempt, octets.clone(), key, None);
+                self.begin_attempt((id, branch), made, inputs, turn);
+            }
+            _ => inputs.push_back(no_vendor),
+        }
+    }
+
+    /// The INVITE to the next hop of the plan; where its session is carried by a media node, once that has given an
+    /// answer.
+    pub(super) fn next_of_plan(
+        &mut self,
+        id: CallId,
+        branch: BranchId,
+        inputs: &mut VecDeque<Input>,
+        turn: &mut Turn<'_>,
+    ) {
+        while let Some(chosen) = self.choose(id, turn.now) {
+            let made = match self.anchor(id, branch, chosen, turn) {
+                Anchoring::Waits => return,
+                Anchoring::Refused(status) => {
+                    inputs.push_back(Input::NoVendor(status));
+                    return;
+                }
+                Anchoring::Goes(chosen, anchor) => self.compose(id, chosen, (None, anchor), turn.now),
+            };
+            if let Some(made) = made {
+                self.begin_attempt((id, branch), made, inputs, turn);
+                return;
+            }
+        }
+        let none_left = self.calls.get(id).and_then(|call| call.setup.as_ref()).map(|setup| setup.none_left);
+        inputs.push_back(Input::NoVendor(none_left.unwrap_or(super::FULL)));
+    }
+
+    /// The client transaction of an attempt.
+    pub(super) fn begin_attempt(
+        &mut self,
+        (id, branch): (CallId, BranchId),
+        (mut attempt, octets, key, pdd): Made,
+        inputs: &mut VecDeque<Input>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(call) = self.calls.get(id) else { return };
+        let no_vendor = Input::NoVendor(call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left));
+        let mut actions = self.memory.actions.pop().unwrap_or_default();
+        let transport = receive::transport(attempt.flow);
+        let machine = ClientInvite::start(transport, &self.settings.timers, &mut actions);
+        let owner = Owner::Branch(id, branch);
+        let Some(transaction) =
+            self.transactions.insert(Machine::ClientInvite(machine), key, owner, attempt.flow)
+        else {
+            self.give_up(id, attempt.anchor, turn);
+            inputs.push_back(no_vendor);
+            return;
+        };
+        if let Some(stored) = self.transactions.get_mut(transaction) {
+            stored.message = octets;
+        }
+        attempt.transaction = Some(transaction);
+        if let Some(call) = self.calls.get_mut(id) {
+            if call.kind == Kind::Initial {
+                self.counters.attempts.add(1);
+                self.counters.failovers.add(u64::from(branch.index() > 0));
+            }
+            call.attempts.push(attempt);
+        }
+        inputs.push_back(Input::Started { branch, pdd });
+        self.perform(transaction, actions, Hand::default(), turn);
+    }
+
+    /// The next hop of a call's plan that has room for it; `None` when there is none.
+    pub(super) fn choose(&mut self, id: CallId, now: Now) -> Option<Chosen> {
+        let call = self.calls.get_mut(id)?;
+        let mut setup = call.setup.take()?;
+        let chosen = self.choose_hop(&mut setup, now);
+        self.calls.get_mut(id)?.setup = Some(setup);
+        chosen
+    }
+
+    fn choose_hop(&mut self, setup: &mut Setup, now: Now) -> Option<Chosen> {
+        loop {
+            if let Way::Plan { next, .. } = &mut setup.way {
+                *next += 1;
+            }
+            let Way::Plan { plan, next } = &setup.way else { return None };
+            let hop = next.checked_sub(1)?;
+            let (_, vendor, target) = plan.hop(hop)?;
+            // The last one is tried whatever is known of it: there is nothing better.
+            let last = hop + 1 == plan.hops.len() && !setup.tried;
+            if !last && !target.health.may_try(now.instant) {
+                continue;
+            }
+            let outbound = plan.direction == Direction::Outbound;
+            let channel = if outbound {
+                let Some(channel) = self.vendor_channel(vendor, now) else { continue };
+                Some(channel)
+            } else {
+                None
+            };
+            let Some(flow) = self.flow_out(target, setup.source) else { continue };
+            let branch = self.branches.make(self.way(&setup.request));
+            return Some(Chosen { hop, flow, channel, branch });
+        }
+    }
+
+    /// The INVITE for a hop, with another description of its session where it has one and the node that carries it;
+    /// `None` when it cannot be written.
+    pub(super) fn compose(
+        &mut self,
+        id: CallId,
+        chosen: Chosen,
+        (request, anchor): (Option<&Message>, Option<Anchor>),
+        now: Now,
+    ) -> Option<Made> {
+        let call = self.calls.get_mut(id)?;
+        let dialog = call.dialog;
+        let mut setup = call.setup.take()?;
+        let made = self.compose_for((dialog, &mut setup), chosen, (request, anchor), now);
+        let call = self.calls.get_mut(id)?;
+        call.setup = Some(setup);
+        let (made, options) = made?;
+        call.options = options;
+        Some(made)
+    }
+
+    fn compose_for(
+        &mut self,
+        (dialog, setup): (Uuid, &mut Setup),
+        chosen: Chosen,
+        (request, anchor): (Option<&Message>, Option<Anchor>),
+        now: Now,
+    ) -> Option<(Made, proxy::Options)> {
+        let Chosen { hop, mut flow, channel, branch } = chosen;
+        let Way::Plan { plan, .. } = &setup.way else { return None };
+        let (_, vendor, target) = plan.hop(hop)?;
+        let outbound = plan.direction == Direction::Outbound;
+        let options = if outbound { vendor.proxy } else { self.own_options() };
+        let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
+        let trusted = vendor.config.trusted && plan.trunk()?.config.trusted;
+        let leave = Leave {
+            source: setup.source,
+            listener: flow.listener,
+            branch: &branch,
+            own_routes: 0,
+            trusted,
+            caller: None,
+            session_asked: None,
+        };
+        let request = request.unwrap_or(&setup.request);
+        let media = anchor.as_ref().map_or(0, |anchor| anchor.node);
+        let mut outgoing = outgoing::Outgoing { request, plan, hop, dialog, media, leave };
+        let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
+        let outgoing::Invite { mut octets, callee, shown, session_asked, session } = invite;
+        let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
+        let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
+        let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
+        if let Some(tcp) = tcp {
+            outgoing.leave.listener = tcp.listener;
+            let larger = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
+            (flow, octets) = (tcp, larger.octets);
+            self.counters.oversize_tcp.add(1);
+        } else if large {
+            self.counters.oversize_fragmented.add(1);
+        }
+        if let Some(dialog) = self.dialogs.get_mut(&dialog) {
+            dialog.vendor = vendor.config.number;
+            dialog.trusted = trusted;
+            dialog.callee = Side::unknown(flow);
+            dialog.forks.clear();
+            dialog.shown = shown;
+            dialog.session_asked = session_asked;
+            dialog.media.clone_from(&anchor);
+        }
+        let mut attempt = Attempt::new(hop, flow, now);
+        attempt.channel = channel;
+        attempt.callee = callee;
+        attempt.moved_to_tcp = tcp.is_some();
+        attempt.session = session;
+        attempt.anchor = anchor;
+        setup.tried = true;
+        Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options))
+    }
+
+    fn vendor_channel(&self, vendor: &crate::sip::snapshot::Vendor, now: Now) -> Option<Channel> {
+        let channel = vendor.usage.take_channel(vendor.config.channels)?;
+        vendor.usage.take_attempt(vendor.config.cps, now.instant).then_some(channel)
+    }
+}

@@ -1,0 +1,38 @@
+//! What a media node said to an offer or an answer, and what is made of it.
+
+use bytes::Bytes;
+use ng::Meaning;
+use sip::StatusCode;
+
+use crate::media::exchange::Outcome;
+
+/// What a node said.
+pub(super) enum Said {
+    Sdp(Bytes),
+    /// Another node may do it.
+    Elsewhere,
+    /// No node will.
+    Never(StatusCode),
+}
+
+/// Reads it.
+pub(super) fn said(outcome: &Outcome) -> Said {
+    let Outcome::Answered(body) = outcome else { return Said::Elsewhere };
+    match ng::Reply::parse(body) {
+        Ok(ng::Reply::Failed { meaning, reason }) => {
+            let status = match meaning {
+                Meaning::AnotherNode => return Said::Elsewhere,
+                Meaning::BadSdp => StatusCode::NOT_ACCEPTABLE_HERE,
+                Meaning::UnknownCall => StatusCode::SERVICE_UNAVAILABLE,
+                Meaning::BadRequest | Meaning::Other => StatusCode::SERVER_INTERNAL_ERROR,
+            };
+            tracing::debug!(reason = %reason.escape_ascii(), "a media node refuses");
+            Said::Never(status)
+        }
+        Ok(reply) => match reply.done().and_then(|done| done.sdp()) {
+            Some(sdp) => Said::Sdp(Bytes::copy_from_slice(sdp)),
+            None => Said::Elsewhere,
+        },
+        Err(_) => Said::Elsewhere,
+    }
+}
