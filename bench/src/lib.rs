@@ -17,6 +17,7 @@ pub mod print;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod rtpengine;
 pub mod sip;
 pub mod smpp;
 pub mod subject;

@@ -1,18 +1,19 @@
-//! Wall time for the dates in receipts.
+//! Wall time for what simulators date.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Year, month, day, hour and minute in UTC.
 pub(crate) type Minute = (u16, u8, u8, u8, u8);
 
 /// The current minute.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a simulated SMSC stands outside the node and has its own clock"
-)]
 pub(crate) fn now() -> Minute {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    minute_of(seconds)
+    minute_of(since_epoch().as_secs())
+}
+
+/// The time since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "a simulator stands outside the node and has its own clock")]
+pub(crate) fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// Days to civil date after Howard Hinnant's algorithm: years start in March, eras have 400 years.
