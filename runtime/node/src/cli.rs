@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// Runs a node until SIGTERM or SIGINT.
     Serve(Place),
     /// Sends messages and places calls through a node in a temporary directory, between simulated customers and
-    /// simulated vendors and carriers, and tells what became of each.
+    /// simulated vendors and carriers with a simulated RTPEngine, and tells what became of each.
     Demo(Demo),
     /// Makes customers, accounts, vendors, routes and numbers what a file says.
     Apply(Apply),
@@ -119,6 +119,9 @@ pub(crate) struct Demo {
     /// Calls to place.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) calls: u32,
+    /// A real RTPEngine, by its ng port, for the media of the calls instead of a simulated one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) rtpengine: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +267,8 @@ mod tests {
             ("warp demo --exit --json --messages 100", true),
             ("warp demo --messages 0", false),
             ("warp demo --calls 0", false),
+            ("warp demo --rtpengine 127.0.0.1:2223", true),
+            ("warp demo --rtpengine", false),
             ("warp calls", true),
             ("warp calls --limit 5 --after x --watch", true),
             ("warp calls --limit 0", false),

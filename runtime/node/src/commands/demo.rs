@@ -1,9 +1,11 @@
-//! `warp demo`: a node, customers, vendors and carriers in one process, over real sockets. Every message and every call
-//! is accounted for by the simulators; the node's word is taken for what is uncertain and for its call records.
+//! `warp demo`: a node, customers, vendors, carriers and a media node in one process, over real sockets. Every message
+//! and every call is accounted for by the simulators; the node's word is taken for what is uncertain and for its call
+//! records.
 
 mod calls;
 mod cast;
 mod figures;
+mod media;
 mod show;
 
 use std::fs::File;
@@ -21,6 +23,7 @@ use tokio::time::{Instant, sleep};
 
 use self::cast::Vendors;
 use self::figures::Figures;
+use self::media::MediaNode;
 use super::signals::Signals;
 use crate::cli::Demo;
 use crate::client::Endpoint;
@@ -42,6 +45,7 @@ struct Stage {
     esme: Esme,
     figures: Figures,
     account: Account,
+    _media: MediaNode,
 }
 
 pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
@@ -62,7 +66,10 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
         figures.table(&stage.vendors, &stage.account)
     });
     let calls = &figures.calls;
-    let well = figures.messages.lost == 0 && calls.failed == 0 && calls.cdrs == calls.offered;
+    let well = figures.messages.lost == 0
+        && calls.failed == 0
+        && calls.cdrs == calls.offered
+        && figures.media.is_well(calls);
     if !arguments.exit {
         let invitation = show::invitation(&stage.node, &log);
         if arguments.json {
@@ -84,12 +91,14 @@ pub(crate) async fn run(arguments: Demo) -> Result<ExitCode, Failure> {
 async fn play(data_dir: &DataDir, arguments: &Demo) -> Result<Stage, Failure> {
     let ledger = Arc::new(Ledger::new(RUN, true));
     let (vendors, carriers) = (Vendors::start(&ledger).await?, calls::carriers()?);
+    let media = MediaNode::start(arguments.rtpengine.as_deref()).await?;
     let node = Box::pin(Node::start(cast::config(data_dir))).await?;
     // The same way that `warp apply` goes.
     let control = Endpoint::Control(data_dir.control_socket());
-    let provisioning = cast::provisioning(&vendors) + &calls::provisioning(&carriers);
+    let provisioning = cast::provisioning(&vendors) + &media.provisioning() + &calls::provisioning(&carriers);
     control.post("/v1/control/apply", provisioning).await?;
     vendors_bound(&vendors).await?;
+    media.up(&node).await?;
 
     let options = cast::esme(&node, arguments.messages)?;
     let placing = calls::place(&node, carriers, arguments.calls).await?;
@@ -102,9 +111,10 @@ async fn play(data_dir: &DataDir, arguments: &Demo) -> Result<Stage, Failure> {
     terminal::progress_over();
     let uncertain = node.smpp.metrics.uncertain.get();
     let (account, cdrs) = settled?;
+    let carried = media.settle().await?;
     let sent = (&ledger.tally(), &*esme.counters, &report);
-    let figures = Figures::new(sent, uncertain, (&account, cdrs), elapsed);
-    Ok(Stage { vendors, node, esme, figures, account })
+    let figures = Figures::new(sent, uncertain, (&account, cdrs), carried, elapsed);
+    Ok(Stage { vendors, node, esme, figures, account, _media: media })
 }
 
 fn directory() -> Result<TempDir, Failure> {

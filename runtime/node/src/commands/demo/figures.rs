@@ -18,6 +18,7 @@ use super::cast::Vendors;
 pub(super) struct Figures {
     pub(super) messages: Messages,
     pub(super) calls: Calls,
+    pub(super) media: Media,
     /// From the first submission until everything was settled.
     pub(super) seconds: f64,
 }
@@ -39,6 +40,24 @@ pub(super) struct Calls {
     pub(super) pdd_p50_us: Option<u64>,
     /// See `pdd_p50_us`.
     pub(super) pdd_p99_us: Option<u64>,
+}
+
+/// The media of the calls, as their media node tells it.
+#[derive(Debug, Serialize)]
+pub(super) struct Media {
+    /// Where it takes commands.
+    pub(super) node: String,
+    /// Offers that it gave ports to; of a simulated one, as the next two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) offers: Option<u64>,
+    /// Answers that it gave ports to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) answers: Option<u64>,
+    /// Calls and attempts that were deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deletes: Option<u64>,
+    /// Calls that it still has when all have ended.
+    pub(super) calls_left: u64,
 }
 
 /// Messages by their fate, as both ends saw it.
@@ -73,6 +92,7 @@ impl Figures {
         (tally, esme, report): (&Tally, &Counters, &Report),
         uncertain: u64,
         (account, cdrs): (&Account, u64),
+        media: Media,
         elapsed: Duration,
     ) -> Self {
         let submitting = report.submitting.as_secs_f64();
@@ -91,7 +111,7 @@ impl Figures {
         };
         let Account { offered, answered, failed_over, failed, pdd_p50_us, pdd_p99_us, .. } = *account;
         let calls = Calls { offered, answered, failed_over, failed, cdrs, pdd_p50_us, pdd_p99_us };
-        Self { messages, calls, seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0 }
+        Self { messages, calls, media, seconds: (elapsed.as_secs_f64() * 1000.0).round() / 1000.0 }
     }
 
     /// One object on one line.
@@ -132,6 +152,7 @@ impl Figures {
             };
             let _ = writeln!(table, "  {name:<12}{seen} INVITE, {said}");
         }
+        table.push_str(&self.media.table());
         let _ =
             writeln!(table, "TIME\n  {:<12}{:>8.1} s   until everything was settled", "all", self.seconds);
         table
@@ -152,6 +173,27 @@ impl Calls {
                 ("pdd p99", micros(self.pdd_p99_us), ""),
             ],
         )
+    }
+}
+
+impl Media {
+    /// Whether the media of every call went through the node, and none is left there.
+    pub(super) fn is_well(&self, calls: &Calls) -> bool {
+        let all = |count: Option<u64>, of: u64| count.is_none_or(|count| count >= of);
+        self.calls_left == 0 && all(self.offers, calls.offered) && all(self.answers, calls.answered)
+    }
+
+    fn table(&self) -> String {
+        let counted = [
+            ("offers", self.offers, "of attempts, given ports"),
+            ("answers", self.answers, "given ports"),
+            ("deletes", self.deletes, "of calls and of attempts that failed"),
+            ("calls left", Some(self.calls_left), "not deleted although they ended"),
+        ];
+        let counted = counted
+            .into_iter()
+            .filter_map(|(name, count, meaning)| Some((name, count?.to_string(), meaning)));
+        section(&format!("MEDIA of the RTPEngine at {}", self.node), &counted.collect::<Vec<_>>())
     }
 }
 
@@ -219,7 +261,15 @@ mod tests {
             pdd_p99_us: Some(500_000),
             seen: vec![2, 1, 6],
         };
-        let figures = Figures::new((&tally, &esme, &report), 3, (&account, 7), Duration::from_millis(4500));
+        let media = Media {
+            node: "127.0.0.1:2223".to_owned(),
+            offers: Some(9),
+            answers: Some(6),
+            deletes: Some(8),
+            calls_left: 0,
+        };
+        let elapsed = Duration::from_millis(4500);
+        let figures = Figures::new((&tally, &esme, &report), 3, (&account, 7), media, elapsed);
         let json: serde_json::Value = serde_json::from_str(&figures.json()).unwrap();
         assert_eq!(
             json,
@@ -232,9 +282,40 @@ mod tests {
                     "offered": 7, "answered": 6, "failed_over": 2, "failed": 1, "cdrs": 7, "pdd_p50_us": 1500,
                     "pdd_p99_us": 500_000
                 },
+                "media": {
+                    "node": "127.0.0.1:2223", "offers": 9, "answers": 6, "deletes": 8, "calls_left": 0
+                },
                 "seconds": 4.5
             })
         );
         assert_eq!(figures.json().lines().count(), 1);
+        // Of a real node nothing is told but what it still has.
+        let real = Media { offers: None, answers: None, deletes: None, ..figures.media };
+        assert_eq!(serde_json::to_value(real).unwrap(), json!({"node": "127.0.0.1:2223", "calls_left": 0}));
+    }
+
+    #[test]
+    fn media_is_well_when_every_call_went_through_the_node_and_none_is_left() {
+        let calls = Calls {
+            offered: 5,
+            answered: 4,
+            failed_over: 1,
+            failed: 0,
+            cdrs: 5,
+            pdd_p50_us: None,
+            pdd_p99_us: None,
+        };
+        for (offers, answers, calls_left, is_well) in [
+            (Some(6), Some(4), 0, true),
+            (Some(5), Some(4), 0, true),
+            (Some(4), Some(4), 0, false),
+            (Some(6), Some(3), 0, false),
+            (Some(6), Some(4), 1, false),
+            (None, None, 0, true),
+            (None, None, 1, false),
+        ] {
+            let media = Media { node: String::new(), offers, answers, deletes: offers, calls_left };
+            assert_eq!(media.is_well(&calls), is_well, "{media:?}");
+        }
     }
 }
