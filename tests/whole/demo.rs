@@ -37,6 +37,11 @@ fn every_message_and_call_of_the_demo_ends_well() {
         "{json}"
     );
     assert!((50..450).contains(&calls("failed_over")), "{json}");
+    let media = |key: &str| json["media"][key].as_u64().unwrap_or_else(|| panic!("media.{key} in {json}"));
+    assert_eq!(media("calls_left"), 0, "{json}");
+    // An offer for each attempt, and the media node hears of the end of each: a call that failed over had two at least.
+    assert!(media("offers") >= 500 + calls("failed_over"), "{json}");
+    assert!(media("answers") >= 500 && media("deletes") >= 500, "{json}");
     assert!(0 < calls("pdd_p50_us") && calls("pdd_p50_us") <= calls("pdd_p99_us"), "{json}");
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();

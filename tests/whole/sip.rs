@@ -7,6 +7,7 @@ mod dns;
 mod hep;
 mod keys;
 mod kill;
+mod media;
 mod noise;
 mod records;
 mod redis;

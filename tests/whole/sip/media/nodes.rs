@@ -1,0 +1,132 @@
+//! Media nodes that freeze or die, and a node of ours that does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::super::super::{peer, wait};
+use super::super::{SOON, records, wait_quiet};
+use super::rtp::converse;
+use super::side::hang_up;
+use super::{CALLED, PREFIX, Rtpengine, Side, Stage, Up};
+
+/// New calls after something has happened to a media node.
+const CALLS: usize = 20;
+/// As many calls at most until both media nodes carry one.
+const SHARED: usize = 40;
+/// The slowest takes this at most: a fifth of a second until the other node is asked, on a busy machine.
+const SET_UP: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_frozen_media_node_holds_up_no_new_call() {
+    let Some(stage) = Stage::new("", "") else { return };
+    let mut callee = stage.callee(0);
+    let mut before = share(&stage, &mut callee);
+    let [frozen, other] = &stage.media;
+    frozen.freeze();
+    // What is sent to a node that is frozen is sent again for a while, and is in its socket all the same.
+    before.iter_mut().for_each(|caller| hang_up(caller, &mut callee));
+    let slowest = calls(&stage, other, &mut callee);
+    assert!(slowest < SET_UP, "the slowest call took {slowest:?}");
+    frozen.thaw();
+    stage.wait_empty();
+    // It takes calls again.
+    stage.wait_up(2);
+    let mut after = share(&stage, &mut callee);
+    after.iter_mut().for_each(|caller| hang_up(caller, &mut callee));
+    stage.wait_empty();
+}
+
+#[test]
+fn the_death_of_a_media_node_fails_no_new_call() {
+    let Some(mut stage) = Stage::new("", "") else { return };
+    let mut callee = stage.callee(0);
+    let mut before = share(&stage, &mut callee);
+    stage.media[0].kill();
+    let slowest = calls(&stage, &stage.media[1], &mut callee);
+    assert!(slowest < SET_UP, "the slowest call took {slowest:?}");
+    // Those that it carried end as any other.
+    before.iter_mut().for_each(|caller| hang_up(caller, &mut callee));
+    wait_quiet(&stage.node);
+    stage.media[1].wait_empty();
+}
+
+#[test]
+fn without_any_media_node_no_call_comes_up() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let Some(mut stage) = Stage::new("", "") else { return };
+    let (mut caller, callee) = (stage.caller(), stage.callee(0));
+    stage.media.iter_mut().for_each(Rtpengine::kill);
+    // One may find out that they are gone; the other comes when that is known.
+    for known in [false, true] {
+        if known {
+            stage.wait_up(0);
+        }
+        caller.call(CALLED, &caller.sdp("sendrecv"));
+        caller.is_refused(503);
+    }
+    assert!(callee.heard_nothing(), "no vendor gets a call that nobody could hear");
+    wait_quiet(&stage.node);
+    for cdr in records::wait_cdrs(&sqlite, &stage.node, PREFIX, 2) {
+        assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (503, "media_failed", "system"), "{cdr:?}");
+        assert!(!cdr.answered && cdr.attempts.is_empty() && cdr.billed_seconds == 0, "{cdr:?}");
+    }
+}
+
+#[test]
+fn a_call_that_outlives_the_process_is_deleted_at_its_media_node() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let Some(mut stage) = Stage::new("", "") else { return };
+    let (mut first, mut second, mut callee) = (stage.caller(), stage.caller(), stage.callee(0));
+    let Up { of_caller, of_callee } = stage.set_up(&mut first, &mut callee);
+    stage.set_up(&mut second, &mut callee);
+    wait::until("both calls are on the disk", SOON, || {
+        (records::dialogs(&sqlite, &stage.node) == 2).then_some(())
+    });
+    stage.node.kill();
+    assert_eq!(stage.carried().len(), 2, "media nodes know nothing of it");
+    converse((&first.media, &of_caller), (&callee.media, &of_callee));
+    stage.node = Arc::clone(stage.node.place()).start();
+    wait::until("the calls are known again", SOON, || {
+        (stage.node.get("/v1/calls?limit=1").json()["live"] == 2).then_some(())
+    });
+    stage.wait_up(2);
+
+    stage.change(("INVITE", "sendonly", "recvonly"), &mut first, &mut callee);
+    let resumed = ("INVITE", "sendrecv", "sendrecv");
+    let [of_caller, of_callee] = stage.change(resumed, &mut first, &mut callee);
+    converse((&first.media, &of_caller), (&callee.media, &of_callee));
+    assert_eq!(stage.carried().len(), 2, "it is the same call still");
+    hang_up(&mut first, &mut callee);
+    // Its last call is the other one.
+    hang_up(&mut callee, &mut second);
+    stage.wait_empty();
+}
+
+/// Calls that are up, so many that each media node carries one.
+#[track_caller]
+fn share(stage: &Stage, callee: &mut Side) -> Vec<Side> {
+    let mut callers = Vec::new();
+    while stage.media.iter().any(|media| media.calls().is_empty()) {
+        assert!(callers.len() < SHARED, "{SHARED} calls, and one media node has none of them");
+        let mut caller = stage.caller();
+        stage.set_up(&mut caller, callee);
+        callers.push(caller);
+    }
+    callers
+}
+
+/// Calls one after the other, which this media node carries; how long the slowest took to come up.
+#[track_caller]
+fn calls(stage: &Stage, media: &Rtpengine, callee: &mut Side) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..CALLS {
+        let mut caller = stage.caller();
+        let began = Instant::now();
+        let Up { of_caller, of_callee } = stage.set_up(&mut caller, callee);
+        slowest = slowest.max(began.elapsed());
+        assert_eq!((of_caller.at.ip(), of_callee.at.ip()), (media.address, media.address));
+        converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+        hang_up(&mut caller, callee);
+    }
+    slowest
+}
