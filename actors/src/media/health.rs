@@ -1,6 +1,6 @@
 //! Whether a node answers, and whether it takes calls: known to its actor, read by workers without a lock.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Silences in a row after which a node is down.
@@ -9,6 +9,11 @@ const SILENCES_DOWN: u32 = 3;
 const ANSWERS_UP: u32 = 2;
 /// A node that said it is full gets no new calls for this time, while another takes them.
 const FULL_FOR: Duration = Duration::from_secs(1);
+
+/// The calls of a node that is down for this time are lost: of one that the network says is not there, and of one that
+/// is silent.
+const LOST_REFUSED: Duration = Duration::from_secs(1);
+const LOST_SILENT: Duration = Duration::from_secs(10);
 
 /// What is known of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +55,10 @@ pub struct Health {
     full_until: AtomicU64,
     heard_at: AtomicU64,
     down_since: AtomicU64,
+    /// When it was heard last before it went down last.
+    heard_before: AtomicU64,
+    /// Whether the network said that nobody is there.
+    refused: AtomicBool,
     sessions: AtomicU64,
     round_trip_us: AtomicU64,
     silences: AtomicU64,
@@ -67,6 +76,8 @@ impl Health {
             full_until: zero(),
             heard_at: zero(),
             down_since: AtomicU64::new(1),
+            heard_before: zero(),
+            refused: AtomicBool::new(false),
             sessions: zero(),
             round_trip_us: zero(),
             silences: zero(),
@@ -97,6 +108,7 @@ impl Health {
             return false;
         }
         self.down_since.store(0, Ordering::Relaxed);
+        self.refused.store(false, Ordering::Relaxed);
         self.state.store(State::Up as u8, Ordering::Release);
         true
     }
@@ -115,30 +127,46 @@ impl Health {
             }
             return false;
         }
-        self.gone(now)
+        self.go_down(now)
     }
 
     /// Nobody is there: the network said so. True when it was not known to be down.
     pub fn gone(&self, now: Instant) -> bool {
+        self.refused.store(true, Ordering::Relaxed);
+        self.go_down(now)
+    }
+
+    fn go_down(&self, now: Instant) -> bool {
         self.answers.store(0, Ordering::Relaxed);
         let before = self.state.swap(State::Down as u8, Ordering::AcqRel);
         let newly = State::from_u8(before) != State::Down;
         if newly {
+            self.heard_before.store(self.heard_at.load(Ordering::Relaxed), Ordering::Relaxed);
             self.down_since.store(self.micros(now).max(1), Ordering::Relaxed);
         }
         newly
     }
 
     /// How long it has been down; `None` while it is not.
-    pub fn down_for(&self, now: Instant) -> Option<Duration> {
+    fn down_for(&self, now: Instant) -> Option<Duration> {
         let since = self.down_since.load(Ordering::Relaxed);
         (since > 0).then(|| Duration::from_micros(self.micros(now).saturating_sub(since)))
     }
 
-    /// How long ago it was heard; `None` when it never was.
-    pub fn heard_ago(&self, now: Instant) -> Option<Duration> {
+    /// When it was heard last, of a node that has been down for so long that its calls are lost; `None` of every other
+    /// one, and of one that never was heard. Where nobody is there its calls are gone; who is only silent may be behind a
+    /// network that fails, through which its calls are heard all the same.
+    pub fn lost(&self, now: Instant) -> Option<Instant> {
+        let after = if self.refused.load(Ordering::Relaxed) { LOST_REFUSED } else { LOST_SILENT };
         let heard = self.heard_at.load(Ordering::Relaxed);
-        (heard > 0).then(|| Duration::from_micros(self.micros(now).saturating_sub(heard)))
+        let lost = heard > 0 && self.down_for(now).is_some_and(|down| down >= after);
+        lost.then(|| self.origin + Duration::from_micros(heard))
+    }
+
+    /// When it was heard last before it went down last; `None` of one that never was up.
+    pub fn heard_before_down(&self) -> Option<Instant> {
+        let heard = self.heard_before.load(Ordering::Relaxed);
+        (heard > 0).then(|| self.origin + Duration::from_micros(heard))
     }
 
     /// It has no room for calls.
@@ -195,6 +223,7 @@ mod tests {
         assert!(health.silent(at(12), at(212)), "the third in a row");
         assert!(!health.silent(at(13), at(213)), "which is told once");
         assert_eq!((health.state(), health.down_for(at(312))), (State::Down, Some(MS * 100)));
+        assert_eq!((health.lost(at(10_211)), health.lost(at(10_212))), (None, Some(at(1))));
         assert!(!health.heard(MS, at(400)), "one answer is not enough");
         assert!(health.heard(MS, at(650)));
         assert_eq!((health.state(), health.down_for(at(700))), (State::Up, None));
@@ -219,6 +248,11 @@ mod tests {
         let health = up(start);
         assert!(health.gone(start + MS) && !health.gone(start + MS));
         assert_eq!(health.state(), State::Down);
+        assert_eq!(health.lost(start + MS * 1_000), None);
+        assert_eq!(health.lost(start + MS * 1_001), Some(start + MS), "when it was heard last");
+        assert!(!health.heard(MS, start + MS * 1_100) && health.heard(MS, start + MS * 1_101));
+        assert_eq!(health.heard_before_down(), Some(start + MS));
+        assert_eq!(health.lost(start + MS * 9_000), None, "it is back");
     }
 
     #[test]

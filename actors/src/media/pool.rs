@@ -29,6 +29,8 @@ pub enum Ticket {
     Ping,
     /// The node's actor: what does it carry?
     Statistics,
+    /// The node's actor: which calls?
+    List,
 }
 
 /// What became of a worker's command.
@@ -44,8 +46,33 @@ pub struct Answer {
     pub outcome: Outcome,
 }
 
-/// Where answers go.
-pub type Deliver = Arc<dyn Fn(Answer) + Send + Sync>;
+/// What a node's actor has to say.
+#[derive(Debug)]
+pub enum News {
+    /// To a worker, what became of its command.
+    Answer(Answer),
+    /// The calls that a node has.
+    Calls {
+        /// Which node.
+        node: u8,
+        /// Their names there.
+        names: Vec<String>,
+        /// Whether there are no more.
+        all: bool,
+        /// Of a node that was down just now: when it was heard last before. What it has lost it has lost then.
+        heard: Option<Instant>,
+    },
+    /// A node is lost, and its calls with it: it is silent for so long that it does not come back with them.
+    Lost {
+        /// Which node.
+        node: u8,
+        /// When it was heard last.
+        heard: Instant,
+    },
+}
+
+/// Who is told.
+pub type Deliver = Arc<dyn Fn(News) + Send + Sync>;
 
 /// One node.
 #[derive(Debug)]

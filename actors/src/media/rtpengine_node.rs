@@ -19,13 +19,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::exchange::{Action, Command, Exchange, Outcome, Patience};
 use super::health::{Health, State};
 use super::metrics::Metrics;
-use super::pool::{Answer, Deliver, Node, Ticket};
+use super::pool::{Answer, Deliver, News, Node, Ticket};
 
 /// How often a node is asked whether it is there, and one that is not up, so that it is found again.
 const PING_EVERY: Duration = Duration::from_secs(1);
 const PING_DOWN_EVERY: Duration = Duration::from_millis(250);
 /// How often it is asked what it carries.
 const STATISTICS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is asked which calls it has.
+const LIST_EVERY: Duration = Duration::from_secs(30);
+const LIST_SOON: Duration = Duration::from_secs(2);
+/// The longest list of calls that is asked for: an answer is one datagram, and a name takes 60 octets of it.
+const LIST_MAX: u32 = 1_000;
 /// Commands that are taken off the queue at one time, and datagrams read between them.
 const BATCH: usize = 64;
 /// The largest datagram there is.
@@ -87,7 +92,11 @@ struct Serving<'a> {
     actions: Vec<Action<Ticket>>,
     ping_at: Instant,
     statistics_at: Instant,
+    list_at: Instant,
+    /// Lists that are asked for soon after one another: who compares them wants two.
+    lists_soon: u8,
     said_down: bool,
+    said_lost: bool,
 }
 
 async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
@@ -108,13 +117,16 @@ async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
         actions: Vec::new(),
         ping_at: now,
         statistics_at: now + options.random.jitter(STATISTICS_EVERY),
+        list_at: now + options.random.jitter(LIST_EVERY),
+        lists_soon: 0,
         said_down: false,
+        said_lost: false,
     };
     let mut batch = Vec::with_capacity(BATCH);
     let mut datagram = vec![0; DATAGRAM_MAX];
     loop {
-        let timer = [Some(serving.ping_at), Some(serving.statistics_at), serving.next_deadline()];
-        let timer = timer.into_iter().flatten().min().unwrap_or(serving.ping_at);
+        let clocks = serving.ping_at.min(serving.statistics_at).min(serving.list_at);
+        let timer = serving.next_deadline().map_or(clocks, |deadline| deadline.min(clocks));
         tokio::select! {
             biased;
             ready = serving.socket.readable() => {
@@ -193,7 +205,20 @@ impl Serving<'_> {
                 self.ask(Ticket::Statistics, &ng::Command::Statistics, Patience::PINNED);
             }
         }
+        if self.list_at <= now {
+            self.list_at = now + if self.lists_soon > 1 { LIST_SOON } else { LIST_EVERY };
+            if self.health().state() != State::Down {
+                let list = ng::Command::List { limit: Some(LIST_MAX) };
+                self.ask(Ticket::List, &list, Patience::PINNED);
+            }
+        }
         self.exchange.fire(now.into_std(), &mut self.actions);
+        if !self.said_lost
+            && let Some(heard) = self.health().lost(now.into_std())
+        {
+            self.said_lost = true;
+            (self.options.deliver)(News::Lost { node: self.options.node.number, heard });
+        }
     }
 
     fn ask(&mut self, ticket: Ticket, command: &ng::Command<'_>, patience: Patience) {
@@ -246,7 +271,7 @@ impl Serving<'_> {
         }
         if let Ticket::Worker(worker, id) = ticket {
             let node = self.options.node.number;
-            (self.options.deliver)(Answer { worker, id, node, outcome });
+            (self.options.deliver)(News::Answer(Answer { worker, id, node, outcome }));
         }
     }
 
@@ -270,10 +295,21 @@ impl Serving<'_> {
     }
 
     /// What an answer says of the node itself.
-    fn learn(&self, ticket: Ticket, body: &[u8], now: std::time::Instant) {
+    fn learn(&mut self, ticket: Ticket, body: &[u8], now: std::time::Instant) {
         let Ok(reply) = ng::Reply::parse(body) else { return };
         if matches!(reply, ng::Reply::Failed { meaning: ng::Meaning::AnotherNode, .. }) {
             self.health().full(now);
+        }
+        if ticket == Ticket::List
+            && let Some(calls) = reply.done().and_then(ng::reply::Done::calls)
+        {
+            let all = calls.len() < usize::try_from(LIST_MAX).unwrap_or(usize::MAX);
+            let names = calls.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+            let node = self.options.node.number;
+            let heard = (self.lists_soon > 0).then(|| self.health().heard_before_down()).flatten();
+            self.lists_soon = self.lists_soon.saturating_sub(1);
+            (self.options.deliver)(News::Calls { node, names, all, heard });
+            return;
         }
         let done = reply.done().filter(|_| ticket == Ticket::Statistics);
         if let Some(statistics) = done.and_then(ng::reply::Done::statistics) {
@@ -288,7 +324,11 @@ impl Serving<'_> {
     fn say_up(&mut self) {
         let Options { node, metrics, .. } = self.options;
         metrics.up.with_label_values(&[node.name.as_str()]).set(1);
-        self.said_down = false;
+        // Where it was begun anew, its calls are not there any more.
+        if self.said_down {
+            (self.list_at, self.lists_soon) = (Instant::now(), 2);
+        }
+        (self.said_down, self.said_lost) = (false, false);
         tracing::info!(node = node.name, address = %node.address, "an RTPEngine node answers");
     }
 
@@ -311,7 +351,7 @@ impl Drop for Serving<'_> {
         for action in self.actions.drain(..) {
             if let Action::Done(Ticket::Worker(worker, id), outcome, _) = action {
                 let node = self.options.node.number;
-                (self.options.deliver)(Answer { worker, id, node, outcome });
+                (self.options.deliver)(News::Answer(Answer { worker, id, node, outcome }));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Pure. A call's name at its node is made of its dialog's number and not of its Call-ID: whoever sends another's
 //! Call-ID gets no hold of its media. Every attempt at a vendor has a branch of its own there.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use super::routing::Direction;
 pub struct Anchor {
     /// Number of the node.
     pub node: u8,
+    /// The node of ours that anchored it: it stands in the call's name there.
+    pub owner: u16,
     /// The attempt: our branch of its INVITE; empty where it is not known any more.
     pub branch: Box<[u8]>,
     /// What is done with the media of both sides; of a call of an earlier process as the configuration has it by now.
@@ -55,7 +58,7 @@ impl Profiles {
 #[derive(Debug, Clone, Copy)]
 pub struct Description<'a> {
     /// The call.
-    pub dialog: Uuid,
+    pub name: Name,
     /// The attempt; empty where it is not known.
     pub branch: &'a [u8],
     /// The tag of whoever offers.
@@ -80,14 +83,27 @@ const NO_TAG: &[u8] = b"-";
 const BESIDE: [&str; 2] = ["telephone-event", "CN"];
 
 /// The name of a call at its node.
-pub fn call_id(dialog: Uuid) -> String {
-    format!("{PREFIX}{dialog}")
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    /// The node of ours that gave it.
+    pub owner: u16,
+    /// The call.
+    pub dialog: Uuid,
 }
 
-/// The dialog of a call at a node; `None` where it is not ours.
-pub fn dialog_of(call_id: &[u8]) -> Option<Uuid> {
-    let id = call_id.strip_prefix(PREFIX.as_bytes())?;
-    Uuid::try_parse_ascii(id).ok()
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}-{}", self.owner, self.dialog)
+    }
+}
+
+impl Name {
+    /// Reads one; `None` where it is none of ours.
+    pub fn parse(call_id: &[u8]) -> Option<Self> {
+        let rest = std::str::from_utf8(call_id).ok()?.strip_prefix(PREFIX)?;
+        let (owner, dialog) = rest.split_once('-')?;
+        Some(Self { owner: owner.parse().ok()?, dialog: dialog.parse().ok()? })
+    }
 }
 
 const PREFIX: &str = "warp-";
@@ -133,7 +149,7 @@ pub fn offer(described: &Description<'_>) -> Bytes {
         metadata: metadata.as_deref().map(str::as_bytes),
         ..common(sender, &flags)
     };
-    let name = call_id(described.dialog);
+    let name = described.name.to_string();
     encoded(&Command::Offer(WithSdp { leg: leg(described, &name), sdp: described.sdp, options: &options }))
 }
 
@@ -141,13 +157,13 @@ pub fn offer(described: &Description<'_>) -> Bytes {
 pub fn answer(described: &Description<'_>) -> Bytes {
     let flags = flags_of(described.sender);
     let options = common(described.sender, &flags);
-    let name = call_id(described.dialog);
+    let name = described.name.to_string();
     encoded(&Command::Answer(WithSdp { leg: leg(described, &name), sdp: described.sdp, options: &options }))
 }
 
 /// The end of one attempt of a call, or of all of it. At once: the ports are for others.
-pub fn delete(dialog: Uuid, caller_tag: &[u8], branch: Option<&[u8]>) -> Bytes {
-    let call_id = call_id(dialog);
+pub fn delete(name: Name, caller_tag: &[u8], branch: Option<&[u8]>) -> Bytes {
+    let call_id = name.to_string();
     let part = Part {
         call_id: call_id.as_bytes(),
         from_tag: Some(known(caller_tag)),
@@ -158,8 +174,8 @@ pub fn delete(dialog: Uuid, caller_tag: &[u8], branch: Option<&[u8]>) -> Bytes {
 }
 
 /// The end of a call whose sides are not known any more.
-pub fn delete_all(dialog: Uuid) -> Bytes {
-    let call_id = call_id(dialog);
+pub fn delete_all(name: Name) -> Bytes {
+    let call_id = name.to_string();
     let part = Part::whole(call_id.as_bytes());
     encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
 }
@@ -238,5 +254,8 @@ fn metadata(described: &Description<'_>) -> String {
         seconds => seconds,
     });
     let longest = seconds.max().filter(|seconds| *seconds != u64::MAX);
-    format!("dialog:{}|retention:{}", described.dialog, longest.unwrap_or_default())
+    format!("dialog:{}|retention:{}", described.name.dialog, longest.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,11 +33,13 @@ use super::transactions::{Now, Probe};
 use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::{Delivered, Streams};
 use super::worker::{Input, worker_of_sender};
-use crate::media::pool::{Answer, Pool};
+use crate::media::pool::Pool;
+use media::Compared;
 use telling::Known;
 
 pub use telling::ToDialog;
 
+mod media;
 mod telling;
 
 /// Messages that a source which no trunk or vendor has may send over streams in a second, all its connections together.
@@ -54,6 +56,8 @@ pub struct Calls {
     pub counters: Arc<Counters>,
     /// Media nodes.
     pub media: Arc<Pool>,
+    /// What their lists of calls have shown, by node.
+    compared: Mutex<HashMap<u8, Compared>>,
     /// What the actors of dialogs count.
     pub metrics: CallMetrics,
     /// Calls as operators see them.
@@ -142,6 +146,7 @@ impl Calls {
             snapshot: Arc::new(ArcSwap::from_pointee(parts.snapshot)),
             counters: Arc::default(),
             media: Arc::default(),
+            compared: Mutex::default(),
             metrics: parts.metrics,
             list: LiveList::default(),
             log: parts.log,
@@ -360,11 +365,6 @@ impl Calls {
     /// Whether new calls may begin: the node is not stopping, and the log can hold their records.
     pub fn is_taking_calls(&self) -> bool {
         !self.draining.load(Ordering::Acquire) && self.log.is_accepting()
-    }
-
-    /// A media node has answered a worker. There is no more of this than workers have asked for.
-    pub fn media_answered(&self, answer: Answer) {
-        self.command(usize::from(answer.worker), Input::Media(answer));
     }
 
     /// What must reach a worker however much it has to do.

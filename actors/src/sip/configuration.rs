@@ -188,7 +188,7 @@ async fn follow_nodes(calls: &Arc<Calls>, kept: &Kept, running: &mut BTreeMap<St
         let deliver = Arc::clone(calls);
         let options = rtpengine_node::Options {
             node: Arc::clone(node),
-            deliver: Arc::new(move |answer| deliver.media_answered(answer)),
+            deliver: Arc::new(move |news| deliver.media_news(news)),
             random: calls.random.clone(),
             metrics: kept.media_metrics.clone(),
         };

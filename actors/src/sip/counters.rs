@@ -70,6 +70,8 @@ counters! {
     acks_dropped: "ACKs that belong to nothing.";
     media_refused: "Calls refused because no media node took them.";
     media_failovers: "Offers that went to another media node, the first being silent or full.";
+    media_leaks: "Calls that a media node still had when they were over.";
+    media_lost_calls: "Calls ended because their media node had lost them.";
     media_lost: "Descriptions of calls that their media node did not take.";
     loops: "Requests that had been here before, unchanged.";
 }

@@ -244,9 +244,12 @@ impl Ring {
 fn class(input: &Input) -> Class {
     match input {
         Input::Message(_, message) => class_of(message),
-        Input::Undelivered(_) | Input::HangUp(..) | Input::Check(_) | Input::Probe(_) | Input::Media(_) => {
-            Class::Inside
-        }
+        Input::Undelivered(_)
+        | Input::HangUp(..)
+        | Input::Check(_)
+        | Input::Probe(_)
+        | Input::Media(_)
+        | Input::MediaLost(..) => Class::Inside,
     }
 }
 

@@ -66,6 +66,8 @@ pub enum Input {
     Probe(Probe),
     /// What a media node said.
     Media(Answer),
+    /// A call that is up has lost its media at this node, and was heard there then for the last time.
+    MediaLost(Uuid, u8, Now),
 }
 
 /// What a worker wants done, in this order.
@@ -227,6 +229,7 @@ impl Worker {
                 Input::Check(dialog) => self.check(dialog, &mut turn),
                 Input::Probe(probe) => self.probe(probe, &mut turn),
                 Input::Media(answer) => self.media_answered(&answer, &mut turn),
+                Input::MediaLost(dialog, node, at) => self.media_lost(dialog, (node, at), &mut turn),
             }
         }
         while let Some(wake) = self.transactions.pop_expired(now.instant) {

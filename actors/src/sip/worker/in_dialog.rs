@@ -437,7 +437,12 @@ impl Worker {
 
 /// What carries a call of which only the cookie is known.
 pub(super) fn anchor_of(cookie: &Cookie) -> Option<Anchor> {
-    (cookie.media != 0).then(|| Anchor { node: cookie.media, branch: Box::default(), profiles: None })
+    (cookie.media != 0).then(|| Anchor {
+        node: cookie.media,
+        owner: cookie.owner,
+        branch: Box::default(),
+        profiles: None,
+    })
 }
 
 /// When a dialog began.

@@ -27,7 +27,7 @@ use super::receive::{from_tag, to_tag};
 use super::{Hand, ToMedia, Turn, Worker};
 use crate::media::exchange::{Command, Patience};
 use crate::media::pool::{Answer, Ticket};
-use crate::sip::anchor::{self, Anchor, Description, Profiles};
+use crate::sip::anchor::{self, Anchor, Description, Name, Profiles};
 use crate::sip::dialog::{Dialog, End};
 use crate::sip::flow::Flow;
 use crate::sip::transactions::{CallId, MediaId, Owner, Wake};
@@ -119,9 +119,10 @@ impl Worker {
             return Anchoring::Refused(super::FULL);
         };
         let direction = plan.direction;
+        let name = Name { owner: self.settings.node, dialog };
         let body = setup.request.sdp().map(|sdp| {
             anchor::offer(&Description {
-                dialog,
+                name,
                 branch: &chosen.branch,
                 offerer: from_tag(&setup.request).unwrap_or_default(),
                 answerer: &[],
@@ -130,7 +131,8 @@ impl Worker {
                 receiver: profiles.of(End::Callee, direction),
             })
         });
-        let anchor = Anchor { node, branch: Box::from(&chosen.branch[..]), profiles: Some(profiles) };
+        let branch_name = Box::from(&chosen.branch[..]);
+        let anchor = Anchor { node, owner: name.owner, branch: branch_name, profiles: Some(profiles) };
         // Who answers makes the offer then.
         let Some(body) = body else { return Anchoring::Goes(chosen, Some(anchor)) };
         let offered = Offered { call: id, branch, chosen, anchor, refused: SmallVec::new(), body };
@@ -382,7 +384,7 @@ impl Worker {
         let profiles = anchor.profiles.clone().or_else(|| self.profiles_of(trunk, vendor));
         let Some(profiles) = profiles else { return false };
         let description = Description {
-            dialog: id,
+            name: Name { owner: anchor.owner, dialog: id },
             branch: &anchor.branch,
             offerer,
             answerer,

@@ -13,6 +13,8 @@ use super::{CALLED, PREFIX, Rtpengine, Side, Stage, Up};
 const CALLS: usize = 20;
 /// As many calls at most until both media nodes carry one.
 const SHARED: usize = 40;
+/// A media node is asked whether it is there each second: after this time it was heard while the call was up.
+const HEARD: Duration = Duration::from_millis(1_500);
 /// The slowest takes this at most: a fifth of a second until the other node is asked, on a busy machine.
 const SET_UP: Duration = Duration::from_secs(2);
 
@@ -40,14 +42,32 @@ fn a_frozen_media_node_holds_up_no_new_call() {
 fn the_death_of_a_media_node_fails_no_new_call() {
     let Some(mut stage) = Stage::new("", "") else { return };
     let mut callee = stage.callee(0);
-    let mut before = share(&stage, &mut callee);
     stage.media[0].kill();
     let slowest = calls(&stage, &stage.media[1], &mut callee);
     assert!(slowest < SET_UP, "the slowest call took {slowest:?}");
-    // Those that it carried end as any other.
-    before.iter_mut().for_each(|caller| hang_up(caller, &mut callee));
     wait_quiet(&stage.node);
     stage.media[1].wait_empty();
+}
+
+/// Nobody hears anything any more: it was up until its media node was heard last, and nobody pays for what came then.
+#[test]
+fn a_call_ends_with_its_media_node() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let Some(mut stage) = Stage::new("", "") else { return };
+    let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    let up = Instant::now();
+    stage.set_up(&mut caller, &mut callee);
+    std::thread::sleep(HEARD);
+    stage.media.iter_mut().for_each(Rtpengine::kill);
+    let heard = up.elapsed();
+    for side in [&mut caller, &mut callee] {
+        let bye = side.expect("BYE");
+        side.reply(&bye, "200 OK", "", "");
+    }
+    wait_quiet(&stage.node);
+    let cdr = records::wait_cdrs(&sqlite, &stage.node, PREFIX, 1).remove(0);
+    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "media_failed", "system"), "{cdr:?}");
+    assert!(cdr.answered && Duration::from_millis(cdr.duration_ms) <= heard, "{cdr:?}, {heard:?}");
 }
 
 #[test]

@@ -4,14 +4,15 @@
 //! was away finds itself by its own timeout.
 
 use bytes::Bytes;
+use runtime::log::Reason;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::media::exchange::{Command, Patience};
 use crate::media::pool::Ticket;
-use crate::sip::anchor::{self, Anchor};
+use crate::sip::anchor::{self, Anchor, Name};
 use crate::sip::dialog::Dialog;
-use crate::sip::transactions::CallId;
+use crate::sip::transactions::{CallId, Now};
 use crate::sip::worker::receive::from_tag;
 use crate::sip::worker::{ToMedia, Turn, Worker};
 
@@ -28,10 +29,11 @@ impl Worker {
         let setup = self.calls.get(id).and_then(|call| call.setup.as_ref());
         let known = self.dialogs.get(&dialog).map(|dialog| dialog.caller.tag());
         let tag = setup.and_then(|setup| from_tag(&setup.request)).or(known);
+        let name = Name { owner: anchor.owner, dialog };
         let body = match tag {
-            Some(tag) => anchor::delete(dialog, tag, Some(&anchor.branch)),
+            Some(tag) => anchor::delete(name, tag, Some(&anchor.branch)),
             // The whole call is over, and who called is not known any more.
-            None => anchor::delete_all(dialog),
+            None => anchor::delete_all(name),
         };
         delete(anchor.node, body, turn);
     }
@@ -50,7 +52,8 @@ impl Worker {
                 continue;
             }
             let attempt = (anchor.node == node).then_some(&*anchor.branch);
-            delete(anchor.node, anchor::delete(dialog, &tag, attempt), turn);
+            let name = Name { owner: anchor.owner, dialog };
+            delete(anchor.node, anchor::delete(name, &tag, attempt), turn);
         }
     }
 
@@ -64,15 +67,28 @@ impl Worker {
         nodes.dedup();
         let (dialog, setup) = (call.dialog, call.setup.as_ref());
         let tag = setup.and_then(|setup| from_tag(&setup.request)).unwrap_or_default();
+        let name = Name { owner: self.settings.node, dialog };
         for node in nodes {
-            delete(node, anchor::delete(dialog, tag, None), turn);
+            delete(node, anchor::delete(name, tag, None), turn);
+        }
+    }
+
+    /// A call that is up is not at its node any more: nobody hears anything, so that it is over, and was when it was
+    /// heard last.
+    pub(in super::super) fn media_lost(&mut self, id: Uuid, (node, at): (u8, Now), turn: &mut Turn<'_>) {
+        let carried = self.dialogs.get(&id).filter(|dialog| dialog.confirmed);
+        let carried = carried.and_then(|dialog| dialog.media.as_ref());
+        if carried.is_some_and(|anchor| anchor.node == node) {
+            self.counters.media_lost_calls.add(1);
+            self.end_call(id, (Reason::MediaFailed, at), turn);
         }
     }
 
     /// A call that was up.
     pub(in super::super) fn release(&self, dialog: &Dialog, turn: &mut Turn<'_>) {
         if let Some(anchor) = &dialog.media {
-            delete(anchor.node, anchor::delete(dialog.id, dialog.caller.tag(), None), turn);
+            let name = Name { owner: anchor.owner, dialog: dialog.id };
+            delete(anchor.node, anchor::delete(name, dialog.caller.tag(), None), turn);
         }
     }
 }

@@ -1,0 +1,171 @@
+use ng::Request;
+use ng::command::Name as Word;
+use proptest::prelude::*;
+use runtime::model::T38;
+
+use super::*;
+
+fn profile() -> MediaProfile {
+    MediaProfile { t38: T38::Pass, ..MediaProfile::default() }
+}
+
+fn described<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> Description<'a> {
+    Description {
+        name: Name { owner: 7, dialog: Uuid::from_u128(1) },
+        branch: b"z9hG4bK1",
+        offerer: b"from",
+        answerer: b"",
+        sdp: b"v=0\r\n",
+        sender,
+        receiver,
+    }
+}
+
+/// What the dictionary of a command has, as text.
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+#[test]
+fn a_name_is_read_back_and_another_is_not() {
+    let name = Name { owner: 65_535, dialog: Uuid::from_u128(u128::MAX) };
+    assert_eq!(Name::parse(name.to_string().as_bytes()), Some(name));
+    for other in [
+        "",
+        "warp-",
+        "warp-1",
+        "warp-x-00000000-0000-0000-0000-000000000001",
+        "a84b4c76e66710@pc33",
+        "warp-7-z",
+    ] {
+        assert_eq!(Name::parse(other.as_bytes()), None, "{other}");
+    }
+}
+
+#[test]
+fn an_offer_as_a_rule() {
+    let profile = profile();
+    let octets = offer(&described(&profile, &profile));
+    let request = Request::parse(&octets).unwrap();
+    assert_eq!(request.name, Some(Word::Offer));
+    assert_eq!(request.call_id(), Some(&b"warp-7-00000000-0000-0000-0000-000000000001"[..]));
+    assert_eq!((request.from_tag(), request.to_tag()), (Some(&b"from"[..]), None));
+    assert_eq!((request.via_branch(), request.sdp()), (Some(&b"z9hG4bK1"[..]), Some(&b"v=0\r\n"[..])));
+    let expected =
+        [("flags", "asymmetric"), ("flags", "strict-source"), ("replace", "origin"), ("rtcp-mux", "demux")];
+    for (list, word) in expected {
+        assert!(request.lists(list, word), "{list}: {word} in {}", text(&octets));
+    }
+    for part in ["18:transport protocol7:RTP/AVP", "3:ICE6:remove", "4:DTLS3:off"] {
+        assert!(text(&octets).contains(part), "{part} in {}", text(&octets));
+    }
+    for absent in ["codec", "record", "direction", "ptime", "endpoint-learning"] {
+        assert!(!text(&octets).contains(absent), "{absent} in {}", text(&octets));
+    }
+}
+
+/// Each setting, whose it is, and what it makes of an offer.
+#[test]
+fn what_a_profile_changes() {
+    let plain = profile();
+    let codecs = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let sender = |profile: MediaProfile| (profile, plain.clone());
+    let receiver = |profile: MediaProfile| (plain.clone(), profile);
+    let both = |one: &[&str], other: &[&str]| {
+        (
+            MediaProfile { codecs: codecs(one), ..profile() },
+            MediaProfile { codecs: codecs(other), ..profile() },
+        )
+    };
+    let ms = std::time::Duration::from_millis;
+    let table = [
+        (
+            sender(MediaProfile { learning: model::EndpointLearning::Heuristic, ..profile() }),
+            "17:endpoint-learningl9:heuristice",
+        ),
+        (sender(MediaProfile { learning: model::EndpointLearning::Off, ..profile() }), "10:asymmetric"),
+        (
+            receiver(MediaProfile { security: MediaSecurity::Srtp, ..profile() }),
+            "18:transport protocol8:RTP/SAVP",
+        ),
+        (
+            receiver(MediaProfile { codecs: codecs(&["PCMA", "G729"]), ..profile() }),
+            "5:codecd5:stripl3:alle5:offerl4:PCMA4:G72915:telephone-event2:CNee",
+        ),
+        (
+            sender(MediaProfile { codecs: codecs(&["PCMA"]), ..profile() }),
+            "5:codecd5:stripl3:alle5:offerl4:PCMA15:telephone-event2:CNee",
+        ),
+        (both(&["PCMU", "PCMA"], &["PCMA", "G729"]), "5:offerl4:PCMA15:telephone-event2:CNe"),
+        (receiver(MediaProfile { transcode: codecs(&["PCMA"]), ..profile() }), "9:transcodel4:PCMAe"),
+        (
+            receiver(MediaProfile { dtmf: Dtmf::TelephoneEvent, ..profile() }),
+            "9:transcodel15:telephone-evente",
+        ),
+        (receiver(MediaProfile { dtmf: Dtmf::Inband, ..profile() }), "4:maskl15:telephone-evente"),
+        (receiver(MediaProfile { ptime: ms(30), ..profile() }), "5:ptimei30e"),
+        (sender(MediaProfile { ptime: ms(20), ..profile() }), "13:ptime-reversei20e"),
+        (
+            sender(MediaProfile { interface: "inside".to_owned(), ..profile() }),
+            "9:directionl6:inside7:defaulte",
+        ),
+        (
+            receiver(MediaProfile { interface: "outside".to_owned(), ..profile() }),
+            "9:directionl7:default7:outsidee",
+        ),
+        (sender(MediaProfile { recording: true, ..profile() }), "11:record call3:yes"),
+        (
+            receiver(MediaProfile { recording: true, recording_retention: ms(90_000), ..profile() }),
+            "|retention:90",
+        ),
+    ];
+    for ((sender, receiver), part) in table {
+        let octets = text(&offer(&described(&sender, &receiver)));
+        assert!(octets.contains(part), "{part} in {octets}");
+    }
+    let unlimited = MediaProfile { recording: true, ..profile() };
+    let limited = MediaProfile { recording: true, recording_retention: ms(5_000), ..profile() };
+    assert!(text(&offer(&described(&unlimited, &limited))).contains("|retention:0"), "one keeps it for ever");
+}
+
+#[test]
+fn an_answer_says_nothing_of_codecs() {
+    let sender = MediaProfile { codecs: vec!["PCMA".to_owned()], strict_source: false, ..profile() };
+    let receiver = profile();
+    let octets = answer(&Description { answerer: b"to", ..described(&sender, &receiver) });
+    let request = Request::parse(&octets).unwrap();
+    assert_eq!((request.name, request.to_tag()), (Some(Word::Answer), Some(&b"to"[..])));
+    assert!(request.lists("flags", "asymmetric") && !request.lists("flags", "strict-source"));
+    assert!(!text(&octets).contains("codec") && !text(&octets).contains("transport"));
+}
+
+#[test]
+fn deletions_are_at_once_and_of_what_they_say() {
+    let name = Name { owner: 1, dialog: Uuid::nil() };
+    for (octets, from_tag, branch) in [
+        (delete(name, b"from", Some(b"b1")), Some(&b"from"[..]), Some(&b"b1"[..])),
+        (delete(name, b"from", None), Some(&b"from"[..]), None),
+        (delete(name, b"", None), Some(&b"-"[..]), None),
+        (delete_all(name), None, None),
+    ] {
+        let request = Request::parse(&octets).unwrap();
+        assert_eq!(
+            (request.name, request.from_tag(), request.via_branch()),
+            (Some(Word::Delete), from_tag, branch)
+        );
+        assert!(text(&octets).contains("12:delete delayi0e"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_peers_write_is_one_dictionary(from: Vec<u8>, to: Vec<u8>, sdp: Vec<u8>) {
+        let profile = profile();
+        let described = Description { offerer: &from, answerer: &to, sdp: &sdp, ..described(&profile, &profile) };
+        for octets in [offer(&described), answer(&described)] {
+            let request = Request::parse(&octets).unwrap();
+            prop_assert_eq!(request.sdp(), Some(&sdp[..]));
+            prop_assert_eq!(request.call_id(), Some(&b"warp-7-00000000-0000-0000-0000-000000000001"[..]));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What media nodes say: answers for workers, calls that are lost, calls that nobody has any more.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::Calls;
+use crate::media::exchange::{Command, Patience};
+use crate::media::pool::{News, Ticket};
+use crate::sip::anchor::{self, Name};
+use crate::sip::transactions::Now;
+use crate::sip::worker::Input;
+
+/// What the last list of a node showed.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Calls of ours that it has and that we have not.
+    extra: HashSet<Uuid>,
+    /// Calls that it carried and has not, and since when that is known.
+    missing: HashMap<Uuid, Instant>,
+}
+
+/// A call, and the worker that serves it.
+type Served = (usize, Uuid);
+
+/// What two lists in a row have shown.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Over {
+    /// Calls that a node has and nobody else.
+    extra: Vec<Uuid>,
+    /// Calls that it has lost, each with when that was seen first.
+    missing: Vec<(Served, Instant)>,
+}
+
+impl Compared {
+    /// Takes in the next list. Calls begin and end while one is made, so that one alone says nothing.
+    fn follow(&mut self, extra: HashSet<Uuid>, missing: Vec<Served>, now: Instant) -> Over {
+        let before = std::mem::take(self);
+        let mut over = Over::default();
+        for dialog in extra {
+            if before.extra.contains(&dialog) {
+                over.extra.push(dialog);
+            } else {
+                self.extra.insert(dialog);
+            }
+        }
+        for served in missing {
+            match before.missing.get(&served.1) {
+                Some(first) => over.missing.push((served, *first)),
+                None => drop(self.missing.insert(served.1, now)),
+            }
+        }
+        over
+    }
+}
+
+impl Calls {
+    /// Takes in what the actor of a media node says.
+    pub fn media_news(&self, news: News) {
+        match news {
+            // There is no more of this than workers have asked for.
+            News::Answer(answer) => self.command(usize::from(answer.worker), Input::Media(answer)),
+            News::Lost { node, heard } => self.media_lost(node, self.then(heard)),
+            News::Calls { node, names, all, heard } => self.compare(node, (&names, all), heard),
+        }
+    }
+
+    /// A moment by both clocks.
+    fn then(&self, instant: Instant) -> Now {
+        let now = self.now();
+        let ago = now.instant.saturating_duration_since(instant);
+        Now { instant, wall: now.wall.minus(ago) }
+    }
+
+    /// A node is lost: the calls that it carried are over.
+    fn media_lost(&self, node: u8, at: Now) {
+        let lost = self.carried(node, |_| true);
+        if !lost.is_empty() {
+            tracing::error!(node, calls = lost.len(), "calls end, for their media node is lost");
+        }
+        for (worker, dialog) in lost {
+            self.command(worker, Input::MediaLost(dialog, node, at));
+        }
+    }
+
+    /// Compares a node's calls with ours, both ways: what it has and we have not is deleted, what we have and it has not
+    /// is over. Two lists in a row must show it, for calls begin and end while a list is made. What is not ours is left
+    /// alone.
+    fn compare(&self, node: u8, (names, all): (&[String], bool), heard: Option<Instant>) {
+        let now = self.now().instant;
+        let names: Vec<Name> = names.iter().filter_map(|name| Name::parse(name.as_bytes())).collect();
+        let own = names.iter().filter(|name| name.owner == self.settings.node);
+        let extra: HashSet<Uuid> = own.map(|name| name.dialog).filter(|dialog| !self.has(*dialog)).collect();
+        let known: HashSet<Uuid> = names.iter().map(|name| name.dialog).collect();
+        let missing = if all { self.carried(node, |dialog| !known.contains(&dialog)) } else { Vec::new() };
+        let over = self.compared.lock().entry(node).or_default().follow(extra, missing, now);
+        for dialog in over.extra {
+            self.counters.media_leaks.add(1);
+            tracing::warn!(node, %dialog, "a media node has a call that is over, it is deleted");
+            let body = anchor::delete_all(Name { owner: self.settings.node, dialog });
+            let command = Command { ticket: Ticket::Nobody, body, patience: Patience::PATIENT };
+            // What finds no room is found by the next list.
+            let _ = self.media.submit(node, command);
+        }
+        for ((worker, dialog), first) in over.missing {
+            tracing::warn!(node, %dialog, "a call ends, for its media node does not have it any more");
+            let at = self.then(heard.map_or(first, |heard| heard.min(first)));
+            self.command(worker, Input::MediaLost(dialog, node, at));
+        }
+    }
+
+    fn has(&self, dialog: Uuid) -> bool {
+        self.workers.iter().any(|lane| lane.dialogs.lock().contains_key(&dialog))
+    }
+
+    /// Calls that are up and that a node carries, each with its worker.
+    fn carried(&self, node: u8, which: impl Fn(Uuid) -> bool) -> Vec<(usize, Uuid)> {
+        let mut carried = Vec::new();
+        for (worker, lane) in self.workers.iter().enumerate() {
+            let up = lane.up.lock();
+            let of_node = up.values().filter(|dialog| {
+                dialog.media.as_ref().is_some_and(|anchor| anchor.node == node) && which(dialog.id)
+            });
+            carried.extend(of_node.map(|dialog| (worker, dialog.id)));
+        }
+        carried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twice in a row, and only then; with the time of the first.
+    #[test]
+    fn one_list_says_nothing() {
+        let start = tokio::time::Instant::now().into_std();
+        let second = std::time::Duration::from_secs(1);
+        let id = Uuid::from_u128;
+        let set = |ids: &[u128]| ids.iter().copied().map(id).collect::<HashSet<_>>();
+        let served = |ids: &[u128]| ids.iter().map(|dialog| (3, id(*dialog))).collect::<Vec<_>>();
+        let mut compared = Compared::default();
+        assert_eq!(compared.follow(set(&[1, 2]), served(&[8, 9]), start), Over::default());
+        let over = compared.follow(set(&[2, 3]), served(&[9]), start + second);
+        assert_eq!(over, Over { extra: vec![id(2)], missing: vec![((3, id(9)), start)] });
+        // What was told is not told again at once; what was not there in between begins anew.
+        assert_eq!(compared.follow(set(&[1, 2]), served(&[8, 9]), start + second * 2), Over::default());
+        let over = compared.follow(set(&[]), served(&[8]), start + second * 3);
+        assert_eq!(over, Over { extra: Vec::new(), missing: vec![((3, id(8)), start + second * 2)] });
+    }
+}
