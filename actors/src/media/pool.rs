@@ -21,8 +21,8 @@ const QUEUE: usize = 4_096;
 /// Who waits for an answer of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ticket {
-    /// A worker of calls, and its number for what it waits with.
-    Worker(u8, u64),
+    /// A worker of calls.
+    Worker(Waiter),
     /// Nobody.
     Nobody,
     /// The node's actor: is it there?
@@ -33,13 +33,22 @@ pub enum Ticket {
     List,
 }
 
+/// A worker of calls that waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiter {
+    /// Which worker.
+    pub worker: u8,
+    /// Its incarnation: numbers of an earlier one are other things.
+    pub incarnation: u64,
+    /// Its number for what waits.
+    pub id: u64,
+}
+
 /// What became of a worker's command.
 #[derive(Debug)]
 pub struct Answer {
-    /// Which worker asked.
-    pub worker: u8,
-    /// Its number for what waits.
-    pub id: u64,
+    /// Who asked.
+    pub waiter: Waiter,
     /// Which node.
     pub node: u8,
     /// What came.

@@ -170,7 +170,11 @@ impl Serving<'_> {
                     self.exchange.received(octets, &mut self.actions);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
-                Err(error) => return self.not_there(&error),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    return self.not_there(&error);
+                }
+                // It says nothing of the node.
+                Err(_) => return,
             }
         }
     }
@@ -229,16 +233,15 @@ impl Serving<'_> {
     }
 
     fn act(&mut self) {
-        let mut actions = std::mem::take(&mut self.actions);
-        for action in actions.drain(..) {
-            match action {
-                Action::Send(datagram) => self.send(&datagram),
-                Action::Done(ticket, outcome, sent) => self.done(ticket, outcome, sent),
+        // Sending may make more of them.
+        while !self.actions.is_empty() {
+            for action in std::mem::take(&mut self.actions) {
+                match action {
+                    Action::Send(datagram) => self.send(&datagram),
+                    Action::Done(ticket, outcome, sent) => self.done(ticket, outcome, sent),
+                }
             }
         }
-        // What came of sending.
-        actions.append(&mut self.actions);
-        self.actions = actions;
         let waiting = self.exchange.len();
         self.face.waiting.store(waiting as u64, Ordering::Relaxed);
     }
@@ -247,8 +250,9 @@ impl Serving<'_> {
     fn send(&mut self, datagram: &Bytes) {
         match self.socket.try_send(datagram) {
             Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => self.not_there(&error),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => self.not_there(&error),
+            // Nor that: it has no room, or the way has none.
+            Err(_) => {}
         }
     }
 
@@ -269,9 +273,9 @@ impl Serving<'_> {
             }
             Outcome::Unsent => {}
         }
-        if let Ticket::Worker(worker, id) = ticket {
+        if let Ticket::Worker(waiter) = ticket {
             let node = self.options.node.number;
-            (self.options.deliver)(News::Answer(Answer { worker, id, node, outcome }));
+            (self.options.deliver)(News::Answer(Answer { waiter, node, outcome }));
         }
     }
 
@@ -347,11 +351,12 @@ impl Serving<'_> {
 impl Drop for Serving<'_> {
     /// Who waits is told, whatever ends the actor.
     fn drop(&mut self) {
+        self.health().gone(Instant::now().into_std());
         self.exchange.abandon(&mut self.actions);
         for action in self.actions.drain(..) {
-            if let Action::Done(Ticket::Worker(worker, id), outcome, _) = action {
+            if let Action::Done(Ticket::Worker(waiter), outcome, _) = action {
                 let node = self.options.node.number;
-                (self.options.deliver)(News::Answer(Answer { worker, id, node, outcome }));
+                (self.options.deliver)(News::Answer(Answer { waiter, node, outcome }));
             }
         }
     }

@@ -34,7 +34,7 @@ pub struct Anchor {
 }
 
 /// What is done with the media of both sides of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profiles {
     /// The customer's trunk's.
     pub trunk: Arc<MediaProfile>,
@@ -61,10 +61,12 @@ pub struct Description<'a> {
     pub name: Name,
     /// The attempt; empty where it is not known.
     pub branch: &'a [u8],
+    /// Who offers.
+    pub offers: End,
     /// The tag of whoever offers.
     pub offerer: &'a [u8],
     /// The tag of whoever answers, as far as it is known.
-    pub answerer: &'a [u8],
+    pub answerer: Option<&'a [u8]>,
     /// As it came.
     pub sdp: &'a [u8],
     /// What is done with the media of who sends it.
@@ -76,8 +78,9 @@ pub struct Description<'a> {
 /// What offers and answers have alike: our address in place of the sender's wherever it stands.
 const REPLACED: [Replace; 2] = [Replace::Origin, Replace::SessionConnection];
 
-/// What equipment without a tag is known by at a node.
-const NO_TAG: &[u8] = b"-";
+/// What the tags of both sides begin with at a node.
+const CALLER: &[u8] = b"a-";
+const CALLEE: &[u8] = b"b-";
 
 /// Codecs that a list of codecs does not name, and that stay all the same: they are no codecs of speech.
 const BESIDE: [&str; 2] = ["telephone-event", "CN"];
@@ -149,31 +152,38 @@ pub fn offer(described: &Description<'_>) -> Bytes {
         metadata: metadata.as_deref().map(str::as_bytes),
         ..common(sender, &flags)
     };
-    let name = described.name.to_string();
-    encoded(&Command::Offer(WithSdp { leg: leg(described, &name), sdp: described.sdp, options: &options }))
+    let named = Named::of(described);
+    encoded(&Command::Offer(WithSdp {
+        leg: named.leg(described.branch),
+        sdp: described.sdp,
+        options: &options,
+    }))
 }
 
 /// An answer as its node is asked to rewrite it.
 pub fn answer(described: &Description<'_>) -> Bytes {
     let flags = flags_of(described.sender);
     let options = common(described.sender, &flags);
-    let name = described.name.to_string();
-    encoded(&Command::Answer(WithSdp { leg: leg(described, &name), sdp: described.sdp, options: &options }))
+    let named = Named::of(described);
+    encoded(&Command::Answer(WithSdp {
+        leg: named.leg(described.branch),
+        sdp: described.sdp,
+        options: &options,
+    }))
 }
 
-/// The end of one attempt of a call, or of all of it. At once: the ports are for others.
-pub fn delete(name: Name, caller_tag: &[u8], branch: Option<&[u8]>) -> Bytes {
+/// The end of one attempt of a call. At once: the ports are for others.
+///
+/// A node that does not know the attempt takes the tag for what is to be ended. Nobody's is such a tag, so that nothing
+/// ends then.
+pub fn delete(name: Name, branch: &[u8]) -> Bytes {
     let call_id = name.to_string();
-    let part = Part {
-        call_id: call_id.as_bytes(),
-        from_tag: Some(known(caller_tag)),
-        to_tag: None,
-        via_branch: branch,
-    };
+    let part =
+        Part { call_id: call_id.as_bytes(), from_tag: Some(branch), to_tag: None, via_branch: Some(branch) };
     encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
 }
 
-/// The end of a call whose sides are not known any more.
+/// The end of a call.
 pub fn delete_all(name: Name) -> Bytes {
     let call_id = name.to_string();
     let part = Part::whole(call_id.as_bytes());
@@ -189,17 +199,32 @@ fn encoded(command: &Command<'_>) -> Bytes {
 /// What an offer takes as a rule.
 const OCTETS: usize = 1_024;
 
-fn leg<'a>(described: &Description<'a>, call_id: &'a str) -> Leg<'a> {
-    Leg {
-        call_id: call_id.as_bytes(),
-        from_tag: known(described.offerer),
-        to_tag: Some(described.answerer).filter(|tag| !tag.is_empty()),
-        via_branch: Some(described.branch).filter(|branch| !branch.is_empty()),
-    }
+/// Names of a call and of its sides at a node. Tags are told apart by side: where both write the same one, or none, a
+/// node would join one side to itself.
+struct Named {
+    call_id: String,
+    offerer: Vec<u8>,
+    answerer: Option<Vec<u8>>,
 }
 
-const fn known(tag: &[u8]) -> &[u8] {
-    if tag.is_empty() { NO_TAG } else { tag }
+impl Named {
+    fn of(described: &Description<'_>) -> Self {
+        let tag = |end: End, tag: &[u8]| [if end == End::Caller { CALLER } else { CALLEE }, tag].concat();
+        Self {
+            call_id: described.name.to_string(),
+            offerer: tag(described.offers, described.offerer),
+            answerer: described.answerer.map(|answerer| tag(described.offers.other(), answerer)),
+        }
+    }
+
+    fn leg<'a>(&'a self, branch: &'a [u8]) -> Leg<'a> {
+        Leg {
+            call_id: self.call_id.as_bytes(),
+            from_tag: &self.offerer,
+            to_tag: self.answerer.as_deref(),
+            via_branch: Some(branch).filter(|branch| !branch.is_empty()),
+        }
+    }
 }
 
 fn common<'a>(sender: &MediaProfile, flags: &'a [Flag]) -> MediaOptions<'a> {
@@ -233,6 +258,10 @@ fn allowed<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> SmallVec
     let ordered = if receiver.codecs.is_empty() { &sender.codecs } else { &receiver.codecs };
     let mut allowed: SmallVec<[&str; 8]> =
         ordered.iter().map(String::as_str).filter(|codec| has(&sender.codecs, codec)).collect();
+    // They have none in common: what is transcoded, or fails, is the matter of who gets it.
+    if allowed.is_empty() {
+        allowed.extend(ordered.iter().map(String::as_str));
+    }
     if !ordered.is_empty() {
         allowed.extend(BESIDE.into_iter().filter(|beside| !ordered.iter().any(|codec| codec == beside)));
     }

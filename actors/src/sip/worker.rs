@@ -34,8 +34,9 @@ use sip::{Message, StatusCode};
 use slotmap::SlotMap;
 use uuid::Uuid;
 
+pub(crate) use self::admit::is_of;
 use self::call::Call;
-use self::media::{Described, Pending};
+use self::media::{Described, Held, Pending};
 use self::recent::Recent;
 use super::branch::Branches;
 use super::counters::Counters;
@@ -141,10 +142,12 @@ pub struct Worker {
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
     unwanted: Recent<u64>,
     media: Arc<Pool>,
+    /// Which incarnation of the worker it is, to those who answer it.
+    incarnation: u64,
     /// What waits for a media node.
     pending: SlotMap<MediaId, Pending>,
     /// What waits behind a message that waits for a media node, by dialog.
-    held: HashMap<Uuid, VecDeque<(Flow, Message)>>,
+    held: HashMap<Uuid, Held>,
     /// BYEs of ours that came at a bad time.
     byes: SlotMap<ByeId, (Flow, Message)>,
     /// How often a BYE without effect is logged.
@@ -190,6 +193,7 @@ impl Worker {
     pub fn new(parts: Parts, now: Now) -> Self {
         let Parts { settings, snapshot, worker, random, counters, is_connected, media } = parts;
         Self {
+            incarnation: random.u64(),
             keys: Keys::new(settings.seed),
             branches: Branches::new(settings.seed, worker, random.u64()),
             number: worker,

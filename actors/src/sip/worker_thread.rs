@@ -239,8 +239,8 @@ impl<'a> Shell<'a> {
             let Err(Command { ticket, .. }) = self.options.calls.media.submit(node, command) else {
                 continue;
             };
-            if let Ticket::Worker(worker, id) = ticket {
-                let answer = Answer { worker, id, node, outcome: Outcome::Unsent };
+            if let Ticket::Worker(waiter) = ticket {
+                let answer = Answer { waiter, node, outcome: Outcome::Unsent };
                 self.inputs.push(Input::Media(answer));
             }
         }

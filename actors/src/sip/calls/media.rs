@@ -10,7 +10,7 @@ use crate::media::exchange::{Command, Patience};
 use crate::media::pool::{News, Ticket};
 use crate::sip::anchor::{self, Name};
 use crate::sip::transactions::Now;
-use crate::sip::worker::Input;
+use crate::sip::worker::{Input, is_of};
 
 /// What the last list of a node showed.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ impl Calls {
     pub fn media_news(&self, news: News) {
         match news {
             // There is no more of this than workers have asked for.
-            News::Answer(answer) => self.command(usize::from(answer.worker), Input::Media(answer)),
+            News::Answer(answer) => self.command(usize::from(answer.waiter.worker), Input::Media(answer)),
             News::Lost { node, heard } => self.media_lost(node, self.then(heard)),
             News::Calls { node, names, all, heard } => self.compare(node, (&names, all), heard),
         }
@@ -91,7 +91,9 @@ impl Calls {
         let now = self.now().instant;
         let names: Vec<Name> = names.iter().filter_map(|name| Name::parse(name.as_bytes())).collect();
         let own = names.iter().filter(|name| name.owner == self.settings.node);
-        let extra: HashSet<Uuid> = own.map(|name| name.dialog).filter(|dialog| !self.has(*dialog)).collect();
+        // Those of an earlier process may be up without a record: who sends their BYE has them deleted.
+        let own = own.map(|name| name.dialog).filter(|dialog| is_of(*dialog, self.settings.process));
+        let extra: HashSet<Uuid> = own.filter(|dialog| !self.has(*dialog)).collect();
         let known: HashSet<Uuid> = names.iter().map(|name| name.dialog).collect();
         let missing = if all { self.carried(node, |dialog| !known.contains(&dialog)) } else { Vec::new() };
         let over = self.compared.lock().entry(node).or_default().follow(extra, missing, now);

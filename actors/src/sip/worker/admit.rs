@@ -251,7 +251,7 @@ impl Worker {
 
     /// Whether a dialog began in this process.
     pub(super) fn is_own(&self, dialog: Uuid) -> bool {
-        process_of(dialog) == u128::from(self.settings.process) & PROCESS_BITS
+        is_of(dialog, self.settings.process)
     }
 
     /// Whether the request was here before and nothing that decides its way has changed since (16.3 step 4).
@@ -300,6 +300,11 @@ fn new_dialog(now: Timestamp, process: u32, random: &runtime::random::Random) ->
     octets.iter_mut().skip(2).zip(process.to_be_bytes()).for_each(|(place, octet)| *place = octet);
     let millis = u64::try_from(now.micros() / 1000).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &octets).into_uuid()
+}
+
+/// Whether a dialog began in a process.
+pub(crate) fn is_of(dialog: Uuid, process: u32) -> bool {
+    process_of(dialog) == u128::from(process) & PROCESS_BITS
 }
 
 /// The process that a dialog began in, as its number has it: two bits are the variant's.

@@ -310,15 +310,15 @@ impl Worker {
             {
                 *next = attempt.hop;
                 setup.tcp_failed = true;
-                setup.stale.extend(attempt.anchor.take());
+                setup.stale.extend(attempt.anchor.clone());
             }
             return;
         }
         // A vendor that refused has no channel any more.
         if !status.is_success() {
             attempt.channel = None;
-            if let (Some(anchor), Some(setup)) = (attempt.anchor.take(), &mut call.setup) {
-                setup.stale.push(anchor);
+            if let (Some(anchor), Some(setup)) = (&attempt.anchor, &mut call.setup) {
+                setup.stale.push(anchor.clone());
             }
         }
         let Some(Way::Plan { plan, .. }) = call.setup.as_deref().map(|setup| &setup.way) else { return };
@@ -416,8 +416,8 @@ impl Worker {
         let gone = self.dialogs.remove(&dialog);
         let retransmissions = gone.map(|dialog| dialog.repeats);
         // The last word is the last vendor's, or nobody was asked for want of room.
-        let reason =
-            if call.attempts.is_empty() { Reason::Capacity } else { outcome(status.as_u16(), received) };
+        let full = call.attempts.is_empty() && status == super::FULL;
+        let reason = if full { Reason::Capacity } else { outcome(status.as_u16(), received) };
         let ended = match call.hung_up {
             Some(reason) => Ended::new(status, reason, None),
             None => Ended::new(status, reason, by),

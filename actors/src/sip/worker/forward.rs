@@ -163,6 +163,11 @@ impl Worker {
             self.end_at_vendor(id, branch, hand, turn);
             return;
         }
+        // At its node a call has one callee: another one that answers too would take its place.
+        if kind == Kind::Initial && status.is_success() && self.is_further(dialog, message) {
+            self.end_at_vendor(id, branch, hand, turn);
+            return;
+        }
         // An answer that nobody could hear.
         if kind == Kind::Initial && status.is_success() && turn.described == Described::Lost {
             self.end_at_vendor(id, branch, hand, turn);
@@ -189,9 +194,9 @@ impl Worker {
         match kind {
             Kind::Initial => {
                 self.learn_callee(id, (branch, status), (message, flow), turn);
-                let node = self.dialogs.get(&dialog).and_then(|dialog| dialog.media.as_ref());
-                if let Some(node) = node.map(|anchor| anchor.node).filter(|_| status.is_success()) {
-                    self.delete_stale(id, node, turn);
+                if status.is_success() {
+                    let media = self.dialogs.get(&dialog).and_then(|dialog| dialog.media.as_ref());
+                    self.delete_stale(id, media.map(|anchor| anchor.node), turn);
                 }
             }
             Kind::Refresh(from) if status.is_success() => {
@@ -240,8 +245,13 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let number = call.dialog;
         let attempt = call.attempts.get_mut(branch.index()).filter(|_| status.is_success());
+        let anchor = attempt.as_ref().and_then(|attempt| attempt.anchor.clone());
         let (channel, asked) =
             attempt.map(|attempt| (attempt.channel.take(), attempt.session)).unwrap_or_default();
+        // It may have been given up, and answers before the next one is asked.
+        if let (Some(anchor), Some(setup)) = (&anchor, &mut call.setup) {
+            setup.stale.retain(|stale| stale.branch != anchor.branch);
+        }
         let routes = self.routes_to_callee(message);
         let Some(dialog) = self.dialogs.get_mut(&number) else { return };
         let tag = to_tag(message).unwrap_or_default();
@@ -259,6 +269,7 @@ impl Worker {
         }
         if answers {
             dialog.session = session_timer::agreed(message, asked);
+            dialog.media = anchor;
             // The caller is taken for heard too: the call was not up before.
             dialog.seen.hear(End::Callee, turn.now);
             dialog.seen.hear(End::Caller, turn.now);

@@ -7,6 +7,7 @@
 
 mod release;
 mod said;
+mod within;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,16 +22,17 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use self::said::{Said, said};
+pub(super) use self::within::{Role, Subject, may_describe};
 use super::attempt::Chosen;
 use super::call::Way;
-use super::receive::{from_tag, to_tag};
+use super::receive::from_tag;
 use super::{Hand, ToMedia, Turn, Worker};
 use crate::media::exchange::{Command, Patience};
-use crate::media::pool::{Answer, Ticket};
+use crate::media::pool::{Answer, Ticket, Waiter};
 use crate::sip::anchor::{self, Anchor, Description, Name, Profiles};
-use crate::sip::dialog::{Dialog, End};
+use crate::sip::dialog::End;
 use crate::sip::flow::Flow;
-use crate::sip::transactions::{CallId, MediaId, Owner, Wake};
+use crate::sip::transactions::{CallId, MediaId, Wake};
 
 /// After this time a node is taken for silent whatever its actor does: longer than that ever waits.
 const GUARD: Duration = Duration::from_secs(2);
@@ -52,7 +54,23 @@ enum Waits {
     /// The INVITE of an attempt.
     Attempt(Box<Offered>),
     /// A message of a dialog.
-    Message(Box<(Flow, Message)>),
+    Message(Box<Waiting>),
+}
+
+/// A message that waits for its node.
+#[derive(Debug)]
+struct Waiting {
+    flow: Flow,
+    message: Message,
+    /// It is an answer that was passed on before.
+    again: bool,
+}
+
+/// A message of a dialog that waits for a node, and what waits behind it.
+#[derive(Debug)]
+pub(super) struct Held {
+    first: Bytes,
+    behind: VecDeque<(Flow, Message)>,
 }
 
 /// An attempt whose offer is with a node.
@@ -103,13 +121,19 @@ impl Worker {
         let dialog = call.dialog;
         let Some(setup) = call.setup.as_deref() else { return Anchoring::Refused(super::FULL) };
         let Way::Plan { plan, .. } = &setup.way else { return Anchoring::Goes(chosen, None) };
+        if self.media.is_empty() {
+            return Anchoring::Goes(chosen, None);
+        }
         let profiles = plan.hop(chosen.hop).zip(plan.trunk()).map(|((_, vendor, _), trunk)| Profiles {
             trunk: std::sync::Arc::clone(&trunk.media),
             vendor: std::sync::Arc::clone(&vendor.media),
         });
-        let Some(profiles) = profiles.filter(|profiles| !self.media.is_empty() && !profiles.is_direct())
-        else {
+        let Some(profiles) = profiles.filter(|profiles| !profiles.is_direct()) else {
             return Anchoring::Goes(chosen, None);
+        };
+        let found = match within::found(&setup.request, &profiles) {
+            Ok(found) => found,
+            Err(status) => return Anchoring::Refused(status),
         };
         let Some(node) = self.media.choose(dialog.as_u128(), &[], turn.now.instant) else {
             self.counters.media_refused.add(1);
@@ -120,12 +144,13 @@ impl Worker {
         };
         let direction = plan.direction;
         let name = Name { owner: self.settings.node, dialog };
-        let body = setup.request.sdp().map(|sdp| {
+        let body = found.map(|sdp| {
             anchor::offer(&Description {
                 name,
                 branch: &chosen.branch,
+                offers: End::Caller,
                 offerer: from_tag(&setup.request).unwrap_or_default(),
-                answerer: &[],
+                answerer: None,
                 sdp: sdp.octets,
                 sender: profiles.of(End::Caller, direction),
                 receiver: profiles.of(End::Callee, direction),
@@ -162,20 +187,27 @@ impl Worker {
         if let Some(pending) = self.pending.get_mut(id) {
             pending.timer = timer;
         }
-        let ticket = Ticket::Worker(self.number, id.data().as_ffi());
+        let waiter = Waiter { worker: self.number, incarnation: self.incarnation, id: id.data().as_ffi() };
+        let ticket = Ticket::Worker(waiter);
         turn.out.media.push(ToMedia { node, command: Command { ticket, body, patience } });
     }
 
     /// A node has answered, or was silent.
     pub(super) fn media_answered(&mut self, answer: &Answer, turn: &mut Turn<'_>) {
-        let id = slotmap::KeyData::from_ffi(answer.id).into();
-        self.media_said(id, said(&answer.outcome), turn);
+        // What an earlier incarnation asked is nobody's.
+        if answer.waiter.incarnation == self.incarnation {
+            let id = slotmap::KeyData::from_ffi(answer.waiter.id).into();
+            self.media_said(id, said(&answer.outcome), turn);
+        }
     }
 
     /// A node's actor has said nothing for too long.
     pub(super) fn media_late(&mut self, id: MediaId, turn: &mut Turn<'_>) {
-        if let Some(pending) = self.pending.get_mut(id) {
-            pending.timer = None;
+        let Some(pending) = self.pending.get_mut(id) else { return };
+        pending.timer = None;
+        let now = turn.now.instant;
+        if let Some(node) = self.media.node(pending.node) {
+            node.health.silent(now.checked_sub(GUARD).unwrap_or(now), now);
         }
         self.media_said(id, Said::Elsewhere, turn);
     }
@@ -188,9 +220,12 @@ impl Worker {
         match waits {
             Waits::Attempt(offered) => self.attempt_offered(dialog, offered, said, turn),
             Waits::Message(held) => {
-                let (flow, message) = *held;
-                let behind = self.held.remove(&dialog).unwrap_or_default();
-                self.described((dialog, node), (flow, &message), said, turn);
+                let Waiting { flow, message, again } = *held;
+                let behind = self.held.remove(&dialog).map(|held| held.behind).unwrap_or_default();
+                // A copy of what was passed on fails nothing.
+                if !again || matches!(said, Said::Sdp(_)) {
+                    self.described((dialog, node), (flow, &message), said, turn);
+                }
                 self.take_up(dialog, behind, turn);
             }
         }
@@ -201,7 +236,7 @@ impl Worker {
         let live = self.calls.get(id).filter(|call| !call.context.is_done() && call.setup.is_some());
         if live.is_none() {
             // It was over while its node was asked.
-            self.give_up_at(dialog, id, &offered.anchor, turn);
+            Self::give_up_at(dialog, &offered.anchor, turn);
             self.call_input(id, CallInput::NoVendor(super::FULL), Hand::default(), turn);
             return;
         }
@@ -209,7 +244,7 @@ impl Worker {
             Said::Sdp(sdp) => self.attempt_described(*offered, &sdp, turn),
             Said::Elsewhere => {
                 self.counters.media_failovers.add(1);
-                self.give_up_at(dialog, id, &offered.anchor, turn);
+                Self::give_up_at(dialog, &offered.anchor, turn);
                 match self.media.choose(dialog.as_u128(), &offered.refused, turn.now.instant) {
                     Some(node) => {
                         offered.anchor.node = node;
@@ -219,7 +254,7 @@ impl Worker {
                 }
             }
             Said::Never(status) => {
-                self.give_up_at(dialog, id, &offered.anchor, turn);
+                Self::give_up_at(dialog, &offered.anchor, turn);
                 self.not_carried(id, status, turn);
             }
         }
@@ -251,7 +286,7 @@ impl Worker {
                 self.next_of_plan(id, branch, &mut inputs, turn);
             }
         }
-        self.delete_stale(id, node, turn);
+        self.delete_stale(id, Some(node), turn);
         self.call_inputs(id, inputs, Hand::default(), turn);
     }
 
@@ -278,141 +313,8 @@ impl Worker {
     }
 }
 
-/// Messages of dialogs.
+/// What comes of messages of dialogs.
 impl Worker {
-    /// Whether a response waits from now on: for its node, or behind another message that does.
-    pub(super) fn response_waits(
-        &mut self,
-        owner: Owner,
-        (message, flow): (&Message, Flow),
-        status: StatusCode,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        if self.media.is_empty() || turn.described != Described::Raw {
-            return false;
-        }
-        let (dialog, end, found) = match owner {
-            Owner::Branch(id, branch) => {
-                let Some(call) = self.calls.get(id) else { return false };
-                let attempt = call.attempts.get(branch.index());
-                let own = attempt.and_then(|attempt| attempt.anchor.as_ref());
-                let known = self.dialogs.get(&call.dialog).and_then(|dialog| dialog.media.as_ref());
-                let anchor = if call.kind == super::call::Kind::Initial { own } else { known };
-                (call.dialog, call.kind.sender(), anchor.cloned().map(|anchor| (anchor, call.offers)))
-            }
-            Owner::Relay(relay) => {
-                let anchor = self.dialogs.get(&relay.dialog).and_then(|dialog| dialog.media.clone());
-                // What it answers offered, or there would be no description in it.
-                (relay.dialog, relay.from, anchor.map(|anchor| (anchor, true)))
-            }
-            Owner::Nobody
-            | Owner::Caller(_)
-            | Owner::Sender(_)
-            | Owner::Probe(_)
-            | Owner::Bye(_)
-            | Owner::Alive(..) => return false,
-        };
-        let Some((anchor, answers)) = found else { return false };
-        if self.waits_behind(dialog, (message, flow)) {
-            return true;
-        }
-        let described = status != StatusCode::TRYING && (status.is_provisional() || status.is_success());
-        if !described || message.sdp().is_none() {
-            return false;
-        }
-        let role = if answers { Role::Answer } else { Role::Offer };
-        self.describe((dialog, end.other()), (&anchor, role), (message, flow), turn)
-    }
-
-    /// The same of a request within a dialog.
-    pub(super) fn request_waits(
-        &mut self,
-        (dialog, from): (Uuid, End),
-        method: Method,
-        (message, flow): (&Message, Flow),
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        if self.media.is_empty() || turn.described != Described::Raw {
-            return false;
-        }
-        let Some(known) = self.dialogs.get(&dialog) else { return false };
-        let (anchor, offered_by) = (known.media.clone(), known.offered_by);
-        let Some(anchor) = anchor else { return false };
-        if self.waits_behind(dialog, (message, flow)) {
-            return true;
-        }
-        if message.sdp().is_none() {
-            return false;
-        }
-        let may_answer = matches!(method, Method::Ack | Method::Prack);
-        let role = if may_answer && offered_by == Some(from.other()) {
-            Role::Answer
-        } else if method == Method::Ack {
-            // What it could be an answer to has had one.
-            return false;
-        } else {
-            Role::Offer
-        };
-        self.describe((dialog, from), (&anchor, role), (message, flow), turn)
-    }
-
-    /// Puts a message behind another one of its dialog that waits.
-    fn waits_behind(&mut self, dialog: Uuid, (message, flow): (&Message, Flow)) -> bool {
-        let Some(behind) = self.held.get_mut(&dialog) else { return false };
-        if behind.len() < BEHIND_MAX {
-            behind.push_back((flow, message.clone()));
-        }
-        true
-    }
-
-    /// Gives a message's description to the node of its call; false when there is none to give.
-    fn describe(
-        &mut self,
-        (id, from): (Uuid, End),
-        (anchor, role): (&Anchor, Role),
-        (message, flow): (&Message, Flow),
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let Some(sdp) = message.sdp() else { return false };
-        let Some(dialog) = self.dialogs.get_mut(&id) else { return false };
-        let direction = dialog.direction;
-        // In a request as in a response to it: the caller's tag is that of who sent the first INVITE.
-        let (own, other) = tags(message, (dialog, from));
-        let (offerer, answerer) = if role == Role::Offer { (own, other) } else { (other, own) };
-        dialog.offered_by = (role == Role::Offer).then_some(from);
-        let (trunk, vendor) = (dialog.trunk, dialog.vendor);
-        let profiles = anchor.profiles.clone().or_else(|| self.profiles_of(trunk, vendor));
-        let Some(profiles) = profiles else { return false };
-        let description = Description {
-            name: Name { owner: anchor.owner, dialog: id },
-            branch: &anchor.branch,
-            offerer,
-            answerer,
-            sdp: sdp.octets,
-            sender: profiles.of(from, direction),
-            receiver: profiles.of(from.other(), direction),
-        };
-        let body = match role {
-            Role::Offer => anchor::offer(&description),
-            Role::Answer => anchor::answer(&description),
-        };
-        self.held.insert(id, VecDeque::new());
-        let waits = Waits::Message(Box::new((flow, message.clone())));
-        self.ask((id, anchor.node), waits, (body, Patience::PINNED), turn);
-        true
-    }
-
-    /// Of a call of an earlier process.
-    fn profiles_of(&self, trunk: u32, vendor: u32) -> Option<Profiles> {
-        let snapshot = self.snapshot.load();
-        let trunk = snapshot.trunks.iter().find(|known| known.config.number == trunk)?;
-        let vendor = snapshot.vendors.iter().find(|known| known.config.number == vendor)?;
-        Some(Profiles {
-            trunk: std::sync::Arc::clone(&trunk.media),
-            vendor: std::sync::Arc::clone(&vendor.media),
-        })
-    }
-
     /// A message goes on with what its node made of it.
     fn described(
         &mut self,
@@ -464,23 +366,8 @@ impl Worker {
         while let Some((flow, message)) = behind.pop_front() {
             self.take(&message, flow, turn);
             if let Some(waiting) = self.held.get_mut(&dialog) {
-                waiting.append(&mut behind);
+                waiting.behind.append(&mut behind);
             }
         }
     }
-}
-
-/// What a description is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Offer,
-    Answer,
-}
-
-/// The tag of the side that a message comes from, and that of the other one, as the message has them.
-fn tags<'m>(message: &'m Message, (dialog, from): (&Dialog, End)) -> (&'m [u8], &'m [u8]) {
-    let (first, second) = (from_tag(message).unwrap_or_default(), to_tag(message).unwrap_or_default());
-    // From is who sent the request, whichever way it goes.
-    let caller_first = first == dialog.caller.tag();
-    if (from == End::Caller) == caller_first { (first, second) } else { (second, first) }
 }

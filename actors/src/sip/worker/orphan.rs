@@ -13,6 +13,7 @@ use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode,
 use uuid::Uuid;
 
 use super::in_dialog::{anchor_of, began};
+use super::media::{Described, Role, Subject, may_describe};
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
@@ -98,8 +99,13 @@ impl Worker {
                 return;
             }
         }
+        if self.orphan_waits(message, flow, (cookie.as_ref(), to, answer), turn) {
+            return;
+        }
         let mut edits = Edits::new(message);
-        if Self::towards_unknown(&mut edits).is_none() {
+        let bare = !answer && method == Method::Invite && !self.media.is_empty() && may_describe(message);
+        // Whether a node carries it is known by its answer only: until then it rings.
+        if Self::towards_unknown(&mut edits).is_none() || (bare && edits.set_body(b"", b"").is_err()) {
             return;
         }
         let octets = self.written(|out| {
@@ -116,6 +122,32 @@ impl Worker {
             }
             None => {}
         }
+    }
+
+    /// Whether an answer waits for the media node of its call, which it is taken on for.
+    fn orphan_waits(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        (cookie, to, answer): (Option<&Cookie>, Flow, bool),
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Some(cookie) = cookie.filter(|_| answer && turn.described == Described::Raw) else {
+            return false;
+        };
+        let Some(mut anchor) = anchor_of(cookie) else { return false };
+        // It comes back by the branch of its attempt.
+        let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
+        anchor.branch = via.and_then(|via| via.branch).map(Box::from).unwrap_or_default();
+        self.adopt_answered(message, flow, (cookie, to), turn);
+        let subject = Subject {
+            dialog: cookie.dialog,
+            from: End::Callee,
+            anchor: &anchor,
+            role: Role::Answer,
+            again: false,
+        };
+        self.describe(&subject, (message, flow), turn)
     }
 
     /// Whether some call that is up has this Call-ID: an answer to a re-INVITE need not have our cookie.

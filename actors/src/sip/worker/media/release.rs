@@ -13,7 +13,6 @@ use crate::media::pool::Ticket;
 use crate::sip::anchor::{self, Anchor, Name};
 use crate::sip::dialog::Dialog;
 use crate::sip::transactions::{CallId, Now};
-use crate::sip::worker::receive::from_tag;
 use crate::sip::worker::{ToMedia, Turn, Worker};
 
 impl Worker {
@@ -21,39 +20,25 @@ impl Worker {
     pub(in super::super) fn give_up(&self, id: CallId, anchor: Option<Anchor>, turn: &mut Turn<'_>) {
         let dialog = self.calls.get(id).map(|call| call.dialog);
         if let Some((dialog, anchor)) = dialog.zip(anchor) {
-            self.give_up_at(dialog, id, &anchor, turn);
+            Self::give_up_at(dialog, &anchor, turn);
         }
     }
 
-    pub(super) fn give_up_at(&self, dialog: Uuid, id: CallId, anchor: &Anchor, turn: &mut Turn<'_>) {
-        let setup = self.calls.get(id).and_then(|call| call.setup.as_ref());
-        let known = self.dialogs.get(&dialog).map(|dialog| dialog.caller.tag());
-        let tag = setup.and_then(|setup| from_tag(&setup.request)).or(known);
+    pub(super) fn give_up_at(dialog: Uuid, anchor: &Anchor, turn: &mut Turn<'_>) {
         let name = Name { owner: anchor.owner, dialog };
-        let body = match tag {
-            Some(tag) => anchor::delete(name, tag, Some(&anchor.branch)),
-            // The whole call is over, and who called is not known any more.
-            None => anchor::delete_all(name),
-        };
-        delete(anchor.node, body, turn);
+        delete(anchor.node, anchor::delete(name, &anchor.branch), turn);
     }
 
     /// Attempts of a call that came to nothing, once the next one has its ports at this node: the caller keeps its own.
-    pub(in super::super) fn delete_stale(&mut self, id: CallId, node: u8, turn: &mut Turn<'_>) {
+    pub(in super::super) fn delete_stale(&mut self, id: CallId, node: Option<u8>, turn: &mut Turn<'_>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        let (dialog, offers) = (call.dialog, call.offers);
+        let dialog = call.dialog;
         let Some(setup) = call.setup.as_mut().filter(|setup| !setup.stale.is_empty()) else { return };
-        let stale = std::mem::take(&mut setup.stale);
-        let tag = from_tag(&setup.request).unwrap_or_default().to_vec();
-        for anchor in stale {
-            // A node that does not know the attempt ends the whole call: that of an attempt whose callee never made its
-            // offer, and of one that offered as the next one does. Those end with the call.
-            if anchor.node == node && !offers {
-                continue;
-            }
-            let attempt = (anchor.node == node).then_some(&*anchor.branch);
+        for anchor in std::mem::take(&mut setup.stale) {
             let name = Name { owner: anchor.owner, dialog };
-            delete(anchor.node, anchor::delete(name, &tag, attempt), turn);
+            let here = node == Some(anchor.node);
+            let body = if here { anchor::delete(name, &anchor.branch) } else { anchor::delete_all(name) };
+            delete(anchor.node, body, turn);
         }
     }
 
@@ -61,15 +46,12 @@ impl Worker {
     pub(in super::super) fn release_all(&self, id: CallId, turn: &mut Turn<'_>) {
         let Some(call) = self.calls.get(id) else { return };
         let own = call.attempts.iter().filter_map(|attempt| attempt.anchor.as_ref());
-        let stale = call.setup.iter().flat_map(|setup| &setup.stale);
-        let mut nodes: SmallVec<[u8; 4]> = own.chain(stale).map(|anchor| anchor.node).collect();
+        let mut nodes: SmallVec<[u8; 4]> = own.map(|anchor| anchor.node).collect();
         nodes.sort_unstable();
         nodes.dedup();
-        let (dialog, setup) = (call.dialog, call.setup.as_ref());
-        let tag = setup.and_then(|setup| from_tag(&setup.request)).unwrap_or_default();
-        let name = Name { owner: self.settings.node, dialog };
+        let name = Name { owner: self.settings.node, dialog: call.dialog };
         for node in nodes {
-            delete(node, anchor::delete(name, tag, None), turn);
+            delete(node, anchor::delete_all(name), turn);
         }
     }
 
@@ -88,7 +70,7 @@ impl Worker {
     pub(in super::super) fn release(&self, dialog: &Dialog, turn: &mut Turn<'_>) {
         if let Some(anchor) = &dialog.media {
             let name = Name { owner: anchor.owner, dialog: dialog.id };
-            delete(anchor.node, anchor::delete(name, dialog.caller.tag(), None), turn);
+            delete(anchor.node, anchor::delete_all(name), turn);
         }
     }
 }

@@ -16,15 +16,15 @@ fn the_callee_offers_in_its_answer() {
     assert!(node.asked.is_empty());
     let ok = described(&text(&response(&to_vendor, 200, "callee")), SDP);
     assert!(node.receive(VENDORS[0], ok).is_empty());
-    assert_eq!(told(&node.asked[0]), "offer callee from-a");
+    assert_eq!(told(&node.asked[0]), "offer b-callee a-from-a");
     let ok = node.rewrite().remove(0);
-    assert!(body(&ok).contains("offer callee from-a"));
+    assert!(body(&ok).contains("offer b-callee a-from-a"));
     let ack = Within { method: "ACK", cseq: 1, branch: "ack" }.caller(&ok);
     assert!(node.receive(CUSTOMER, described(&ack, SDP)).is_empty());
-    assert_eq!(told(&node.asked[0]), "answer callee from-a");
+    assert_eq!(told(&node.asked[0]), "answer b-callee a-from-a");
     let sent = node.rewrite();
     assert_eq!(words(&sent), ["ACK>198.51.100.1:5060"]);
-    assert!(body(&sent[0]).contains("answer callee from-a"));
+    assert!(body(&sent[0]).contains("answer b-callee a-from-a"));
 }
 
 #[test]
@@ -35,29 +35,29 @@ fn either_side_offers_again() {
         (
             CUSTOMER,
             Within { method: "INVITE", cseq: 2, branch: "re" }.caller(&ok),
-            "from-a",
-            "callee",
+            "a-from-a",
+            "b-callee",
             VENDORS[0],
         ),
         (
             VENDORS[0],
             Within { method: "INVITE", cseq: 7, branch: "er" }.callee(&to_vendor, "callee"),
-            "callee",
-            "from-a",
+            "b-callee",
+            "a-from-a",
             CUSTOMER,
         ),
         (
             CUSTOMER,
             Within { method: "UPDATE", cseq: 3, branch: "up" }.caller(&ok),
-            "from-a",
-            "callee",
+            "a-from-a",
+            "b-callee",
             VENDORS[0],
         ),
         (
             VENDORS[0],
             Within { method: "UPDATE", cseq: 8, branch: "pu" }.callee(&to_vendor, "callee"),
-            "callee",
-            "from-a",
+            "b-callee",
+            "a-from-a",
             CUSTOMER,
         ),
     ];
@@ -93,12 +93,12 @@ fn a_reliable_183_is_answered_by_prack() {
     let early = text(&response(&to_vendor, 183, "callee"))
         .replace("Contact:", "Require: 100rel\r\nRSeq: 1\r\nContact:");
     assert!(node.receive(VENDORS[0], described(&early, SDP)).is_empty());
-    assert_eq!(told(&node.asked[0]), "offer callee from-a");
+    assert_eq!(told(&node.asked[0]), "offer b-callee a-from-a");
     let early = node.rewrite().remove(0);
     let prack = Within { method: "PRACK", cseq: 2, branch: "prack" }.caller(&early);
     let prack = described(&prack.replace("Contact:", "RAck: 1 1 INVITE\r\nContact:"), SDP);
     assert!(node.receive(CUSTOMER, prack).is_empty());
-    assert_eq!(told(&node.asked[0]), "answer callee from-a");
+    assert_eq!(told(&node.asked[0]), "answer b-callee a-from-a");
     assert_eq!(words(&node.rewrite()), ["PRACK>198.51.100.1:5060"]);
 }
 
@@ -129,5 +129,110 @@ fn a_call_without_a_record_is_deleted_where_it_was() {
     let sent = later.receive(CUSTOMER, bye);
     assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
     later.receive(VENDORS[0], response(&sent[0], 200, "x"));
-    assert_eq!(later.all_asked(), ["delete from-a -"]);
+    assert_eq!(later.all_asked(), ["delete - -"]);
+}
+
+/// What describes no session of the call is not for its node.
+#[test]
+fn what_others_have_in_their_answers_asks_nothing() {
+    let mut node = Node::with(anchored());
+    let (_, ok) = up(&mut node);
+    for method in ["OPTIONS", "INFO", "MESSAGE"] {
+        let request = Within { method, cseq: 2, branch: method }.caller(&ok);
+        let passed = node.receive(CUSTOMER, described(&request, SDP)).remove(0);
+        let answer = described(&text(&response(&passed, 200, "zz")), SDP);
+        assert_eq!(words(&node.receive(VENDORS[0], answer)), ["200>192.0.2.10:5060"], "{method}");
+        assert!(node.asked.is_empty(), "{method}: {:?}", node.all_asked());
+    }
+}
+
+/// An ACK that comes again asks again, and one that answers nothing goes without what it has.
+#[test]
+fn no_ack_leads_past_the_node() {
+    let mut node = Node::with(anchored());
+    let to_vendor = node.receive(CUSTOMER, without_offer()).remove(1);
+    node.receive(VENDORS[0], described(&text(&response(&to_vendor, 200, "callee")), SDP));
+    let ok = node.rewrite().remove(0);
+    let ack = described(&Within { method: "ACK", cseq: 1, branch: "ack" }.caller(&ok), SDP);
+    for _ in 0..2 {
+        assert!(node.receive(CUSTOMER, ack.clone()).is_empty());
+        assert!(body(&node.rewrite()[0]).contains("answer b-callee a-from-a"));
+    }
+    let mut node = Node::with(anchored());
+    let (_, ok) = up(&mut node);
+    let ack = described(&Within { method: "ACK", cseq: 1, branch: "again" }.caller(&ok), SDP);
+    let sent = node.receive(CUSTOMER, ack);
+    assert_eq!((words(&sent), body(&sent[0])), (vec!["ACK>198.51.100.1:5060".to_owned()], String::new()));
+}
+
+/// A fork that answers too would take the place of the first at the node.
+#[test]
+fn a_second_answer_is_ended_where_it_comes_from() {
+    let mut node = Node::with(anchored());
+    let (to_vendor, _) = up(&mut node);
+    let other = described(&text(&response(&to_vendor, 200, "other")), SDP);
+    let sent = node.receive(VENDORS[0], other);
+    assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    assert!(node.asked.is_empty());
+}
+
+/// What we cannot read others may.
+#[test]
+fn a_description_that_is_not_to_be_found_is_refused() {
+    let hidden = |message: String| {
+        message.replace(
+            "Content-Type: application/sdp",
+            "Content-Type: application/sdp\r\nContent-Encoding: gzip",
+        )
+    };
+    let mut node = Node::with(anchored());
+    let sent = node.receive(CUSTOMER, hidden(invite("a", "+15551234")));
+    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "488>192.0.2.10:5060"]);
+    let mut node = Node::with(anchored());
+    let (_, ok) = up(&mut node);
+    let again = described(&Within { method: "INVITE", cseq: 2, branch: "re" }.caller(&ok), SDP);
+    assert_eq!(words(&node.receive(CUSTOMER, hidden(again))), ["488>192.0.2.10:5060"]);
+    assert!(node.asked.is_empty());
+}
+
+#[test]
+fn a_description_may_be_so_long() {
+    let long = format!("v=0\r\n{}", "a=x\r\n".repeat(8_000));
+    let mut node = Node::with(anchored());
+    let invite = invite("a", "+15551234").replace(
+        "Content-Length: 5\r\n\r\nv=0\r\n",
+        &format!("Content-Length: {}\r\n\r\n{long}", long.len()),
+    );
+    let sent = node.receive(CUSTOMER, invite);
+    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "488>192.0.2.10:5060"]);
+    assert_eq!(node.happened().last().unwrap(), "ended 488 rejected None");
+}
+
+#[test]
+fn fax_is_refused_where_it_is_not_wanted() {
+    let fax = "v=0\r\nm=image 4000 udptl t38\r\n";
+    let mut voice = anchored();
+    voice.vendors[0].media.t38 = runtime::model::T38::Refuse;
+    let mut node = Node::with(voice);
+    let (_, ok) = up(&mut node);
+    let again = described(&Within { method: "INVITE", cseq: 2, branch: "re" }.caller(&ok), fax);
+    assert_eq!(words(&node.receive(CUSTOMER, again)), ["488>192.0.2.10:5060"]);
+}
+
+/// An answer that comes after a restart is known by its cookie: its node rewrites it.
+#[test]
+fn an_answer_after_a_restart_goes_through_the_node() {
+    let mut node = Node::with(anchored());
+    node.receive(CUSTOMER, invite("a", "+15551234"));
+    let to_vendor = node.rewrite().remove(0);
+    let mut later = Node::started(anchored(), node.now.wall.plus(SECOND).micros());
+    let early = described(&text(&response(&to_vendor, 183, "callee")), SDP);
+    let sent = later.receive(VENDORS[0], early);
+    assert_eq!((words(&sent), body(&sent[0])), (vec!["183>192.0.2.10:5060".to_owned()], String::new()));
+    let ok = described(&text(&response(&to_vendor, 200, "callee")), SDP);
+    assert!(later.receive(VENDORS[0], ok).is_empty());
+    assert_eq!(told(&later.asked[0]), "answer a-from-a b-callee");
+    let sent = later.rewrite();
+    assert_eq!(words(&sent), ["200>192.0.2.10:5060"]);
+    assert!(body(&sent[0]).contains("answer"));
 }

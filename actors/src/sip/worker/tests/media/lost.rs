@@ -16,7 +16,7 @@ fn a_silent_node_loses_the_call_to_the_other() {
         assert!(node.handle(vec![answer(&asked, outcome)]).is_empty());
         // It may have heard it after all.
         let deleted = node.asked.remove(0);
-        assert_eq!((deleted.node, told(&deleted)), (asked.node, "delete from-a -".to_owned()));
+        assert_eq!((deleted.node, told(&deleted).starts_with("delete z9hG4bK")), (asked.node, true));
         assert_ne!(node.asked[0].node, asked.node);
         assert_eq!(words(&node.rewrite()), ["INVITE>198.51.100.1:5060"]);
     }
@@ -82,7 +82,7 @@ fn an_answer_that_nobody_could_hear_ends_the_call_at_both_ends() {
     sent.sort();
     assert_eq!(sent, ["503>192.0.2.10:5060", "ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
     assert_eq!(node.happened().last().unwrap(), "ended 503 media_failed None");
-    assert_eq!(node.all_asked(), ["delete from-a -"]);
+    assert_eq!(node.all_asked(), ["delete - -"]);
 }
 
 /// The call goes on as it was.
@@ -115,4 +115,55 @@ fn early_media_that_is_lost_is_ringing() {
     let (asked, _) = node.one_asked();
     let sent = node.handle(vec![answer(&asked, Outcome::Silent)]);
     assert_eq!((words(&sent), body(&sent[0])), (vec!["183>192.0.2.10:5060".to_owned()], String::new()));
+}
+
+/// A vendor that is given up answers before the next one is asked: it has the call, with its own place at the node.
+#[test]
+fn an_answer_while_the_next_vendor_waits_for_the_node_is_taken() {
+    let mut node = Node::with(anchored());
+    node.receive(CUSTOMER, invite("a", "+15551234"));
+    let first = node.rewrite().remove(0);
+    node.pass(SECOND * 4);
+    assert!(told(&node.asked[0]).starts_with("offer"), "the next vendor's");
+    let next = node.asked.remove(0);
+    let ok = described(&text(&response(&first, 200, "late")), SDP);
+    assert!(node.receive(VENDORS[0], ok).is_empty());
+    assert_eq!(told(&node.asked[0]), "answer a-from-a b-late");
+    let sent = node.rewrite();
+    assert_eq!(words(&sent), ["200>192.0.2.10:5060"]);
+    assert!(body(&sent[0]).contains("answer"));
+    assert!(node.all_asked().is_empty(), "it is not deleted");
+    let outcome = replied(|body| ng::reply::write::sdp(body, b"v=0\r\n"));
+    assert!(node.handle(vec![answer(&next, outcome)]).is_empty());
+    let (deleted, told) = node.one_asked();
+    let own = Request::parse(&deleted.command.body).unwrap();
+    assert!(
+        told.starts_with("delete z9hG4bK")
+            && !first.value(HeaderId::Via).contains(&text(own.via_branch().unwrap()))
+    );
+}
+
+/// What an earlier incarnation of the worker asked is not an answer to this one.
+#[test]
+fn answers_to_an_earlier_incarnation_are_nobodys() {
+    let mut before = Node::with(anchored());
+    before.receive(CUSTOMER, invite("a", "+15551234"));
+    let (old, _) = before.one_asked();
+    let mut node = Node::started(anchored(), before.now.wall.plus(SECOND).micros());
+    node.receive(CUSTOMER, invite("b", "+15551234"));
+    let outcome = replied(|body| ng::reply::write::sdp(body, b"v=0\r\n"));
+    assert!(node.handle(vec![answer(&old, outcome)]).is_empty());
+    assert_eq!(words(&node.rewrite()), ["INVITE>198.51.100.1:5060"]);
+}
+
+/// The second 200 asks again; that its node is silent then says nothing of a call that is up.
+#[test]
+fn an_answer_that_comes_again_fails_nothing() {
+    let mut node = Node::with(anchored());
+    let (to_vendor, _) = up(&mut node);
+    let ok = described(&text(&response(&to_vendor, 200, "callee")), SDP);
+    assert!(node.receive(VENDORS[0], ok).is_empty());
+    let (asked, _) = node.one_asked();
+    assert!(node.handle(vec![answer(&asked, Outcome::Silent)]).is_empty());
+    assert!(node.happened().iter().all(|word| !word.starts_with("ended")));
 }
