@@ -188,11 +188,6 @@ fn is_same(known: &Messaging, config: &Messaging) -> bool {
 
 /// Swaps the snapshots.
 pub fn install(smpp: &Smpp, config: Messaging) {
-    let now = Instant::now();
-    let accounts = smpp.accounts.load().updated(&config, &smpp.metrics.submit_sm, now);
-    smpp.accounts.store(Arc::new(accounts));
-    let dids = config.dids.iter().filter_map(|did| Some((did.number.clone(), did.account?)));
-    smpp.dids.store(Arc::new(dids.collect()));
     let known = smpp.vendors.load();
     let vendors: Vendors =
         config.vendors.iter().map(|wanted| (wanted.id, vendor(&known, wanted, &smpp.metrics))).collect();
@@ -200,6 +195,11 @@ pub fn install(smpp: &Smpp, config: Messaging) {
         known.values().filter(|vendor| !vendors.contains_key(&vendor.id)).cloned().collect();
     smpp.vendors.store(Arc::new(vendors));
     smpp.routes.store(Arc::new(Table::new(&config)));
+    // Behind the routes: an account that is new finds its own. And before the numbers that lead to it.
+    let accounts = smpp.accounts.load().updated(&config, &smpp.metrics.submit_sm, Instant::now());
+    smpp.accounts.store(Arc::new(accounts));
+    let dids = config.dids.iter().filter_map(|did| Some((did.number.clone(), did.account?)));
+    smpp.dids.store(Arc::new(dids.collect()));
     smpp.config.store(Arc::new(config));
     smpp.gone.lock().extend(gone);
     for vendor in smpp.vendors.load().values() {
