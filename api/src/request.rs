@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use runtime::store::customer::{Customer, Status};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use uuid::Uuid;
 use warp::http::Method;
 
@@ -86,6 +86,10 @@ impl Request {
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let pointer = pointer(error.path());
             let error = error.into_inner();
+            // For what has the wrong kind where a word is wanted, serde_json says that there is no value.
+            if error.is_syntax() && serde_json::from_slice::<IgnoredAny>(&self.body).is_ok() {
+                return Problem::invalid(pointer, "not one of the words that it may be");
+            }
             if error.is_data() {
                 // Where it stands the pointer says.
                 let text = error.to_string();
