@@ -12,12 +12,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use warp::http::Method;
 
-use super::customers;
+use super::{customers, user_types};
 use crate::auth::key;
 use crate::auth::principal::Tenant;
 use crate::check;
 use crate::context::Api;
-use crate::permission::{Permission, Permissions};
+use crate::permission::Permission;
 use crate::problem::{Code, Problem};
 use crate::query::{CURSOR_ID, LIMIT};
 use crate::reply::{self, Page, Reply};
@@ -168,15 +168,12 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         if wanted.addresses.len() > ADDRESSES_MAX {
             return Err(Problem::invalid("/addresses", format!("more than {ADDRESSES_MAX}")));
         }
-        if let Some(unknown) = wanted.permissions.iter().position(|name| Permission::named(name).is_none()) {
-            return Err(Problem::invalid(format!("/permissions/{unknown}"), "there is no such permission"));
-        }
+        let asked = user_types::known("/permissions", &wanted.permissions)?;
         let now = api.clock.now();
         if wanted.expires_at.is_some_and(|expires| expires <= now) {
             return Err(Problem::invalid("/expires_at", "it is past"));
         }
         let customer = owner(&api, &request, wanted.customer.as_deref())?;
-        let asked = Permissions::named(&wanted.permissions);
         let own = match customer {
             Some(customer) => request.principal.permissions_for(customer),
             None => request.principal.permissions(),

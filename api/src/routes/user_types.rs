@@ -86,6 +86,9 @@ impl From<&UserType> for Shown {
     }
 }
 
+/// Permissions in one list, those that stand twice counted twice.
+const PERMISSIONS_MAX: usize = 64;
+
 /// What users of a type may do from now on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -140,6 +143,9 @@ pub(super) async fn named(api: &Api, name: &str) -> Result<UserType, Problem> {
 
 /// The permissions that a body names.
 pub(super) fn known(pointer: &str, names: &[String]) -> Result<Permissions, Problem> {
+    if names.len() > PERMISSIONS_MAX {
+        return Err(Problem::invalid(pointer, format!("more than {PERMISSIONS_MAX}")));
+    }
     if let Some(place) = names.iter().position(|name| Permission::named(name).is_none()) {
         return Err(Problem::invalid(format!("{pointer}/{place}"), "there is no such permission"));
     }

@@ -86,6 +86,18 @@ async fn values_that_cannot_be_are_refused_by_pointer() {
             refused.body
         );
     }
+    // So many, though all of them are one.
+    let (_, customer) = lab.customer("OWN-1", "ACTIVE").await;
+    let many = json!({"permissions": vec!["calls:read"; 65]});
+    let key = json!({"name": "k", "permissions": vec!["calls:read"; 65]});
+    for (method, path, body) in [
+        ("PUT", "/v1/user-types/user".to_owned(), many.clone()),
+        ("PUT", format!("{path}/customers/{customer}"), many),
+        ("POST", "/v1/api-keys".to_owned(), key),
+    ] {
+        let refused = lab.ask(TOKEN, (method, &path), Some(body)).await;
+        assert_eq!((refused.status, pointer(&refused)), (422, "/permissions".to_owned()), "{path}");
+    }
     let hidden = json!({"email": "m@example.net", "name": "M", "user_type": "user", "password_hash": "x"});
     assert_eq!(lab.ask(TOKEN, ("POST", "/v1/users"), Some(hidden)).await.status, 422);
 }
