@@ -8,16 +8,12 @@ use runtime::telemetry::metrics::Metrics as Registry;
 pub struct Metrics {
     /// Commands by node and by what became of them: `answered`, `silent`, `unsent`.
     pub commands: IntCounterVec,
-    /// Commands that were sent again.
-    pub repeats: IntCounterVec,
     /// Whether a node answers: 1 or 0.
     pub up: IntGaugeVec,
     /// Calls that a node carries, by its own word.
     pub sessions: IntGaugeVec,
     /// Commands under way.
     pub waiting: IntGaugeVec,
-    /// Calls ended because their node was lost.
-    pub calls_lost: IntCounterVec,
     /// Time from a command to its answer.
     pub round_trip: Histogram,
 }
@@ -37,11 +33,6 @@ impl Metrics {
                 "commands to an RTPEngine node, by what became of them",
                 &["node", "outcome"],
             ),
-            repeats: r.counter_vec(
-                "warp_rtpengine_repeats_total",
-                "commands to an RTPEngine node that were sent again",
-                node,
-            ),
             up: r.gauge_vec("warp_rtpengine_up", "whether an RTPEngine node answers", node),
             sessions: r.gauge_vec(
                 "warp_rtpengine_sessions",
@@ -51,11 +42,6 @@ impl Metrics {
             waiting: r.gauge_vec(
                 "warp_rtpengine_waiting",
                 "commands to an RTPEngine node without answer",
-                node,
-            ),
-            calls_lost: r.counter_vec(
-                "warp_rtpengine_calls_lost_total",
-                "calls ended because their RTPEngine node was lost",
                 node,
             ),
             round_trip: r.histogram(

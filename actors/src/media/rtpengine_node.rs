@@ -182,9 +182,8 @@ impl Serving<'_> {
     /// The system says that nobody takes datagrams there.
     fn not_there(&mut self, error: &std::io::Error) {
         let now = Instant::now().into_std();
-        if self.health().gone(now) {
-            self.say_down(&error.to_string());
-        }
+        self.health().gone(now);
+        self.say_down(&error.to_string());
         self.exchange.abandon(&mut self.actions);
     }
 
@@ -242,8 +241,12 @@ impl Serving<'_> {
                 }
             }
         }
-        let waiting = self.exchange.len();
-        self.face.waiting.store(waiting as u64, Ordering::Relaxed);
+        let waiting = self.exchange.len() as u64;
+        if self.face.waiting.swap(waiting, Ordering::Relaxed) != waiting {
+            let Options { node, metrics, .. } = self.options;
+            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+            metrics.waiting.with_label_values(&[node.name.as_str()]).set(waiting);
+        }
     }
 
     /// What the system does not take now is sent again when it is due.
@@ -267,7 +270,9 @@ impl Serving<'_> {
                 self.learn(ticket, body, now);
             }
             Outcome::Silent => {
-                if self.health().silent(sent, now) {
+                self.health().silent(sent, now);
+                // Said once, of one that was never heard too.
+                if self.health().state() == State::Down {
                     self.say_down("it does not answer");
                 }
             }
@@ -337,9 +342,9 @@ impl Serving<'_> {
     }
 
     fn say_down(&mut self, why: &str) {
-        let Options { node, metrics, .. } = self.options;
-        metrics.up.with_label_values(&[node.name.as_str()]).set(0);
         if !std::mem::replace(&mut self.said_down, true) {
+            let Options { node, metrics, .. } = self.options;
+            metrics.up.with_label_values(&[node.name.as_str()]).set(0);
             tracing::error!(
                 node = node.name, address = %node.address, why,
                 "an RTPEngine node is down, new calls take the others: see whether rtpengine runs there"
