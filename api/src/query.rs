@@ -82,6 +82,10 @@ impl Query {
                 return Err(refused(format!("query parameter {name:?} is given twice")));
             }
             param.kind.check(param.name, &value)?;
+            // `dry` is a flag that is set; `dry=` says neither.
+            if param.kind.is_flag() && value.is_empty() && pair.contains('=') {
+                return Err(refused(format!("{name} is true or false, not \"\"")));
+            }
             values.push((param.name, value));
         }
         let query = Self(values);
@@ -123,6 +127,10 @@ impl Query {
 }
 
 impl Kind {
+    const fn is_flag(self) -> bool {
+        matches!(self, Self::Flag)
+    }
+
     fn check(self, name: &str, value: &str) -> Result<(), Problem> {
         let wrong = |what: &str| Err(refused(format!("{name} is {what}, not {value:?}")));
         match self {
@@ -212,6 +220,7 @@ mod tests {
             ("limit=x", "a number from 1 to 5"),
             ("before=7", "before is an id"),
             ("dry=yes", "true or false"),
+            ("dry=", "true or false, not \"\""),
             ("as=xml", "json or text, not \"xml\""),
             ("since=yesterday", "since is a time of RFC 3339"),
             ("since=2026-01-02T03:04:05+02:00", "a plus is written %2B"),
