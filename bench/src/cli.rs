@@ -18,6 +18,8 @@ use crate::smpp::{idle, restart, run, suite};
 use crate::subject::{Attached, NodeOptions, Target};
 
 mod api;
+mod media;
+mod rtpengine;
 mod sip;
 
 /// Load harness of the WARP carrier core.
@@ -40,6 +42,11 @@ enum Command {
     Sip(Box<sip::Sip>),
     /// Reads and writes customers through the REST interface, or measures how long changes take to be in force.
     Api(Box<api::Api>),
+    /// Asks a media node as fast as it answers, or compares calls with and without media nodes.
+    Media(media::Media),
+    /// Plays a media node until it is killed.
+    #[command(hide = true)]
+    Rtpengine(rtpengine::Rtpengine),
 }
 
 #[derive(Debug, Args)]
@@ -194,6 +201,8 @@ impl Cli {
             Command::Smpp(smpp) => smpp.run_once().await,
             Command::Sip(sip) => Box::pin(sip.run()).await,
             Command::Api(api) => Box::pin(api.run()).await,
+            Command::Media(media) => media.run().await,
+            Command::Rtpengine(rtpengine) => rtpengine.run().await,
             Command::SmppIdle(idle) => {
                 let target = idle.common.target().await?;
                 let watched = Duration::from_secs_f64(idle.seconds);

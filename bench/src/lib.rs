@@ -11,6 +11,7 @@ pub mod cli;
 pub mod histogram;
 pub mod ledger;
 pub mod marker;
+pub mod media;
 pub mod payload;
 pub mod peer;
 pub mod print;

@@ -1,4 +1,4 @@
-//! Quantiles of a histogram on the node's metrics page, between two readings.
+//! The node's metrics page: sums of counters, and quantiles of a histogram between two readings.
 
 use std::net::SocketAddr;
 
@@ -10,9 +10,30 @@ pub(crate) struct Buckets(Vec<(f64, f64)>);
 
 /// Reads the histogram `name`; `None` when the page or the histogram is not there.
 pub(crate) async fn read(addr: SocketAddr, name: &str) -> Option<Buckets> {
+    parse(&page(addr).await?, name)
+}
+
+/// The whole page; `None` when it is not there.
+pub(crate) async fn page(addr: SocketAddr) -> Option<String> {
     let response = http::get(addr, "/metrics").await.ok()?;
-    let page = String::from_utf8(response.body).ok()?;
-    parse(&page, name)
+    String::from_utf8(response.body).ok()
+}
+
+/// The sum of all samples of `name` that have this label, as it stands on the page: `outcome="silent"`; of
+/// all samples where it is empty.
+pub(crate) fn sum(page: &str, name: &str, label: &str) -> f64 {
+    let samples = page.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let (labels, value) = match rest.strip_prefix('{') {
+            Some(rest) => rest.rsplit_once('}')?,
+            // Another metric whose name begins alike has no space here.
+            None => ("", rest.strip_prefix(' ')?),
+        };
+        let has = label.is_empty() || labels.split(',').any(|one| one.trim() == label);
+        value.trim().parse::<f64>().ok().filter(|_| has)
+    });
+    // An empty sum of floating point numbers would be minus zero.
+    samples.fold(0.0, |sum, value| sum + value)
 }
 
 impl Buckets {
@@ -40,7 +61,7 @@ impl Buckets {
 }
 
 /// Sums all label sets of the histogram.
-fn parse(page: &str, name: &str) -> Option<Buckets> {
+pub(crate) fn parse(page: &str, name: &str) -> Option<Buckets> {
     let mut buckets: Vec<(f64, f64)> = Vec::new();
     for line in page.lines() {
         let Some(labels) = line.strip_prefix(name).and_then(|rest| rest.strip_prefix("_bucket{")) else {
@@ -86,6 +107,18 @@ warp_log_fsync_seconds_count 100
         assert_eq!(page.quantile_us(&nothing, 0.05), Some(500));
         assert_eq!(page.quantile_us(&nothing, 0.99), Some(2000));
         assert_eq!(page.quantile_us(&page, 0.5), None);
+    }
+
+    #[test]
+    fn samples_are_summed_by_label() {
+        let page = "# TYPE a counter\na{node=\"x\",outcome=\"silent\"} 2\n\
+                    a{node=\"y\",outcome=\"silent\"} 3\na{node=\"x\",outcome=\"answered\"} 10\n\
+                    a_total{outcome=\"silent\"} 100\nb 7\n";
+        for (name, label, expected) in
+            [("a", "outcome=\"silent\"", 5.0), ("a", "", 15.0), ("b", "", 7.0), ("c", "", 0.0)]
+        {
+            assert!(sum(page, name, label).total_cmp(&expected).is_eq(), "{name} {label}");
+        }
     }
 
     #[test]

@@ -11,6 +11,11 @@ pub fn json(outcome: &Outcome) {
     println!("{}", serde_json::to_string(outcome).unwrap_or_default());
 }
 
+/// Writes one line for a program that reads it.
+pub fn line(line: &str) {
+    println!("{line}");
+}
+
 /// Writes a result for people.
 pub fn table(outcome: &Outcome) {
     let verdict = if outcome.valid { "valid" } else { "INVALID" };

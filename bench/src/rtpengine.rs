@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::wall;
 
-pub use self::client::list;
+pub use self::client::{list, statistics};
 
 mod client;
 mod ports;
@@ -87,7 +88,7 @@ pub struct Rtpengine {
 }
 
 /// What an RTPEngine did so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Offers that got an SDP.
     pub offers: u64,

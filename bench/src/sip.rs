@@ -8,15 +8,16 @@ pub mod search;
 pub mod sipp;
 pub mod subject;
 
+pub(crate) mod endpoint;
+pub(crate) mod outbox;
+pub(crate) mod socket;
+
 mod counters;
 mod datagrams;
 mod dialog;
-mod endpoint;
 mod numbered;
-mod outbox;
 mod provision;
 mod schedule;
-mod socket;
 mod tally;
 mod templates;
 mod uac;

@@ -1,7 +1,9 @@
 //! What both ends count while a run goes on.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -48,6 +50,14 @@ pub(crate) struct UacCounters {
     pub(crate) from_due: Histogram,
     /// From BYE to its final response.
     pub(crate) bye: Histogram,
+    /// When something was broken on purpose, if anything was.
+    pub(crate) fault_at: OnceLock<Instant>,
+    /// Calls that were due since then.
+    pub(crate) placed_behind: AtomicU64,
+    /// Those of them that ended well.
+    pub(crate) completed_behind: AtomicU64,
+    /// Their time from the INVITE to its 2xx.
+    pub(crate) answer_behind: Histogram,
 }
 
 /// The vendor's side.
@@ -80,10 +90,34 @@ pub(crate) fn bump(counter: &AtomicU64) {
 }
 
 impl UacCounters {
-    pub(crate) fn begun(&self) {
+    /// A call that was due at `due` is placed.
+    pub(crate) fn begun(&self, due: Instant) {
         bump(&self.placed);
+        if self.is_behind_fault(due) {
+            bump(&self.placed_behind);
+        }
         let live = self.live.fetch_add(1, Relaxed) + 1;
         self.live_max.fetch_max(live, Relaxed);
+    }
+
+    /// The 2xx to the INVITE of a call that was due at `due` came, so long after the INVITE.
+    pub(crate) fn answered(&self, due: Instant, after: Duration) {
+        self.answer.record(after);
+        if self.is_behind_fault(due) {
+            self.answer_behind.record(after);
+        }
+    }
+
+    /// A call that was due at `due` ended well.
+    pub(crate) fn completed(&self, due: Instant) {
+        bump(&self.completed);
+        if self.is_behind_fault(due) {
+            bump(&self.completed_behind);
+        }
+    }
+
+    fn is_behind_fault(&self, due: Instant) -> bool {
+        self.fault_at.get().is_some_and(|at| due >= *at)
     }
 
     pub(crate) fn ended(&self) {
@@ -92,5 +126,29 @@ impl UacCounters {
 
     pub(crate) fn refused(&self, status: u16) {
         *self.refusals.lock().entry(status).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::endpoint::now;
+    use super::*;
+
+    #[test]
+    fn calls_behind_a_fault_are_those_that_were_due_since() {
+        let counters = UacCounters::default();
+        let (start, second) = (now(), Duration::from_secs(1));
+        let call = |due: Instant| {
+            counters.begun(due);
+            counters.answered(due, Duration::from_millis(7));
+            counters.completed(due);
+        };
+        call(start);
+        counters.fault_at.set(start + second).unwrap();
+        [start, start + second, start + second * 2].into_iter().for_each(call);
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        assert_eq!((read(&counters.placed), counters.answer.count(), read(&counters.completed)), (4, 4, 4));
+        let behind = (read(&counters.placed_behind), read(&counters.completed_behind));
+        assert_eq!((behind, counters.answer_behind.count()), ((2, 2), 2));
     }
 }

@@ -12,6 +12,8 @@ use crate::subject::Provisioning;
 pub(crate) struct SipProvision {
     /// The simulated vendor's sockets.
     pub(crate) gateways: Vec<SocketAddr>,
+    /// The ng addresses of media nodes; without any, media is not touched.
+    pub(crate) media: Vec<SocketAddr>,
 }
 
 impl Provisioning for SipProvision {
@@ -46,6 +48,11 @@ filter = "warn"
             let _ = write!(gateways, "\"sip:{gateway};transport=udp\", ");
         }
         let gateways = gateways.trim_end_matches([',', ' ']);
+        let mut media = String::new();
+        for (number, address) in (1..).zip(&self.media) {
+            // As above.
+            let _ = write!(media, "\n[[media_nodes]]\nname = \"media-{number}\"\naddress = \"{address}\"\n");
+        }
         format!(
             r#"[[customers]]
 ban = "TB-000000001"
@@ -78,7 +85,7 @@ partition = "bench"
 prefix = "44"
 vendor = "bench-vendor"
 rate = "0.0100"
-"#
+{media}"#
         )
     }
 }
@@ -90,8 +97,12 @@ mod tests {
     #[test]
     fn files_are_toml_of_the_expected_shape() {
         let gateways = vec![SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([127, 0, 0, 1], 2))];
-        let provision = SipProvision { gateways };
+        let provision = SipProvision { gateways, media: vec![SocketAddr::from(([127, 0, 0, 1], 3))] };
         let provisioning = provision.to_toml();
+        let media = "\n[[media_nodes]]\nname = \"media-1\"\naddress = \"127.0.0.1:3\"\n";
+        assert!(provisioning.ends_with(media), "{provisioning}");
+        let without = SipProvision { media: Vec::new(), ..provision.clone() };
+        assert_eq!(Some(without.to_toml().as_str()), provisioning.strip_suffix(media));
         let line = "gateways = [\"sip:127.0.0.1:1;transport=udp\", \"sip:127.0.0.1:2;transport=udp\"]";
         assert!(provisioning.lines().any(|found| found == line), "{provisioning}");
         assert!(provision.node_toml(Path::new("/data"), "").contains("data_dir = \"/data\""));

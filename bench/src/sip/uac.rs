@@ -138,7 +138,7 @@ impl Uac {
                 continue;
             }
             self.ends.push(End::Open);
-            self.counters.begun();
+            self.counters.begun(due);
             self.counters.lateness.record(now.saturating_duration_since(due));
             self.begin(id, due, now, out);
         }
@@ -226,7 +226,7 @@ impl Uac {
             *known = end;
         }
         if end == End::Completed {
-            bump(&self.counters.completed);
+            self.counters.completed(call.due);
         }
         self.second(call.due, |second| match end {
             End::Completed => second.completed += 1,

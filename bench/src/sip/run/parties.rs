@@ -124,6 +124,10 @@ impl Running {
         self.uac.iter().all(JoinHandle::is_finished)
     }
 
+    pub(super) fn customer(&self) -> &UacCounters {
+        &self.uac_counters
+    }
+
     pub(super) fn line(&self, title: &str) -> String {
         let UacCounters { placed, completed, live, again_sent, .. } = &*self.uac_counters;
         let [placed, completed, live, again] =

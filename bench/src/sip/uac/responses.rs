@@ -84,7 +84,7 @@ impl Uac {
         if let Some(timer) = call.timer.take() {
             self.timers.cancel(timer);
         }
-        self.counters.answer.record(now.saturating_duration_since(call.sent));
+        self.counters.answered(call.due, now.saturating_duration_since(call.sent));
         if !call.rang {
             call.rang = true;
             self.counters.ringing.record(now.saturating_duration_since(call.sent));

@@ -1,9 +1,10 @@
-//! How well media came through, by its source.
+//! How well media came through, by who got it.
 
 use super::{count, list};
 use crate::bencode::{self, Value, Writer};
 
-/// One source of media, as those who receive it report on it in RTCP.
+/// One source of media, and what it reports in RTCP of the media that it gets: release 10.5 and later ones
+/// keep a report with who made it, not with who it is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ssrc {
     /// Its number.

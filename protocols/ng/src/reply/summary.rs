@@ -1,4 +1,4 @@
-//! What a call record takes of a call: how much each side sent, and how well it came through.
+//! What a call record takes of a call: how much each side sent, and how well it gets what the other one sends.
 
 use super::call::{Call, Counters, Side};
 use super::quality::{Quality, Ssrc};
@@ -27,8 +27,8 @@ pub struct SideStatistics<'a> {
     pub rtcp: Counters,
     /// When the last packet came from it, in seconds since the Unix epoch; nothing if none came.
     pub last_packet: Option<u64>,
-    /// Its packets that were lost, as those who receive them report. So is what follows; without reports,
-    /// which only RTCP brings, there is nothing.
+    /// Packets that were lost on their way to it, as it reports. So is what follows; without reports, which
+    /// only RTCP brings, there is nothing.
     pub lost: Option<u64>,
     /// Mean loss in percent.
     pub loss_percent: Option<u64>,

@@ -213,7 +213,7 @@ fn a_call_is_summed_up_by_side() {
         assert_eq!(
             (called.lost, called.jitter_ms, called.mos_tenths),
             (None, None, None),
-            "never reported on"
+            "it has reported nothing"
         );
         assert_eq!(statistics.rtp, caller.rtp.plus(called.rtp));
     }
