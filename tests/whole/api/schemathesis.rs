@@ -7,7 +7,7 @@ use super::super::process::{Node, Setup, environment, root, run};
 use super::super::{peer, wait};
 
 /// Time for the bounded run; `tests/peers/schemathesis.sh` runs for as long as it is told.
-const WITHIN: Duration = Duration::from_secs(300);
+const WITHIN: Duration = Duration::from_secs(600);
 
 #[test]
 fn the_interface_does_what_its_document_says() {
