@@ -20,7 +20,9 @@ use futures_util::future::BoxFuture;
 use uuid::Uuid;
 
 pub use self::batch::{Batch, Calls};
-pub use self::call::{Attempt, CallDirection, Cdr, DIALOG_STATE_MAX, Dialog, EndedBy, Reason};
+pub use self::call::{
+    Attempt, CallDirection, CallMedia, Cdr, DIALOG_STATE_MAX, Dialog, EndedBy, MediaSent, Reason,
+};
 pub use self::filter::{CdrFilter, MdrFilter};
 pub use self::group::{CallTotals, Committed, Dropped, Full, Health, Limits, MessageLog, Ticket};
 pub use self::row::{

@@ -10,6 +10,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use runtime::model::{MediaNode, MediaNodeState};
 use tokio::sync::{Mutex, mpsc};
+use uuid::Uuid;
 
 use super::exchange::{Command, Outcome};
 use super::health::{Health, State};
@@ -23,6 +24,8 @@ const QUEUE: usize = 4_096;
 pub enum Ticket {
     /// A worker of calls.
     Worker(Waiter),
+    /// The record of a call that is over.
+    Record(Over),
     /// Nobody.
     Nobody,
     /// The node's actor: is it there?
@@ -44,6 +47,28 @@ pub struct Waiter {
     pub id: u64,
 }
 
+/// A call that is over, and that its node is told to delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Over {
+    /// Which worker had it.
+    pub worker: u8,
+    /// The node of ours that named it at its media node.
+    pub owner: u16,
+    /// The call.
+    pub dialog: Uuid,
+}
+
+impl Ticket {
+    /// What became of a command at a node, for whoever waits for it outside of the node's actor.
+    pub fn news(self, node: u8, outcome: Outcome) -> Option<News> {
+        match self {
+            Self::Worker(waiter) => Some(News::Answer(Answer { waiter, node, outcome })),
+            Self::Record(over) => Some(News::Deleted { over, node, outcome }),
+            Self::Nobody | Self::Ping | Self::Statistics | Self::List => None,
+        }
+    }
+}
+
 /// What became of a worker's command.
 #[derive(Debug)]
 pub struct Answer {
@@ -60,6 +85,15 @@ pub struct Answer {
 pub enum News {
     /// To a worker, what became of its command.
     Answer(Answer),
+    /// What became of the deletion of a call that is over.
+    Deleted {
+        /// Which call.
+        over: Over,
+        /// Which node.
+        node: u8,
+        /// What came: what the node has counted, where it knew the call.
+        outcome: Outcome,
+    },
     /// The calls that a node has.
     Calls {
         /// Which node.
@@ -216,8 +250,6 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use uuid::Uuid;
 
     use super::*;
 

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::exchange::{Action, Command, Exchange, Outcome, Patience};
 use super::health::{Health, State};
 use super::metrics::Metrics;
-use super::pool::{Answer, Deliver, News, Node, Ticket};
+use super::pool::{Deliver, News, Node, Ticket};
 
 /// How often a node is asked whether it is there, and one that is not up, so that it is found again.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -278,9 +278,8 @@ impl Serving<'_> {
             }
             Outcome::Unsent => {}
         }
-        if let Ticket::Worker(waiter) = ticket {
-            let node = self.options.node.number;
-            (self.options.deliver)(News::Answer(Answer { waiter, node, outcome }));
+        if let Some(news) = ticket.news(self.options.node.number, outcome) {
+            (self.options.deliver)(news);
         }
     }
 
@@ -305,6 +304,10 @@ impl Serving<'_> {
 
     /// What an answer says of the node itself.
     fn learn(&mut self, ticket: Ticket, body: &[u8], now: std::time::Instant) {
+        // What it has counted of a call is read by who writes the record.
+        if matches!(ticket, Ticket::Record(_)) {
+            return;
+        }
         let Ok(reply) = ng::Reply::parse(body) else { return };
         if matches!(reply, ng::Reply::Failed { meaning: ng::Meaning::AnotherNode, .. }) {
             self.health().full(now);
@@ -359,9 +362,9 @@ impl Drop for Serving<'_> {
         self.health().gone(Instant::now().into_std());
         self.exchange.abandon(&mut self.actions);
         for action in self.actions.drain(..) {
-            if let Action::Done(Ticket::Worker(waiter), outcome, _) = action {
-                let node = self.options.node.number;
-                (self.options.deliver)(News::Answer(Answer { waiter, node, outcome }));
+            let Action::Done(ticket, outcome, _) = action else { continue };
+            if let Some(news) = ticket.news(self.options.node.number, outcome) {
+                (self.options.deliver)(news);
             }
         }
     }

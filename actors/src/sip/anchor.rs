@@ -3,6 +3,8 @@
 //! Pure. A call's name at its node is made of its dialog's number and not of its Call-ID: whoever sends another's
 //! Call-ID gets no hold of its media. Every attempt at a vendor has a branch of its own there.
 
+mod counted;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::dialog::End;
+pub use self::counted::Counted;
+use super::dialog::{Dialog, End};
 use super::routing::Direction;
 
 /// The media node of a call, and the attempt there.
@@ -183,7 +186,15 @@ pub fn delete(name: Name, branch: &[u8]) -> Bytes {
     encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
 }
 
-/// The end of a call.
+/// The end of a call that was up. A node tells what it has counted of a side that it is asked for, and of the other one
+/// with it. One that does not know the caller by its tag ends nothing, and says so.
+pub fn delete_call(name: Name, dialog: &Dialog) -> Bytes {
+    let (call_id, caller) = (name.to_string(), tag_of(End::Caller, dialog.caller.tag()));
+    let part = Part { from_tag: Some(&caller), ..Part::whole(call_id.as_bytes()) };
+    encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
+}
+
+/// The end of a call, by whatever tags it is known.
 pub fn delete_all(name: Name) -> Bytes {
     let call_id = name.to_string();
     let part = Part::whole(call_id.as_bytes());
@@ -209,11 +220,11 @@ struct Named {
 
 impl Named {
     fn of(described: &Description<'_>) -> Self {
-        let tag = |end: End, tag: &[u8]| [if end == End::Caller { CALLER } else { CALLEE }, tag].concat();
+        let Description { offers, offerer, answerer, .. } = *described;
         Self {
             call_id: described.name.to_string(),
-            offerer: tag(described.offers, described.offerer),
-            answerer: described.answerer.map(|answerer| tag(described.offers.other(), answerer)),
+            offerer: tag_of(offers, offerer),
+            answerer: answerer.map(|answerer| tag_of(offers.other(), answerer)),
         }
     }
 
@@ -225,6 +236,11 @@ impl Named {
             via_branch: Some(branch).filter(|branch| !branch.is_empty()),
         }
     }
+}
+
+/// A tag of one side, as a node has it.
+fn tag_of(end: End, tag: &[u8]) -> Vec<u8> {
+    [if end == End::Caller { CALLER } else { CALLEE }, tag].concat()
 }
 
 fn common<'a>(sender: &MediaProfile, flags: &'a [Flag]) -> MediaOptions<'a> {

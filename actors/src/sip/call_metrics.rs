@@ -134,7 +134,7 @@ impl CallMetrics {
                 self.on_attempted(attempted, snapshot);
             }
             What::Answered(_) => self.trunk(call, snapshot).answers.inc(),
-            What::Attempted(_) | What::Started(_) | What::Refreshed(_) | What::Ended(_) => {}
+            What::Attempted(_) | What::Started(_) | What::Refreshed(_) | What::Ended(_) | What::Media(_) => {}
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns: the call's record, its channels, how long it may last. Its key is `dialog:ID:0`, its parent a shard of the
 //! `dialogs` supervisor, its restart policy transient: what it knows lives beside it, and its next incarnation goes on
-//! where it stopped, under the next incarnation of its supervisor too. It ends with the call.
+//! where it stopped, under the next incarnation of its supervisor too. It ends with the call, and a moment later where a
+//! media node is to say what it counted: the end of the process in that moment loses that, never the record.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::anchor::Counted;
 use super::calls::{Calls, ToDialog};
 use super::event::{CallEvent, What};
 use super::live_call::{Effect, LiveCall};
@@ -28,6 +30,10 @@ const RECOVERED_CHECK: Duration = Duration::from_secs(60);
 
 /// A record for which the log had no room is written after this time.
 const RECORD_AGAIN: Duration = Duration::from_secs(1);
+
+/// The record of a call that is over waits so long for what its media node has counted. What the worker tells it tells
+/// within 8 ms: that makes 20 ms from the end of the call on.
+const COUNTED_WITHIN: Duration = Duration::from_millis(12);
 
 /// Time between two demands to end a call that has lasted long enough.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,6 +59,8 @@ struct State {
     is_told: bool,
     /// When its record is written, for which the log had no room.
     record_at: Option<Instant>,
+    /// When the call's record is written, whatever its media node has told by then.
+    finish_at: Option<Instant>,
 }
 
 impl Kept {
@@ -66,7 +74,8 @@ impl Kept {
     ) -> Self {
         let id = call.id();
         let events = VecDeque::new();
-        let state = State { call, receiver, events, is_recorded, is_told: false, record_at: None };
+        let (is_told, record_at, finish_at) = (false, None, None);
+        let state = State { call, receiver, events, is_recorded, is_told, record_at, finish_at };
         Self { id, worker, face, state: Mutex::new(state) }
     }
 
@@ -118,6 +127,10 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
         if take_in(calls, kept, &mut state) {
             return Ok(());
         }
+        if state.call.is_over() {
+            finish(seat, calls, kept, &mut state).await;
+            return Ok(());
+        }
         let record_at = state.record_at;
         let State { call, receiver, .. } = &mut *state;
         let deadline = call.deadline().map(Instant::from_std);
@@ -155,6 +168,29 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
     }
 }
 
+/// Writes the record of a call that is over when its media node has told what it counted, or has had the time for it.
+async fn finish(seat: &Seat, calls: &Calls, kept: &Kept, state: &mut State) {
+    let until = *state.finish_at.get_or_insert_with(|| Instant::now() + COUNTED_WITHIN);
+    loop {
+        let told = tokio::select! {
+            biased;
+            told = state.receiver.recv() => told,
+            () = sleep_until(until) => None,
+            () = seat.shutdown.requested() => None,
+        };
+        let Some(told) = told else { return finish_now(calls, kept, state) };
+        if hear(calls, kept, state, told) || take_in(calls, kept, state) {
+            return;
+        }
+    }
+}
+
+/// Writes the record of a call that is over, if that waits.
+fn finish_now(calls: &Calls, kept: &Kept, state: &mut State) {
+    let effect = state.call.finish(&Counted::default());
+    perform(calls, kept, state, effect);
+}
+
 /// Takes in all that a dialog without an actor was told.
 pub fn settle(calls: &Calls, kept: &Kept) {
     // One that is held belongs to an actor that does not end; nobody can speak for it.
@@ -163,6 +199,7 @@ pub fn settle(calls: &Calls, kept: &Kept) {
     while !over && let Ok(told) = state.receiver.try_recv() {
         over = hear(calls, kept, &mut state, told) || take_in(calls, kept, &mut state);
     }
+    finish_now(calls, kept, &mut state);
 }
 
 /// True when the call is over.
@@ -221,6 +258,7 @@ fn lost(calls: &Calls, kept: &Kept, state: &mut State) -> bool {
         by: None,
         retransmissions: None,
         q850_cause: None,
+        media: None,
     };
     let effect = state.call.end(ended, calls.now());
     perform(calls, kept, state, Some(effect))
@@ -262,6 +300,9 @@ fn keep(calls: &Calls, state: &mut State, record: Record) {
 
 fn write(calls: &Calls, cdr: Cdr, attempts: Vec<Attempt>) {
     calls.metrics.on_ended(&cdr, &calls.snapshot.load());
+    if cdr.media.is_some_and(|media| !media.is_told()) {
+        calls.counters.media_unreported.add(1);
+    }
     calls.log.put_cdr(cdr, attempts);
 }
 

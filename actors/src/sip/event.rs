@@ -8,6 +8,7 @@ use runtime::model::Money;
 use sip::StatusCode;
 use uuid::Uuid;
 
+use super::anchor::Counted;
 use super::dialog::{Dialog, End};
 use super::routing::Direction;
 use super::snapshot::Snapshot;
@@ -38,6 +39,8 @@ pub enum What {
     Refreshed(Arc<Dialog>),
     /// It is over, or never began.
     Ended(Ended),
+    /// Its media node was told that it is over, and has said what it counted.
+    Media(Counted),
 }
 
 /// A call that begins.
@@ -114,11 +117,13 @@ pub struct Ended {
     pub retransmissions: Option<u32>,
     /// The cause that the final response, or the BYE, gave (RFC 3326, Q.850).
     pub q850_cause: Option<u8>,
+    /// The media node that is asked what it has counted of it; [`What::Media`] comes of that.
+    pub media: Option<u8>,
 }
 
 impl Ended {
     /// An end of which no more is known.
     pub const fn new(status: StatusCode, reason: Reason, by: Option<End>) -> Self {
-        Self { status, reason, by, retransmissions: None, q850_cause: None }
+        Self { status, reason, by, retransmissions: None, q850_cause: None, media: None }
     }
 }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use runtime::clock::Timestamp;
-use runtime::log::{Attempt, Cdr, DIALOG_STATE_MAX, Dialog as Record, EndedBy, Reason};
+use runtime::log::{Attempt, CallMedia, Cdr, DIALOG_STATE_MAX, Dialog as Record, EndedBy, Reason};
 use uuid::Uuid;
 
 use self::kept::{Kept, Said, Shared, Tried, VERSION, closed};
+use super::anchor::Counted;
 use super::dialog::{Dialog, End};
 use super::event::{Attempted, CallEvent, Ended, Started, What};
 use super::routing::Direction;
@@ -39,6 +40,10 @@ pub struct LiveCall {
     started: Instant,
     /// The trunk's and the vendor's.
     channels: Vec<Channel>,
+    /// What its media node has counted, where that was told before the end of the call was.
+    counted: Option<Counted>,
+    /// Its record, which waits for that.
+    over: Option<(Box<Cdr>, Vec<Attempt>)>,
 }
 
 /// What is to be done.
@@ -98,7 +103,20 @@ impl LiveCall {
             recovered: started.recovered,
         };
         let channels = started.channel.into_iter().collect();
-        Some(Self { kept, answered: None, deadline: None, expires: None, started: at.instant, channels })
+        Some(Self { channels, ..Self::new(kept, at.instant) })
+    }
+
+    fn new(kept: Kept, started: Instant) -> Self {
+        Self {
+            kept,
+            answered: None,
+            deadline: None,
+            expires: None,
+            started,
+            channels: Vec::new(),
+            counted: None,
+            over: None,
+        }
     }
 
     /// A call of an earlier process, from what that wrote down.
@@ -131,9 +149,7 @@ impl LiveCall {
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
         // What was refreshed while nobody was here is not known: it has all its time from now.
         let expires = expiry(&dialog, now);
-        let call =
-            Self { kept, answered: None, deadline, expires, started: now.instant, channels: Vec::new() };
-        Ok((call, dialog))
+        Ok((Self { deadline, expires, ..Self::new(kept, now.instant) }, dialog))
     }
 
     /// Its number.
@@ -144,6 +160,11 @@ impl LiveCall {
     /// Whether it was answered.
     pub const fn is_up(&self) -> bool {
         self.kept.said.answered_at.is_some()
+    }
+
+    /// Whether it has ended, and its record waits for what its media node has counted.
+    pub const fn is_over(&self) -> bool {
+        self.over.is_some()
     }
 
     /// Whether it began in an earlier process.
@@ -210,6 +231,9 @@ impl LiveCall {
     /// Takes in what the worker saw.
     pub fn apply(&mut self, event: CallEvent) -> Option<Effect> {
         let at = event.at;
+        if self.is_over() && !matches!(event.what, What::Media(_)) {
+            return None;
+        }
         match event.what {
             What::Started(_) => None,
             What::Attempted(attempted) => {
@@ -235,8 +259,32 @@ impl LiveCall {
                 self.expires = expiry(&dialog, at);
                 Some(self.record(dialog, at))
             }
-            What::Ended(ended) => Some(self.end(ended, at)),
+            What::Ended(ended) => {
+                let (cdr, attempts) = self.record_of_end(ended, at);
+                if ended.media.is_none() {
+                    return Some(Effect::Cdr(cdr, attempts));
+                }
+                self.over = Some((cdr, attempts));
+                let counted = self.counted.take()?;
+                self.finish(&counted)
+            }
+            What::Media(counted) if self.is_over() => self.finish(&counted),
+            What::Media(counted) => {
+                self.counted = Some(counted);
+                None
+            }
         }
+    }
+
+    /// The record that waits for what the media node has counted, with as much of that as was told; `None` where none
+    /// waits.
+    pub fn finish(&mut self, counted: &Counted) -> Option<Effect> {
+        let (mut cdr, attempts) = self.over.take()?;
+        if let (Some(media), Some(Shared(dialog))) = (&mut cdr.media, &self.kept.dialog) {
+            media.caller = counted.of(End::Caller, dialog);
+            media.callee = counted.of(End::Callee, dialog);
+        }
+        Some(Effect::Cdr(cdr, attempts))
     }
 
     fn attempted(&mut self, attempted: Attempted, at: Now) {
@@ -295,8 +343,14 @@ impl LiveCall {
         Record { id: said.id, node: said.node, answered_at, updated_at, state: state.into() }
     }
 
-    /// The record of the call. Its seconds are of the clock that never jumps, unless another process saw the answer.
+    /// The record of the call, which waits for nothing.
     pub fn end(&mut self, ended: Ended, at: Now) -> Effect {
+        let (cdr, attempts) = self.record_of_end(ended, at);
+        Effect::Cdr(cdr, attempts)
+    }
+
+    /// Its seconds are of the clock that never jumps, unless another process saw the answer.
+    fn record_of_end(&mut self, ended: Ended, at: Now) -> (Box<Cdr>, Vec<Attempt>) {
         self.channels.clear();
         let Kept { said, attempts, recovered, .. } = &self.kept;
         let time = Timestamp::from_micros;
@@ -320,6 +374,7 @@ impl LiveCall {
             q850_cause: ended.q850_cause,
             recovered: *recovered,
             attempts: u16::try_from(attempts.len()).unwrap_or(u16::MAX),
+            media: ended.media.map(|node| CallMedia { node, ..CallMedia::default() }),
             ..said.cdr(ended_at, up)
         };
         let attempts = (1..).zip(attempts).map(|(number, tried)| Attempt {
@@ -332,7 +387,7 @@ impl LiveCall {
             status: tried.received.then_some(tried.status),
             reason: outcome(tried.status, tried.received),
         });
-        Effect::Cdr(Box::new(cdr), attempts.collect())
+        (Box::new(cdr), attempts.collect())
     }
 }
 

@@ -30,7 +30,7 @@ use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
 use super::worker::{Connected, Input, Output, Parts, ToMedia, Worker};
 use crate::media::exchange::{Command, Outcome};
-use crate::media::pool::{Answer, Ticket};
+use crate::media::pool::News;
 
 /// Datagrams that may wait for room in a socket.
 const QUEUE: usize = 16_384;
@@ -233,15 +233,16 @@ impl<'a> Shell<'a> {
         Ok(())
     }
 
-    /// Hands commands to the actors of media nodes. Where one has no room, its node says nothing for the worker.
+    /// Hands commands to the actors of media nodes. Where one has no room, its node says nothing for who waits.
     fn ask_media(&mut self) {
         for ToMedia { node, command } in self.out.media.drain(..) {
             let Err(Command { ticket, .. }) = self.options.calls.media.submit(node, command) else {
                 continue;
             };
-            if let Ticket::Worker(waiter) = ticket {
-                let answer = Answer { waiter, node, outcome: Outcome::Unsent };
-                self.inputs.push(Input::Media(answer));
+            match ticket.news(node, Outcome::Unsent) {
+                Some(News::Answer(answer)) => self.inputs.push(Input::Media(answer)),
+                Some(news) => self.options.calls.media_news(news),
+                None => {}
             }
         }
     }

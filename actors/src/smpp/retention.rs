@@ -226,6 +226,7 @@ mod tests {
             q850_cause: None,
             recovered: false,
             attempts: 0,
+            media: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use actors::sip::live_list::Names;
 use actors::sip::snapshot::Snapshot;
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::log::{CallDirection, Cdr, CdrFilter};
+use runtime::log::{self, CallDirection, Cdr, CdrFilter};
 use runtime::model::Money;
 use runtime::store::Error as StoreError;
 use serde::Serialize;
@@ -66,7 +66,7 @@ const CSV_EXAMPLE: &str = "id,customer_id,trunk_id,trunk,direction,status\r\n";
 const NDJSON_EXAMPLE: &str = "{\"id\":\"0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11\",\"status\":200}\n";
 
 /// Columns of CSV that everybody gets.
-const TITLES: [&str; 20] = [
+const TITLES: [&str; 28] = [
     "id",
     "customer_id",
     "trunk_id",
@@ -87,10 +87,27 @@ const TITLES: [&str; 20] = [
     "reason",
     "ended_by",
     "q850_cause",
+    "caller_packets",
+    "caller_lost",
+    "caller_jitter_ms",
+    "caller_mos_tenths",
+    "callee_packets",
+    "callee_lost",
+    "callee_jitter_ms",
+    "callee_mos_tenths",
 ];
 /// Columns behind these, of [`CallRouting`].
-const ROUTING_TITLES: [&str; 8] =
-    ["node", "vendor_id", "vendor", "callee_sent", "prefix", "rate", "retransmissions", "recovered"];
+const ROUTING_TITLES: [&str; 9] = [
+    "node",
+    "vendor_id",
+    "vendor",
+    "callee_sent",
+    "prefix",
+    "rate",
+    "retransmissions",
+    "recovered",
+    "media_node",
+];
 
 /// A call that ended.
 #[derive(Serialize, ToSchema)]
@@ -148,9 +165,45 @@ struct CallRecord {
     /// Cause of Q.850 in the Reason of the final response or the BYE (RFC 3326).
     #[schema(example = 16)]
     q850_cause: Option<u8>,
+    /// What its media node counted; null where none carried it while it was up.
+    media: Option<CallMedia>,
     /// Who carried it; told to the platform's own people alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     routing: Option<CallRouting>,
+}
+
+/// What the media node of a call counted.
+#[derive(Serialize, ToSchema)]
+struct CallMedia {
+    /// Of what the caller sent.
+    caller: MediaSent,
+    /// Of what the callee sent.
+    callee: MediaSent,
+}
+
+/// What one side of a call sent. Each is null where the media node has not told it when the record was written; all but
+/// the packets are what the other side reported by RTCP.
+#[derive(Serialize, ToSchema)]
+pub(super) struct MediaSent {
+    /// RTP packets that came from it.
+    #[schema(example = 3_050)]
+    packets: Option<u64>,
+    /// Packets that were lost on their way to the other side.
+    #[schema(example = 7)]
+    lost: Option<u64>,
+    /// Mean jitter, in milliseconds.
+    #[schema(example = 3)]
+    jitter_ms: Option<u32>,
+    /// Mean opinion score in tenths: 43 is 4.3.
+    #[schema(example = 43)]
+    mos_tenths: Option<u8>,
+}
+
+impl From<log::MediaSent> for MediaSent {
+    fn from(sent: log::MediaSent) -> Self {
+        let log::MediaSent { packets, lost, jitter_ms, mos_tenths } = sent;
+        Self { packets, lost, jitter_ms, mos_tenths }
+    }
 }
 
 /// Who carried a call.
@@ -178,6 +231,9 @@ struct CallRouting {
     /// Closed by another process than the one that answered it.
     #[schema(example = false)]
     recovered: bool,
+    /// Number of the media node that carried it while it was up.
+    #[schema(example = 1)]
+    media_node: Option<u8>,
 }
 
 /// Those that a request asks for.
@@ -261,6 +317,13 @@ impl List for Calls {
         csv.cell(row.reason);
         csv.cell(row.ended_by);
         csv.maybe(row.q850_cause);
+        let media = row.media.as_ref();
+        for sent in [media.map(|media| &media.caller), media.map(|media| &media.callee)] {
+            csv.maybe(sent.and_then(|sent| sent.packets));
+            csv.maybe(sent.and_then(|sent| sent.lost));
+            csv.maybe(sent.and_then(|sent| sent.jitter_ms));
+            csv.maybe(sent.and_then(|sent| sent.mos_tenths));
+        }
         if let Some(routing) = &row.routing {
             csv.cell(routing.node);
             csv.maybe(routing.vendor_id);
@@ -270,6 +333,7 @@ impl List for Calls {
             csv.cell(routing.rate);
             csv.maybe(routing.retransmissions);
             csv.cell(routing.recovered);
+            csv.maybe(routing.media_node);
         }
     }
 }
@@ -285,7 +349,10 @@ fn record(cdr: Cdr, names: &Names<'_>, operator: bool) -> CallRecord {
         rate: cdr.rate,
         retransmissions: cdr.retransmissions,
         recovered: cdr.recovered,
+        media_node: cdr.media.map(|media| media.node),
     });
+    let of_sides =
+        |media: log::CallMedia| CallMedia { caller: media.caller.into(), callee: media.callee.into() };
     CallRecord {
         id: cdr.id,
         customer_id: cdr.customer,
@@ -308,6 +375,7 @@ fn record(cdr: Cdr, names: &Names<'_>, operator: bool) -> CallRecord {
         reason: cdr.reason.as_str(),
         ended_by: cdr.ended_by.as_str(),
         q850_cause: cdr.q850_cause,
+        media: cdr.media.map(of_sides),
         routing,
     }
 }
@@ -332,9 +400,13 @@ mod tests {
 
     #[test]
     fn csv_has_a_column_for_every_field() {
-        let mut own = columns(&TITLES);
-        own.insert("routing".to_owned());
-        assert_eq!(fields(CallRecord::schema()), own);
+        let mut own = fields(CallRecord::schema());
+        assert!(own.remove("routing") && own.remove("media"));
+        let sent = fields(MediaSent::schema());
+        for side in fields(CallMedia::schema()) {
+            own.extend(sent.iter().map(|figure| format!("{side}_{figure}")));
+        }
+        assert_eq!(own, columns(&TITLES));
         assert_eq!(fields(CallRouting::schema()), columns(&ROUTING_TITLES));
     }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use warp::http::Method;
 
+use super::call_records::MediaSent;
 use crate::context::Api;
 use crate::permission::Permission;
 use crate::problem::{Code, Problem};
@@ -41,7 +42,10 @@ const RECORDS: &str = r#"{"cdrs":[{"id":"0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11","
     "ringing_at":"2026-01-02T03:04:06.000006Z","answered_at":"2026-01-02T03:04:09.000006Z",
     "ended_at":"2026-01-02T03:05:10.000006Z","pdd_us":1200000,"duration_ms":61001,"billed_seconds":62,"status":200,
     "reason":"answered","ended_by":"caller","prefix":"1","rate":"0.0051","retransmissions":0,"q850_cause":16,
-    "recovered":false,"attempts":[{"number":1,"vendor":"pacific","gateway":"198.51.100.5:5061",
+    "recovered":false,"media":{"node":1,
+    "caller":{"packets":3050,"lost":7,"jitter_ms":3,"mos_tenths":43},
+    "callee":{"packets":3048,"lost":0,"jitter_ms":2,"mos_tenths":44}},
+    "attempts":[{"number":1,"vendor":"pacific","gateway":"198.51.100.5:5061",
     "started_at":"2026-01-02T03:04:05.000006Z","ended_at":"2026-01-02T03:04:09.000006Z","pdd_us":900000,"status":200,
     "reason":"answered"}]}],"next":null}"#;
 
@@ -86,7 +90,16 @@ struct Record {
     retransmissions: Option<u32>,
     q850_cause: Option<u8>,
     recovered: bool,
+    media: Option<Media>,
     attempts: Vec<Tried>,
+}
+
+/// What its media node counted.
+#[derive(Serialize)]
+struct Media {
+    node: u8,
+    caller: MediaSent,
+    callee: MediaSent,
 }
 
 /// A vendor that was tried.
@@ -140,6 +153,11 @@ fn record((cdr, attempts): (Cdr, Vec<Attempt>), names: &Names<'_>) -> Record {
         status: attempt.status,
         reason: attempt.reason.as_str(),
     };
+    let media = cdr.media.map(|media| Media {
+        node: media.node,
+        caller: media.caller.into(),
+        callee: media.callee.into(),
+    });
     Record {
         id: cdr.id,
         node: cdr.node,
@@ -167,6 +185,7 @@ fn record((cdr, attempts): (Cdr, Vec<Attempt>), names: &Names<'_>) -> Record {
         retransmissions: cdr.retransmissions,
         q850_cause: cdr.q850_cause,
         recovered: cdr.recovered,
+        media,
         attempts: attempts.into_iter().map(tried).collect(),
     }
 }

@@ -181,6 +181,41 @@ pub struct Cdr {
     pub recovered: bool,
     /// Vendors tried.
     pub attempts: u16,
+    /// What the media node that carried it while it was up counted; `None` where none did.
+    pub media: Option<CallMedia>,
+}
+
+/// What a media node counted of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallMedia {
+    /// Number of the node.
+    pub node: u8,
+    /// What the caller sent.
+    pub caller: MediaSent,
+    /// What the callee sent.
+    pub callee: MediaSent,
+}
+
+impl CallMedia {
+    /// Whether the node has told anything.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        self.caller.packets.is_some() || self.callee.packets.is_some()
+    }
+}
+
+/// What one side of a call sent through its media node. Each is `None` where the node has not told it; all but the
+/// packets are what those who receive them report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MediaSent {
+    /// RTP packets that came from it.
+    pub packets: Option<u64>,
+    /// Packets of it that were lost.
+    pub lost: Option<u64>,
+    /// Mean jitter.
+    pub jitter_ms: Option<u32>,
+    /// Mean opinion score in tenths: 43 is 4.3.
+    pub mos_tenths: Option<u8>,
 }
 
 /// A vendor tried for a call.

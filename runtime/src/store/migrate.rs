@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     Step {
         version: 1,
         name: "customers",
@@ -68,6 +68,12 @@ const STEPS: [Step; 12] = [
         ddl: include_str!("../../../migrations/0007_media.sql"),
     },
     Step {
+        version: 8,
+        name: "trunk_credentials",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0008_trunk_credentials.sql"),
+    },
+    Step {
         version: 1001,
         name: "messages",
         part: Part::Log,
@@ -96,6 +102,12 @@ const STEPS: [Step; 12] = [
         name: "submissions",
         part: Part::Log,
         ddl: include_str!("../../../migrations/log/0005_submissions.sql"),
+    },
+    Step {
+        version: 1006,
+        name: "call_media",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0006_media.sql"),
     },
 ];
 

@@ -45,6 +45,8 @@ pub(super) struct Cdr {
     pub(super) billed_seconds: u64,
     pub(super) prefix: String,
     pub(super) recovered: bool,
+    /// Number of its media node, and the packets that caller and callee sent, where that has told.
+    pub(super) media: Option<(u64, [Option<u64>; 2])>,
     /// Gateway, its final status if it gave one, reason.
     pub(super) attempts: Vec<(String, Option<u64>, &'static str)>,
 }
@@ -84,7 +86,7 @@ pub(super) fn cdrs(sqlite: &Path, node: &Node, prefix: &str) -> Vec<Cdr> {
         node,
         &format!(
             "SELECT hex(id) AS id, call_id, status, reason, ended_by, answered_at, ringing_at, pdd_us, duration_ms, \
-             billed_seconds, prefix, recovered, attempts FROM voice_cdrs WHERE ltrim(callee, '+') LIKE '{prefix}%'"
+             billed_seconds, prefix, recovered, attempts, media_node, caller_packets, callee_packets FROM voice_cdrs WHERE ltrim(callee, '+') LIKE '{prefix}%'"
         ),
     );
     let attempts = query(
@@ -130,6 +132,9 @@ fn told(record: &Value) -> Cdr {
         billed_seconds: number(record, "billed_seconds"),
         prefix: text(record, "prefix"),
         recovered: record["recovered"] == true,
+        media: record["media"]["node"]
+            .as_u64()
+            .map(|node| (node, ["caller", "callee"].map(|side| record["media"][side]["packets"].as_u64()))),
         attempts: attempts.iter().map(attempt).collect(),
     }
 }
@@ -158,6 +163,9 @@ fn cdr(row: &Value, attempts: &[Value]) -> Cdr {
         billed_seconds: number(row, "billed_seconds"),
         prefix: text(row, "prefix"),
         recovered: number(row, "recovered") == 1,
+        media: row["media_node"]
+            .as_u64()
+            .map(|node| (node, ["caller_packets", "callee_packets"].map(|column| row[column].as_u64()))),
         attempts,
     }
 }

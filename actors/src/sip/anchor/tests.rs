@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use runtime::model::T38;
 
 use super::*;
+use crate::sip::testing::dialog;
 
 fn profile() -> MediaProfile {
     MediaProfile { t38: T38::Pass, ..MediaProfile::default() }
@@ -143,14 +144,17 @@ fn an_answer_says_nothing_of_codecs() {
 #[test]
 fn deletions_are_at_once_and_of_what_they_say() {
     let name = Name { owner: 1, dialog: Uuid::nil() };
-    for (octets, from_tag, branch) in
-        [(delete(name, b"b1"), Some(&b"b1"[..]), Some(&b"b1"[..])), (delete_all(name), None, None)]
-    {
+    for (octets, from_tag, branch) in [
+        (delete(name, b"b1"), Some(&b"b1"[..]), Some(&b"b1"[..])),
+        (delete_call(name, &dialog("callee")), Some(&b"a-from-a"[..]), None),
+        (delete_all(name), None, None),
+    ] {
         let request = Request::parse(&octets).unwrap();
         assert_eq!(
             (request.name, request.from_tag(), request.via_branch()),
             (Some(Word::Delete), from_tag, branch)
         );
+        assert_eq!(request.to_tag(), None);
         assert!(text(&octets).contains("12:delete delayi0e"));
     }
 }

@@ -102,7 +102,7 @@ fn toll_fraud() {
     let live = LiveCall::begin(first.dialog, (7, Duration::ZERO), first.at, *started).unwrap();
     let mut answered = events.filter(|event| match &event.what {
         What::Attempted(attempted) => attempted.status.is_success(),
-        What::Started(_) | What::Answered(_) | What::Refreshed(_) | What::Ended(_) => false,
+        What::Started(_) | What::Answered(_) | What::Refreshed(_) | What::Ended(_) | What::Media(_) => false,
     });
     let mut event = answered.next().unwrap();
     let What::Attempted(attempted) = &mut event.what else { panic!("{event:?}") };

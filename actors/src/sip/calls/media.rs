@@ -6,9 +6,10 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::Calls;
-use crate::media::exchange::{Command, Patience};
-use crate::media::pool::{News, Ticket};
-use crate::sip::anchor::{self, Name};
+use crate::media::exchange::{Command, Outcome, Patience};
+use crate::media::pool::{News, Over, Ticket};
+use crate::sip::anchor::{self, Counted, Name};
+use crate::sip::event::{CallEvent, What};
 use crate::sip::transactions::Now;
 use crate::sip::worker::{Input, is_of};
 
@@ -26,7 +27,7 @@ type Served = (usize, Uuid);
 
 /// What two lists in a row have shown.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Over {
+struct Shown {
     /// Calls that a node has and nobody else.
     extra: Vec<Uuid>,
     /// Calls that it has lost, each with when that was seen first.
@@ -35,9 +36,9 @@ struct Over {
 
 impl Compared {
     /// Takes in the next list. Calls begin and end while one is made, so that one alone says nothing.
-    fn follow(&mut self, extra: HashSet<Uuid>, missing: Vec<Served>, now: Instant) -> Over {
+    fn follow(&mut self, extra: HashSet<Uuid>, missing: Vec<Served>, now: Instant) -> Shown {
         let before = std::mem::take(self);
-        let mut over = Over::default();
+        let mut over = Shown::default();
         for dialog in extra {
             if before.extra.contains(&dialog) {
                 over.extra.push(dialog);
@@ -61,6 +62,7 @@ impl Calls {
         match news {
             // There is no more of this than workers have asked for.
             News::Answer(answer) => self.command(usize::from(answer.waiter.worker), Input::Media(answer)),
+            News::Deleted { over, node, outcome } => self.media_deleted(over, node, &outcome),
             News::Lost { node, heard } => self.media_lost(node, self.then(heard)),
             News::Calls { node, names, all, heard } => self.compare(node, (&names, all), heard),
         }
@@ -71,6 +73,33 @@ impl Calls {
         let now = self.now();
         let ago = now.instant.saturating_duration_since(instant);
         Now { instant, wall: now.wall.minus(ago) }
+    }
+
+    /// A node was told that a call is over. What it has counted goes the way of all that happens to the call: a call that
+    /// nobody was told of yet has it too.
+    fn media_deleted(&self, over: Over, node: u8, outcome: &Outcome) {
+        let reply = match outcome {
+            Outcome::Answered(body) => ng::Reply::parse(body).ok(),
+            Outcome::Silent | Outcome::Unsent => None,
+        };
+        // It does not know the caller by this tag, and has deleted nothing.
+        if reply.as_ref().is_some_and(ng::Reply::is_unknown_call) {
+            self.delete_at(node, Name { owner: over.owner, dialog: over.dialog });
+        }
+        let counted = reply.as_ref().and_then(ng::Reply::done).map(Counted::read).unwrap_or_default();
+        let event = CallEvent { dialog: over.dialog, at: self.now(), what: What::Media(counted) };
+        // What stands before it is told soon, and this with it.
+        if self.note(usize::from(over.worker), &mut vec![event]) == 1 {
+            self.announce();
+        }
+    }
+
+    /// Has a node delete all that it has of a call.
+    fn delete_at(&self, node: u8, name: Name) {
+        let body = anchor::delete_all(name);
+        let command = Command { ticket: Ticket::Nobody, body, patience: Patience::PATIENT };
+        // What finds no room is found by the next list.
+        let _ = self.media.submit(node, command);
     }
 
     /// A node is lost: the calls that it carried are over.
@@ -100,10 +129,7 @@ impl Calls {
         for dialog in over.extra {
             self.counters.media_leaks.add(1);
             tracing::warn!(node, %dialog, "a media node has a call that is over, it is deleted");
-            let body = anchor::delete_all(Name { owner: self.settings.node, dialog });
-            let command = Command { ticket: Ticket::Nobody, body, patience: Patience::PATIENT };
-            // What finds no room is found by the next list.
-            let _ = self.media.submit(node, command);
+            self.delete_at(node, Name { owner: self.settings.node, dialog });
         }
         for ((worker, dialog), first) in over.missing {
             tracing::warn!(node, %dialog, "a call ends, for its media node does not have it any more");
@@ -143,12 +169,12 @@ mod tests {
         let set = |ids: &[u128]| ids.iter().copied().map(id).collect::<HashSet<_>>();
         let served = |ids: &[u128]| ids.iter().map(|dialog| (3, id(*dialog))).collect::<Vec<_>>();
         let mut compared = Compared::default();
-        assert_eq!(compared.follow(set(&[1, 2]), served(&[8, 9]), start), Over::default());
+        assert_eq!(compared.follow(set(&[1, 2]), served(&[8, 9]), start), Shown::default());
         let over = compared.follow(set(&[2, 3]), served(&[9]), start + second);
-        assert_eq!(over, Over { extra: vec![id(2)], missing: vec![((3, id(9)), start)] });
+        assert_eq!(over, Shown { extra: vec![id(2)], missing: vec![((3, id(9)), start)] });
         // What was told is not told again at once; what was not there in between begins anew.
-        assert_eq!(compared.follow(set(&[1, 2]), served(&[8, 9]), start + second * 2), Over::default());
+        assert_eq!(compared.follow(set(&[1, 2]), served(&[8, 9]), start + second * 2), Shown::default());
         let over = compared.follow(set(&[]), served(&[8]), start + second * 3);
-        assert_eq!(over, Over { extra: Vec::new(), missing: vec![((3, id(8)), start + second * 2)] });
+        assert_eq!(over, Shown { extra: Vec::new(), missing: vec![((3, id(8)), start + second * 2)] });
     }
 }

@@ -118,7 +118,9 @@ impl Calls {
         let call = LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started);
         let Some(call) = call else { return };
         self.metrics.on_begun(&call, &self.snapshot.load());
-        if matches!(events.last(), Some(CallEvent { what: What::Ended(_), .. })) {
+        // One that came up in between may have something to wait for.
+        let ended = |event: &CallEvent| matches!(&event.what, What::Ended(ended) if ended.media.is_none());
+        if events.last().is_some_and(ended) {
             dialog_actor::at_once(self, call, events);
             return;
         }
@@ -196,7 +198,7 @@ impl Lane {
                 self.up.lock().remove(&event.dialog);
                 return;
             }
-            What::Started(_) | What::Attempted(_) => return,
+            What::Started(_) | What::Attempted(_) | What::Media(_) => return,
         };
         self.up.lock().insert(event.dialog, Arc::clone(dialog));
     }

@@ -1,5 +1,7 @@
 //! Calls outlive the actors that stand beside them.
 
+mod media;
+
 use runtime::clock::{SimClock, Timestamp};
 use runtime::log::{Cdr, Disk, Dropped, Fault, Limits, MessageLog, SimLog};
 use runtime::random::Random;

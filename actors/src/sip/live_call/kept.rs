@@ -115,6 +115,7 @@ impl Said {
             q850_cause: None,
             recovered: true,
             attempts: u16::from(self.vendor.is_some()),
+            media: None,
         }
     }
 }

@@ -129,12 +129,12 @@ impl Worker {
     /// A BYE to both sides of a call that is up; it was up until then.
     pub(super) fn end_call(&mut self, id: Uuid, (reason, at): (Reason, Now), turn: &mut Turn<'_>) {
         let Some(dialog) = self.forget(id, turn.now) else { return };
-        self.release(&dialog, turn);
+        let media = self.release(&dialog, turn);
         for end in [End::Caller, End::Callee] {
             self.end_side(&dialog, end, turn);
         }
-        let ended =
-            Ended { retransmissions: Some(dialog.repeats), ..Ended::new(StatusCode::OK, reason, None) };
+        let retransmissions = Some(dialog.repeats);
+        let ended = Ended { retransmissions, media, ..Ended::new(StatusCode::OK, reason, None) };
         turn.out.events.push(CallEvent { dialog: id, at, what: What::Ended(ended) });
     }
 

@@ -128,12 +128,11 @@ impl Worker {
             self.end_side(dialog, relay.from.other(), turn);
             at = turn.now;
         }
-        if let Some(dialog) = &dialog {
-            self.release(dialog, turn);
-        }
+        let media = dialog.as_ref().and_then(|dialog| self.release(dialog, turn));
         let retransmissions = dialog.map(|dialog| dialog.repeats);
         let ended = Ended {
             retransmissions,
+            media,
             q850_cause: relay.q850_cause,
             ..Ended::new(StatusCode::OK, Reason::Answered, Some(relay.from))
         };

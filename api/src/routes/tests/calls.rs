@@ -5,7 +5,7 @@ use actors::sip::live_list::{self, Wanted};
 use actors::sip::routing::Direction;
 use actors::sip::snapshot::Snapshot;
 use runtime::clock::Timestamp;
-use runtime::log::{Attempt, CallDirection, Cdr, EndedBy, Reason};
+use runtime::log::{Attempt, CallDirection, CallMedia, Cdr, EndedBy, MediaSent, Reason};
 use runtime::model::Money;
 use runtime::store::voice;
 use serde_json::{Value, json};
@@ -149,6 +149,16 @@ fn cdr(number: u128, snapshot: &Snapshot) -> Cdr {
         q850_cause: Some(16),
         recovered: false,
         attempts: 1,
+        media: Some(CallMedia {
+            node: 2,
+            caller: MediaSent {
+                packets: Some(3_050),
+                lost: Some(7),
+                jitter_ms: Some(3),
+                mos_tenths: Some(43),
+            },
+            callee: MediaSent { packets: Some(0), ..MediaSent::default() },
+        }),
     }
 }
 
@@ -186,6 +196,9 @@ async fn records_are_shown_with_the_vendors_that_were_tried() {
     assert_eq!((&tried["vendor"], &tried["gateway"]), (&json!("atlantic"), &json!("192.0.2.10:5060")));
     assert_eq!((&tried["status"], &tried["reason"]), (&json!(200), &json!("answered")));
     assert_eq!((&first["retransmissions"], &first["q850_cause"]), (&json!(3), &json!(16)));
+    let caller = json!({"packets": 3050, "lost": 7, "jitter_ms": 3, "mos_tenths": 43});
+    let callee = json!({"packets": 0, "lost": null, "jitter_ms": null, "mos_tenths": null});
+    assert_eq!(first["media"], json!({"node": 2, "caller": caller, "callee": callee}));
     let next = page["next"].as_str().unwrap();
     let rest = lab.control("GET", &format!("/v1/cdrs/recent?limit=2&before={next}"), "").await.json();
     assert_eq!((rest["cdrs"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));

@@ -14,6 +14,7 @@ use uuid::{Builder, Uuid};
 use crate::testing::{Answer, Lab, TOKEN};
 
 mod carried;
+mod media;
 
 /// Two customers with twelve messages and twelve calls, the youngest a minute old and numbered 0, the oldest
 /// from before the window of lists. Those with a number that three divides are the first customer's.
@@ -138,6 +139,7 @@ impl Fixture {
             q850_cause: Some(16),
             recovered: false,
             attempts: 1,
+            media: answered.then(media::counted),
         }
     }
 
@@ -184,12 +186,6 @@ fn lines(text: &str) -> Vec<Vec<String>> {
     }
     assert!(cell.is_empty() && line.is_empty(), "the last line has no end");
     lines
-}
-
-fn shown(item: &Value, title: &str) -> String {
-    let value = item.get(title).unwrap_or_else(|| &item["routing"][title]);
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.replace("null", "")
 }
 
 #[tokio::test]
@@ -267,6 +263,7 @@ async fn a_customer_is_told_nothing_of_another_or_of_who_carried_it() {
         "vendor_id",
         "of-the-vendor",
         "callee_sent",
+        "media_node",
         "9001#",
         "0.0042",
         "the text of",
@@ -309,13 +306,13 @@ async fn records_are_shown_with_what_belongs_to_them() {
     let calls = fixture.get(TOKEN, &format!("/v1/cdrs?trunk={trunk}")).await.json();
     let at = fixture.begun(9);
     let routing = json!({"node": 7, "vendor_id": null, "vendor": null, "callee_sent": "9001#15557650001",
-        "prefix": "1555", "rate": "0.0042", "retransmissions": 3, "recovered": false});
+        "prefix": "1555", "rate": "0.0042", "retransmissions": 3, "recovered": false, "media_node": null});
     let shown = json!({"id": fixture.call(9).id, "customer_id": fixture.own, "trunk_id": trunk,
         "trunk": trunk.to_string(), "direction": "outbound", "source": "203.0.113.1:5060",
         "call_id": "a@203.0.113.1", "caller": "441632960000", "callee": "15557650001", "started_at": at,
         "ringing_at": null, "answered_at": null, "ended_at": at.plus(Duration::from_secs(2)),
         "pdd_us": null, "duration_ms": 2000, "billed_seconds": 2, "status": 503,
-        "reason": "vendor_failed", "ended_by": "callee", "q850_cause": 16, "routing": routing});
+        "reason": "vendor_failed", "ended_by": "callee", "q850_cause": 16, "media": null, "routing": routing});
     assert_eq!(calls, json!({"items": [shown], "next": null}));
 }
 
@@ -381,7 +378,8 @@ async fn a_file_has_what_the_pages_have() {
         for (line, item) in lines.iter().zip(&items) {
             assert_eq!(line.len(), titles.len());
             for (title, cell) in titles.iter().zip(line) {
-                assert_eq!(cell.strip_prefix('\'').unwrap_or(cell), shown(item, title), "{title} of {item}");
+                let cell = cell.strip_prefix('\'').unwrap_or(cell);
+                assert_eq!(cell, media::shown(item, title), "{title} of {item}");
             }
         }
 

@@ -61,7 +61,16 @@ pub(super) fn answered(ms: u64) -> Cdr {
         q850_cause: Some(127),
         recovered: false,
         attempts: 2,
+        media: Some(media()),
     }
+}
+
+/// Different everywhere, and nothing where a node tells nothing.
+fn media() -> CallMedia {
+    let caller =
+        MediaSent { packets: Some(3_050), lost: Some(7), jitter_ms: Some(70_000), mos_tenths: Some(41) };
+    let callee = MediaSent { packets: Some(5_000_000_000), ..MediaSent::default() };
+    CallMedia { node: 255, caller, callee }
 }
 
 /// A call that came to nothing.
@@ -85,6 +94,7 @@ fn refused(ms: u64) -> Cdr {
         q850_cause: None,
         recovered: true,
         attempts: 0,
+        media: None,
         ..answered(ms)
     }
 }
@@ -190,6 +200,31 @@ async fn sql_keeps_the_contract_of_calls() {
 #[tokio::test(start_paused = true)]
 async fn the_simulated_log_keeps_the_contract_of_calls() {
     contract(Arc::new(SimLog::new(Disk::default(), Random::seeded(2)))).await;
+}
+
+#[tokio::test]
+async fn what_a_media_node_counted_stands_where_it_belongs() {
+    let told = MediaSent { packets: Some(0), lost: Some(1), jitter_ms: Some(2), mos_tenths: Some(3) };
+    let none = MediaSent::default();
+    let cases = [
+        None,
+        Some(CallMedia { node: 1, caller: none, callee: none }),
+        Some(CallMedia { node: 2, caller: told, callee: none }),
+        Some(CallMedia { node: 3, caller: none, callee: told }),
+        Some(media()),
+    ];
+    each_engine(async |engine: Engine| {
+        let store = SqlLog::new(engine.log.clone());
+        let mut batch = Batch::default();
+        for (ms, media) in (1..).zip(cases) {
+            batch.calls.cdr(Cdr { media, ..answered(ms) }, []);
+        }
+        store.commit(&batch).await.unwrap();
+        let stored = store.cdrs(&CdrFilter::default(), Uuid::max(), 9).await.unwrap();
+        let stored: Vec<_> = stored.iter().rev().map(|cdr| cdr.media).collect();
+        assert_eq!(stored, cases);
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,8 +1,13 @@
 //! Calls that come up, whoever offers, and what changes in them.
 
-use super::rtp::converse;
+use super::super::super::peer;
+use super::super::records;
+use super::rtp::{converse, speak};
 use super::side::hang_up;
-use super::{CALLED, Stage, Up};
+use super::{CALLED, PREFIX, Stage, Up};
+
+/// On a busy machine a media node may be too late for the record of one.
+const RECORDED: usize = 5;
 
 #[test]
 fn both_sides_hear_each_other_through_a_media_node() {
@@ -31,6 +36,33 @@ fn both_sides_hear_each_other_through_a_media_node() {
 
     hang_up(&mut caller, &mut callee);
     stage.wait_empty();
+}
+
+#[test]
+fn records_have_what_each_side_sent() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let Some(stage) = Stage::new("", "") else { return };
+    let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    for _ in 0..RECORDED {
+        let Up { of_caller, of_callee } = stage.set_up(&mut caller, &mut callee);
+        converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+        speak((&caller.media, of_caller.at), (&callee.media, of_callee.at));
+        hang_up(&mut caller, &mut callee);
+    }
+    stage.wait_empty();
+    let cdrs = records::wait_cdrs(&sqlite, &stage.node, PREFIX, RECORDED);
+    let mut media: Vec<_> = cdrs.iter().map(|cdr| cdr.media).collect();
+    for carried in &media {
+        let (node, sent) = carried.unwrap_or_else(|| panic!("a media node carried all of them: {cdrs:?}"));
+        let told = [[Some(100), Some(50)], [None, None]].contains(&sent);
+        assert!((1..=2).contains(&node) && told, "{cdrs:?}");
+    }
+    assert!(media.iter().flatten().any(|(_, sent)| sent[0].is_some()), "none is told of: {cdrs:?}");
+    let of_api = records::cdrs_of_api(&stage.node, PREFIX);
+    let mut of_api: Vec<_> = of_api.iter().map(|cdr| cdr.media).collect();
+    media.sort();
+    of_api.sort();
+    assert_eq!(of_api, media);
 }
 
 #[test]

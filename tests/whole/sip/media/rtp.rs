@@ -83,7 +83,7 @@ pub(super) fn converse((one, of_one): (&Media, &Described), (other, of_other): (
 
 /// Every packet arrives once and unchanged, from the port that the hearer was told.
 #[track_caller]
-fn speak((speaker, to): (&Media, SocketAddr), (hearer, from): (&Media, SocketAddr)) {
+pub(super) fn speak((speaker, to): (&Media, SocketAddr), (hearer, from): (&Media, SocketAddr)) {
     static SOURCE: AtomicU32 = AtomicU32::new(1);
     let source = SOURCE.fetch_add(1, Ordering::Relaxed);
     let said: Vec<Vec<u8>> = (0..PACKETS).map(|number| packet(source, number)).collect();

@@ -1,7 +1,8 @@
 //! What media nodes are told to delete: attempts that came to nothing, and calls that are over.
 //!
-//! Nobody waits for it. It is sent again until the node answers, or for ten seconds; what is left by then a node that
-//! was away finds itself by its own timeout.
+//! No message waits for it; the record of a call that was up does, for a moment, since the node says then what it has
+//! counted. It is sent again until the node answers, or for ten seconds; what is left by then a node that was away finds
+//! itself by its own timeout.
 
 use bytes::Bytes;
 use runtime::log::Reason;
@@ -9,7 +10,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::media::exchange::{Command, Patience};
-use crate::media::pool::Ticket;
+use crate::media::pool::{Over, Ticket};
 use crate::sip::anchor::{self, Anchor, Name};
 use crate::sip::dialog::Dialog;
 use crate::sip::transactions::{CallId, Now};
@@ -66,12 +67,14 @@ impl Worker {
         }
     }
 
-    /// A call that was up.
-    pub(in super::super) fn release(&self, dialog: &Dialog, turn: &mut Turn<'_>) {
-        if let Some(anchor) = &dialog.media {
-            let name = Name { owner: anchor.owner, dialog: dialog.id };
-            delete(anchor.node, anchor::delete_all(name), turn);
-        }
+    /// A call that was up; its node, which says what it has counted to whoever writes the record.
+    pub(in super::super) fn release(&self, dialog: &Dialog, turn: &mut Turn<'_>) -> Option<u8> {
+        let Anchor { node, owner, .. } = *dialog.media.as_ref()?;
+        let body = anchor::delete_call(Name { owner, dialog: dialog.id }, dialog);
+        let ticket = Ticket::Record(Over { worker: self.number, owner, dialog: dialog.id });
+        let command = Command { ticket, body, patience: Patience::PATIENT };
+        turn.out.media.push(ToMedia { node, command });
+        Some(node)
     }
 }
 

@@ -6,12 +6,14 @@ mod lost;
 use std::net::SocketAddr;
 
 use ng::{Reply, Request};
+use runtime::log::Reason;
 use runtime::model::{MediaNode, MediaNodeState, MediaPath, Voice};
 use uuid::Uuid;
 
 use super::*;
 use crate::media::exchange::Outcome;
-use crate::media::pool::{Answer, Ticket};
+use crate::media::pool::{Answer, Over, Ticket};
+use crate::sip::event::What;
 use crate::sip::testing::voice;
 use crate::sip::worker::{Input, ToMedia};
 
@@ -81,6 +83,12 @@ fn described(message: &str, sdp: &str) -> String {
     message.replace("Content-Length: 0\r\n\r\n", &body)
 }
 
+/// The node that is asked what it has counted of a call that ended.
+fn carried_by(what: &What) -> Option<u8> {
+    let What::Ended(ended) = what else { panic!("{what:?}") };
+    ended.media
+}
+
 fn body(sent: &Sent) -> String {
     text(sent.message.body())
 }
@@ -126,9 +134,34 @@ fn a_call_from_offer_to_delete() {
     let bye = node.receive(CUSTOMER, bye).remove(0);
     assert!(node.asked.is_empty(), "it is up until the BYE is answered");
     node.receive(VENDORS[0], response(&bye, 200, "x"));
-    assert_eq!((node.asked[0].node, node.all_asked()), (carrier, vec!["delete - -".to_owned()]));
+    let ended = node.events.last().unwrap();
+    let over = Over { worker: 1, owner: 7, dialog: ended.dialog };
+    assert_eq!(node.asked[0].command.ticket, Ticket::Record(over), "its record is to have what was counted");
+    assert_eq!(carried_by(&ended.what), Some(carrier));
+    assert_eq!((node.asked[0].node, node.all_asked()), (carrier, vec!["delete a-from-a -".to_owned()]));
     assert_eq!(node.happened(), ["started", "attempt 1 200", "answered", "ended 200 answered Some(Caller)"]);
     node.settle();
+}
+
+/// One that we end is asked about like any other; one that never came up has nothing to tell.
+#[test]
+fn nodes_tell_what_they_counted_of_calls_that_were_up() {
+    let mut node = Node::with(anchored());
+    up(&mut node);
+    let dialog = node.events.last().unwrap().dialog;
+    node.handle(vec![Input::HangUp(dialog, Reason::Operator)]);
+    let ended = node.events.last().unwrap();
+    let (deleted, told) = (&node.asked[0], told(&node.asked[0]));
+    assert_eq!((told.as_str(), carried_by(&ended.what)), ("delete a-from-a -", Some(deleted.node)));
+    assert!(matches!(deleted.command.ticket, Ticket::Record(over) if over.dialog == dialog));
+
+    let mut node = Node::with(anchored());
+    node.receive(CUSTOMER, invite("a", "+15551234"));
+    let to_vendor = node.rewrite().remove(0);
+    node.receive(VENDORS[0], response(&to_vendor, 486, "x"));
+    assert_eq!(carried_by(&node.events.last().unwrap().what), None);
+    assert_eq!(node.asked[0].command.ticket, Ticket::Nobody);
+    assert_eq!(node.all_asked(), ["delete - -"]);
 }
 
 #[test]

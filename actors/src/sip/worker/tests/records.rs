@@ -6,7 +6,9 @@ use crate::sip::event::{Ended, What};
 fn end(node: &mut Node) -> Ended {
     let mut ends = std::mem::take(&mut node.events).into_iter().filter_map(|event| match event.what {
         What::Ended(ended) => Some(ended),
-        What::Started(_) | What::Attempted(_) | What::Answered(_) | What::Refreshed(_) => None,
+        What::Started(_) | What::Attempted(_) | What::Answered(_) | What::Refreshed(_) | What::Media(_) => {
+            None
+        }
     });
     ends.next().expect("an end")
 }

@@ -29,7 +29,7 @@ fn session(node: &mut Node) -> Option<u32> {
     let sessions = std::mem::take(&mut node.events).into_iter().filter_map(|event| match event.what {
         What::Answered(answered) => Some(answered.dialog.session),
         What::Refreshed(dialog) => Some(dialog.session),
-        What::Started(_) | What::Attempted(_) | What::Ended(_) => None,
+        What::Started(_) | What::Attempted(_) | What::Ended(_) | What::Media(_) => None,
     });
     sessions.last().flatten()
 }

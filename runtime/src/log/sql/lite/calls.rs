@@ -8,7 +8,7 @@ use crate::log::bulk::calls::{
     DELETE_ATTEMPTS, DELETE_CDRS, DELETE_DIALOGS, INSERT_ATTEMPTS, INSERT_CDRS, PUT_DIALOGS,
 };
 use crate::log::sql::{bigint, smallint, text};
-use crate::log::{Attempt, Calls, Cdr, Dialog};
+use crate::log::{Attempt, Calls, Cdr, Dialog, MediaSent};
 use crate::store::Error;
 
 /// Lengths of what [`write`] writes with one bulk statement each.
@@ -44,7 +44,7 @@ fn bind_dialog(query: Statement, row: &Dialog) -> Statement {
 }
 
 fn bind_cdr(query: Statement, row: &Cdr) -> Statement {
-    query
+    let query = query
         .bind(row.id)
         .bind(smallint(row.node))
         .bind(row.customer)
@@ -72,6 +72,18 @@ fn bind_cdr(query: Statement, row: &Cdr) -> Statement {
         .bind(row.recovered)
         .bind(smallint(row.attempts))
         .bind(row.q850_cause.map(i16::from))
+        .bind(row.media.map(|media| i16::from(media.node)));
+    let query = bind_sent(query, row.media.map(|media| media.caller));
+    bind_sent(query, row.media.map(|media| media.callee))
+}
+
+fn bind_sent(query: Statement, sent: Option<MediaSent>) -> Statement {
+    let sent = sent.unwrap_or_default();
+    query
+        .bind(sent.packets.map(bigint))
+        .bind(sent.lost.map(bigint))
+        .bind(sent.jitter_ms.map(i64::from))
+        .bind(sent.mos_tenths.map(i16::from))
 }
 
 fn bind_attempt(query: Statement, (call, row): &(Uuid, Attempt)) -> Statement {

@@ -8,7 +8,7 @@ use crate::log::bulk::calls::{
     PG_DELETE_ATTEMPTS, PG_DELETE_CDRS, PG_DELETE_DIALOGS, PG_INSERT_ATTEMPTS, PG_INSERT_CDRS, PG_PUT_DIALOGS,
 };
 use crate::log::sql::{bigint, smallint, text};
-use crate::log::{Attempt, Calls, Cdr, Dialog};
+use crate::log::{Attempt, CallMedia, Calls, Cdr, Dialog, MediaSent};
 use crate::store::Error;
 
 /// Gives the number of CDRs that were there already.
@@ -70,7 +70,19 @@ fn insert_cdrs(rows: &[Cdr]) -> Statement {
     let query = column(query, rows, |row| row.retransmissions.map(i64::from));
     let query = column(query, rows, |row| row.recovered);
     let query = column(query, rows, |row| smallint(row.attempts));
-    column(query, rows, |row| row.q850_cause.map(i16::from))
+    let query = column(query, rows, |row| row.q850_cause.map(i16::from));
+    let query = column(query, rows, |row| row.media.map(|media| i16::from(media.node)));
+    let query = sent(query, rows, |media| media.caller);
+    sent(query, rows, |media| media.callee)
+}
+
+/// The columns of what one side sent.
+fn sent(query: Statement, rows: &[Cdr], side: fn(CallMedia) -> MediaSent) -> Statement {
+    let of = |row: &Cdr| row.media.map(side).unwrap_or_default();
+    let query = column(query, rows, |row| of(row).packets.map(bigint));
+    let query = column(query, rows, |row| of(row).lost.map(bigint));
+    let query = column(query, rows, |row| of(row).jitter_ms.map(i64::from));
+    column(query, rows, |row| of(row).mos_tenths.map(i16::from))
 }
 
 fn insert_attempts(rows: &[(Uuid, Attempt)]) -> Statement {

@@ -5,7 +5,7 @@ use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::log::{Attempt, CallDirection, Cdr, Dialog, EndedBy, Reason};
+use crate::log::{Attempt, CallDirection, CallMedia, Cdr, Dialog, EndedBy, MediaSent, Reason};
 use crate::model::Money;
 use crate::store::{Error, ErrorKind};
 
@@ -47,6 +47,15 @@ pub(in crate::log::sql) struct CdrRecord {
     recovered: bool,
     attempts: i16,
     q850_cause: Option<i16>,
+    media_node: Option<i16>,
+    caller_packets: Option<i64>,
+    caller_lost: Option<i64>,
+    caller_jitter_ms: Option<i64>,
+    caller_mos_tenths: Option<i16>,
+    callee_packets: Option<i64>,
+    callee_lost: Option<i64>,
+    callee_jitter_ms: Option<i64>,
+    callee_mos_tenths: Option<i16>,
 }
 
 #[derive(Debug, FromRow)]
@@ -75,6 +84,7 @@ pub(in crate::log::sql) fn dialog(row: DialogRecord) -> Dialog {
 pub(in crate::log::sql) fn cdr(row: CdrRecord) -> Result<Cdr, Error> {
     let id = row.id;
     let direction = CallDirection::from_code(row.direction);
+    let media = media(&row);
     Ok(Cdr {
         id,
         node: row.node.unsigned_abs(),
@@ -100,9 +110,28 @@ pub(in crate::log::sql) fn cdr(row: CdrRecord) -> Result<Cdr, Error> {
         prefix: row.prefix.into(),
         rate: Money::from_nanos(row.rate),
         retransmissions: row.retransmissions.map(number),
-        q850_cause: row.q850_cause.and_then(|cause| u8::try_from(cause).ok()),
+        q850_cause: row.q850_cause.and_then(octet),
         recovered: row.recovered,
         attempts: row.attempts.unsigned_abs(),
+        media,
+    })
+}
+
+fn media(row: &CdrRecord) -> Option<CallMedia> {
+    Some(CallMedia {
+        node: octet(row.media_node?)?,
+        caller: MediaSent {
+            packets: row.caller_packets.map(i64::unsigned_abs),
+            lost: row.caller_lost.map(i64::unsigned_abs),
+            jitter_ms: row.caller_jitter_ms.map(number),
+            mos_tenths: row.caller_mos_tenths.and_then(octet),
+        },
+        callee: MediaSent {
+            packets: row.callee_packets.map(i64::unsigned_abs),
+            lost: row.callee_lost.map(i64::unsigned_abs),
+            jitter_ms: row.callee_jitter_ms.map(number),
+            mos_tenths: row.callee_mos_tenths.and_then(octet),
+        },
     })
 }
 
@@ -125,6 +154,10 @@ fn reason(id: Uuid, code: i16) -> Result<Reason, Error> {
 
 fn number(value: i64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn octet(value: i16) -> Option<u8> {
+    u8::try_from(value).ok()
 }
 
 fn unknown(id: Uuid, column: &str, value: &dyn std::fmt::Display) -> Error {

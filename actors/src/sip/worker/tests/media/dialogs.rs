@@ -129,7 +129,7 @@ fn a_call_without_a_record_is_deleted_where_it_was() {
     let sent = later.receive(CUSTOMER, bye);
     assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
     later.receive(VENDORS[0], response(&sent[0], 200, "x"));
-    assert_eq!(later.all_asked(), ["delete - -"]);
+    assert_eq!(later.all_asked(), ["delete a-from-a -"]);
 }
 
 /// What describes no session of the call is not for its node.

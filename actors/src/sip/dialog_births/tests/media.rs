@@ -1,0 +1,237 @@
+//! Records that wait a moment for what a media node has counted.
+
+use bytes::Bytes;
+use runtime::log::{CallMedia, MediaSent, Reason};
+use runtime::model::{MediaNode, MediaNodeState};
+
+use super::*;
+use crate::media::exchange::Outcome;
+use crate::media::pool::{News, Over, Ticket};
+use crate::sip::anchor::{self, Name};
+use crate::sip::event::What;
+
+/// What the media node of a call between `from-a` and `callee` says, and what a record has of it.
+const DELETED: &[u8] = include_bytes!("../../anchor/counted/deleted.bencode");
+const COUNTED: CallMedia = CallMedia {
+    node: 1,
+    caller: MediaSent { packets: Some(50), lost: None, jitter_ms: None, mos_tenths: None },
+    callee: MediaSent { packets: Some(48), lost: Some(2), jitter_ms: Some(3), mos_tenths: Some(43) },
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn told() -> Outcome {
+    Outcome::Answered(Bytes::from_static(DELETED))
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> Outcome {
+    let mut body = Vec::new();
+    write(&mut body);
+    Outcome::Answered(body.into())
+}
+
+/// A record of which the media node has told nothing.
+fn untold() -> Option<CallMedia> {
+    Some(CallMedia { node: COUNTED.node, ..CallMedia::default() })
+}
+
+impl Lab {
+    /// A call that is up.
+    async fn up(&mut self) -> (Sent, Uuid) {
+        let ok = self.answered("a");
+        let dialog = self.node.events[0].dialog;
+        self.tell().await;
+        (ok, dialog)
+    }
+
+    /// It ends, and its media node is asked.
+    fn end(&mut self, ok: &Sent) {
+        self.hang_up(ok, "a");
+        for event in &mut self.node.events {
+            if let What::Ended(ended) = &mut event.what {
+                ended.media = Some(COUNTED.node);
+            }
+        }
+        self.note();
+    }
+
+    /// The media node answers, or does not.
+    fn deleted(&self, dialog: Uuid, outcome: Outcome) {
+        let over = Over { worker: 1, owner: 7, dialog };
+        self.calls.media_news(News::Deleted { over, node: COUNTED.node, outcome });
+    }
+
+    async fn restart_supervisors(&self) {
+        let above = self.registry.supervisor(ActorName::new("dialogs", "sip"));
+        for shard in above.children().await {
+            above.restart(&shard).await.unwrap();
+        }
+    }
+
+    fn unreported(&self) -> u64 {
+        self.calls.counters.media_unreported.get()
+    }
+
+    /// The one record that there is, when nothing is left of the call.
+    async fn record(&self) -> Cdr {
+        let mut cdrs = self.cdrs().await;
+        assert_eq!((cdrs.len(), self.actors(), self.calls.live()), (1, 0, 0));
+        assert_eq!(self.disk.dialogs(), []);
+        let cdr = cdrs.remove(0);
+        assert_eq!((cdr.status, cdr.reason, cdr.recovered), (200, Reason::Answered, false));
+        cdr
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_media_node_counted_is_in_the_record() {
+    for before in [false, true] {
+        let mut lab = Lab::new().await;
+        let (ok, dialog) = lab.up().await;
+        if before {
+            lab.deleted(dialog, told());
+            sleep(MS).await;
+            assert_eq!(lab.calls.live(), 1, "it is up, for all that its actor knows");
+        }
+        lab.end(&ok);
+        if !before {
+            sleep(MS * 10).await;
+            assert_eq!((lab.calls.live(), lab.disk.cdrs()), (1, Vec::new()), "it waits");
+            lab.deleted(dialog, told());
+        }
+        sleep(MS).await;
+        assert_eq!(lab.calls.live(), 0, "it waits for nothing more");
+        assert_eq!((lab.record().await.media, lab.unreported()), (Some(COUNTED), 0), "{before}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_media_node_holds_no_record_up() {
+    let mut lab = Lab::new().await;
+    let (ok, dialog) = lab.up().await;
+    lab.end(&ok);
+    let begun = Instant::now();
+    while lab.calls.live() > 0 {
+        sleep(MS).await;
+    }
+    let waited = begun.elapsed();
+    assert!((MS * 12..=MS * 15).contains(&waited), "{waited:?}");
+    let record = lab.record().await;
+    assert_eq!((record.media, lab.unreported()), (untold(), 1));
+    // What comes later is lost.
+    lab.deleted(dialog, told());
+    assert_eq!((lab.record().await, lab.unreported()), (record, 1));
+}
+
+/// Where nothing comes any more nothing is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_media_node_that_tells_nothing_is_not_waited_for() {
+    for outcome in [
+        Outcome::Silent,
+        Outcome::Unsent,
+        Outcome::Answered(Bytes::from_static(b"junk")),
+        written(ng::reply::write::ok),
+        written(|body| ng::reply::write::error(body, "Unknown call-id")),
+    ] {
+        let mut lab = Lab::new().await;
+        let (ok, dialog) = lab.up().await;
+        lab.end(&ok);
+        sleep(MS).await;
+        lab.deleted(dialog, outcome.clone());
+        sleep(MS).await;
+        assert_eq!(lab.calls.live(), 0, "{outcome:?}");
+        assert_eq!((lab.record().await.media, lab.unreported()), (untold(), 1), "{outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_media_waits_for_nothing() {
+    let mut lab = Lab::new().await;
+    let (ok, _) = lab.up().await;
+    lab.hang_up(&ok, "a");
+    lab.note();
+    sleep(MS).await;
+    assert_eq!(lab.calls.live(), 0);
+    assert_eq!((lab.record().await.media, lab.unreported()), (None, 0));
+}
+
+/// Nobody had been told that it began.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_over_at_once_has_what_was_counted() {
+    let mut lab = Lab::new().await;
+    let ok = lab.answered("a");
+    let dialog = lab.node.events[0].dialog;
+    lab.end(&ok);
+    sleep(MS).await;
+    lab.deleted(dialog, told());
+    assert_eq!((lab.record().await.media, lab.unreported()), (Some(COUNTED), 0));
+}
+
+/// It costs what was counted at most.
+#[tokio::test(start_paused = true)]
+async fn no_record_is_lost_while_it_waits() {
+    for (number, happens) in ["worker", "births", "supervisors", "stop"].into_iter().enumerate() {
+        let mut lab = Lab::new().await;
+        let (ok, dialog) = lab.up().await;
+        lab.end(&ok);
+        sleep(MS * 2).await;
+        assert_eq!(lab.calls.live(), 1, "{happens}: it waits");
+        match number {
+            0 => assert!(lab.calls.worker_begins(1).is_empty(), "it has no such call"),
+            1 => assert!(lab.registry.poison(&ActorName::new("dialog_births", "main"))),
+            2 => lab.restart_supervisors().await,
+            _ => {
+                lab.supervisor.stop().await;
+                lab.calls.settle();
+            }
+        }
+        let media = lab.record().await.media;
+        assert_eq!((media, lab.unreported()), (untold(), 1), "{happens}");
+        lab.deleted(dialog, told());
+        assert_eq!(lab.record().await.media, untold(), "{happens}");
+    }
+}
+
+/// Its actor was not told of the end before it stopped.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_process_waits_for_no_media_node() {
+    for counted in [false, true] {
+        let mut lab = Lab::new().await;
+        let (ok, dialog) = lab.up().await;
+        lab.supervisor.stop().await;
+        lab.end(&ok);
+        if counted {
+            lab.deleted(dialog, told());
+        }
+        lab.calls.settle();
+        let expected = if counted { Some(COUNTED) } else { untold() };
+        assert_eq!((lab.record().await.media, lab.unreported()), (expected, u64::from(!counted)));
+    }
+}
+
+/// It has not deleted anything then.
+#[tokio::test(start_paused = true)]
+async fn a_media_node_that_does_not_know_the_tag_deletes_the_whole_call() {
+    let mut lab = Lab::new().await;
+    let (ok, dialog) = lab.up().await;
+    let configured = MediaNode {
+        id: Uuid::from_u128(61),
+        number: COUNTED.node,
+        name: "media-1".to_owned(),
+        address: "10.0.0.1:22222".parse().unwrap(),
+        weight: 50,
+        state: MediaNodeState::Active,
+    };
+    lab.calls.media.configure(&[configured], lab.node.now.instant);
+    let way = lab.calls.media.node(COUNTED.node).unwrap().way();
+    let mut asked = way.receiver.lock().await;
+    lab.end(&ok);
+    let warning = "Call-ID not found or tags didn't match";
+    lab.deleted(dialog, written(|body| ng::reply::write::warning(body, warning)));
+    let command = asked.try_recv().unwrap();
+    assert_eq!(command.body, anchor::delete_all(Name { owner: 7, dialog }));
+    assert_eq!(command.ticket, Ticket::Nobody, "that is the last word");
+    lab.deleted(dialog, told());
+    assert!(asked.try_recv().is_err(), "what is deleted is deleted");
+    assert_eq!(lab.record().await.media, untold());
+}
