@@ -12,6 +12,7 @@ pub mod counters;
 pub mod dialog;
 pub mod dialog_actor;
 pub mod dialog_births;
+pub mod digest;
 pub mod event;
 pub mod explain;
 pub mod flood;

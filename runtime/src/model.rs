@@ -18,6 +18,6 @@ pub use self::value::{
     VendorStatus,
 };
 pub use self::voice::{
-    AclEntry, AclSource, DedicatedAddress, Gateway, HeaderRule, HighCost, MediaNode, MediaProfile,
-    NumberRule, Offer, Partition, SipVendor, Trunk, Voice,
+    AclEntry, AclSource, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, MediaNode,
+    MediaProfile, NumberRule, Offer, Partition, SIP_REALM, SipVendor, Trunk, Voice,
 };

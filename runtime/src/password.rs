@@ -3,6 +3,8 @@
 //! Hashing and verifying take tens of milliseconds and 19 MiB: call them on `spawn_blocking` and bound
 //! how many run at once.
 
+mod ha1;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,6 +12,8 @@ use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+
+pub use self::ha1::Ha1;
 
 /// Memory of one hash in KiB (OWASP's minimum for argon2id with two passes).
 pub const MEMORY_KIB: u32 = 19 * 1024;

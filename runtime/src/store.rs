@@ -36,6 +36,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod trunk;
+pub mod trunk_credential;
 pub mod trunk_ip;
 pub mod version;
 pub mod voice;

@@ -26,6 +26,7 @@ use tokio::time::Instant;
 use super::acl_publisher;
 use super::calls::Calls;
 use super::cookie::{Keys, Secret};
+use super::digest::Users;
 use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
@@ -43,7 +44,7 @@ const POLLS_TO_SPREAD: u32 = 4;
 pub struct Source {
     /// Configuration database.
     pub db: Db,
-    /// Opens the keys of cookies.
+    /// Opens the keys of cookies, and what digests are checked with.
     pub root_key: Arc<RootKey>,
     /// How often its version is compared; the same on all nodes.
     pub poll: Duration,
@@ -309,14 +310,16 @@ async fn refresh(
         return Ok(());
     }
     let building = Arc::clone(&voice);
-    let names = names.clone();
+    let (names, root_key) = (names.clone(), Arc::clone(&source.root_key));
     let before = calls.snapshot.load_full();
     // A million entries take a third of a second to be sorted: no work for a thread that others wait for.
     let is_published = calls.publisher().is_some();
     let built = tokio::task::spawn_blocking(move || {
         let sources = is_published.then(|| acl_publisher::entry::entries(&building));
         let find = |gateway: &Gateway| names.addresses(gateway);
-        (Snapshot::new(Voice::clone(&building), Some(&before), &find, Instant::now().into_std()), sources)
+        let now = Instant::now().into_std();
+        let snapshot = Snapshot::new(Voice::clone(&building), Some(&before), &find, now);
+        (snapshot.with_digests(Users::open(&building, &root_key)), sources)
     });
     // The follower says it once, and tries again.
     let failed = |error: JoinError| Error::new(ErrorKind::Other, format!("no snapshot of it: {error}"));

@@ -42,6 +42,9 @@ counters! {
     malformed: "Messages that broke a rule.";
     strangers: "Requests from sources that no trunk or vendor has.";
     strangers_dropped: "Of those, the ones that heard nothing.";
+    challenges: "Requests that were asked by digest which trunk they are of.";
+    digests_right: "Answers to that which showed it.";
+    digests_wrong: "Answers to that which did not.";
     responses_foreign: "Responses with a branch that we did not make.";
     responses_stray: "Responses to nothing that is open.";
     responses_stateless: "Responses to what an earlier process passed on, passed on without state.";
@@ -72,6 +75,7 @@ counters! {
     media_failovers: "Offers that went to another media node, the first being silent or full.";
     media_leaks: "Calls that a media node still had when they were over.";
     media_lost_calls: "Calls ended because their media node had lost them.";
+    media_unreported: "Records of calls without what their media node had counted, which was not told in time.";
     media_lost: "Descriptions of calls that their media node did not take.";
     loops: "Requests that had been here before, unchanged.";
 }

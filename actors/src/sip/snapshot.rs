@@ -16,6 +16,7 @@ use sip::proxy::{self, FailoverOptions};
 use uuid::Uuid;
 
 use super::acl::{self, Acl, Source};
+use super::digest::Users;
 use super::health::Health;
 use super::lcr;
 use super::prefixes::Prefixes;
@@ -41,6 +42,7 @@ pub struct Snapshot {
     vendor_acl: Acl,
     dedicated: HashMap<IpAddr, Uuid>,
     dids: HashMap<String, u32>,
+    digests: Users,
 }
 
 /// A trunk.
@@ -101,12 +103,19 @@ pub struct Peer {
     pub trunk: Option<u32>,
     /// The vendor that it is, by place.
     pub vendor: Option<u32>,
+    /// The trunk whose source it is, by place, where the source is not enough: it has to say by digest, too, who it is.
+    pub listed: Option<u32>,
 }
 
 impl Peer {
     /// Whether nobody is known there.
     pub const fn is_stranger(&self) -> bool {
-        self.trunk.is_none() && self.vendor.is_none()
+        self.trunk.is_none() && self.vendor.is_none() && self.listed.is_none()
+    }
+
+    /// Whether its source is a trunk's that has to say by digest, too, who it is.
+    pub const fn is_asked(&self) -> bool {
+        self.trunk.is_none() && self.listed.is_some()
     }
 }
 
@@ -175,21 +184,51 @@ impl Snapshot {
                 .map(|own| (own.address.to_canonical(), own.customer))
                 .collect(),
             dids,
+            digests: Users::default(),
         }
+    }
+
+    /// The same, with the trunks that say by digest who they are: those of the same configuration.
+    #[must_use]
+    pub fn with_digests(self, digests: Users) -> Self {
+        Self { digests, ..self }
     }
 
     /// Who sends from `source` to our address `destination`. A destination that is dedicated to a customer admits
     /// that customer's trunks only; it admits nobody by itself.
     pub fn peer(&self, source: &Source, destination: IpAddr) -> Peer {
-        let dedicated = self.dedicated.get(&destination.to_canonical());
-        let admitted = |place: u32| {
-            let Some(trunk) = self.trunk(place) else { return false };
-            let own = dedicated.is_none_or(|customer| *customer == trunk.config.customer);
-            trunk.config.active && own && trunk.config.auth_type == AuthType::IpAcl
-        };
-        let trunk = self.trunk_acl.find(source, admitted);
+        let by_source = |trunk: &Trunk| trunk.config.auth_type != AuthType::Digest;
+        let found = self.trunk_acl.find(source, |place| {
+            self.trunk(place).is_some_and(|trunk| by_source(trunk) && self.is_open(trunk, destination))
+        });
+        let is_enough =
+            |place: &u32| self.trunk(*place).is_some_and(|trunk| trunk.config.auth_type == AuthType::IpAcl);
         let vendor = self.vendor_acl.find(source, |_| true);
-        Peer { trunk, vendor }
+        Peer { trunk: found.filter(is_enough), vendor, listed: found.filter(|place| !is_enough(place)) }
+    }
+
+    /// Whether calls of a trunk may arrive at our address.
+    fn is_open(&self, trunk: &Trunk, destination: IpAddr) -> bool {
+        let dedicated = self.dedicated.get(&destination.to_canonical());
+        trunk.config.active && dedicated.is_none_or(|customer| *customer == trunk.config.customer)
+    }
+
+    /// Those who say by digest who they are.
+    pub const fn digests(&self) -> &Users {
+        &self.digests
+    }
+
+    /// Whether a trunk that has said by digest who it is may call from `source` at `destination`. With `BOTH` the
+    /// source has to be its own.
+    pub fn admits(&self, place: u32, source: &Source, destination: IpAddr) -> bool {
+        let Some(trunk) = self.trunk(place).filter(|trunk| self.is_open(trunk, destination)) else {
+            return false;
+        };
+        match trunk.config.auth_type {
+            AuthType::IpAcl => false,
+            AuthType::Digest => true,
+            AuthType::Both => self.trunk_acl.find(source, |found| found == place).is_some(),
+        }
     }
 
     /// Every address with its health.

@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 use super::cookie::{Keys, Secret};
 use super::counters::Counters;
+use super::dialog::Dialog;
+use super::digest::Users;
 use super::event::{CallEvent, What};
 use super::flow::{Flow, Undelivered};
 use super::settings::{Listener, Settings};
@@ -43,6 +45,7 @@ pub(crate) fn voice() -> Voice {
         name: "acme-main".to_owned(),
         customer: id(1),
         auth_type: AuthType::IpAcl,
+        digest: None,
         active: true,
         cps: 0,
         channels: 0,
@@ -197,6 +200,14 @@ impl Node {
         Self::built(voice, START, listeners, (1000, 100))
     }
 
+    /// A node whose trunks may say by digest who they are.
+    pub(crate) fn with_digests(voice: Voice, users: Users) -> Self {
+        let node = Self::with(voice.clone());
+        let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), node.now.instant);
+        node.snapshot.store(Arc::new(snapshot.with_digests(users)));
+        node
+    }
+
     /// A node that started at this time, microseconds; its keys are those of every other one.
     pub(crate) fn started(voice: Voice, started: i64) -> Self {
         Self::built(voice, started, 1, (1000, 100))
@@ -292,6 +303,7 @@ impl Node {
             What::Ended(ended) => {
                 format!("ended {} {} {:?}", ended.status.as_u16(), ended.reason.as_str(), ended.by)
             }
+            What::Media(_) => "media".to_owned(),
         };
         std::mem::take(&mut self.events).iter().map(word).collect()
     }
@@ -360,6 +372,18 @@ pub(crate) fn response(request: &Sent, code: u16, tag: &str) -> Bytes {
     let mut out = BytesMut::new();
     response.write(&request.message, &mut out).unwrap();
     out.freeze()
+}
+
+/// A dialog that is up, of `from-a` and this callee.
+pub(crate) fn dialog(callee: &str) -> Arc<Dialog> {
+    let mut node = Node::new();
+    let sent = node.receive(CUSTOMER, invite("a", "+15551234"));
+    node.receive(VENDORS[0], response(&sent[1], 200, callee));
+    let answered = node.events.into_iter().find_map(|event| match event.what {
+        What::Answered(answered) => Some(answered.dialog),
+        What::Started(_) | What::Attempted(_) | What::Refreshed(_) | What::Ended(_) | What::Media(_) => None,
+    });
+    answered.expect("it is answered")
 }
 
 /// A request within a dialog, as the side that got `last` (a 2xx, or the INVITE) makes it.

@@ -34,6 +34,7 @@ use super::call_metrics::CallMetrics;
 use super::calls::{self, Calls};
 use super::configuration::{self, Source};
 use super::cookie::{Keys, Secret};
+use super::digest::Users;
 use super::live_call::LiveCall;
 use super::names::Names;
 use super::settings::{Listener, Settings};
@@ -103,8 +104,10 @@ pub struct Started {
 pub async fn start(options: Options) -> Result<Started, BoxError> {
     let workers = workers(&options.config.sip);
     let sockets = sockets(&options.config.sip, workers)?;
-    let snapshot =
-        Snapshot::new(options.source.load().await?, None, &|_| Vec::new(), Instant::now().into_std());
+    let voice = options.source.load().await?;
+    let digests = Users::open(&voice, &options.source.root_key);
+    let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), Instant::now().into_std());
+    let snapshot = snapshot.with_digests(digests);
     let settings = settings(&options, &sockets)?;
     let calls = Calls::new(calls::Parts {
         settings,

@@ -8,6 +8,7 @@ mod admit;
 mod attempt;
 mod bye;
 mod call;
+mod digest;
 mod forward;
 mod in_dialog;
 mod media;
@@ -21,8 +22,9 @@ mod relay;
 mod reply;
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
@@ -154,6 +156,10 @@ pub struct Worker {
     bye_log: Usage,
     /// How fast strangers are answered.
     strangers: Usage,
+    /// Answers to challenges that were right: each counts once.
+    answers: Recent<u64>,
+    /// Addresses from which a trunk has said who it is.
+    proven: Recent<IpAddr>,
     /// Whether new calls are taken.
     open: bool,
     memory: Memory,
@@ -211,6 +217,8 @@ impl Worker {
             byes: SlotMap::with_key(),
             bye_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
+            answers: Recent::new(NONCES_FOR, ANSWERS_MAX),
+            proven: Recent::new(PROVEN_FOR, PROVEN_MAX),
             open: true,
             memory: Memory::default(),
             settings,
@@ -332,8 +340,18 @@ const CSEQ_GAP: u32 = 100;
 
 /// Answers that nobody waits for are ended once in this time, in which they are sent again and again, and so many of
 /// them at most.
-const UNWANTED_FOR: std::time::Duration = std::time::Duration::from_secs(64);
+const UNWANTED_FOR: Duration = Duration::from_secs(64);
 const UNWANTED_MAX: usize = 1024;
+
+/// Answers to challenges are remembered for as long as their nonces are good, and so many of them at most: what comes
+/// beyond is refused with 503.
+const NONCES_FOR: Duration = super::digest::LIFETIME.saturating_add(super::digest::SKEW.saturating_mul(2));
+const ANSWERS_MAX: usize = 1 << 16;
+
+/// For so long addresses are remembered from which a trunk has said who it is, and so many of them at most: others are
+/// answered as strangers are.
+const PROVEN_FOR: Duration = Duration::from_hours(1);
+const PROVEN_MAX: usize = 1 << 12;
 
 /// Octets of a tag of ours.
 const TAG_LEN: usize = 16;

@@ -529,7 +529,7 @@ export interface paths {
          */
         get: operations["get_admin_customers_ban_trunks_id"];
         /**
-         * Changes a trunk; what is not given goes back to its default, its name stays
+         * Changes a trunk; what is not given goes back to its default, but for its name and a password
          * @description Needs `trunks:manage`.
          */
         put: operations["put_admin_customers_ban_trunks_id"];
@@ -2377,6 +2377,13 @@ export interface components {
          * @enum {string}
          */
         BindType: "transceiver" | "transmitter" | "receiver";
+        /** @description What the media node of a call counted. */
+        CallMedia: {
+            /** @description Of what the callee sent. */
+            callee: components["schemas"]["MediaSent"];
+            /** @description Of what the caller sent. */
+            caller: components["schemas"]["MediaSent"];
+        };
         /** @description A call that ended. */
         CallRecord: {
             answered_at?: components["schemas"]["Timestamp"] | null;
@@ -2429,6 +2436,7 @@ export interface components {
              * @description Its number, in the order of time.
              */
             id: string;
+            media?: components["schemas"]["CallMedia"] | null;
             /**
              * Format: int64
              * @description Post-dial delay in microseconds: from the INVITE to the first 180, 183 or 200.
@@ -2484,6 +2492,12 @@ export interface components {
              * @example 9001#15550002222
              */
             callee_sent: string;
+            /**
+             * Format: int32
+             * @description Number of the media node that carried it while it was up.
+             * @example 1
+             */
+            media_node?: number | null;
             /**
              * Format: int32
              * @description The node that served it.
@@ -3335,6 +3349,36 @@ export interface components {
             t38?: "pass" | "refuse";
             /** @description Codecs that are offered beside, by transcoding */
             transcode?: string[];
+        };
+        /**
+         * @description What one side of a call sent. Each is null where the media node has not told it when the record was written; all but
+         *     the packets are what the other side reported by RTCP.
+         */
+        MediaSent: {
+            /**
+             * Format: int32
+             * @description Mean jitter, in milliseconds.
+             * @example 3
+             */
+            jitter_ms?: number | null;
+            /**
+             * Format: int64
+             * @description Packets that were lost on their way to the other side.
+             * @example 7
+             */
+            lost?: number | null;
+            /**
+             * Format: int32
+             * @description Mean opinion score in tenths: 43 is 4.3.
+             * @example 43
+             */
+            mos_tenths?: number | null;
+            /**
+             * Format: int64
+             * @description RTP packets that came from it.
+             * @example 3050
+             */
+            packets?: number | null;
         };
         /**
          * @description How our message ids look to a customer.
@@ -4502,6 +4546,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /** @description Digit prefixes that it may not call, whatever `allow` says. */
             deny?: string[];
+            digest?: components["schemas"]["TrunkDigest"] | null;
             /** @description Where calls to its numbers go, in this order. */
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
@@ -4562,6 +4607,16 @@ export interface components {
              */
             inactive: number;
         };
+        /** @description What a trunk says who it is by (RFC 7616). Its password is written and never read. */
+        TrunkDigest: {
+            /** @description Its password; needed once, and with another username. */
+            password?: string | null;
+            /**
+             * @description Unique name that it says.
+             * @example acme-east
+             */
+            username: string;
+        };
         /** @description A trunk as it is to be, of a customer who is known otherwise; its sources are things of their own. */
         TrunkForm: {
             /** @description False: no call either way. */
@@ -4588,6 +4643,7 @@ export interface components {
             cps?: number;
             /** @description Digit prefixes that it may not call, whatever `allow` says. */
             deny?: string[];
+            digest?: components["schemas"]["TrunkDigest"] | null;
             /** @description Where calls to its numbers go, in this order. */
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
@@ -6892,6 +6948,7 @@ export interface operations {
                      *           "deny": [
                      *             "text"
                      *           ],
+                     *           "digest": {},
                      *           "gateways": [
                      *             "sip:192.0.2.1:5060;transport=udp"
                      *           ],
@@ -6986,6 +7043,10 @@ export interface operations {
                  *       "deny": [
                  *         "text"
                  *       ],
+                 *       "digest": {
+                 *         "password": "text",
+                 *         "username": "acme-east"
+                 *       },
                  *       "gateways": [
                  *         "sip:192.0.2.1:5060;transport=udp"
                  *       ],
@@ -7062,6 +7123,10 @@ export interface operations {
                      *       "deny": [
                      *         "text"
                      *       ],
+                     *       "digest": {
+                     *         "password": "text",
+                     *         "username": "acme-east"
+                     *       },
                      *       "gateways": [
                      *         "sip:192.0.2.1:5060;transport=udp"
                      *       ],
@@ -7167,6 +7232,10 @@ export interface operations {
                      *       "deny": [
                      *         "text"
                      *       ],
+                     *       "digest": {
+                     *         "password": "text",
+                     *         "username": "acme-east"
+                     *       },
                      *       "gateways": [
                      *         "sip:192.0.2.1:5060;transport=udp"
                      *       ],
@@ -7262,6 +7331,10 @@ export interface operations {
                  *       "deny": [
                  *         "text"
                  *       ],
+                 *       "digest": {
+                 *         "password": "text",
+                 *         "username": "acme-east"
+                 *       },
                  *       "gateways": [
                  *         "sip:192.0.2.1:5060;transport=udp"
                  *       ],
@@ -7338,6 +7411,10 @@ export interface operations {
                      *       "deny": [
                      *         "text"
                      *       ],
+                     *       "digest": {
+                     *         "password": "text",
+                     *         "username": "acme-east"
+                     *       },
                      *       "gateways": [
                      *         "sip:192.0.2.1:5060;transport=udp"
                      *       ],
@@ -10749,6 +10826,7 @@ export interface operations {
                      *           "ended_at": "2026-01-02T03:04:05.000006Z",
                      *           "ended_by": "caller",
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "media": {},
                      *           "pdd_us": 1200000,
                      *           "q850_cause": 16,
                      *           "reason": "answered",
@@ -10831,6 +10909,21 @@ export interface operations {
                      *           "ended_at": "2026-01-02T03:05:10.000006Z",
                      *           "ended_by": "caller",
                      *           "id": "0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11",
+                     *           "media": {
+                     *             "callee": {
+                     *               "jitter_ms": 2,
+                     *               "lost": 0,
+                     *               "mos_tenths": 44,
+                     *               "packets": 3048
+                     *             },
+                     *             "caller": {
+                     *               "jitter_ms": 3,
+                     *               "lost": 7,
+                     *               "mos_tenths": 43,
+                     *               "packets": 3050
+                     *             },
+                     *             "node": 1
+                     *           },
                      *           "node": 0,
                      *           "pdd_us": 1200000,
                      *           "prefix": "1",
@@ -10874,6 +10967,21 @@ export interface operations {
                             ended_at?: string | null;
                             ended_by?: string | null;
                             id?: string | null;
+                            media?: {
+                                callee?: {
+                                    jitter_ms?: number | null;
+                                    lost?: number | null;
+                                    mos_tenths?: number | null;
+                                    packets?: number | null;
+                                } | null;
+                                caller?: {
+                                    jitter_ms?: number | null;
+                                    lost?: number | null;
+                                    mos_tenths?: number | null;
+                                    packets?: number | null;
+                                } | null;
+                                node?: number | null;
+                            } | null;
                             node?: number | null;
                             pdd_us?: number | null;
                             prefix?: string | null;

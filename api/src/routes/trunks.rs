@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::clock::Timestamp;
 use runtime::store::group::Touched;
-use runtime::store::provisioning::{StoredTrunk, TrunkForm};
+use runtime::store::provisioning::{StoredTrunk, TrunkDigest, TrunkForm};
 use runtime::store::trunk::{self, Filter, NewTrunk};
-use runtime::store::{Error as StoreError, ErrorKind, Tx};
+use runtime::store::{Error as StoreError, ErrorKind, Tx, trunk_credential};
 use uuid::Uuid;
 use warp::http::Method;
 
@@ -37,7 +38,7 @@ pub(super) const ROUTES: &[Route] = &[
         .says("One trunk")
         .gives::<StoredTrunk>(200),
     Route::new(Method::PUT, "/v1/admin/customers/{ban}/trunks/{id}", MANAGE, update)
-        .says("Changes a trunk; what is not given goes back to its default, its name stays")
+        .says("Changes a trunk; what is not given goes back to its default, but for its name and a password")
         .takes::<TrunkForm>()
         .gives::<StoredTrunk>(200),
     Route::new(Method::DELETE, "/v1/admin/customers/{ban}/trunks/{id}", MANAGE, delete)
@@ -94,12 +95,14 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let form = form(&request)?;
         let (customer, ban) = (request.customer()?.id, request.customer()?.ban.clone());
         let now = api.clock.now();
+        let id = uuid_v7(now.micros());
+        let sealed = sealed(&api, id, &form)?;
         write(&api, request, move |tx, _| {
             Box::pin(async move {
-                let id = uuid_v7(now.micros());
                 let partition = partition(tx, &form.partition).await?;
                 let trunk = trunk::insert(tx, NewTrunk { id, customer, partition, form }, now).await;
                 let trunk = trunk.map_err(taken)?;
+                credentials(tx, (None, &trunk), sealed, now).await?;
                 let location = format!("/v1/admin/customers/{ban}/trunks/{id}");
                 Ok(Change::created(location, &trunk, Touched::CONFIGURATION).of(customer))
             })
@@ -125,6 +128,43 @@ fn form(request: &Request) -> Result<TrunkForm, Problem> {
     Ok(form)
 }
 
+/// What is stored in place of the password in the body, for the trunk of this id.
+fn sealed(api: &Api, id: Uuid, form: &TrunkForm) -> Result<Option<Vec<u8>>, Problem> {
+    let given = form.digest.as_ref().and_then(|digest| Some((digest, digest.password.as_ref()?)));
+    let Some((digest, password)) = given else { return Ok(None) };
+    let sealed = trunk_credential::seal(&api.root_key, id, (&digest.username, password));
+    sealed.map(Some).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+}
+
+/// Makes what a trunk says who it is by what its form says.
+async fn credentials(
+    tx: &mut Tx,
+    (before, trunk): (Option<&TrunkDigest>, &StoredTrunk),
+    sealed: Option<Vec<u8>>,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let Some(digest) = &trunk.digest else { return Ok(trunk_credential::delete(tx, trunk.id).await?) };
+    let known = before.is_some_and(|before| before.username == digest.username);
+    match sealed {
+        Some(sealed) => {
+            let put = trunk_credential::put(tx, trunk.id, (&digest.username, sealed), now).await;
+            put.map_err(username_taken)
+        }
+        None if known => Ok(()),
+        None => Err(Problem::invalid("/digest/password", "a username that is new needs one")),
+    }
+}
+
+/// As a name.
+fn username_taken(error: StoreError) -> Problem {
+    match error.kind() {
+        ErrorKind::Constraint => Problem::new(Code::AlreadyExists, "a trunk has this username already"),
+        ErrorKind::Unavailable | ErrorKind::DiskFull | ErrorKind::DiskFailed | ErrorKind::Other => {
+            error.into()
+        }
+    }
+}
+
 async fn partition(tx: &mut Tx, name: &str) -> Result<Option<Uuid>, Problem> {
     if name.is_empty() {
         return Ok(None);
@@ -137,6 +177,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let form = form(&request)?;
         let (customer, id) = (request.customer()?.id, request.id_param("id")?);
+        let sealed = sealed(&api, id, &form)?;
         let now = api.clock.now();
         write(&api, request, move |tx, request| {
             Box::pin(async move {
@@ -145,6 +186,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 check::unchanged("/name", &before.name, &form.name)?;
                 let partition = partition(tx, &form.partition).await?;
                 let after = trunk::update(tx, &before, (form, partition), now).await?;
+                credentials(tx, (before.digest.as_ref(), &after), sealed, now).await?;
                 Ok(Change::updated(&before, &after, Touched::CONFIGURATION).of(customer))
             })
         })

@@ -2,8 +2,13 @@
 //! (RFC 3261, 20.7, 20.27, 20.28, 20.44; RFC 7616; RFC 8760).
 //!
 //! Each header holds one of them, although it has commas: they are read from
-//! [`Message::values`](crate::Message::values), not from a list (RFC 3261, 7.3.1). Nothing is computed here.
+//! [`Message::values`](crate::Message::values), not from a list (RFC 3261, 7.3.1).
 
+mod hash;
+mod new_challenge;
+
+pub use self::hash::{Hash, HexDigest};
+pub use self::new_challenge::NewChallenge;
 use crate::list::List;
 use crate::params::{Param, param_of};
 use crate::syntax::{SyntaxError, is_token, split, trim};

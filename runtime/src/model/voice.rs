@@ -1,6 +1,7 @@
 //! Configuration entities of voice, as the actors see them.
 
 mod address;
+mod digest;
 mod media;
 mod rule;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use self::address::{AclSource, Gateway};
+pub use self::digest::{DigestCredential, SIP_REALM};
 pub use self::media::{MediaNode, MediaProfile};
 pub use self::rule::{HeaderRule, NumberRule};
 use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, Versions};
@@ -27,6 +29,8 @@ pub struct Trunk {
     pub customer: Uuid,
     /// How its calls are authenticated.
     pub auth_type: AuthType,
+    /// What it says who it is by, where it is asked.
+    pub digest: Option<DigestCredential>,
     /// False: no call either way.
     pub active: bool,
     /// New calls per second, both ways together; 0 is no limit.

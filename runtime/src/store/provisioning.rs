@@ -13,18 +13,19 @@ use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 pub(crate) use self::document::TrunkIdentity;
 pub use self::document::{
     CustomerEntry, DedicatedAddressEntry, DidEntry, Document, EsmeAccountEntry, MediaNodeEntry,
-    PartitionEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkEntry, TrunkForm,
-    UncertainWord, VoiceRateEntry, high_cost_prefix, without_plus,
+    PartitionEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkDigest, TrunkEntry,
+    TrunkForm, UncertainWord, VoiceRateEntry, high_cost_prefix, without_plus,
 };
 pub use self::write::apply;
 pub(super) use self::write::voice::{milliseconds, next_number};
-use super::Db;
+use super::{Db, trunk_credential};
 use crate::model::{Messaging, Voice};
-use crate::password;
+use crate::password::{self, Ha1};
 use crate::seal::RootKey;
 
 /// What is in the database: what a document is compared with.
@@ -34,6 +35,8 @@ pub struct Current {
     pub messaging: Messaging,
     /// Voice.
     pub voice: Voice,
+    /// What stands in place of the passwords of trunks; of those alone that open.
+    pub digests: HashMap<Uuid, Ha1>,
 }
 
 impl Current {
@@ -43,7 +46,11 @@ impl Current {
     /// When the database cannot be asked, or a row holds what this program does not know.
     pub async fn load(db: &Db, key: &RootKey) -> Result<Self, super::Error> {
         let messaging = super::messaging::load(db, key).await?;
-        Ok(Self { messaging, voice: super::voice::load(db).await? })
+        let voice = super::voice::load(db).await?;
+        let stored = voice.trunks.iter().filter_map(|trunk| Some((trunk.id, trunk.digest.as_ref()?)));
+        let opened = |(id, digest)| Some((id, trunk_credential::open(key, id, digest).ok()?));
+        let digests = stored.filter_map(opened).collect();
+        Ok(Self { messaging, voice, digests })
     }
 }
 
@@ -157,7 +164,7 @@ pub fn plan(document: &Document, current: &Current) -> Result<Vec<Change>, Error
         let now = stored.get(entry.name.as_str()).copied();
         compare(&mut changes, "sms_route", &entry.name, (now, entry), false);
     }
-    voice::plan(document, (&current.voice, &known), &mut changes);
+    voice::plan(document, (current, &known), &mut changes);
     let stored = by_key(&known.dids, |entry| &entry.number);
     for entry in &document.dids {
         let now = stored.get(entry.number.as_str()).copied();

@@ -21,6 +21,9 @@ statements! {
     SIGNING_KEYS = Sql::both("SELECT id, key_sealed FROM auth.signing_keys");
     UPDATE_SIGNING_KEY = Sql::both(
         "UPDATE auth.signing_keys SET key_sealed = $2 WHERE id = $1 AND key_sealed = $3");
+    TRUNKS = Sql::both("SELECT trunk_group_id, ha1_sealed FROM accounts.trunk_credentials");
+    UPDATE_TRUNK = Sql::both(
+        "UPDATE accounts.trunk_credentials SET ha1_sealed = $2 WHERE trunk_group_id = $1 AND ha1_sealed = $3");
     WEBHOOKS = Sql::both("SELECT account_id, secret_sealed FROM messaging.webhooks");
     UPDATE_WEBHOOK = Sql::both(
         "UPDATE messaging.webhooks SET secret_sealed = $2 WHERE account_id = $1 AND secret_sealed = $3");
@@ -35,10 +38,11 @@ pub(super) struct Sealed {
 }
 
 /// Every column of sealed values. A column whose name ends in `_sealed` and that is missing here fails a test.
-pub(super) static SEALED: [Sealed; 4] = [
+pub(super) static SEALED: [Sealed; 5] = [
     Sealed { column: "messaging.vendors.password_sealed", select: &VENDORS, update: &UPDATE_VENDOR },
     Sealed { column: "voice.cookie_keys.key_sealed", select: &COOKIE_KEYS, update: &UPDATE_COOKIE_KEY },
     Sealed { column: "auth.signing_keys.key_sealed", select: &SIGNING_KEYS, update: &UPDATE_SIGNING_KEY },
+    Sealed { column: "accounts.trunk_credentials.ha1_sealed", select: &TRUNKS, update: &UPDATE_TRUNK },
     Sealed { column: "messaging.webhooks.secret_sealed", select: &WEBHOOKS, update: &UPDATE_WEBHOOK },
 ];
 

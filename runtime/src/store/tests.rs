@@ -25,6 +25,7 @@ async fn every_statement_prepares_on_both_engines() {
             sms_route::ALL,
             sms_vendor::ALL,
             trunk::ALL,
+            trunk_credential::ALL,
             trunk_ip::ALL,
             version::ALL,
             voice::ALL,
@@ -91,7 +92,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0004 cookie_keys",
             "0005 session_expires",
             "0006 interface",
-            "0007 media"
+            "0007 media",
+            "0008 trunk_credentials"
         ]
     );
     each_engine(async |engine: Engine| {

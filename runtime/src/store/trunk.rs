@@ -9,9 +9,10 @@ use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use super::messaging::{number, stored_time};
-use super::provisioning::{StoredTrunk, TrunkForm, TrunkIdentity, milliseconds, next_number};
+use super::provisioning::{StoredTrunk, TrunkDigest, TrunkForm, TrunkIdentity, milliseconds, next_number};
 use super::{
-    Db, Error, ErrorKind, Sql, Tx, containing, execute, fetch_all, fetch_optional, statements, tx_optional,
+    Db, Error, ErrorKind, Sql, Tx, containing, execute, fetch_all, fetch_optional, statements,
+    trunk_credential, tx_optional,
 };
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
@@ -24,8 +25,9 @@ macro_rules! select {
             "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, \
              COALESCE(p.name, '') AS partition_name, t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, \
              t.rate_max, t.trusted, t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, \
-             t.header_rules, t.gateways, t.media, t.created_at, t.updated_at FROM accounts.trunk_groups t \
-             LEFT JOIN voice.partitions p ON p.id = t.partition_id ",
+             t.header_rules, t.gateways, t.media, c.username, t.created_at, t.updated_at \
+             FROM accounts.trunk_groups t LEFT JOIN voice.partitions p ON p.id = t.partition_id \
+             LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ",
             $rest
         )
     };
@@ -81,6 +83,7 @@ struct Record {
     header_rules: Json<Vec<HeaderRule>>,
     gateways: Json<Vec<Gateway>>,
     media: Json<MediaProfile>,
+    username: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -97,6 +100,7 @@ impl TryFrom<Record> for StoredTrunk {
             updated_at: row.updated_at.into(),
             name: row.name,
             auth_type: row.auth_type.parse()?,
+            digest: row.username.map(|username| TrunkDigest { username, password: None }),
             active: row.active,
             cps: number(row.cps),
             channels: number(row.channels),
@@ -291,12 +295,13 @@ pub async fn update(
     Ok(form.stored(TrunkIdentity { id, number, customer, created_at, updated_at: now }))
 }
 
-/// Takes a trunk away, with its sources.
+/// Takes a trunk away, with its sources and what it says who it is by.
 ///
 /// # Errors
 /// [`ErrorKind::Constraint`] while something leads to it.
 pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
     execute!(tx, DELETE_SOURCES, id)?;
+    trunk_credential::delete(tx, id).await?;
     execute!(tx, DELETE, id)?;
     Ok(())
 }

@@ -11,15 +11,17 @@ use super::messaging::{self, collect, number};
 use super::version::versions;
 use super::{Db, Error, ErrorKind, Sql, fetch_all, media_node, statements};
 use crate::model::{
-    AclEntry, Cidr, DedicatedAddress, Gateway, HeaderRule, HighCost, MediaProfile, Money, NumberRule, Offer,
-    Partition, Parts, SipVendor, Trunk, Voice,
+    AclEntry, Cidr, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, MediaProfile, Money,
+    NumberRule, Offer, Partition, Parts, SipVendor, Trunk, Voice,
 };
 
 statements! {
     TRUNKS = Sql::both(
-        "SELECT id, number, name, customer_id, auth_type, active, cps, channels, partition_id, allow_prefixes, \
-         deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
-         session_expires, callee_rules, caller_rules, header_rules, gateways, media FROM accounts.trunk_groups");
+        "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, t.partition_id, \
+         t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, t.rate_max, t.trusted, t.max_duration, \
+         t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, \
+         c.username, c.realm, c.ha1_sealed FROM accounts.trunk_groups t \
+         LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
     VENDORS = Sql::both(
@@ -110,10 +112,17 @@ struct TrunkRecord {
     header_rules: Json<Vec<HeaderRule>>,
     gateways: Json<Vec<Gateway>>,
     media: Json<MediaProfile>,
+    username: Option<String>,
+    realm: Option<String>,
+    ha1_sealed: Option<Vec<u8>>,
 }
 
 fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
+    let digest = row.username.zip(row.realm).zip(row.ha1_sealed);
+    let digest =
+        digest.map(|((username, realm), ha1_sealed)| DigestCredential { username, realm, ha1_sealed });
     Ok(Trunk {
+        digest,
         id: row.id,
         number: number(row.number),
         name: row.name,

@@ -29,6 +29,12 @@ pub(super) fn admission(
         (None, Some(vendor)) => format!("of vendor {vendor}"),
         (None, None) => String::new(),
     };
+    let listed = way.peer.listed.and_then(|place| snapshot.trunk(place)).map(|trunk| &trunk.config.name);
+    let unknown = "no active trunk with authentication by source, and no vendor, has it";
+    let unknown = listed.map_or_else(
+        || unknown.to_owned(),
+        |name| format!("of trunk {name}, whose calls need a digest too: this is told as without one"),
+    );
     let number = way.number.clone().unwrap_or_default();
     let transport = transport.as_str();
     vec![
@@ -38,12 +44,7 @@ pub(super) fn admission(
             format!("we listen on {transport}"),
             format!("we do not listen on {transport}"),
         ),
-        check(
-            "source",
-            !known.is_empty(),
-            known,
-            "no active trunk with authentication by source, and no vendor, has it",
-        ),
+        check("source", !known.is_empty(), known, unknown),
         check("number", way.number.is_some(), number, "not a number"),
     ]
 }

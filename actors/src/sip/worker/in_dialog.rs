@@ -58,6 +58,7 @@ impl Worker {
                     && let Some(dialog) = self.dialogs.remove(&located.cookie.dialog)
                     && request.method == Method::Bye
                 {
+                    // It leaves no record.
                     self.release(&dialog, turn);
                 }
             }
@@ -188,7 +189,9 @@ impl Worker {
     /// Whether a peer is the trunk or vendor that stands at this end of the call.
     pub(super) fn is_party(&self, peer: Peer, cookie: &Cookie, end: End) -> bool {
         let snapshot = self.snapshot.load();
-        let trunk = peer.trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
+        // Who it is was said when the dialog began.
+        let trunk = peer.trunk.or(peer.listed);
+        let trunk = trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
         let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);
         if (end == End::Caller) == cookie.inbound {
             vendor == Some(cookie.vendor)
@@ -461,7 +464,7 @@ fn attempt_before(
     let vendor = snapshot.vendors.get(place).filter(|_| dialog.direction == Direction::Outbound)?;
     let place = u32::try_from(place).ok()?;
     let number = dialled(NameAddr::parse(&dialog.callee.name).ok()?.uri().ok()?.user()?)?.number;
-    let peer = Peer { trunk: Some(trunk), vendor: None };
+    let peer = Peer { trunk: Some(trunk), ..Peer::default() };
     let plan = routing::plan(snapshot, peer, &number, |_| 0, &mut Vec::new()).ok();
     let hop = plan.as_ref().and_then(|plan| plan.hops.iter().find(|hop| hop.vendor == place));
     let number = plan.as_ref().map_or(number, |plan| plan.number.clone());

@@ -1,5 +1,7 @@
 //! What a message is, and who takes it.
 
+use std::borrow::Cow;
+
 use sip::transaction::key::{Fallback, RequestParts};
 use sip::transaction::{Event, Machine, Server};
 use sip::validate::{self, Core};
@@ -24,6 +26,9 @@ pub(super) struct Request<'m> {
     pub(super) core: Core<'m>,
     pub(super) parts: RequestParts<'m>,
 }
+
+/// What an unfit request is answered: status and reason; none where nothing is.
+type Unfit = Option<(StatusCode, Cow<'static, str>)>;
 
 impl Worker {
     pub(super) fn receive(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
@@ -117,35 +122,23 @@ impl Worker {
 
     fn request(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
         let peer = self.peer(flow);
-        if peer.is_stranger() && !self.is_in_dialog_of(message, flow) {
+        let is_unknown = peer.is_stranger() && !self.is_in_dialog_of(message, flow);
+        if is_unknown && !self.may_say_who(message) {
             self.stranger(message, flow, turn);
             return;
         }
-        let core = match validate::check(message, &[]) {
-            Ok(core) => core,
-            Err(fault) => {
+        let (core, parts) = match self.read(message, peer, flow) {
+            Ok(read) => read,
+            Err(unfit) => {
                 self.counters.malformed.add(1);
-                if let Some(status) = fault.answer(message) {
-                    self.reply_statelessly(message, flow, (status, Some(&fault.to_string())), turn);
+                match unfit {
+                    _ if is_unknown => self.stranger(message, flow, turn),
+                    Some((status, why)) => self.reply_statelessly(message, flow, (status, Some(&why)), turn),
+                    None => {}
                 }
                 return;
             }
         };
-        let origin = origin(&self.snapshot.load(), peer, flow);
-        // Where the next message begins is anybody's guess then (18.3).
-        if flow.connection != 0 && !message.has(HeaderId::ContentLength) {
-            self.counters.malformed.add(1);
-            let why = Some("Missing Content-Length Header");
-            self.reply_statelessly(message, flow, (StatusCode::BAD_REQUEST, why), turn);
-            return;
-        }
-        let Some(parts) = parts(message, &core, origin) else { return };
-        // A number that leaves none for a request of ours (8.1.1.5).
-        if parts.cseq > CSEQ_MAX {
-            self.counters.malformed.add(1);
-            self.reply_statelessly(message, flow, (StatusCode::BAD_REQUEST, Some("CSeq Too Large")), turn);
-            return;
-        }
         let method = parts.method;
         let reply_to = reply_by(&core.via, flow);
         let request = Request { message, method, flow, reply_to, peer, core, parts };
@@ -157,8 +150,37 @@ impl Worker {
                 self.repeated(id);
                 self.advance(id, Event::Request, Hand::default(), turn);
             }
+            None if is_unknown => self.identify(&request, turn),
             None => self.new_request(&request, turn),
         }
+    }
+
+    /// What everybody asks of a request. Else it is unfit, and is answered so or not at all.
+    fn read<'m>(
+        &self,
+        message: &'m Message,
+        peer: Peer,
+        flow: Flow,
+    ) -> Result<(Core<'m>, RequestParts<'m>), Unfit> {
+        let bad = |why: &'static str| Some((StatusCode::BAD_REQUEST, Cow::Borrowed(why)));
+        let core = match validate::check(message, &[]) {
+            Ok(core) => core,
+            Err(fault) => {
+                let status = fault.answer(message);
+                return Err(status.map(|status| (status, Cow::Owned(fault.to_string()))));
+            }
+        };
+        let origin = origin(&self.snapshot.load(), peer, flow);
+        // Where the next message begins is anybody's guess then (18.3).
+        if flow.connection != 0 && !message.has(HeaderId::ContentLength) {
+            return Err(bad("Missing Content-Length Header"));
+        }
+        let Some(parts) = parts(message, &core, origin) else { return Err(None) };
+        // A number that leaves none for a request of ours (8.1.1.5).
+        if parts.cseq > CSEQ_MAX {
+            return Err(bad("CSeq Too Large"));
+        }
+        Ok((core, parts))
     }
 
     fn new_request(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
@@ -170,6 +192,7 @@ impl Worker {
         } else {
             match request.method {
                 Method::Ack => self.counters.acks_dropped.add(1),
+                Method::Invite | Method::Register if request.peer.is_asked() => self.ask_who(request, turn),
                 Method::Invite => self.invite(request, turn),
                 Method::Options if self.is_for_us(message) => self.answer(request, StatusCode::OK, turn),
                 Method::Bye
@@ -206,7 +229,7 @@ impl Worker {
     }
 
     /// A CANCEL has a transaction of its own, answered at once; the INVITE is answered in its own (9.2).
-    fn cancel(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn cancel(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         let invite = self.transactions.find(&self.keys.cancelled(&request.parts));
         let status =
             if invite.is_some() { StatusCode::OK } else { StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST };
@@ -262,7 +285,7 @@ impl Worker {
         self.settings.listeners.iter().any(|listener| listener.is_named(uri.host, uri.port))
     }
 
-    fn stranger(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+    pub(super) fn stranger(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
         self.counters.strangers.add(1);
         let answered = self.settings.answer_strangers
             && message.method().is_some_and(|method| method != Method::Ack)

@@ -9,6 +9,7 @@ mod cancel;
 mod clocks;
 mod cost;
 mod dialogs;
+mod digest;
 mod failover;
 mod forks;
 mod hostile;

@@ -106,6 +106,14 @@ async fn a_trunk_with_values_that_cannot_be_is_refused_by_pointer() {
         (json!({"name": "x", "session_expires": "10s"}), "/session_expires"),
         (json!({"name": "x", "max_duration": "8d"}), "/max_duration"),
         (json!({"name": "x", "auth_type": "NONE"}), "/auth_type"),
+        (json!({"name": "x", "digest": {"username": "x"}}), "/digest/password"),
+        (json!({"name": "x", "digest": {"username": "x", "password": "too short"}}), "/digest/password"),
+        (json!({"name": "x", "digest": {"username": "x", "password": 7}}), "/digest/password"),
+        (
+            json!({"name": "x", "digest": {"username": "x:y", "password": "long enough a"}}),
+            "/digest/username",
+        ),
+        (json!({"name": "x", "digest": {"username": "x", "realm": "r"}}), "/digest/realm"),
         (json!({"name": "x", "gateways": ["sip:a", "sip:a"]}), "/gateways"),
         (json!({"name": "x", "media": "anchored"}), "/media"),
         (json!({"name": "x", "media": {"path": "relay"}}), "/media/path"),
@@ -123,6 +131,62 @@ async fn a_trunk_with_values_that_cannot_be_is_refused_by_pointer() {
         assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{body} {}", refused.body);
     }
     assert_eq!(ask(&lab, ("GET", &trunks), None).await.json()["items"], json!([]));
+}
+
+#[tokio::test]
+async fn a_password_is_written_and_never_read() {
+    let lab = lab().await;
+    let trunks = format!("/v1/admin/customers/{A}/trunks");
+    let of = |username: &str, password: Option<&str>| {
+        let mut digest = json!({"username": username});
+        if let Some(password) = password {
+            digest["password"] = json!(password);
+        }
+        json!({"name": username, "auth_type": "DIGEST", "digest": digest})
+    };
+    let made = ask(&lab, ("POST", &trunks), Some(of("east", Some("correct horse battery")))).await;
+    assert_eq!((made.status, &made.json()["digest"]), (201, &json!({"username": "east"})), "{}", made.body);
+    let path = made.header("location").to_owned();
+    let stored = credential(&lab, "east").await;
+    for body in
+        [of("east", None), of("east", Some("correct horse battery")), of("east", Some("another horse"))]
+    {
+        let changed = ask(&lab, ("PUT", &path), Some(body.clone())).await;
+        assert_eq!(
+            (changed.status, &changed.json()["digest"]),
+            (200, &json!({"username": "east"})),
+            "{body}"
+        );
+        assert!(!changed.body.contains("horse"), "{}", changed.body);
+        let read = ask(&lab, ("GET", &path), None).await;
+        assert!(!read.body.contains("horse") && !read.body.contains("password"), "{}", read.body);
+        let is_same = credential(&lab, "east").await == stored;
+        assert_eq!(
+            is_same,
+            body["digest"].get("password").is_none(),
+            "{body}: a password that is not given stays"
+        );
+    }
+    let taken = json!({"name": "west", "digest": {"username": "east", "password": "correct horse battery"}});
+    let taken = ask(&lab, ("POST", &trunks), Some(taken)).await;
+    assert_eq!(code(&taken), (409, "already_exists".to_owned()));
+    let renamed = json!({"name": "east", "digest": {"username": "north"}});
+    let refused = ask(&lab, ("PUT", &path), Some(renamed)).await;
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/digest/password", "{}", refused.body);
+    let gone = ask(&lab, ("PUT", &path), Some(json!({"name": "east"}))).await;
+    assert_eq!((gone.status, gone.json().get("digest")), (200, None), "{}", gone.body);
+    assert_eq!(credential(&lab, "east").await, None);
+    let free = ask(&lab, ("POST", &trunks), Some(of("east-2", Some("correct horse battery")))).await;
+    assert_eq!(free.status, 201, "{}", free.body);
+    let drained = format!("{}?drain=true", free.header("location"));
+    assert_eq!(ask(&lab, ("DELETE", &drained), None).await.status, 204);
+}
+
+/// What is stored in place of the password of the trunk with this username.
+async fn credential(lab: &Lab, username: &str) -> Option<Vec<u8>> {
+    let trunks = runtime::store::voice::load(&lab.api.store).await.unwrap().trunks;
+    let stored = trunks.into_iter().filter_map(|trunk| trunk.digest);
+    stored.filter(|digest| digest.username == username).map(|digest| digest.ha1_sealed).next()
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 pub use self::check::high_cost_prefix;
 pub(crate) use self::trunk::TrunkIdentity;
-pub use self::trunk::{StoredTrunk, TrunkEntry, TrunkForm};
+pub use self::trunk::{StoredTrunk, TrunkDigest, TrunkEntry, TrunkForm};
 pub use self::voice::{
     DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, VoiceRateEntry, without_plus,
 };

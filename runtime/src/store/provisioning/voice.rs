@@ -5,14 +5,15 @@ use std::fmt::Display;
 
 use uuid::Uuid;
 
-use super::{Change, Document, TrunkEntry, VoiceRateEntry, by_key, compare, differences, json};
-use crate::model::{AclSource, Voice};
+use super::{Change, Current, Document, TrunkEntry, VoiceRateEntry, by_key, compare, differences, json};
+use crate::model::{AclSource, SIP_REALM, Voice};
+use crate::password::Ha1;
 
 /// Items of a list that a change names; the others are counted.
 const NAMED_MAX: usize = 10;
 
 /// Adds what differs, in the order in which it is written.
-pub(super) fn plan(document: &Document, (current, known): (&Voice, &Document), changes: &mut Vec<Change>) {
+pub(super) fn plan(document: &Document, (current, known): (&Current, &Document), changes: &mut Vec<Change>) {
     let stored = by_key(&known.media_nodes, |entry| &entry.name);
     for entry in &document.media_nodes {
         compare(changes, "media_node", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
@@ -25,9 +26,12 @@ pub(super) fn plan(document: &Document, (current, known): (&Voice, &Document), c
     for entry in &document.sip_vendors {
         compare(changes, "sip_vendor", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
     }
-    let (stored, sources) = (by_key(&known.trunks, |entry| &entry.name), Sources::of(current));
+    let (stored, sources) = (by_key(&known.trunks, |entry| &entry.name), Sources::of(&current.voice));
+    let ids = by_key(&current.voice.trunks, |trunk| &trunk.name);
     for entry in &document.trunks {
-        trunk(changes, (stored.get(entry.name.as_str()).copied(), entry), &sources);
+        let id = ids.get(entry.name.as_str()).map(|trunk| trunk.id);
+        let ha1 = id.and_then(|id| current.digests.get(&id));
+        trunk(changes, (stored.get(entry.name.as_str()).copied(), entry), (&sources, ha1));
     }
     rates(changes, &document.voice_rates, &known.voice_rates);
     let (wanted, now) = (document.high_cost.as_ref(), known.high_cost.iter().flatten());
@@ -47,15 +51,31 @@ pub(super) fn plan(document: &Document, (current, known): (&Voice, &Document), c
 fn trunk(
     changes: &mut Vec<Change>,
     (now, wanted): (Option<&TrunkEntry>, &TrunkEntry),
-    sources: &Sources<'_>,
+    (sources, ha1): (&Sources<'_>, Option<&Ha1>),
 ) {
     let mut fields = now.map_or_else(Vec::new, |now| differences(&json(now), &json(wanted)));
-    if now.is_some() {
+    if let Some(now) = now {
+        fields.extend(digest((now, wanted), ha1));
         fields.extend(list("acl", sources.stored(&wanted.name), wanted.acl.iter()));
     }
     if now.is_none() || !fields.is_empty() {
         changes.push(Change { kind: "trunk", key: wanted.name.clone(), new: now.is_none(), fields });
     }
+}
+
+/// What a differing username does not show: that there is to be none any more, or another password.
+fn digest((now, wanted): (&TrunkEntry, &TrunkEntry), ha1: Option<&Ha1>) -> Option<(String, String, String)> {
+    let field = |name: &str, now: &str, wanted: &str| (name.to_owned(), now.to_owned(), wanted.to_owned());
+    let stored = now.digest.as_ref()?;
+    let Some(wanted) = &wanted.digest else {
+        return Some(field("digest", &json(stored).to_string(), "-"));
+    };
+    let password = wanted.password.as_ref().filter(|_| wanted.username == stored.username)?;
+    let Some(ha1) = ha1 else {
+        return Some(field("digest.password", "[does not open]", "[redacted]"));
+    };
+    let differs = Ha1::of(&wanted.username, SIP_REALM, password) != *ha1;
+    differs.then(|| field("digest.password", "[redacted]", "[redacted]"))
 }
 
 fn rates(changes: &mut Vec<Change>, wanted: &[VoiceRateEntry], known: &[VoiceRateEntry]) {

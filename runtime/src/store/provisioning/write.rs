@@ -109,7 +109,7 @@ struct Ids(HashMap<(&'static str, String), Uuid>);
 
 impl Ids {
     fn of(current: &Current) -> Self {
-        let Current { messaging: current, voice } = current;
+        let Current { messaging: current, voice, .. } = current;
         let mut ids = HashMap::new();
         ids.extend(current.customers.iter().map(|found| (("customer", found.ban.to_string()), found.id)));
         ids.extend(current.accounts.iter().map(|found| (("account", found.system_id.to_string()), found.id)));

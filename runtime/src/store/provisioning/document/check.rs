@@ -63,7 +63,7 @@ struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn new(document: &'a Document, current: &'a Current) -> Self {
-        let Current { messaging: current, voice } = current;
+        let Current { messaging: current, voice, .. } = current;
         let accounts_stored: HashSet<&str> =
             current.accounts.iter().map(|stored| stored.system_id.as_str()).collect();
         let vendors_stored: HashSet<&str> =

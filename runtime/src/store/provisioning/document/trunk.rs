@@ -11,6 +11,7 @@ use super::yes;
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
 use crate::model::{AclSource, AuthType, Ban, Gateway, HeaderRule, MediaProfile, Money, NumberRule};
+use crate::password::SecretString;
 use crate::schema::Name;
 
 /// One list of what a trunk is made of for the three forms of it: a flattened form would allow no unknown field to be
@@ -88,6 +89,9 @@ trunk_forms! {
     /// IP_ACL, DIGEST or BOTH.
     #[serde(default = "ip_acl")]
     auth_type: AuthType,
+    /// What it says who it is by, with DIGEST and BOTH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<TrunkDigest>,
     /// False: no call either way.
     #[serde(default = "yes")]
     active: bool,
@@ -158,6 +162,19 @@ trunk_forms! {
     media: MediaProfile,
 }
 
+/// What a trunk says who it is by (RFC 7616). Its password is written and never read.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkDigest {
+    /// Unique name that it says.
+    #[schema(example = "acme-east", pattern = "^[A-Za-z0-9._~@+-]{1,64}$")]
+    pub username: String,
+    /// Its password; needed once, and with another username.
+    #[serde(serialize_with = "super::never", skip_serializing_if = "super::unseen")]
+    #[schema(value_type = Option<String>, write_only, min_length = 12, max_length = 128, pattern = "^[ -~]*$")]
+    pub password: Option<SecretString>,
+}
+
 super::defaults! {
     ip_acl: AuthType = AuthType::IpAcl;
     no_time: HumanDuration = HumanDuration::from(Duration::ZERO);
@@ -178,6 +195,7 @@ impl TrunkForm {
         Self {
             name,
             auth_type: AuthType::IpAcl,
+            digest: None,
             active: true,
             cps,
             channels,

@@ -10,8 +10,8 @@ use crate::model::Voice;
 use crate::store::trunk::TrunkRow;
 use crate::store::voice_rate::{self, RateRow};
 use crate::store::{
-    self, ErrorKind, Sql, Tx, dedicated_ip, high_cost, media_node, partition, statements, trunk, trunk_ip,
-    voice_vendor,
+    self, ErrorKind, Sql, Tx, dedicated_ip, high_cost, media_node, partition, statements, trunk,
+    trunk_credential, trunk_ip, voice_vendor,
 };
 
 statements! {
@@ -46,6 +46,7 @@ impl Writer<'_> {
             self.trunk(entry, stored.map(|stored| stored.number)).await?;
         }
         self.sources(&trunks, &Sources::of(current)).await?;
+        self.digests(&trunks, current).await?;
         let rates = document.voice_rates.iter().filter(|entry| changed.has("voice_rate", &entry.key()));
         self.rates(&rates.collect::<Vec<_>>()).await?;
         if let Some(wanted) = document.high_cost.as_ref().filter(|_| changed.has("high_cost", "list")) {
@@ -114,6 +115,30 @@ impl Writer<'_> {
         }
         trunk_ip::remove(&mut self.tx, &surplus).await?;
         Ok(trunk_ip::add(&mut self.tx, &added, self.now).await?)
+    }
+
+    /// Deletes first: a username may go from one trunk to another.
+    async fn digests(&mut self, trunks: &[&TrunkEntry], current: &Voice) -> Result<(), Error> {
+        for entry in trunks {
+            let stored = current.trunks.iter().find(|stored| stored.name == entry.name);
+            let Some((id, digest)) = stored.and_then(|stored| Some((stored.id, stored.digest.as_ref()?)))
+            else {
+                continue;
+            };
+            if entry.digest.as_ref().is_none_or(|wanted| wanted.username != digest.username) {
+                trunk_credential::delete(&mut self.tx, id).await?;
+            }
+        }
+        for entry in trunks {
+            // Without a password it stays what it was.
+            let wanted = entry.digest.as_ref().and_then(|digest| Some((digest, digest.password.as_ref()?)));
+            let Some((digest, password)) = wanted else { continue };
+            let id = self.ids.get_or_make("trunk", &entry.name);
+            let sealed = trunk_credential::seal(self.key, id, (&digest.username, password));
+            let sealed = sealed.map_err(store::Error::from)?;
+            trunk_credential::put(&mut self.tx, id, (&digest.username, sealed), self.now).await?;
+        }
+        Ok(())
     }
 
     async fn rates(&mut self, rates: &[&VoiceRateEntry]) -> Result<(), Error> {

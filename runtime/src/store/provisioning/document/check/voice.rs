@@ -1,6 +1,7 @@
 //! What an entry of voice may say.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Document, Entry, Known, NETWORKS_MAX, media, unique};
@@ -8,10 +9,13 @@ use crate::config::HumanDuration;
 use crate::model::{AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, Voice};
 use crate::store::provisioning::Error;
 use crate::store::provisioning::document::{
-    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkEntry, TrunkForm, VoiceRateEntry,
+    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkDigest, TrunkEntry, TrunkForm, VoiceRateEntry,
 };
 
 const GATEWAYS_MAX: usize = 32;
+const USERNAME_MAX: usize = 64;
+/// Who hears one answer to a challenge may try passwords for as long as it takes: a short one is soon found.
+const SIP_PASSWORD: RangeInclusive<usize> = 12..=128;
 const RULES_MAX: usize = 64;
 const PREFIXES_MAX: usize = 10_000;
 /// The least that a session may be refreshed within (RFC 4028 4), and the most that is of any use.
@@ -33,6 +37,7 @@ pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> 
     document.trunks.iter().try_for_each(|entry| trunk(entry, known))?;
     moved(document, current)?;
     sources(document, current)?;
+    digests(document, current)?;
     rates(&document.voice_rates, known)?;
     let high_cost = document.high_cost.iter().flatten();
     unique("high_cost", high_cost.clone().map(String::as_str))?;
@@ -121,6 +126,7 @@ impl TrunkForm {
         }
         at.session(self.session_expires)?;
         at.media(&self.media)?;
+        self.digest.as_ref().map_or(Ok(()), |digest| at.digest(digest))?;
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)?;
         at.gateways(&self.gateways)
     }
@@ -165,6 +171,29 @@ fn sources(document: &Document, current: &Voice) -> Result<(), Error> {
                     return Err(at.refused("acl", format!("{source} is trunk {owner:?}'s already")));
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// A username is one trunk's: whose call would it be? A password is needed once.
+fn digests(document: &Document, current: &Voice) -> Result<(), Error> {
+    let stored = current.trunks.iter();
+    let stored =
+        stored.filter_map(|trunk| Some((trunk.name.as_str(), trunk.digest.as_ref()?.username.as_str())));
+    let stored: HashMap<&str, &str> = stored.collect();
+    let rewritten: HashSet<&str> = document.trunks.iter().map(|entry| entry.name.as_str()).collect();
+    let kept = stored.iter().filter(|(trunk, _)| !rewritten.contains(*trunk));
+    let mut owners: HashMap<&str, &str> = kept.map(|(trunk, username)| (*username, *trunk)).collect();
+    for entry in &document.trunks {
+        let at = Entry { kind: "trunk", key: &entry.name };
+        let Some(digest) = &entry.digest else { continue };
+        if let Some(owner) = owners.insert(&digest.username, &entry.name) {
+            return Err(at.refused("digest.username", format!("it is trunk {owner:?}'s already")));
+        }
+        let known = stored.get(entry.name.as_str()) == Some(&digest.username.as_str());
+        if digest.password.is_none() && !known {
+            return Err(at.refused("digest.password", "a username that is new needs one"));
         }
     }
     Ok(())
@@ -236,6 +265,23 @@ impl DedicatedAddressEntry {
 }
 
 impl Entry<'_> {
+    /// A username needs no quoting in a header, and has no colon, which would make it look like another's digest.
+    fn digest(&self, digest: &TrunkDigest) -> Result<(), Error> {
+        let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"._~@+-".contains(&octet);
+        if !(1..=USERNAME_MAX).contains(&digest.username.len()) || !digest.username.bytes().all(is_plain) {
+            let text = format!("{:?} is not 1 to {USERNAME_MAX} letters, digits and ._~@+-", digest.username);
+            return Err(self.refused("digest.username", text));
+        }
+        let Some(password) = &digest.password else { return Ok(()) };
+        let printable = password.expose().bytes().all(|octet| (b' '..=b'~').contains(&octet));
+        if !printable || !SIP_PASSWORD.contains(&password.expose().len()) {
+            let (least, most) = (*SIP_PASSWORD.start(), *SIP_PASSWORD.end());
+            let text = format!("a password of SIP has {least} to {most} printable characters of ASCII");
+            return Err(self.refused("digest.password", text));
+        }
+        Ok(())
+    }
+
     fn gateways(&self, gateways: &[Gateway]) -> Result<(), Error> {
         self.at_most("gateways", gateways, GATEWAYS_MAX)?;
         let mut seen = HashSet::new();

@@ -2,9 +2,10 @@
 
 use super::{Names, name};
 use crate::config::HumanDuration;
-use crate::model::{DedicatedAddress, MediaNode, Offer, Partition, SipVendor, Trunk};
+use crate::model::{DedicatedAddress, DigestCredential, MediaNode, Offer, Partition, SipVendor, Trunk};
 use crate::store::provisioning::document::{
-    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, TrunkEntry, VoiceRateEntry,
+    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, TrunkDigest, TrunkEntry,
+    VoiceRateEntry,
 };
 
 pub(super) fn partition(partition: &Partition) -> PartitionEntry {
@@ -48,6 +49,7 @@ pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
         name: trunk.name.clone(),
         customer: (*names.customers.get(&trunk.customer)?).clone(),
         auth_type: trunk.auth_type,
+        digest: trunk.digest.as_ref().map(digest),
         active: trunk.active,
         acl: Vec::new(),
         cps: trunk.cps,
@@ -66,6 +68,10 @@ pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
         gateways: trunk.gateways.clone(),
         media: trunk.media.clone(),
     })
+}
+
+fn digest(stored: &DigestCredential) -> TrunkDigest {
+    TrunkDigest { username: stored.username.clone(), password: None }
 }
 
 pub(super) fn rate(offer: &Offer, names: &Names<'_>) -> VoiceRateEntry {

@@ -1,0 +1,222 @@
+//! Requests of those who have to say by digest which trunk they are (RFC 3261, 22; RFC 7616; RFC 8760).
+//!
+//! A new INVITE is answered 407 and a REGISTER 401, without state; what comes back with a right digest is as if it had
+//! come from a source of the trunk. ACK and CANCEL are never asked (22.1): they belong to what was asked before, and
+//! requests within dialogs are known by their cookie and the address that was seen.
+
+use std::net::IpAddr;
+
+use runtime::model::SIP_REALM;
+use sip::digest::{Credentials, Hash, NewChallenge};
+use sip::{HeaderId, Message, Method, Response, StatusCode, Uri};
+
+use super::admit::callee;
+use super::receive::{Request, to_tag};
+use super::recent::Noted;
+use super::{FULL, Turn, Worker};
+use crate::sip::acl::Source;
+use crate::sip::branch;
+use crate::sip::digest::{self, Bound, Nonce};
+use crate::sip::flow::{Flow, Outbound};
+use crate::sip::number::digits;
+use crate::sip::snapshot::{Peer, Snapshot};
+use crate::sip::transactions::Now;
+
+/// Credentials of one request that are looked at: one for each realm on the way.
+const CREDENTIALS_MAX: usize = 4;
+
+/// What a request says of who sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// This trunk, by place.
+    Trunk(u32),
+    /// Nothing that was asked for here.
+    Nothing,
+    /// Something that was asked for here, too long ago, or that was said before.
+    Again,
+    /// What is not so.
+    Wrong,
+    /// There is no room to remember that it was said.
+    Full,
+}
+
+impl Worker {
+    /// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has.
+    pub(super) fn may_say_who(&self, message: &Message) -> bool {
+        if self.snapshot.load().digests().is_empty() {
+            return false;
+        }
+        message.method().is_some_and(|method| {
+            let is_new = || to_tag(message).is_none();
+            method == Method::Ack || method == Method::Cancel || (is_asked(method) && is_new())
+        })
+    }
+
+    /// A request of somebody who has to say who it is, and that no transaction has.
+    pub(super) fn identify(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        if request.method == Method::Ack {
+            self.counters.acks_dropped.add(1);
+        } else if is_asked(request.method) {
+            self.ask_who(request, turn);
+        } else if request.method == Method::Cancel
+            && self.transactions.find(&self.keys.cancelled(&request.parts)).is_some()
+        {
+            self.cancel(request, turn);
+        } else {
+            self.stranger(request.message, request.flow, turn);
+        }
+    }
+
+    /// A new INVITE or a REGISTER: asked who it is of, or passed on as that trunk's.
+    pub(super) fn ask_who(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
+        if self.is_inbound(request) {
+            self.invite(request, turn);
+            return;
+        }
+        match self.said(request, turn.now) {
+            Said::Trunk(trunk) => {
+                self.counters.digests_right.add(1);
+                // Whom nobody had before is answered as known sources are from now on.
+                self.proven.note(request.flow.peer.ip(), turn.now.instant);
+                let request = Request { peer: Peer { trunk: Some(trunk), ..Peer::default() }, ..*request };
+                if request.method == Method::Register {
+                    self.answer(&request, StatusCode::METHOD_NOT_ALLOWED, turn);
+                } else {
+                    self.invite(&request, turn);
+                }
+            }
+            Said::Nothing => self.challenge(request, false, turn),
+            Said::Again => self.challenge(request, true, turn),
+            Said::Wrong => {
+                self.counters.digests_wrong.add(1);
+                if self.may_answer(request, turn.now) {
+                    let forbidden = (StatusCode::FORBIDDEN, None);
+                    self.reply_statelessly(request.message, request.flow, forbidden, turn);
+                }
+            }
+            Said::Full => {
+                self.counters.overload.add(1);
+                self.reply_statelessly(request.message, request.flow, (FULL, None), turn);
+            }
+        }
+    }
+
+    /// Whether a vendor calls a number of ours: that needs no trunk's word, although its address is a trunk's too.
+    fn is_inbound(&self, request: &Request<'_>) -> bool {
+        let has = |number: &str| self.snapshot.load().did(digits(number)).is_some();
+        request.method == Method::Invite
+            && request.peer.vendor.is_some()
+            && callee(request.message).is_some_and(|dialled| has(&dialled.number))
+    }
+
+    fn said(&mut self, request: &Request<'_>, now: Now) -> Said {
+        let header = if request.method == Method::Register {
+            HeaderId::Authorization
+        } else {
+            HeaderId::ProxyAuthorization
+        };
+        let values = request.message.values(header).take(CREDENTIALS_MAX);
+        let mut ours = values
+            .filter_map(|value| Credentials::parse(value).ok())
+            .filter(|credentials| credentials.realm == SIP_REALM.as_bytes());
+        let Some(credentials) = ours.next() else { return Said::Nothing };
+        let bound = bound(request);
+        match digest::look(&self.settings.cookies, credentials.nonce, &bound, now.wall) {
+            Nonce::Fresh => {}
+            Nonce::Stale => return Said::Again,
+            Nonce::Foreign => return Said::Nothing,
+        }
+        let method = request.method.as_str().as_bytes();
+        // One for both: places are those of one snapshot.
+        let snapshot = self.snapshot.load_full();
+        let trunk = snapshot.digests().find(&credentials, method);
+        let is_about_it = is_about(&credentials, request.message);
+        let may = |trunk: &u32| is_about_it && self.admits(&snapshot, *trunk, request.flow);
+        let Some(trunk) = trunk.filter(may) else { return Said::Wrong };
+        let key = self.answer_key(&credentials);
+        match self.answers.note(key, now.instant) {
+            Noted::First => Said::Trunk(trunk),
+            Noted::Again => Said::Again,
+            Noted::Full => Said::Full,
+        }
+    }
+
+    /// Whether a trunk may call by this flow, now that it has said who it is.
+    fn admits(&self, snapshot: &Snapshot, trunk: u32, flow: Flow) -> bool {
+        let source = Source { address: flow.peer.ip(), port: flow.peer.port(), transport: flow.transport };
+        let listener = self.settings.listeners.get(usize::from(flow.listener));
+        listener.is_some_and(|own| snapshot.admits(trunk, &source, own.address.ip()))
+    }
+
+    /// By what an answer is known when it comes again: a nonce and how often it was used, which is nothing without
+    /// protection.
+    fn answer_key(&self, credentials: &Credentials<'_>) -> u64 {
+        let count = credentials.protection.map_or(0, |protection| protection.count);
+        branch::digest_of(self.settings.seed, [credentials.nonce, &count.to_be_bytes()])
+    }
+
+    /// Asks who it is, by each algorithm in a header of its own, the strongest first (RFC 8760, 2.3).
+    fn challenge(&mut self, request: &Request<'_>, stale: bool, turn: &mut Turn<'_>) {
+        if !self.may_answer(request, turn.now) {
+            return;
+        }
+        self.counters.challenges.add(1);
+        let (status, name) = if request.method == Method::Register {
+            (StatusCode::UNAUTHORIZED, "WWW-Authenticate")
+        } else {
+            (StatusCode::PROXY_AUTHENTICATION_REQUIRED, "Proxy-Authenticate")
+        };
+        let nonce = digest::nonce(&self.settings.cookies, &bound(request), turn.now.wall);
+        let values = Hash::STRONGEST_FIRST.map(|hash| {
+            let mut value = Vec::with_capacity(CHALLENGE_LEN);
+            let challenge = NewChallenge { realm: SIP_REALM, nonce: &nonce, hash, stale };
+            // Neither the realm nor a nonce has anything that ends its quotes.
+            let _ = challenge.write(&mut value);
+            value
+        });
+        let headers = values.each_ref().map(|value| (name, value.as_slice()));
+        let Request { message, flow, reply_to, .. } = *request;
+        let tag = self.tag(message);
+        let response = Response {
+            to_tag: Some(&tag),
+            source: Some(flow.peer),
+            headers: &headers,
+            ..Response::new(status)
+        };
+        if let Some(octets) = self.written(|out| response.write(message, out).is_ok()) {
+            turn.out.messages.push(Outbound { flow: reply_to, octets, sender: Outbound::NOBODY });
+        }
+    }
+
+    /// Whether there is an answer for somebody who has not said who it is: where nobody is known to be, as many as for
+    /// strangers, and together with theirs.
+    fn may_answer(&self, request: &Request<'_>, now: Now) -> bool {
+        let source: IpAddr = request.flow.peer.ip();
+        let free = !request.peer.is_stranger() || self.proven.has(&source, now.instant);
+        if free || self.strangers.take_attempt(self.settings.strangers_per_second, now.instant) {
+            return true;
+        }
+        self.counters.strangers_dropped.add(1);
+        false
+    }
+}
+
+/// Octets of a challenge, for the first allocation to be the only one.
+const CHALLENGE_LEN: usize = 128;
+
+/// Requests that are asked who they are of, whatever their source.
+fn is_asked(method: Method) -> bool {
+    method == Method::Invite || method == Method::Register
+}
+
+fn bound<'m>(request: &Request<'m>) -> Bound<'m> {
+    Bound { source: request.flow.peer.ip(), call_id: request.parts.call_id }
+}
+
+/// Whether a digest is about what is called. Hosts are rewritten on the way (16.6), numbers are not: one that was
+/// overheard would call another.
+fn is_about(credentials: &Credentials<'_>, message: &Message) -> bool {
+    let Some(target) = message.request_uri() else { return false };
+    let (Ok(said), Ok(target)) = (Uri::parse(credentials.uri), Uri::parse(target)) else { return false };
+    said.user() == target.user()
+}
