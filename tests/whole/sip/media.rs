@@ -3,6 +3,7 @@
 
 mod calls;
 mod failures;
+mod load;
 mod nodes;
 mod profiles;
 mod rtp;
