@@ -18,6 +18,7 @@ pub mod explain;
 pub mod flood;
 pub mod flow;
 pub mod health;
+pub mod identity;
 pub mod lcr;
 pub mod live_call;
 pub mod live_list;

@@ -13,11 +13,11 @@ pub use self::entity::{Account, Customer, CustomerConfig, Did, Messaging, Route,
 pub use self::id::{IdGenerator, MessageId};
 pub use self::parts::{Parts, Versions};
 pub use self::value::{
-    Alphabet, AuthType, Ban, BindModes, BindType, Cidr, Dtmf, EndpointLearning, HeaderAction, Invalid,
-    MediaNodeState, MediaPath, MediaSecurity, MessageIdFormat, Money, Oversize, SystemId, T38, Transport,
-    VendorStatus,
+    Alphabet, AuthType, Ban, BindModes, BindType, CallerSource, Cidr, Diversions, Dtmf, EndpointLearning,
+    ForeignNumbers, HeaderAction, IdentityHeaders, Invalid, MediaNodeState, MediaPath, MediaSecurity,
+    MessageIdFormat, Money, Oversize, SystemId, T38, Transport, VendorStatus,
 };
 pub use self::voice::{
-    AclEntry, AclSource, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, MediaNode,
-    MediaProfile, NumberRule, Offer, Partition, SIP_REALM, SipVendor, Trunk, Voice,
+    AclEntry, AclSource, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, IdentityProfile,
+    MediaNode, MediaProfile, NumberRule, Offer, Partition, SIP_REALM, SipVendor, Trunk, Voice,
 };

@@ -9,8 +9,9 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
 use crate::model::{
-    Ban, BindModes, Cidr, Dtmf, Email, EndpointLearning, Gateway, HeaderRule, MediaPath, MediaProfile,
-    MediaSecurity, Money, NumberRule, SystemId, T38,
+    Ban, BindModes, CallerSource, Cidr, Diversions, Dtmf, Email, EndpointLearning, ForeignNumbers, Gateway,
+    HeaderRule, IdentityHeaders, IdentityProfile, MediaPath, MediaProfile, MediaSecurity, Money, NumberRule,
+    SystemId, T38,
 };
 use crate::store::esme_account::EsmeAccount;
 use crate::store::provisioning::{
@@ -261,6 +262,33 @@ impl PartialSchema for MediaProfile {
 impl ToSchema for MediaProfile {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("MediaProfile")
+    }
+}
+
+impl PartialSchema for IdentityProfile {
+    fn schema() -> RefOr<Schema> {
+        let sources = ArrayBuilder::new().items(CallerSource::schema()).unique_items(true).max_items(Some(4));
+        let sources = sources.description(Some(
+            "Where the number stands that calls, in this order; From is behind all others",
+        ));
+        let number = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([+]?[0-9]{1,20})?$"));
+        let number = number.description(Some("The number that stands in place of foreign ones"));
+        ObjectBuilder::new()
+            .description(Some("Who calls, as this side says it and is told it"))
+            .property("caller_from", sources)
+            .property("foreign_numbers", ForeignNumbers::schema())
+            .property("default_number", number.examples(["+15550100"]))
+            .property("send", IdentityHeaders::schema())
+            .property("diversions", Diversions::schema())
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for IdentityProfile {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("IdentityProfile")
     }
 }
 

@@ -39,14 +39,18 @@ pub struct Cookie {
     pub vendor: u32,
     /// The media node that anchors it; 0 is none.
     pub media: u8,
-    /// The node that owns the dialog's actor, as far as was known when it was sealed; below [`INBOUND`].
+    /// The node that owns the dialog's actor, as far as was known when it was sealed; below [`WITHHELD`].
     pub owner: u16,
     /// Whether the vendor called the trunk, and not the other way round.
     pub inbound: bool,
+    /// Whether the callee is not to know who calls.
+    pub withheld: bool,
 }
 
 /// The bit beside the owner that says which way the call goes.
 const INBOUND: u16 = 1 << 15;
+/// The bit beside the owner that says that the callee is not to know who calls.
+const WITHHELD: u16 = 1 << 14;
 
 /// The call that a cookie belongs to. When the callee sends, the caller's tag stands in To.
 #[derive(Debug, Clone, Copy)]
@@ -224,7 +228,9 @@ impl Cookie {
         let mut octets = [0; PLAIN_LEN];
         let fields = self.dialog.into_bytes().into_iter();
         let fields = fields.chain(self.trunk.to_be_bytes()).chain(self.vendor.to_be_bytes());
-        let owner = self.owner & !INBOUND | if self.inbound { INBOUND } else { 0 };
+        let inbound = if self.inbound { INBOUND } else { 0 };
+        let withheld = if self.withheld { WITHHELD } else { 0 };
+        let owner = self.owner & !(INBOUND | WITHHELD) | inbound | withheld;
         let fields = fields.chain([self.media]).chain(owner.to_be_bytes());
         octets.iter_mut().zip(fields).for_each(|(place, octet)| *place = octet);
         octets
@@ -238,7 +244,8 @@ impl Cookie {
         let vendor = u32::from_be_bytes(std::array::from_fn(|_| next()));
         let media = next();
         let owner = u16::from_be_bytes(std::array::from_fn(|_| next()));
-        Self { dialog, trunk, vendor, media, owner: owner & !INBOUND, inbound: owner & INBOUND != 0 }
+        let (inbound, withheld) = (owner & INBOUND != 0, owner & WITHHELD != 0);
+        Self { dialog, trunk, vendor, media, owner: owner & !(INBOUND | WITHHELD), inbound, withheld }
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Dialog {
     pub shown: Box<[u8]>,
     /// Whether both sides are trusted with identities.
     pub trusted: bool,
+    /// Whether what they say of themselves within the call passes then as it came; not in the next process.
+    #[serde(skip)]
+    pub identities: bool,
     /// Whether a 2xx came.
     pub confirmed: bool,
     /// Seconds within which the sides have agreed to refresh it (RFC 4028); `None` where they have not.
@@ -147,6 +150,12 @@ impl Dialog {
             End::Callee if !self.shown.is_empty() => &self.shown,
             End::Caller | End::Callee => &self.caller.name,
         }
+    }
+
+    /// Whether the callee is not to know who calls.
+    pub fn is_withheld(&self) -> bool {
+        let shown = NameAddr::parse(&self.shown);
+        shown.is_ok_and(|shown| shown.uri == sip::identity::ANONYMOUS)
     }
 
     /// Who stands at one end of the dialog with this callee's tag; `None` when there is no such fork.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use sip::StatusCode;
 
 use super::acl::Source;
+use super::identity::{self, Caller, Origin, Standing};
 use super::lcr;
 use super::number::{dialled, digits};
 use super::routing::{self, Direction, Plan, Refusal};
@@ -24,7 +25,7 @@ mod checks;
 /// The call that might be placed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Question {
-    /// Who calls. It does not change the way of a call.
+    /// Who calls: the user part of a SIP URI. It does not change the way of a call, but may have it refused.
     pub from: String,
     /// Who is called: the user part of a SIP URI.
     pub to: String,
@@ -117,9 +118,16 @@ pub fn call(snapshot: &Arc<Snapshot>, listeners: &[Listener], question: &Questio
         None => Err(NOT_A_NUMBER),
     };
     let way = Way::of(snapshot, peer, number.as_deref());
+    let caller = way.caller(snapshot, &question.from);
+    let planned = planned.and_then(|plan| match &caller {
+        Some(caller) if caller.standing == Standing::Refused => Err(identity::FOREIGN),
+        Some(_) | None => Ok(plan),
+    });
     let mut checks = checks::admission(snapshot, &way, own.is_some(), *transport);
     checks.extend(way.checks(snapshot));
-    let candidates = candidates(snapshot, &way, &question.from);
+    checks.extend(caller.as_ref().map(checks::caller));
+    let from = caller.filter(|caller| caller.standing == Standing::GivesWay).and_then(|from| from.number);
+    let candidates = candidates(snapshot, &way, (&question.from, from.as_deref()));
     let open =
         way.direction == Some(Direction::Inbound) || candidates.iter().any(|one| one.passed_over.is_none());
     checks.extend(checks::limits(&way, &planned, open));
@@ -173,6 +181,14 @@ impl<'a> Way<'a> {
         }
     }
 
+    /// Who calls, where a customer may not say any number.
+    fn caller(&self, snapshot: &Snapshot, from: &str) -> Option<Caller> {
+        let trunk = self.trunk.filter(|_| self.direction == Some(Direction::Outbound));
+        let trunk = trunk.filter(|_| !from.is_empty());
+        let origin = trunk.map(Origin::trunk).filter(Origin::is_limited)?;
+        Some(Caller::of_number(from, &origin, snapshot))
+    }
+
     fn gateways(&self) -> Vec<String> {
         self.trunk.map(|trunk| trunk.targets.iter().map(gateway).collect()).unwrap_or_default()
     }
@@ -185,8 +201,8 @@ const fn word(direction: Direction) -> &'static str {
     }
 }
 
-/// Every offer for the number, those too that would not be taken.
-fn candidates(snapshot: &Snapshot, way: &Way<'_>, from: &str) -> Vec<Candidate> {
+/// Every offer for the number, those too that would not be taken. `given` stands in place of `from`.
+fn candidates(snapshot: &Snapshot, way: &Way<'_>, (from, given): (&str, Option<&str>)) -> Vec<Candidate> {
     let (Some(Direction::Outbound), Some(trunk), Some(number)) = (way.direction, way.trunk, &way.number)
     else {
         return Vec::new();
@@ -205,7 +221,10 @@ fn candidates(snapshot: &Snapshot, way: &Way<'_>, from: &str) -> Vec<Candidate> 
             cps: vendor.config.cps,
             number: NumberRule::rewrite(&vendor.config.callee_rules, number)
                 .unwrap_or_else(|| number.clone()),
-            caller: caller(from, [&trunk.config.caller_rules, &vendor.config.caller_rules]),
+            caller: match given {
+                Some(given) => caller(given, [&[], &vendor.config.caller_rules]),
+                None => caller(from, [&trunk.config.caller_rules, &vendor.config.caller_rules]),
+            },
             gateways: vendor.targets.iter().map(gateway).collect(),
             passed_over: passed_over(trunk, vendor, offer),
         })

@@ -41,8 +41,17 @@ pub struct Snapshot {
     trunk_acl: Acl,
     vendor_acl: Acl,
     dedicated: HashMap<IpAddr, Uuid>,
-    dids: HashMap<String, u32>,
+    numbers: HashMap<String, Number>,
     digests: Users,
+}
+
+/// A number of ours.
+#[derive(Debug)]
+struct Number {
+    /// The trunk that gets its calls, by place.
+    trunk: Option<u32>,
+    /// Who has it.
+    customer: Option<Uuid>,
 }
 
 /// A trunk.
@@ -151,9 +160,11 @@ impl Snapshot {
             Some(acl::Entry { network: entry.network, port: entry.port, transport: entry.transport, trunk })
         });
         let trunk_acl = Acl::new(&trunk_acl.collect::<Vec<_>>());
-        let dids = voice.dids.iter();
-        let dids =
-            dids.filter_map(|did| Some((did.number.clone(), *trunk_places.get(&did.trunk?)?))).collect();
+        let numbers = voice.dids.into_iter().map(|did| {
+            let trunk = did.trunk.and_then(|trunk| trunk_places.get(&trunk).copied());
+            (did.number, Number { trunk, customer: did.customer })
+        });
+        let numbers = numbers.collect();
         let used = Used::of(before, now);
         let trunks = voice.trunks.into_iter().map(|config| Trunk {
             ban: customers.get(&config.customer).map(|customer| customer.ban.clone()),
@@ -183,7 +194,7 @@ impl Snapshot {
                 .into_iter()
                 .map(|own| (own.address.to_canonical(), own.customer))
                 .collect(),
-            dids,
+            numbers,
             digests: Users::default(),
         }
     }
@@ -250,7 +261,12 @@ impl Snapshot {
 
     /// The trunk that has a number: digits of E.164.
     pub fn did(&self, number: &str) -> Option<u32> {
-        self.dids.get(number).copied()
+        self.numbers.get(number)?.trunk
+    }
+
+    /// The customer who has a number: digits of E.164.
+    pub fn owner(&self, number: &str) -> Option<Uuid> {
+        self.numbers.get(number)?.customer
     }
 }
 

@@ -8,8 +8,8 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
 use runtime::model::{
-    AclEntry, AuthType, Customer, Did, Gateway, MediaProfile, Money, Offer, Oversize, Partition, SipVendor,
-    Transport, Trunk, VendorStatus, Versions, Voice,
+    AclEntry, AuthType, Customer, Did, Gateway, IdentityProfile, MediaProfile, Money, Offer, Oversize,
+    Partition, SipVendor, Transport, Trunk, VendorStatus, Versions, Voice,
 };
 use runtime::random::Random;
 use sip::transaction::TimerOptions;
@@ -55,6 +55,7 @@ pub(crate) fn voice() -> Voice {
         opened: Vec::new(),
         rate_max: None,
         trusted: false,
+        identity: IdentityProfile::default(),
         max_duration: Duration::ZERO,
         session_expires: Duration::ZERO,
         callee_rules: Vec::new(),
@@ -134,6 +135,7 @@ fn vendor(number: u32) -> SipVendor {
         caller_rules: Vec::new(),
         header_rules: Vec::new(),
         trusted: false,
+        identity: IdentityProfile::default(),
         media: MediaProfile::default(),
     }
 }
@@ -411,7 +413,7 @@ impl Within<'_> {
 
     fn write(&self, last: &Sent, routes: Vec<String>, names: (HeaderId, HeaderId), via: &str) -> String {
         let contact = last.value(HeaderId::Contact);
-        let target = contact.trim_matches(['<', '>']);
+        let target = contact.split(['<', '>']).nth(1).unwrap_or(contact);
         let routes: String = routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
         let Within { method, cseq, branch } = self;
         format!(

@@ -10,6 +10,7 @@ mod bye;
 mod call;
 mod digest;
 mod forward;
+mod identity;
 mod in_dialog;
 mod media;
 mod orphan;

@@ -3110,6 +3110,31 @@ export interface components {
              */
             user_type: string;
         };
+        /** @description Who calls, as this side says it and is told it */
+        IdentityProfile: {
+            /** @description Where the number stands that calls, in this order; From is behind all others */
+            caller_from?: ("from" | "p_asserted_identity" | "p_preferred_identity" | "remote_party_id")[];
+            /**
+             * @description The number that stands in place of foreign ones
+             * @example +15550100
+             */
+            default_number?: string;
+            /**
+             * @description How a peer is told who was called before.
+             * @enum {string}
+             */
+            diversions?: "as_received" | "diversion" | "history_info";
+            /**
+             * @description What becomes of calls from numbers that are none of the customer's.
+             * @enum {string}
+             */
+            foreign_numbers?: "pass" | "replace" | "refuse";
+            /**
+             * @description The identity headers that a peer is given.
+             * @enum {string}
+             */
+            send?: "as_received" | "none" | "p_asserted_identity" | "remote_party_id" | "both";
+        };
         /** @description A place that customers send to. */
         IngressAddress: {
             /**
@@ -4061,6 +4086,8 @@ export interface components {
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules?: components["schemas"]["HeaderRule"][];
+            /** @description Who calls, as it says it and is told it. */
+            identity?: components["schemas"]["IdentityProfile"];
             /** @description What is done with the media on its side of calls. */
             media?: components["schemas"]["MediaProfile"];
             /** @description Unique name. */
@@ -4556,6 +4583,8 @@ export interface components {
              * @description Primary key.
              */
             id: string;
+            /** @description Who calls, as it says it and is told it. */
+            identity?: components["schemas"]["IdentityProfile"];
             /**
              * @description Longest call, up to 7d; zero is no limit of the trunk's own.
              * @example 4h
@@ -4587,7 +4616,7 @@ export interface components {
              * @example 30m
              */
             session_expires?: string;
-            /** @description Its identity headers pass; else they are taken off. */
+            /** @description Its identity headers are believed and pass to others that are trusted; else they are taken off. */
             trusted?: boolean;
             /** @description When it was changed last. */
             updated_at: components["schemas"]["Timestamp"];
@@ -4648,6 +4677,8 @@ export interface components {
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules?: components["schemas"]["HeaderRule"][];
+            /** @description Who calls, as it says it and is told it. */
+            identity?: components["schemas"]["IdentityProfile"];
             /**
              * @description Longest call, up to 7d; zero is no limit of the trunk's own.
              * @example 4h
@@ -4674,7 +4705,7 @@ export interface components {
              * @example 30m
              */
             session_expires?: string;
-            /** @description Its identity headers pass; else they are taken off. */
+            /** @description Its identity headers are believed and pass to others that are trusted; else they are taken off. */
             trusted?: boolean;
         };
         /** @description A source of a trunk. */
@@ -5004,6 +5035,8 @@ export interface components {
              * @description Primary key
              */
             id: string;
+            /** @description Who calls, as it says it and is told it. */
+            identity: components["schemas"]["IdentityProfile"];
             /** @description What is done with the media on its side of calls. */
             media: components["schemas"]["MediaProfile"];
             /** @description Unique name. */
@@ -6960,6 +6993,13 @@ export interface operations {
                      *             }
                      *           ],
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "identity": {
+                     *             "caller_from": [],
+                     *             "default_number": "+15550100",
+                     *             "diversions": "as_received",
+                     *             "foreign_numbers": "pass",
+                     *             "send": "as_received"
+                     *           },
                      *           "max_duration": "4h",
                      *           "media": {
                      *             "codecs": [],
@@ -7057,6 +7097,15 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "identity": {
+                 *         "caller_from": [
+                 *           "from"
+                 *         ],
+                 *         "default_number": "+15550100",
+                 *         "diversions": "as_received",
+                 *         "foreign_numbers": "pass",
+                 *         "send": "as_received"
+                 *       },
                  *       "max_duration": "4h",
                  *       "media": {
                  *         "codecs": [
@@ -7138,6 +7187,15 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "identity": {
+                     *         "caller_from": [
+                     *           "from"
+                     *         ],
+                     *         "default_number": "+15550100",
+                     *         "diversions": "as_received",
+                     *         "foreign_numbers": "pass",
+                     *         "send": "as_received"
+                     *       },
                      *       "max_duration": "4h",
                      *       "media": {
                      *         "codecs": [
@@ -7247,6 +7305,15 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "identity": {
+                     *         "caller_from": [
+                     *           "from"
+                     *         ],
+                     *         "default_number": "+15550100",
+                     *         "diversions": "as_received",
+                     *         "foreign_numbers": "pass",
+                     *         "send": "as_received"
+                     *       },
                      *       "max_duration": "4h",
                      *       "media": {
                      *         "codecs": [
@@ -7345,6 +7412,15 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "identity": {
+                 *         "caller_from": [
+                 *           "from"
+                 *         ],
+                 *         "default_number": "+15550100",
+                 *         "diversions": "as_received",
+                 *         "foreign_numbers": "pass",
+                 *         "send": "as_received"
+                 *       },
                  *       "max_duration": "4h",
                  *       "media": {
                  *         "codecs": [
@@ -7426,6 +7502,15 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "identity": {
+                     *         "caller_from": [
+                     *           "from"
+                     *         ],
+                     *         "default_number": "+15550100",
+                     *         "diversions": "as_received",
+                     *         "foreign_numbers": "pass",
+                     *         "send": "as_received"
+                     *       },
                      *       "max_duration": "4h",
                      *       "media": {
                      *         "codecs": [
@@ -9584,6 +9669,13 @@ export interface operations {
                      *             }
                      *           ],
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "identity": {
+                     *             "caller_from": [],
+                     *             "default_number": "+15550100",
+                     *             "diversions": "as_received",
+                     *             "foreign_numbers": "pass",
+                     *             "send": "as_received"
+                     *           },
                      *           "media": {
                      *             "codecs": [],
                      *             "dtmf": "as_offered",
@@ -9673,6 +9765,15 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "identity": {
+                 *         "caller_from": [
+                 *           "from"
+                 *         ],
+                 *         "default_number": "+15550100",
+                 *         "diversions": "as_received",
+                 *         "foreign_numbers": "pass",
+                 *         "send": "as_received"
+                 *       },
                  *       "media": {
                  *         "codecs": [
                  *           "PCMA"
@@ -9750,6 +9851,15 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "identity": {
+                     *         "caller_from": [
+                     *           "from"
+                     *         ],
+                     *         "default_number": "+15550100",
+                     *         "diversions": "as_received",
+                     *         "foreign_numbers": "pass",
+                     *         "send": "as_received"
+                     *       },
                      *       "media": {
                      *         "codecs": [
                      *           "PCMA"
@@ -9852,6 +9962,15 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "identity": {
+                     *         "caller_from": [
+                     *           "from"
+                     *         ],
+                     *         "default_number": "+15550100",
+                     *         "diversions": "as_received",
+                     *         "foreign_numbers": "pass",
+                     *         "send": "as_received"
+                     *       },
                      *       "media": {
                      *         "codecs": [
                      *           "PCMA"
@@ -9944,6 +10063,15 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "identity": {
+                 *         "caller_from": [
+                 *           "from"
+                 *         ],
+                 *         "default_number": "+15550100",
+                 *         "diversions": "as_received",
+                 *         "foreign_numbers": "pass",
+                 *         "send": "as_received"
+                 *       },
                  *       "media": {
                  *         "codecs": [
                  *           "PCMA"
@@ -10021,6 +10149,15 @@ export interface operations {
                      *         }
                      *       ],
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "identity": {
+                     *         "caller_from": [
+                     *           "from"
+                     *         ],
+                     *         "default_number": "+15550100",
+                     *         "diversions": "as_received",
+                     *         "foreign_numbers": "pass",
+                     *         "send": "as_received"
+                     *       },
                      *       "media": {
                      *         "codecs": [
                      *           "PCMA"

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use bytes::{Bytes, BytesMut};
 
 use crate::digest::{Challenge, Credentials};
-use crate::identity::{Diverted, Privacy, is_withheld};
+use crate::identity::{self, Diverted, Privacy, RemoteParty, Targeted};
 use crate::message::StartLine;
 use crate::validate;
 use crate::write::{self, Response};
@@ -174,7 +174,8 @@ pub fn values(octets: &[u8]) {
     assert!(List::new(octets).all(within), "an element of elsewhere");
     if let Ok(value) = NameAddr::parse(octets) {
         assert!(within(value.uri) && value.tag.is_none_or(within), "parts of elsewhere");
-        let _ = (value.uri(), value.display_text(), Diverted::of(&value), is_withheld(&value));
+        let _ = (value.uri(), value.display_text(), Diverted::of(&value), Targeted::of(&value));
+        let _ = RemoteParty::of(&value).value(value.uri);
     }
     if let Ok(via) = Via::parse(octets) {
         let mut stamped = BytesMut::new();
@@ -209,6 +210,24 @@ pub fn values(octets: &[u8]) {
         );
     }
     let _ = (Privacy::parse(octets), HeaderId::from_name(octets));
+    identities(octets);
+}
+
+/// What is made of a header value is read as a value of that kind.
+fn identities(octets: &[u8]) {
+    let history = identity::history(List::new(octets), b"sip:target@192.0.2.1").unwrap_or_default();
+    for element in List::new(&history) {
+        let entry = NameAddr::parse(element).ok().and_then(|entry| Targeted::of(&entry));
+        assert!(entry.is_some(), "an entry that is none");
+    }
+    let diversions = identity::diversions(List::new(octets)).unwrap_or_default();
+    for element in List::new(&diversions) {
+        let reason = NameAddr::parse(element).ok().and_then(|value| Diverted::of(&value).reason);
+        assert!(reason.is_some(), "a diversion that is none");
+    }
+    for words in [Privacy::without(octets, b"user"), Privacy::with(octets, b"id")] {
+        assert!(words.iter().all(u8::is_ascii_graphic), "words that are none");
+    }
 }
 
 #[cfg(test)]

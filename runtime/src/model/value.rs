@@ -181,6 +181,37 @@ word_value!(T38, "What becomes of an offer of fax over IP.", "a t38: pass or ref
     Refuse = "refuse", "It is refused.";
 });
 
+word_value!(CallerSource, "Where the number of a caller stands.",
+    "a caller source: from, p_asserted_identity, p_preferred_identity or remote_party_id", {
+    From = "from", "From.";
+    PAssertedIdentity = "p_asserted_identity", "P-Asserted-Identity (RFC 3325).";
+    PPreferredIdentity = "p_preferred_identity", "P-Preferred-Identity (RFC 3325).";
+    RemotePartyId = "remote_party_id", "Remote-Party-ID.";
+});
+
+word_value!(ForeignNumbers, "What becomes of calls from numbers that are none of the customer's.",
+    "a policy for foreign numbers: pass, replace or refuse", {
+    Pass = "pass", "They go on.";
+    Replace = "replace", "They go on with the default number.";
+    Refuse = "refuse", "They are refused with 403.";
+});
+
+word_value!(IdentityHeaders, "The identity headers that a peer is given.",
+    "identity headers: as_received, none, p_asserted_identity, remote_party_id or both", {
+    AsReceived = "as_received", "Those that came, where both sides are trusted.";
+    Nothing = "none", "None.";
+    PAssertedIdentity = "p_asserted_identity", "P-Asserted-Identity (RFC 3325).";
+    RemotePartyId = "remote_party_id", "Remote-Party-ID.";
+    Both = "both", "P-Asserted-Identity and Remote-Party-ID.";
+});
+
+word_value!(Diversions, "How a peer is told who was called before.",
+    "how diversions are told: as_received, diversion or history_info", {
+    AsReceived = "as_received", "As it came.";
+    Diversion = "diversion", "By Diversion (RFC 5806).";
+    HistoryInfo = "history_info", "By History-Info (RFC 7044).";
+});
+
 word_value!(HeaderAction, "What a header rule does.", "a header action: set, add or remove", {
     Set = "set", "The header with this value and no other of its name.";
     Add = "add", "One more header.";

@@ -2,6 +2,7 @@
 
 mod address;
 mod digest;
+mod identity;
 mod media;
 mod rule;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub use self::address::{AclSource, Gateway};
 pub use self::digest::{DigestCredential, SIP_REALM};
+pub use self::identity::IdentityProfile;
 pub use self::media::{MediaNode, MediaProfile};
 pub use self::rule::{HeaderRule, NumberRule};
 use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, Versions};
@@ -47,8 +49,10 @@ pub struct Trunk {
     pub opened: Vec<String>,
     /// Highest rate per minute that its calls may take.
     pub rate_max: Option<Money>,
-    /// Its identity headers pass; else they are taken off.
+    /// Its identity headers are believed and pass to others that are trusted; else they are taken off.
     pub trusted: bool,
+    /// Who calls, as it says it and is told it.
+    pub identity: IdentityProfile,
     /// Longest call; zero is no limit of the trunk's own.
     pub max_duration: Duration,
     /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
@@ -144,6 +148,8 @@ pub struct SipVendor {
     pub header_rules: Vec<HeaderRule>,
     /// Identity headers go to it and are believed from it; else they are taken off.
     pub trusted: bool,
+    /// Who calls, as it says it and is told it.
+    pub identity: IdentityProfile,
     /// What is done with the media on its side of calls.
     pub media: MediaProfile,
 }

@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step {
         version: 1,
         name: "customers",
@@ -72,6 +72,12 @@ const STEPS: [Step; 14] = [
         name: "trunk_credentials",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0008_trunk_credentials.sql"),
+    },
+    Step {
+        version: 9,
+        name: "identity",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0009_identity.sql"),
     },
     Step {
         version: 1001,

@@ -93,7 +93,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0005 session_expires",
             "0006 interface",
             "0007 media",
-            "0008 trunk_credentials"
+            "0008 trunk_credentials",
+            "0009 identity"
         ]
     );
     each_engine(async |engine: Engine| {

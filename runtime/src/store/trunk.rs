@@ -16,7 +16,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
-use crate::model::{Gateway, HeaderRule, MediaProfile, Money, NumberRule};
+use crate::model::{Gateway, HeaderRule, IdentityProfile, MediaProfile, Money, NumberRule};
 
 /// Columns of a trunk, in the order of `Record`.
 macro_rules! select {
@@ -25,7 +25,7 @@ macro_rules! select {
             "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, \
              COALESCE(p.name, '') AS partition_name, t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, \
              t.rate_max, t.trusted, t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, \
-             t.header_rules, t.gateways, t.media, c.username, t.created_at, t.updated_at \
+             t.header_rules, t.gateways, t.media, t.identity, c.username, t.created_at, t.updated_at \
              FROM accounts.trunk_groups t LEFT JOIN voice.partitions p ON p.id = t.partition_id \
              LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ",
             $rest
@@ -41,9 +41,10 @@ statements! {
     UPSERT = Sql::both(
         "INSERT INTO accounts.trunk_groups (id, number, name, customer_id, auth_type, active, cps, channels, \
          partition_id, allow_prefixes, deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
-         session_expires, callee_rules, caller_rules, header_rules, gateways, media, created_at, updated_at) \
+         session_expires, callee_rules, caller_rules, header_rules, gateways, media, identity, created_at, \
+         updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $22) \
+         $22, $23, $23) \
          ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, auth_type = excluded.auth_type, \
          active = excluded.active, cps = excluded.cps, channels = excluded.channels, \
          partition_id = excluded.partition_id, allow_prefixes = excluded.allow_prefixes, \
@@ -51,7 +52,8 @@ statements! {
          rate_max = excluded.rate_max, trusted = excluded.trusted, max_duration = excluded.max_duration, \
          session_expires = excluded.session_expires, callee_rules = excluded.callee_rules, \
          caller_rules = excluded.caller_rules, header_rules = excluded.header_rules, \
-         gateways = excluded.gateways, media = excluded.media, updated_at = excluded.updated_at");
+         gateways = excluded.gateways, media = excluded.media, identity = excluded.identity, \
+         updated_at = excluded.updated_at");
     ID_OF = Sql::both("SELECT id FROM accounts.trunk_groups WHERE name = $1");
     PARTITION = Sql::both("SELECT id FROM voice.partitions WHERE name = $1");
     COUNT = Sql::both("SELECT COUNT(*) FROM accounts.trunk_groups WHERE customer_id = $1");
@@ -83,6 +85,7 @@ struct Record {
     header_rules: Json<Vec<HeaderRule>>,
     gateways: Json<Vec<Gateway>>,
     media: Json<MediaProfile>,
+    identity: Json<IdentityProfile>,
     username: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -110,6 +113,7 @@ impl TryFrom<Record> for StoredTrunk {
             opened: row.opened_prefixes.0,
             rate_max: row.rate_max.map(Money::from_nanos),
             trusted: row.trusted,
+            identity: row.identity.0,
             max_duration: duration(row.max_duration),
             session_expires: duration(row.session_expires),
             callee_rules: row.callee_rules.0,
@@ -239,6 +243,7 @@ pub(super) async fn put(tx: &mut Tx, row: &TrunkRow<'_>, now: Timestamp) -> Resu
         json!(form.header_rules),
         json!(form.gateways),
         json!(form.media),
+        json!(form.identity),
         stored_time(now),
     )?;
     Ok(())

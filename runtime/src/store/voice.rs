@@ -11,23 +11,23 @@ use super::messaging::{self, collect, number};
 use super::version::versions;
 use super::{Db, Error, ErrorKind, Sql, fetch_all, media_node, statements};
 use crate::model::{
-    AclEntry, Cidr, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, MediaProfile, Money,
-    NumberRule, Offer, Partition, Parts, SipVendor, Trunk, Voice,
+    AclEntry, Cidr, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, IdentityProfile,
+    MediaProfile, Money, NumberRule, Offer, Partition, Parts, SipVendor, Trunk, Voice,
 };
 
 statements! {
     TRUNKS = Sql::both(
         "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, t.partition_id, \
          t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, t.rate_max, t.trusted, t.max_duration, \
-         t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, \
+         t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, t.identity, \
          c.username, c.realm, c.ha1_sealed FROM accounts.trunk_groups t \
-         LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id");
+         LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ORDER BY t.number");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
     VENDORS = Sql::both(
         "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
          ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, oversize, callee_rules, \
-         caller_rules, header_rules, trusted, media FROM voice.vendors");
+         caller_rules, header_rules, trusted, media, identity FROM voice.vendors ORDER BY number");
     PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
     OFFERS = Sql::both(
         "SELECT id, partition_id, prefix, vendor_id, rate, priority, weight, blocked FROM voice.vendor_rates");
@@ -112,6 +112,7 @@ struct TrunkRecord {
     header_rules: Json<Vec<HeaderRule>>,
     gateways: Json<Vec<Gateway>>,
     media: Json<MediaProfile>,
+    identity: Json<IdentityProfile>,
     username: Option<String>,
     realm: Option<String>,
     ha1_sealed: Option<Vec<u8>>,
@@ -137,6 +138,7 @@ fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
         opened: row.opened_prefixes.0,
         rate_max: row.rate_max.map(Money::from_nanos),
         trusted: row.trusted,
+        identity: row.identity.0,
         max_duration: milliseconds(row.max_duration),
         session_expires: milliseconds(row.session_expires),
         callee_rules: row.callee_rules.0,
@@ -197,6 +199,7 @@ pub(super) struct VendorRecord {
     header_rules: Json<Vec<HeaderRule>>,
     trusted: bool,
     media: Json<MediaProfile>,
+    identity: Json<IdentityProfile>,
 }
 
 pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
@@ -222,6 +225,7 @@ pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
         caller_rules: row.caller_rules.0,
         header_rules: row.header_rules.0,
         trusted: row.trusted,
+        identity: row.identity.0,
         media: row.media.0,
     })
 }

@@ -19,8 +19,8 @@ macro_rules! select {
         concat!(
             "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
              ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, \
-             oversize, callee_rules, caller_rules, header_rules, trusted, media, created_at, updated_at \
-             FROM voice.vendors ",
+             oversize, callee_rules, caller_rules, header_rules, trusted, media, identity, created_at, \
+             updated_at FROM voice.vendors ",
             $rest
         )
     };
@@ -34,9 +34,9 @@ statements! {
     UPSERT = Sql::both(
         "INSERT INTO voice.vendors (id, number, name, status, gateways, networks, cps, channels, priority, weight, \
          pdd_timeout, ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, \
-         oversize, callee_rules, caller_rules, header_rules, trusted, media, created_at, updated_at) \
+         oversize, callee_rules, caller_rules, header_rules, trusted, media, identity, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $23) \
+         $22, $23, $24, $24) \
          ON CONFLICT (name) DO UPDATE SET status = excluded.status, gateways = excluded.gateways, \
          networks = excluded.networks, cps = excluded.cps, channels = excluded.channels, \
          priority = excluded.priority, weight = excluded.weight, pdd_timeout = excluded.pdd_timeout, \
@@ -46,7 +46,7 @@ statements! {
          probe_interval = excluded.probe_interval, oversize = excluded.oversize, \
          callee_rules = excluded.callee_rules, caller_rules = excluded.caller_rules, \
          header_rules = excluded.header_rules, trusted = excluded.trusted, media = excluded.media, \
-         updated_at = excluded.updated_at");
+         identity = excluded.identity, updated_at = excluded.updated_at");
     DELETE = Sql::both("DELETE FROM voice.vendors WHERE id = $1");
     RATE = Sql::both(
         "SELECT p.name FROM voice.vendor_rates r JOIN voice.partitions p ON p.id = r.partition_id \
@@ -192,6 +192,7 @@ pub async fn put(
         json!(entry.header_rules),
         entry.trusted,
         json!(entry.media),
+        json!(entry.identity),
         stored_time(now),
     )?;
     Ok(())

@@ -14,6 +14,7 @@ fn cookie() -> Cookie {
         media: 2,
         owner: 513,
         inbound: true,
+        withheld: false,
     }
 }
 
@@ -67,9 +68,11 @@ fn keys_are_not_printed() {
 
 proptest! {
     #[test]
-    fn any_cookie_comes_back(dialog: u128, trunk: u32, vendor: u32, media: u8, owner: u16, inbound: bool, call_id: Vec<u8>, tag: Vec<u8>) {
+    fn any_cookie_comes_back(dialog: u128, trunk: u32, vendor: u32, media: u8, owner: u16, flags: (bool, bool), call_id: Vec<u8>, tag: Vec<u8>) {
         let keys = Keys::new(secret(15, 1), None);
-        let cookie = Cookie { dialog: Uuid::from_u128(dialog), trunk, vendor, media, owner: owner >> 1, inbound };
+        let ((inbound, withheld), owner) = (flags, owner >> 2);
+        let dialog = Uuid::from_u128(dialog);
+        let cookie = Cookie { dialog, trunk, vendor, media, owner, inbound, withheld };
         let call = Call { call_id: &call_id, caller_tag: &tag };
         let text = keys.seal(&cookie, &call);
         prop_assert!(text.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(octet)));

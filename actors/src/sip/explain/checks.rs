@@ -2,6 +2,7 @@
 
 use runtime::model::Transport;
 
+use super::super::identity::{Caller, FOREIGN, Standing};
 use super::super::number::digits;
 use super::super::routing::{Direction, Plan, Refusal};
 use super::super::snapshot::{Snapshot, Trunk};
@@ -114,6 +115,16 @@ pub(super) fn inbound(trunk: Option<&Trunk>) -> Vec<Check> {
         ]
     });
     std::iter::once(own).chain(of_trunk.into_iter().flatten()).collect()
+}
+
+/// Whether the number that calls may be said; told as if it stood in From alone.
+pub(super) fn caller(caller: &Caller) -> Check {
+    let number = caller.number.as_deref().unwrap_or_default();
+    let yes = match caller.standing {
+        Standing::GivesWay => format!("{number} stands in place of another's"),
+        Standing::Stands | Standing::Refused => format!("{number} may be said"),
+    };
+    check("caller", caller.standing != Standing::Refused, yes, FOREIGN.detail)
 }
 
 /// What an INVITE that has a way meets then: the trunk's channels, and the vendors'. How many calls came within the

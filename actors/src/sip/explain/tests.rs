@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use runtime::model::{HighCost, Money, VendorStatus, Voice};
+use runtime::model::{ForeignNumbers, HighCost, Money, VendorStatus, Voice};
 
 use super::*;
 use crate::sip::testing::{CUSTOMER, STRANGER, VENDORS, voice};
@@ -116,6 +116,32 @@ fn candidates_in_their_order() {
     let tried = "  2. vendor-2 (prefix \"\", rate 0.002, priority 0, weight 1), ACTIVE, 0 of any calls, any a second, \
                  as 9001#15551234 from 0015550001 to sip:198.51.100.2:5060 at 198.51.100.2:5060\n";
     assert!(text.contains(tried), "{text}");
+}
+
+/// What is shown is what a vendor gets.
+#[test]
+fn numbers_that_are_none_of_the_customers() {
+    let mut voice = voice();
+    voice.trunks[0].identity.foreign_numbers = ForeignNumbers::Replace;
+    voice.trunks[0].identity.default_number = "+15550100".to_owned();
+    voice.trunks[0].caller_rules = vec![adding("9")];
+    voice.vendors[0].caller_rules =
+        vec![NumberRule { prefix: "+".to_owned(), strip: 1, add: "00".to_owned() }];
+    let replaced = told(voice.clone(), CUSTOMER, "15551234");
+    assert_eq!(replaced.outcome, "route");
+    assert_eq!(replaced.candidates[0].caller, "0015550100");
+    assert_eq!(replaced.candidates[1].caller, "+15550100");
+    let check = replaced.checks.iter().find(|check| check.check == "caller").unwrap();
+    assert_eq!(check.detail, "+15550100 stands in place of another's");
+    voice.trunks[0].identity.foreign_numbers = ForeignNumbers::Refuse;
+    let refused = told(voice.clone(), CUSTOMER, "15551234");
+    assert_eq!(refused.outcome, "403 Forbidden: the number that calls is none of the customer's");
+    assert_eq!(failed(&refused), ["caller"]);
+    // One of its own.
+    voice.trunks[0].caller_rules.clear();
+    voice.dids[0].number = "15550001".to_owned();
+    let own = told(voice, CUSTOMER, "15551234");
+    assert_eq!((own.outcome.as_str(), own.candidates[1].caller.as_str()), ("route", "+15550001"));
 }
 
 fn adding(add: &str) -> NumberRule {

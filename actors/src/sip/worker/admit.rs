@@ -14,6 +14,7 @@ use super::{Hand, TAG_LEN, Turn, Worker, receive};
 use crate::sip::branch;
 use crate::sip::dialog::{Dialog, End, Seen, Side};
 use crate::sip::event::{CallEvent, Ended, Started, What};
+use crate::sip::identity::{self, Caller, Standing};
 use crate::sip::number::{Dialled, dialled};
 use crate::sip::routing::{self, Direction, Plan, Refusal};
 use crate::sip::session_timer;
@@ -27,10 +28,15 @@ pub(super) fn callee(message: &Message) -> Option<Dialled<'_>> {
     dialled(uri.user()?)
 }
 
-fn caller(message: &Message) -> String {
+fn in_from(message: &Message) -> String {
     let from = message.value(HeaderId::From).and_then(|value| NameAddr::parse(value).ok());
     let user = from.and_then(|from| from.uri().ok()).and_then(Uri::user).unwrap_or_default();
     String::from_utf8_lossy(user.get(..NUMBER_SHOWN).unwrap_or(user)).into_owned()
+}
+
+/// The number that calls, as records show it.
+fn recorded(caller: Option<Caller>, message: &Message) -> String {
+    caller.and_then(|caller| caller.recorded).unwrap_or_else(|| in_from(message))
 }
 
 /// Octets of a number that records show.
@@ -121,6 +127,8 @@ impl Worker {
             Ok(plan) => plan.direction == Direction::Outbound,
             Err(_) => request.peer.trunk.is_some(),
         };
+        let caller = planned.as_ref().ok().and_then(|plan| identity::caller(plan, request.message));
+        let planned = planned.and_then(|plan| may_call(plan, caller.as_ref()));
         let planned = planned.and_then(|plan| long_enough(plan, request.message));
         let channel = planned.and_then(|plan| Ok((self.channel(&plan)?, plan)));
         let (channel, planned) = match channel {
@@ -134,7 +142,7 @@ impl Worker {
                 direction: if outbound { Direction::Outbound } else { Direction::Inbound },
                 source: request.flow.peer,
                 call_id: shown(request.parts.call_id, CALL_ID_SHOWN),
-                caller: caller(request.message),
+                caller: recorded(caller, request.message),
                 callee: dialled.unwrap_or_default(),
                 recovered: false,
                 channel,
@@ -194,6 +202,7 @@ impl Worker {
             session_asked: None,
             repeats: 0,
             trusted,
+            identities: false,
             media: None,
             offered_by: None,
             seen,
@@ -277,6 +286,12 @@ impl Worker {
         let digest = branch::digest_of(self.settings.seed, parts);
         u32::try_from(digest >> 32).unwrap_or_default()
     }
+}
+
+/// A call whose number its caller may not say is refused.
+fn may_call(plan: Plan, caller: Option<&Caller>) -> Result<Plan, Refusal> {
+    let refused = caller.is_some_and(|caller| caller.standing == Standing::Refused);
+    if refused { Err(identity::FOREIGN) } else { Ok(plan) }
 }
 
 /// A call whose session is too short where one is asked for is refused: its caller asks for a longer one (RFC 4028 8.1).

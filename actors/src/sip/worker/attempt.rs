@@ -17,6 +17,7 @@ use super::{Hand, Turn, Worker, outgoing, receive};
 use crate::sip::anchor::Anchor;
 use crate::sip::dialog::Side;
 use crate::sip::flow::Flow;
+use crate::sip::identity;
 use crate::sip::routing::Direction;
 use crate::sip::transactions::{CallId, Now, Owner};
 use crate::sip::usage::Channel;
@@ -204,6 +205,8 @@ impl Worker {
             branch: &branch,
             own_routes: 0,
             trusted,
+            identities: true,
+            hides: false,
             caller: None,
             session_asked: None,
         };
@@ -211,21 +214,23 @@ impl Worker {
         let media = anchor.as_ref().map_or(0, |anchor| anchor.node);
         let mut outgoing = outgoing::Outgoing { request, plan, hop, dialog, media, leave };
         let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
-        let outgoing::Invite { mut octets, callee, shown, session_asked, session } = invite;
+        let outgoing::Invite { mut octets, callee, mut shown, session_asked, session } = invite;
         let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
         let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
         let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
         if let Some(tcp) = tcp {
             outgoing.leave.listener = tcp.listener;
             let larger = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
-            (flow, octets) = (tcp, larger.octets);
+            (flow, octets, shown) = (tcp, larger.octets, larger.shown);
             self.counters.oversize_tcp.add(1);
         } else if large {
             self.counters.oversize_fragmented.add(1);
         }
+        let identities = identity::pass_within(plan.direction, (plan.trunk()?, vendor));
         if let Some(dialog) = self.dialogs.get_mut(&dialog) {
             dialog.vendor = vendor.config.number;
             dialog.trusted = trusted;
+            dialog.identities = identities;
             dialog.callee = Side::unknown(flow);
             dialog.forks.clear();
             dialog.shown = shown;

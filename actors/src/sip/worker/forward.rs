@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::call::Kind;
 use super::media::Described;
 use super::receive::{from_tag, to_tag};
-use super::{Hand, Turn, Worker};
+use super::{Hand, Turn, Worker, identity};
 use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
@@ -56,6 +56,10 @@ pub(super) struct Leave<'a> {
     pub(super) own_routes: usize,
     /// Whether identities pass.
     pub(super) trusted: bool,
+    /// Whether they then pass as they came.
+    pub(super) identities: bool,
+    /// Whether its sender is not to be known to whom it goes to.
+    pub(super) hides: bool,
     /// The caller's name as the next hop knows it, and the header that it stands in, where the sender knows another.
     pub(super) caller: Option<(HeaderId, &'a [u8])>,
     /// Seconds that are asked for in what refreshes a call.
@@ -105,6 +109,9 @@ impl Worker {
     ) -> Option<(Bytes, Option<u32>)> {
         let mut edits = Edits::new(message);
         pass_on(&mut edits, leave, &self.settings, &mut self.memory.text)?;
+        if leave.hides {
+            identity::hide(&mut edits)?;
+        }
         if let Some((id, name)) = leave.caller
             && message.value(id) != Some(name)
         {
@@ -219,8 +226,13 @@ impl Worker {
     /// What every response loses and gets back on its way to the side that sent the request; `None` when it cannot.
     pub(super) fn towards_sender(&self, edits: &mut Edits<'_>, dialog: Uuid, from: End) -> Option<()> {
         let dialog = self.dialogs.get(&dialog);
-        if !dialog.is_some_and(|dialog| dialog.trusted) {
-            strip(edits)?;
+        match dialog.filter(|dialog| dialog.trusted) {
+            None => strip(edits)?,
+            Some(dialog) if !dialog.identities => identity::strip(edits)?,
+            Some(_) => {}
+        }
+        if from == End::Callee && dialog.is_some_and(|dialog| dialog.is_withheld()) {
+            identity::hide(edits)?;
         }
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()?;
@@ -371,9 +383,12 @@ pub(super) fn pass_on(
         edits.remove_named(name).ok()?;
     }
     if !leave.trusted {
-        strip(edits)?;
+        strip(edits)
+    } else if !leave.identities {
+        identity::strip(edits)
+    } else {
+        Some(())
     }
-    Some(())
 }
 
 /// Max-Forwards of a request that is passed on; 0 was refused before.

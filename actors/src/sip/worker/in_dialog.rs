@@ -13,7 +13,7 @@ use super::forward::Leave;
 use super::media::Described;
 use super::orphan::RINGS_MAX;
 use super::receive::{Request, to_tag};
-use super::{Turn, Worker, admit, outgoing, perform};
+use super::{Turn, Worker, admit, identity, perform};
 use crate::sip::anchor::Anchor;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
@@ -227,7 +227,10 @@ impl Worker {
         // What the callee was shown is lost with the record; the rules make the same of the same name.
         let trunk = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
         let shown = match (from, trunk.zip(vendor)) {
-            (End::Caller, Some(between)) => outgoing::shown(&caller.name, direction, between),
+            _ if cookie.withheld => identity::anonymous(&caller.name),
+            (End::Caller, Some(between)) => {
+                identity::again(message, self.sent_by(request.flow), (direction, between), &snapshot)
+            }
             _ => Box::default(),
         };
         Some(Dialog {
@@ -245,6 +248,7 @@ impl Worker {
             session_asked: self.session_asked(&cookie),
             repeats: 0,
             trusted: false,
+            identities: false,
             media: anchor_of(&cookie),
             offered_by: None,
             seen: Seen::default(),
@@ -321,7 +325,8 @@ impl Worker {
         }
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
-        let (trusted, caller) = (dialog.trusted, dialog.caller_for(from, from.other()));
+        let (trusted, identities) = (dialog.trusted, dialog.identities);
+        let (caller, hides) = (dialog.caller_for(from, from.other()), dialog.is_withheld());
         let refreshes = matches!(request.method, Method::Invite | Method::Update);
         let session_asked = dialog.session_asked.filter(|_| refreshes);
         let caller = caller.map(|(id, name)| (id, Box::<[u8]>::from(name)));
@@ -337,6 +342,8 @@ impl Worker {
             branch: &branch,
             own_routes,
             trusted,
+            identities,
+            hides: hides && from == End::Caller,
             caller: caller.as_ref().map(|(id, name)| (*id, &**name)),
             session_asked,
         };

@@ -244,6 +244,7 @@ impl Worker {
                 forks: Vec::new(),
                 shown,
                 trusted: false,
+                identities: false,
                 confirmed: false,
                 session: session_of(message),
                 session_asked: self.session_asked(cookie),

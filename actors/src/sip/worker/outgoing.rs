@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::admit;
 use super::forward::{Leave, pass_on};
+use super::identity::{self, Told};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::unfolded;
 use crate::sip::number::{dialled, escaped};
@@ -49,18 +50,25 @@ pub(super) fn invite(
 ) -> Option<Invite> {
     let Outgoing { request, plan, hop, leave, .. } = outgoing;
     let (_, vendor, target) = plan.hop(*hop)?;
+    let trunk = plan.trunk()?;
     let (callee_rules, header_rules) = match plan.direction {
         Direction::Outbound => (&vendor.config.callee_rules[..], &vendor.config.header_rules[..]),
-        Direction::Inbound => (&[][..], &plan.trunk()?.config.header_rules[..]),
+        Direction::Inbound => (&[][..], &trunk.config.header_rules[..]),
     };
+    let host = &settings.listeners.get(usize::from(leave.listener))?.sent_by;
+    let told = Told::of(request, host, (plan.direction, (trunk, vendor)), &plan.snapshot);
     let callee = NumberRule::rewrite(callee_rules, &plan.number).unwrap_or_else(|| plan.number.clone());
     let mut edits = Edits::new(request);
     pass_on(&mut edits, leave, settings, &mut memory.text)?;
     // A caller does not choose the way to a vendor.
     edits.remove(HeaderId::Route).ok()?;
-    record_route(&mut edits, outgoing, settings, &mut memory.text)?;
-    request_uri(&mut edits, (&callee, target), plan.trunk()?.config.trusted, &mut memory.text)?;
-    let shown = caller(&mut edits, plan, *hop)?;
+    record_route(&mut edits, outgoing, (settings, told.hides()), &mut memory.text)?;
+    request_uri(&mut edits, (&callee, target), trunk.config.trusted, &mut memory.text)?;
+    if leave.trusted {
+        identity::diversions(&mut edits, told.diversions(), header_rules, &memory.text)?;
+    }
+    let shown = caller(&mut edits, (plan.direction, (trunk, vendor)), &told)?;
+    told.write(&mut edits, header_rules)?;
     // A rule for the header is the operator's own answer.
     let asked = plan.session(*hop).filter(|_| !header_rules.iter().any(is_of_session));
     let session = asked.map_or(Some(None), |asked| session_timer::ask(&mut edits, asked))?;
@@ -76,7 +84,7 @@ pub(super) fn invite(
 fn record_route(
     edits: &mut Edits<'_>,
     outgoing: &Outgoing<'_>,
-    settings: &crate::sip::settings::Settings,
+    (settings, withheld): (&crate::sip::settings::Settings, bool),
     text: &mut Vec<u8>,
 ) -> Option<()> {
     let Outgoing { request, plan, hop, dialog, media, leave } = outgoing;
@@ -89,6 +97,7 @@ fn record_route(
         media: *media,
         owner: settings.node,
         inbound: plan.direction == Direction::Inbound,
+        withheld,
     };
     let bound =
         cookie::Call { call_id: request.value(HeaderId::CallId)?, caller_tag: from.tag.unwrap_or_default() };
@@ -108,12 +117,19 @@ fn record_route(
     Some(())
 }
 
-/// The number that calls, by the rules of the side it comes from and of the one it goes to. The caller gets its own
-/// From back with every response.
-fn caller(edits: &mut Edits<'_>, plan: &Plan, hop: usize) -> Option<Box<[u8]>> {
-    let (_, vendor, _) = plan.hop(hop)?;
+/// The number that calls, by the rules of the side it comes from and of the one it goes to, or what stands for
+/// it. The caller gets its own From back with every response.
+fn caller(
+    edits: &mut Edits<'_>,
+    (direction, between): (Direction, (&Trunk, &Vendor)),
+    told: &Told<'_>,
+) -> Option<Box<[u8]>> {
     let value = edits.message().value(HeaderId::From)?;
-    let Some((user, written)) = shown_user(value, plan.direction, (plan.trunk()?, vendor)) else {
+    if let Some(shown) = told.name(value) {
+        edits.set(HeaderId::From, &shown).ok()?;
+        return Some(shown);
+    }
+    let Some((user, written)) = shown_user(value, direction, between) else {
         return Some(Box::default());
     };
     let shown = with_user(value, user, &written);

@@ -13,6 +13,7 @@ mod digest;
 mod failover;
 mod forks;
 mod hostile;
+mod identity;
 mod late_offer;
 mod liveness;
 mod media;

@@ -41,6 +41,7 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
         "max_duration": "240m", "callee_rules": [{"prefix": "011", "strip": 3, "add": "+"}],
         "header_rules": [{"action": "set", "name": "X-Account", "value": "east"}],
         "gateways": ["sip:203.0.113.5:5060;transport=udp"],
+        "identity": {"caller_from": ["p_asserted_identity"], "foreign_numbers": "refuse"},
         "media": {"codecs": ["PCMA", "opus"], "ptime": "20ms", "dtmf": "telephone_event"}});
     let made = ask(&lab, ("POST", &trunks), Some(body.clone())).await;
     assert_eq!(made.status, 201, "{}", made.body);
@@ -51,6 +52,9 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
         "transcode": [], "security": "rtp", "dtmf": "telephone_event", "ptime": "20ms", "interface": "",
         "t38": "pass", "recording": false, "recording_retention": "0s"});
     assert_eq!(trunk["media"], media);
+    let identity = json!({"caller_from": ["p_asserted_identity"], "foreign_numbers": "refuse",
+        "default_number": "", "send": "as_received", "diversions": "as_received"});
+    assert_eq!(trunk["identity"], identity);
     assert!(trunk.get("customer").is_none() && trunk.get("acl").is_none(), "{trunk}");
     let read = ask(&lab, ("GET", path), None).await;
     assert_eq!((read.json(), read.header("etag")), (trunk.clone(), made.header("etag")));
@@ -121,6 +125,8 @@ async fn a_trunk_with_values_that_cannot_be_is_refused_by_pointer() {
         (json!({"name": "x", "media": {"ptime": 20}}), "/media/ptime"),
         (json!({"name": "x", "media": {"codecs": ["PCMA", "pcma"]}}), "/media/codecs"),
         (json!({"name": "x", "media": {"path": "direct", "recording": true}}), "/media/recording"),
+        (json!({"name": "x", "identity": {"send": "pai"}}), "/identity/send"),
+        (json!({"name": "x", "identity": {"foreign_numbers": "replace"}}), "/identity/default_number"),
         (
             json!({"name": "x", "header_rules": [{"action": "set", "name": "Via", "value": "1"}]}),
             "/header_rules/0",

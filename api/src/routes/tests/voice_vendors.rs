@@ -33,11 +33,14 @@ async fn a_vendor_is_made_read_changed_and_taken_away() {
     let lab = Lab::new().await;
     let body = json!({"name": "atlantic", "gateways": ["sip:192.0.2.10"], "networks": ["192.0.2.8/29"],
         "session_expires": "30m", "callee_rules": [{"prefix": "+", "strip": 1}],
+        "identity": {"send": "both", "diversions": "history_info"},
         "media": {"transcode": ["opus"], "recording_retention": "24h"}});
     let made = lab.ask(TOKEN, ("POST", VENDORS), Some(body)).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let vendor = made.json();
     assert_eq!((&vendor["pdd_timeout"], &vendor["session_expires"]), (&json!("4s"), &json!("30m")));
+    let identity = &vendor["identity"];
+    assert_eq!((&identity["send"], &identity["diversions"]), (&json!("both"), &json!("history_info")));
     let media = &vendor["media"];
     assert_eq!((&media["transcode"], &media["recording_retention"]), (&json!(["opus"]), &json!("1d")));
     assert_eq!((&vendor["status"], &vendor["number"]), (&json!("ACTIVE"), &Value::Null));
@@ -83,6 +86,8 @@ async fn a_vendor_with_values_that_cannot_be_is_refused_by_pointer() {
         (json!({"name": "a", "media": {"recording_retention": "3651d"}}), "/media/recording_retention"),
         (json!({"name": "a", "media": {"learning": true}}), "/media/learning"),
         (json!({"name": "a", "media": {"codec": []}}), "/media"),
+        (json!({"name": "a", "identity": {"caller_from": ["to"]}}), "/identity/caller_from"),
+        (json!({"name": "a", "identity": {"foreign_numbers": "refuse"}}), "/identity/foreign_numbers"),
         (json!({"name": "a", "status": "GONE"}), "/status"),
         (json!({"name": "a", "number": 7}), ""),
     ] {

@@ -7,6 +7,7 @@ use crate::seal::RootKey;
 use crate::store::testing::{Engine, each_engine};
 
 mod digest;
+mod identity;
 mod media;
 mod voice;
 

@@ -1,6 +1,7 @@
 //! What an entry may say: keys, ranges, forms and references, so that a document which passes is one that the
 //! database takes and that can have an effect. The ranges are those of the migrations' CHECK constraints.
 
+mod identity;
 mod media;
 mod voice;
 

@@ -10,7 +10,9 @@ use super::voice::without_plus;
 use super::yes;
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
-use crate::model::{AclSource, AuthType, Ban, Gateway, HeaderRule, MediaProfile, Money, NumberRule};
+use crate::model::{
+    AclSource, AuthType, Ban, Gateway, HeaderRule, IdentityProfile, MediaProfile, Money, NumberRule,
+};
 use crate::password::SecretString;
 use crate::schema::Name;
 
@@ -122,9 +124,12 @@ trunk_forms! {
     /// Highest rate per minute that its calls may take; without it any.
     #[schema(value_type = Option<String>, example = "0.25", pattern = r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
     rate_max: Option<Money>,
-    /// Its identity headers pass; else they are taken off.
+    /// Its identity headers are believed and pass to others that are trusted; else they are taken off.
     #[serde(default)]
     trusted: bool,
+    /// Who calls, as it says it and is told it.
+    #[serde(default)]
+    identity: IdentityProfile,
     /// Longest call, up to 7d; zero is no limit of the trunk's own.
     #[serde(default = "no_time")]
     #[schema(
@@ -205,6 +210,7 @@ impl TrunkForm {
             opened: Vec::new(),
             rate_max: None,
             trusted: false,
+            identity: IdentityProfile::default(),
             max_duration: no_time(),
             session_expires: no_time(),
             callee_rules: Vec::new(),

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use crate::config::HumanDuration;
 use crate::model::{
-    Cidr, Gateway, HeaderRule, MediaNodeState, MediaProfile, Money, NumberRule, Oversize, VendorStatus,
+    Cidr, Gateway, HeaderRule, IdentityProfile, MediaNodeState, MediaProfile, Money, NumberRule, Oversize,
+    VendorStatus,
 };
 use crate::schema::{Name, SocketAddress};
 
@@ -92,6 +93,9 @@ pub struct SipVendorEntry {
     /// Identity headers go to it and are believed from it.
     #[serde(default)]
     pub trusted: bool,
+    /// Who calls, as it says it and is told it.
+    #[serde(default)]
+    pub identity: IdentityProfile,
     /// What is done with the media on its side of calls.
     #[serde(default)]
     pub media: MediaProfile,

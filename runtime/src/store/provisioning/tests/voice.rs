@@ -313,6 +313,8 @@ fn the_example_shows_every_default() {
     assert_eq!((sections("sip_vendors"), sections("trunks")), (vendor, trunk + 1));
     let media = toml::from_str::<toml::Table>(&shown).unwrap()["sip_vendors"][0]["media"].clone();
     assert_eq!(media.as_table().unwrap().len(), keys(json(&[&all.sip_vendors[0].media])));
+    let identity = toml::from_str::<toml::Table>(&shown).unwrap()["sip_vendors"][0]["identity"].clone();
+    assert_eq!(identity.as_table().unwrap().len(), keys(json(&[&all.sip_vendors[0].identity])));
 }
 
 #[test]

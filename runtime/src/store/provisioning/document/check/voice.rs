@@ -93,6 +93,7 @@ impl SipVendorEntry {
         }
         at.at_most("failover_statuses", &self.failover_statuses, 400)?;
         at.media(&self.media)?;
+        at.vendor_identity(&self.identity)?;
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)
     }
 }
@@ -126,6 +127,7 @@ impl TrunkForm {
         }
         at.session(self.session_expires)?;
         at.media(&self.media)?;
+        at.identity(&self.identity)?;
         self.digest.as_ref().map_or(Ok(()), |digest| at.digest(digest))?;
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)?;
         at.gateways(&self.gateways)

@@ -38,6 +38,7 @@ impl SipVendorEntry {
             caller_rules: vendor.caller_rules.clone(),
             header_rules: vendor.header_rules.clone(),
             trusted: vendor.trusted,
+            identity: vendor.identity.clone(),
             media: vendor.media.clone(),
         }
     }
@@ -60,6 +61,7 @@ pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
         opened: trunk.opened.clone(),
         rate_max: trunk.rate_max,
         trusted: trunk.trusted,
+        identity: trunk.identity.clone(),
         max_duration: HumanDuration::from(trunk.max_duration),
         session_expires: HumanDuration::from(trunk.session_expires),
         callee_rules: trunk.callee_rules.clone(),
