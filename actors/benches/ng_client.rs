@@ -61,6 +61,7 @@ fn main() {
             node: pool.node(NODE).unwrap(),
             deliver: deliver(&pool, &counted),
             random: Random::system(),
+            list_every: Duration::from_secs(30),
             metrics: Metrics::new(&runtime::telemetry::metrics::Metrics::new()),
         };
         let intensity = Intensity::new(1, Duration::from_secs(10));

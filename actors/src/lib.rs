@@ -16,11 +16,13 @@
 //! | [`sip::worker_thread`] | `sip_worker:<n>` | permanent | sockets and transactions of its calls |
 //! | [`sip::transport::stream::listener`] | `sip_listener:<address>` | permanent | one listening socket |
 //! | [`media::rtpengine_node`] | `rtpengine_node:<name>` | permanent | the socket towards a media node |
+//! | [`media::discovery`] | `media_discovery:main` | permanent | the connection to Redis that lists media nodes |
 //! | [`sip::transport::hep`] | `hep_mirror:<collector>` | permanent | the socket towards a collector |
 //!
 //! This crate knows no web framework, no SQL and no Redis command.
 
 pub mod media;
+pub mod redis;
 pub mod sip;
 pub mod smpp;
 mod weighted;

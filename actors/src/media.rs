@@ -4,9 +4,11 @@
 //! it, sends it again where nothing comes, and gives the answer back to the worker as an input like any other. Nothing
 //! here knows SIP.
 
+pub mod discovery;
 pub mod exchange;
 pub mod health;
 pub mod metrics;
 pub mod pool;
+pub mod release;
 pub mod rendezvous;
 pub mod rtpengine_node;

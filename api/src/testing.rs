@@ -315,6 +315,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         process: 1,
         answer_strangers: true,
         strangers_per_second: 10,
+        digests: Vec::new(),
         transactions_max: 10,
         dialogs_max: 10,
         queue_age_max: Duration::from_millis(100),

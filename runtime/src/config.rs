@@ -27,7 +27,7 @@ pub(crate) use self::environment::{
 };
 pub use self::mail::{MailOptions, SmtpSecurity};
 pub use self::network::{EgressAddress, IngressAddress, NetworkOptions};
-pub use self::sip::{SipListener, SipOptions, UnknownSource};
+pub use self::sip::{DigestAlgorithm, SipListener, SipOptions, UnknownSource};
 pub use self::units::HumanDuration;
 pub use self::webhooks::WebhookOptions;
 use crate::password::SecretString;

@@ -251,7 +251,7 @@ impl PartialSchema for MediaProfile {
             .property("recording", flag("The calls are recorded"))
             .property(
                 "recording_retention",
-                text("Time after which recordings are deleted; 0s: they are kept", RETENTION, "90d"),
+                text("How long whoever keeps recordings is to keep them; 0s: for ever", RETENTION, "90d"),
             )
             .additional_properties(Some(AdditionalProperties::FreeForm(false)))
             .build()

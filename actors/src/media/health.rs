@@ -46,7 +46,7 @@ impl State {
     }
 }
 
-/// The health of one node. One actor writes it.
+/// The health of one node. Its actor writes it, and workers what they are told, or are not.
 #[derive(Debug)]
 pub struct Health {
     origin: Instant,

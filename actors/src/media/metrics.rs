@@ -1,6 +1,6 @@
 //! Metrics of media nodes.
 
-use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
+use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
 use runtime::telemetry::metrics::Metrics as Registry;
 
 /// Every handle, registered once per node of ours.
@@ -14,6 +14,10 @@ pub struct Metrics {
     pub sessions: IntGaugeVec,
     /// Commands under way.
     pub waiting: IntGaugeVec,
+    /// Whether a node passes on media of strangers by its release: 1 or 0. None of one that does not tell its release.
+    pub outdated: IntGaugeVec,
+    /// Nodes that were found in Redis.
+    pub found: IntGauge,
     /// Time from a command to its answer.
     pub round_trip: Histogram,
 }
@@ -44,6 +48,12 @@ impl Metrics {
                 "commands to an RTPEngine node without answer",
                 node,
             ),
+            outdated: r.gauge_vec(
+                "warp_rtpengine_outdated",
+                "whether the release of an RTPEngine node passes on media of strangers (CVE-2025-53399)",
+                node,
+            ),
+            found: r.gauge("warp_rtpengine_found", "RTPEngine nodes that were found in Redis"),
             round_trip: r.histogram(
                 "warp_rtpengine_round_trip_seconds",
                 "time from a command to an RTPEngine node to its answer",

@@ -1,10 +1,11 @@
-//! The media nodes of the configuration, and the way to each.
+//! The media nodes, those of the configuration and those that were found beside them, and the way to each.
 //!
 //! Workers read it without a lock. A node's place here outlives the incarnations of its actor, and with it what is
 //! known of the node and what waits to be sent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -12,6 +13,7 @@ use runtime::model::{MediaNode, MediaNodeState};
 use tokio::sync::{Mutex, mpsc};
 use uuid::Uuid;
 
+use super::discovery::table::{self, Found};
 use super::exchange::{Command, Outcome};
 use super::health::{Health, State};
 use super::rendezvous;
@@ -34,6 +36,8 @@ pub enum Ticket {
     Statistics,
     /// The node's actor: which calls?
     List,
+    /// The node's actor: which release?
+    Release,
 }
 
 /// A worker of calls that waits for an answer.
@@ -64,7 +68,7 @@ impl Ticket {
         match self {
             Self::Worker(waiter) => Some(News::Answer(Answer { waiter, node, outcome })),
             Self::Record(over) => Some(News::Deleted { over, node, outcome }),
-            Self::Nobody | Self::Ping | Self::Statistics | Self::List => None,
+            Self::Nobody | Self::Ping | Self::Statistics | Self::List | Self::Release => None,
         }
     }
 }
@@ -139,12 +143,34 @@ pub struct Way {
     sender: mpsc::Sender<Command<Ticket>>,
     /// Held by the one incarnation of the actor that serves.
     pub receiver: Mutex<mpsc::Receiver<Command<Ticket>>>,
+    /// Whether the node is to get no new calls, as its actor shows it, which does not begin anew for that.
+    drains: AtomicBool,
+    /// Whether its list of calls is to be seen again soon.
+    look_again: AtomicBool,
+}
+
+impl Way {
+    fn new() -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let no = || AtomicBool::new(false);
+        Self { sender, receiver: Mutex::new(receiver), drains: no(), look_again: no() }
+    }
 }
 
 impl Node {
+    /// Whether new calls go there that these have refused, as far as the configuration says.
+    fn is_open(&self, refused: &[u8]) -> bool {
+        self.state == MediaNodeState::Active && self.weight > 0 && !refused.contains(&self.number)
+    }
+
     /// The way to its actor.
     pub fn way(&self) -> Arc<Way> {
         Arc::clone(&self.way)
+    }
+
+    /// Whether an actor serves it.
+    pub fn is_served(&self) -> bool {
+        self.way.receiver.try_lock().is_err()
     }
 
     /// Whether it is talked to.
@@ -154,34 +180,75 @@ impl Node {
 
     /// What operators see.
     pub fn state_name(&self) -> &'static str {
-        match self.state {
-            MediaNodeState::Disabled => "disabled",
-            MediaNodeState::Draining if self.health.state() != State::Down => "draining",
-            MediaNodeState::Draining | MediaNodeState::Active => self.health.state().name(),
+        let state = self.health.state();
+        if !self.is_enabled() {
+            "disabled"
+        } else if state != State::Down && self.way.drains.load(Ordering::Relaxed) {
+            "draining"
+        } else {
+            state.name()
         }
+    }
+
+    /// Says that its list of calls is to be seen again soon: it has shown what another one has to confirm.
+    pub fn look_again(&self) {
+        self.way.look_again.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was said since it was asked last.
+    pub fn is_to_look_again(&self) -> bool {
+        self.way.look_again.swap(false, Ordering::Relaxed)
     }
 }
 
 /// All nodes.
 #[derive(Debug, Default)]
-pub struct Pool(ArcSwap<Vec<Arc<Node>>>);
+pub struct Pool {
+    nodes: ArcSwap<Vec<Arc<Node>>>,
+    /// Whose nodes they are. Never locked where packets fly.
+    named: parking_lot::Mutex<Named>,
+    /// Whether nodes are looked for beside those of the configuration.
+    expects: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Named {
+    configured: Vec<MediaNode>,
+    found: Vec<Found>,
+}
 
 impl Pool {
-    /// These nodes from now on. What is known of one that stays at its address stays too.
+    /// The configuration has these nodes from now on. What is known of one that stays at its address stays too.
     pub fn configure(&self, configured: &[MediaNode], now: Instant) {
-        let before = self.0.load();
+        let mut named = self.named.lock();
+        named.configured = configured.to_vec();
+        self.place(&named, now);
+    }
+
+    /// These were found, by address; those that the configuration has are the configuration's.
+    pub fn find(&self, found: &[Found], now: Instant) {
+        let mut named = self.named.lock();
+        named.found = found.to_vec();
+        self.place(&named, now);
+    }
+
+    /// Says that nodes will be found: until then a call finds none, and does not go past all of them.
+    pub fn expect_found(&self) {
+        self.expects.store(true, Ordering::Relaxed);
+    }
+
+    /// Under the lock of `named`, so that the last change is in force.
+    fn place(&self, named: &Named, now: Instant) {
+        let before = self.nodes.load();
         let place = |config: &MediaNode| {
             let known = before.iter().find(|node| {
                 (node.number, node.address, &node.name) == (config.number, config.address, &config.name)
             });
             let (health, way) = match known {
                 Some(node) => (Arc::clone(&node.health), Arc::clone(&node.way)),
-                None => {
-                    let (sender, receiver) = mpsc::channel(QUEUE);
-                    let way = Way { sender, receiver: Mutex::new(receiver) };
-                    (Arc::new(Health::new(now)), Arc::new(way))
-                }
+                None => (Arc::new(Health::new(now)), Arc::new(Way::new())),
             };
+            way.drains.store(config.state == MediaNodeState::Draining, Ordering::Relaxed);
             Arc::new(Node {
                 number: config.number,
                 name: config.name.clone(),
@@ -192,33 +259,30 @@ impl Pool {
                 way,
             })
         };
-        let nodes = configured.iter().map(place).collect();
-        self.0.store(Arc::new(nodes));
+        let nodes = table::merged(&named.configured, &named.found).iter().map(place).collect();
+        self.nodes.store(Arc::new(nodes));
     }
 
-    /// Whether there is any node: without one, no call is anchored.
+    /// Whether there is no node, and none is to be found: no call is anchored then.
     pub fn is_empty(&self) -> bool {
-        self.0.load().is_empty()
+        self.nodes.load().is_empty() && !self.expects.load(Ordering::Relaxed)
     }
 
     /// All of them.
     pub fn nodes(&self) -> Arc<Vec<Arc<Node>>> {
-        self.0.load_full()
+        self.nodes.load_full()
     }
 
     /// The node with a number.
     pub fn node(&self, number: u8) -> Option<Arc<Node>> {
-        self.0.load().iter().find(|node| node.number == number).map(Arc::clone)
+        self.nodes.load().iter().find(|node| node.number == number).map(Arc::clone)
     }
 
     /// The node that a new call takes, of those that it was not refused by: the first by the call's own order that is up
     /// and has room, else one that has none, or was silent just now. `None` when there is nobody left to ask.
     pub fn choose(&self, call: u128, refused: &[u8], now: Instant) -> Option<u8> {
-        let nodes = self.0.load();
-        let open = nodes.iter().filter(|node| {
-            node.state == MediaNodeState::Active && node.weight > 0 && !refused.contains(&node.number)
-        });
-        let ranked = open.filter_map(|node| {
+        let nodes = self.nodes.load();
+        let ranked = nodes.iter().filter(|node| node.is_open(refused)).filter_map(|node| {
             let rank = match node.health.state() {
                 State::Up if node.health.is_full(now) => 1,
                 State::Up => 2,
@@ -232,12 +296,18 @@ impl Pool {
         ranked.max_by(|(one, _), (other, _)| better(one, other)).map(|(_, number)| number)
     }
 
+    /// Whether a new call that these have refused may take yet another node.
+    pub fn has_more(&self, refused: &[u8]) -> bool {
+        let nodes = self.nodes.load();
+        nodes.iter().any(|node| node.is_open(refused) && node.health.state() != State::Down)
+    }
+
     /// Gives a node a command.
     ///
     /// # Errors
     /// The command, when there is no such node or too much waits for it.
     pub fn submit(&self, node: u8, command: Command<Ticket>) -> Result<(), Command<Ticket>> {
-        let nodes = self.0.load();
+        let nodes = self.nodes.load();
         let Some(node) = nodes.iter().find(|known| known.number == node && known.is_enabled()) else {
             return Err(command);
         };
@@ -294,17 +364,27 @@ mod tests {
         assert!(calls().all(|call| pool.choose(call, &[], now) == Some(1)), "rather full than silent");
         first.health.gone(now);
         assert!(calls().all(|call| pool.choose(call, &[], now) == Some(2)));
+        assert_eq!(
+            [&[][..], &[1], &[2], &[1, 2]].map(|refused| pool.has_more(refused)),
+            [true, true, false, false]
+        );
         pool.node(2).unwrap().health.gone(now);
         assert!(calls().all(|call| pool.choose(call, &[], now).is_none()), "nobody is there");
+        assert!(!pool.has_more(&[]));
     }
 
     #[test]
     fn what_is_known_of_a_node_outlives_a_change_of_its_weight() {
         let (pool, now) = pool(&[node(1, MediaNodeState::Active)]);
+        // As its actor has it.
+        let before = pool.node(1).unwrap();
         let mut changed = node(1, MediaNodeState::Draining);
         changed.weight = 7;
         pool.configure(&[changed.clone()], now);
-        assert_eq!(pool.node(1).unwrap().state_name(), "draining");
+        assert_eq!([&before, &pool.node(1).unwrap()].map(|node| node.state_name()), ["draining"; 2]);
+        before.look_again();
+        let after = pool.node(1).unwrap();
+        assert_eq!([after.is_to_look_again(), before.is_to_look_again()], [true, false], "once");
         changed.address.set_port(1);
         pool.configure(&[changed], now);
         assert_eq!(pool.node(1).unwrap().health.state(), State::Down, "another address is another node");

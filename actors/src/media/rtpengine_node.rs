@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ng::command::{Delete, Leg, MediaOptions, Part, WithSdp};
+use ng::reply::Done;
+use parking_lot::Mutex;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
@@ -20,15 +23,17 @@ use super::exchange::{Action, Command, Exchange, Outcome, Patience};
 use super::health::{Health, State};
 use super::metrics::Metrics;
 use super::pool::{Deliver, News, Node, Ticket};
+use super::release::{self, Release};
 
 /// How often a node is asked whether it is there, and one that is not up, so that it is found again.
 const PING_EVERY: Duration = Duration::from_secs(1);
 const PING_DOWN_EVERY: Duration = Duration::from_millis(250);
 /// How often it is asked what it carries.
 const STATISTICS_EVERY: Duration = Duration::from_secs(5);
-/// How often it is asked which calls it has.
-const LIST_EVERY: Duration = Duration::from_secs(30);
+/// How soon a list of its calls is asked for that is to confirm another one.
 const LIST_SOON: Duration = Duration::from_secs(2);
+/// How often it is asked for its release, beside each time that it is there again.
+const RELEASE_EVERY: Duration = Duration::from_hours(1);
 /// The longest list of calls that is asked for: an answer is one datagram, and a name takes 60 octets of it.
 const LIST_MAX: u32 = 1_000;
 /// Commands that are taken off the queue at one time, and datagrams read between them.
@@ -49,6 +54,8 @@ pub struct Options {
     pub random: Random,
     /// What it counts.
     pub metrics: Metrics,
+    /// How often it is asked which calls it has.
+    pub list_every: Duration,
 }
 
 /// The name of a node's actor.
@@ -81,6 +88,7 @@ struct Face {
     commands: AtomicU64,
     silent: AtomicU64,
     waiting: AtomicU64,
+    release: Mutex<Option<Release>>,
 }
 
 /// One incarnation.
@@ -90,11 +98,20 @@ struct Serving<'a> {
     socket: UdpSocket,
     exchange: Exchange<Ticket>,
     actions: Vec<Action<Ticket>>,
+    /// Memory for the next ones.
+    spare: Vec<Action<Ticket>>,
     ping_at: Instant,
     statistics_at: Instant,
     list_at: Instant,
+    release_at: Instant,
     /// Lists that are asked for soon after one another: who compares them wants two.
     lists_soon: u8,
+    /// Whether they are seen because it was down: what they lack was lost then.
+    was_down: bool,
+    /// Calls that it has ended itself, as no media came, by its own count.
+    timed_out: Option<u64>,
+    /// The call by which it is asked for its release.
+    probe: String,
     said_down: bool,
     said_lost: bool,
 }
@@ -115,18 +132,22 @@ async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
         socket,
         exchange: Exchange::new(options.random.u64()),
         actions: Vec::new(),
+        spare: Vec::new(),
         ping_at: now,
         statistics_at: now + options.random.jitter(STATISTICS_EVERY),
-        list_at: now + options.random.jitter(LIST_EVERY),
+        list_at: now + options.random.jitter(options.list_every),
+        release_at: now + RELEASE_EVERY,
         lists_soon: 0,
+        was_down: false,
+        timed_out: None,
+        probe: format!("release-{:016x}", options.random.u64()),
         said_down: false,
         said_lost: false,
     };
     let mut batch = Vec::with_capacity(BATCH);
     let mut datagram = vec![0; DATAGRAM_MAX];
     loop {
-        let clocks = serving.ping_at.min(serving.statistics_at).min(serving.list_at);
-        let timer = serving.next_deadline().map_or(clocks, |deadline| deadline.min(clocks));
+        let timer = serving.next_clock();
         tokio::select! {
             biased;
             ready = serving.socket.readable() => {
@@ -153,8 +174,11 @@ async fn gone(_commands: &mut mpsc::Receiver<Command<Ticket>>) -> Result<(), Box
 }
 
 impl Serving<'_> {
-    fn next_deadline(&self) -> Option<Instant> {
-        self.exchange.next_deadline().map(Instant::from_std)
+    /// When something is due next.
+    fn next_clock(&self) -> Instant {
+        let asked = self.ping_at.min(self.statistics_at).min(self.list_at).min(self.release_at);
+        let deadline = self.exchange.next_deadline().map(Instant::from_std);
+        deadline.map_or(asked, |deadline| deadline.min(asked))
     }
 
     fn health(&self) -> &Health {
@@ -197,22 +221,32 @@ impl Serving<'_> {
     /// Does what is due.
     fn clocks(&mut self) {
         let now = Instant::now();
+        let (state, list_every) = (self.health().state(), self.options.list_every);
+        let (is_up, is_down) = (state == State::Up, state == State::Down);
         if self.ping_at <= now {
-            let is_up = self.health().state() == State::Up;
             self.ping_at = now + if is_up { PING_EVERY } else { PING_DOWN_EVERY };
             self.ask(Ticket::Ping, &ng::Command::Ping, Patience::PING);
         }
         if self.statistics_at <= now {
             self.statistics_at = now + STATISTICS_EVERY;
-            if self.health().state() != State::Down {
+            if !is_down {
                 self.ask(Ticket::Statistics, &ng::Command::Statistics, Patience::PINNED);
             }
         }
+        if self.options.node.is_to_look_again() {
+            self.list_soon(now + LIST_SOON, 1);
+        }
         if self.list_at <= now {
-            self.list_at = now + if self.lists_soon > 1 { LIST_SOON } else { LIST_EVERY };
-            if self.health().state() != State::Down {
+            self.list_at = now + if self.lists_soon > 1 { LIST_SOON } else { list_every };
+            if !is_down {
                 let list = ng::Command::List { limit: Some(LIST_MAX) };
                 self.ask(Ticket::List, &list, Patience::PINNED);
+            }
+        }
+        if self.release_at <= now {
+            self.release_at = now + RELEASE_EVERY;
+            if !is_down {
+                self.ask_release();
             }
         }
         self.exchange.fire(now.into_std(), &mut self.actions);
@@ -231,15 +265,40 @@ impl Serving<'_> {
         self.exchange.submit(command, Instant::now().into_std(), &mut self.actions);
     }
 
+    /// So many lists of its calls are to be seen from then on, unless some are anyway.
+    fn list_soon(&mut self, at: Instant, count: u8) {
+        if self.lists_soon == 0 {
+            (self.list_at, self.lists_soon) = (self.list_at.min(at), count);
+        }
+    }
+
+    /// A call of one side, which is deleted with the answer.
+    fn ask_release(&mut self) {
+        let (probe, options) = (self.probe.clone(), MediaOptions::default());
+        let leg = Leg { call_id: probe.as_bytes(), from_tag: b"warp", to_tag: None, via_branch: None };
+        let publish = ng::Command::Publish(WithSdp { leg, sdp: release::PROBE, options: &options });
+        self.ask(Ticket::Release, &publish, Patience::PINNED);
+    }
+
+    fn forget_probe(&mut self) {
+        let probe = self.probe.clone();
+        let part = Part::whole(probe.as_bytes());
+        let delete = ng::Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() });
+        self.ask(Ticket::Nobody, &delete, Patience::PATIENT);
+    }
+
     fn act(&mut self) {
         // Sending may make more of them.
         while !self.actions.is_empty() {
-            for action in std::mem::take(&mut self.actions) {
+            let spare = std::mem::take(&mut self.spare);
+            let mut due = std::mem::replace(&mut self.actions, spare);
+            for action in due.drain(..) {
                 match action {
                     Action::Send(datagram) => self.send(&datagram),
                     Action::Done(ticket, outcome, sent) => self.done(ticket, outcome, sent),
                 }
             }
+            self.spare = due;
         }
         let waiting = self.exchange.len() as u64;
         if self.face.waiting.swap(waiting, Ordering::Relaxed) != waiting {
@@ -267,7 +326,7 @@ impl Serving<'_> {
                 if self.health().heard(now.saturating_duration_since(sent), now) {
                     self.say_up();
                 }
-                self.learn(ticket, body, now);
+                self.learn(ticket, body);
             }
             Outcome::Silent => {
                 self.health().silent(sent, now);
@@ -277,6 +336,10 @@ impl Serving<'_> {
                 }
             }
             Outcome::Unsent => {}
+        }
+        // A node that was silent may have it all the same.
+        if ticket == Ticket::Release && outcome != Outcome::Unsent {
+            self.forget_probe();
         }
         if let Some(news) = ticket.news(self.options.node.number, outcome) {
             (self.options.deliver)(news);
@@ -302,43 +365,78 @@ impl Serving<'_> {
         }
     }
 
-    /// What an answer says of the node itself.
-    fn learn(&mut self, ticket: Ticket, body: &[u8], now: std::time::Instant) {
-        // What it has counted of a call is read by who writes the record.
-        if matches!(ticket, Ticket::Record(_)) {
+    /// What an answer says that this actor has asked for. What others have asked for is read by them.
+    fn learn(&mut self, ticket: Ticket, body: &[u8]) {
+        if !matches!(ticket, Ticket::Statistics | Ticket::List | Ticket::Release) {
             return;
         }
         let Ok(reply) = ng::Reply::parse(body) else { return };
-        if matches!(reply, ng::Reply::Failed { meaning: ng::Meaning::AnotherNode, .. }) {
-            self.health().full(now);
+        let Some(done) = reply.done() else { return };
+        match ticket {
+            Ticket::Statistics => self.learn_statistics(done),
+            Ticket::List => self.learn_calls(done),
+            Ticket::Release => self.learn_release(done),
+            Ticket::Worker(_) | Ticket::Record(_) | Ticket::Nobody | Ticket::Ping => {}
         }
-        if ticket == Ticket::List
-            && let Some(calls) = reply.done().and_then(ng::reply::Done::calls)
-        {
-            let all = calls.len() < usize::try_from(LIST_MAX).unwrap_or(usize::MAX);
-            let names = calls.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-            let node = self.options.node.number;
-            let heard = (self.lists_soon > 0).then(|| self.health().heard_before_down()).flatten();
-            self.lists_soon = self.lists_soon.saturating_sub(1);
-            (self.options.deliver)(News::Calls { node, names, all, heard });
+    }
+
+    fn learn_statistics(&mut self, done: &Done<'_>) {
+        let Some(statistics) = done.statistics() else { return };
+        let sessions = statistics.current.sessions_total;
+        self.health().set_sessions(sessions);
+        let Options { node, metrics, .. } = self.options;
+        let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
+        metrics.sessions.with_label_values(&[node.name.as_str()]).set(sessions);
+        let totals = statistics.totals;
+        let timed_out = [
+            totals.timeout_sessions,
+            totals.silent_timeout_sessions,
+            totals.final_timeout_sessions,
+            totals.offer_timeout_sessions,
+        ];
+        let timed_out = timed_out.into_iter().fold(0, u64::saturating_add);
+        // It tells nobody of a call that it ends for want of media: its list does. What it says first may be behind such
+        // an end already.
+        if self.timed_out.replace(timed_out).unwrap_or(0) != timed_out {
+            self.list_soon(Instant::now(), 2);
+        }
+    }
+
+    fn learn_calls(&mut self, done: &Done<'_>) {
+        let Some(calls) = done.calls() else { return };
+        let all = calls.len() < usize::try_from(LIST_MAX).unwrap_or(usize::MAX);
+        let names = calls.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let node = self.options.node.number;
+        let heard = self.was_down.then(|| self.health().heard_before_down()).flatten();
+        self.lists_soon = self.lists_soon.saturating_sub(1);
+        self.was_down &= self.lists_soon > 0;
+        (self.options.deliver)(News::Calls { node, names, all, heard });
+    }
+
+    fn learn_release(&self, done: &Done<'_>) {
+        let Some(release) = done.sdp().and_then(Release::of_description) else { return };
+        let Options { node, metrics, .. } = self.options;
+        let is_open = release.is_open_to_strangers();
+        metrics.outdated.with_label_values(&[node.name.as_str()]).set(is_open.into());
+        let note = release.note();
+        let before = self.face.release.lock().replace(release.clone());
+        if before == Some(release) {
             return;
         }
-        let done = reply.done().filter(|_| ticket == Ticket::Statistics);
-        if let Some(statistics) = done.and_then(ng::reply::Done::statistics) {
-            let sessions = statistics.current.sessions_total;
-            self.health().set_sessions(sessions);
-            let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
-            let Options { node, metrics, .. } = self.options;
-            metrics.sessions.with_label_values(&[node.name.as_str()]).set(sessions);
+        if is_open {
+            tracing::warn!(node = node.name, note, "an RTPEngine node is of a release that is not safe");
+        } else {
+            tracing::info!(node = node.name, note, "the release of an RTPEngine node is known");
         }
     }
 
     fn say_up(&mut self) {
         let Options { node, metrics, .. } = self.options;
         metrics.up.with_label_values(&[node.name.as_str()]).set(1);
+        self.release_at = Instant::now();
         // Where it was begun anew, its calls are not there any more.
         if self.said_down {
-            (self.list_at, self.lists_soon) = (Instant::now(), 2);
+            (self.list_at, self.lists_soon, self.was_down) = (Instant::now(), 2, true);
         }
         (self.said_down, self.said_lost) = (false, false);
         tracing::info!(node = node.name, address = %node.address, "an RTPEngine node answers");
@@ -381,6 +479,6 @@ fn observe(node: &Arc<Node>, face: &Arc<Face>) -> Observe {
             ("sessions", node.health.sessions()),
             ("round_trip_us", u64::try_from(node.health.round_trip().as_micros()).unwrap_or(u64::MAX)),
         ],
-        note: None,
+        note: face.release.lock().as_ref().map(Release::note),
     })
 }

@@ -24,8 +24,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use self::entry::Entries;
 use self::metrics::Metrics;
-pub use self::redis::Options;
 use self::redis::{Done, Redis};
+pub use crate::redis::Options;
 
 /// How long [`Handle::sync`] waits: a million entries take seconds.
 const SYNC_WITHIN: Duration = Duration::from_secs(30);

@@ -8,19 +8,21 @@ mod counted;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ng::command::{
     Delete, Dtls, EndpointLearning, Flag, Ice, Leg, Part, Replace, RtcpMux, Transport, WithSdp,
 };
 use ng::{Command, MediaOptions};
 use runtime::model::{self, Dtmf, MediaPath, MediaProfile, MediaSecurity};
 use serde::{Deserialize, Serialize};
+use sip::sdp::{CodecRule, Filtered, Sdp};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
 pub use self::counted::Counted;
 use super::dialog::{Dialog, End};
 use super::routing::Direction;
+use super::snapshot::{Trunk, Vendor};
 
 /// The media node of a call, and the attempt there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,16 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Of a call between these.
+    pub fn between(trunk: &Trunk, vendor: &Vendor) -> Self {
+        Self { trunk: Arc::clone(&trunk.media), vendor: Arc::clone(&vendor.media) }
+    }
+
+    /// Whether either side takes certain codecs only.
+    pub fn name_codecs(&self) -> bool {
+        !self.trunk.codecs.is_empty() || !self.vendor.codecs.is_empty()
+    }
+
     /// Whether the sound goes past us: both sides must say so, for each then sees the other's addresses.
     pub fn is_direct(&self) -> bool {
         self.trunk.path == MediaPath::Direct && self.vendor.path == MediaPath::Direct
@@ -86,7 +98,9 @@ const CALLER: &[u8] = b"a-";
 const CALLEE: &[u8] = b"b-";
 
 /// Codecs that a list of codecs does not name, and that stay all the same: they are no codecs of speech.
-const BESIDE: [&str; 2] = ["telephone-event", "CN"];
+const BESIDE: [&str; 2] = [EVENTS, "CN"];
+/// Digits that are pressed.
+const EVENTS: &str = "telephone-event";
 
 /// The name of a call at its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,17 +131,26 @@ const PREFIX: &str = "warp-";
 /// An offer as its node is asked to rewrite it.
 pub fn offer(described: &Description<'_>) -> Bytes {
     let Description { sender, receiver, .. } = described;
-    let mut flags = flags_of(sender);
-    if receiver.dtmf == Dtmf::TelephoneEvent || receiver.dtmf == Dtmf::Inband {
-        flags.push(Flag::InjectDtmf);
-    }
-    let allowed = allowed(sender, receiver);
+    let flags = flags_of(sender);
+    let mut allowed = allowed(sender, receiver);
     let mut transcode: SmallVec<[&str; 8]> = receiver.transcode.iter().map(String::as_str).collect();
     if receiver.dtmf == Dtmf::TelephoneEvent {
-        transcode.push("telephone-event");
+        transcode.push(EVENTS);
     }
-    let mask: &[&str] = if receiver.dtmf == Dtmf::Inband { &["telephone-event"] } else { &[] };
-    let strip: &[&str] = if allowed.is_empty() { &[] } else { &["all"] };
+    // Tones for who gets the offer are made of the events of who sends it, which the node goes on taking.
+    let accept: &[&str] = if receiver.dtmf == Dtmf::Inband { &[EVENTS] } else { &[] };
+    let is_listed = !allowed.is_empty();
+    allowed.retain(|codec| !accept.contains(codec));
+    // What is taken out is nothing that the node could transcode from; what is masked is.
+    let is_transcoded = !transcode.is_empty() || !accept.is_empty();
+    let all: &[&str] = if is_listed { &["all"] } else { &[] };
+    let strip: &[&str] = if is_transcoded { &[] } else { all };
+    let mask: &[&str] = match (is_listed, is_transcoded) {
+        (true, true) => all,
+        (true, false) => &[],
+        (false, _) => accept,
+    };
+    let limited = if is_listed && is_transcoded { within_own_codecs(sender, described.sdp) } else { None };
     let transport_protocol = match receiver.security {
         MediaSecurity::Rtp => Some(Transport::RtpAvp),
         MediaSecurity::Srtp => Some(Transport::RtpSavp),
@@ -146,6 +169,7 @@ pub fn offer(described: &Description<'_>) -> Bytes {
             offer: &allowed,
             mask,
             transcode: &transcode,
+            accept,
             ..Default::default()
         },
         ptime: ptime(receiver),
@@ -158,7 +182,7 @@ pub fn offer(described: &Description<'_>) -> Bytes {
     let named = Named::of(described);
     encoded(&Command::Offer(WithSdp {
         leg: named.leg(described.branch),
-        sdp: described.sdp,
+        sdp: limited.as_deref().unwrap_or(described.sdp),
         options: &options,
     }))
 }
@@ -266,22 +290,41 @@ fn flags_of(sender: &MediaProfile) -> SmallVec<[Flag; 4]> {
     asymmetric.into_iter().chain(strict).collect()
 }
 
-/// Codecs that both sides take, in the order of who gets the offer; empty is any.
-fn allowed<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> SmallVec<[&'a str; 8]> {
-    let has = |list: &[String], codec: &str| {
-        list.is_empty() || list.iter().any(|known| known.eq_ignore_ascii_case(codec))
+/// Codecs of speech that both sides take, in the order of who gets the offer; none where they have none in common.
+/// `None` where both take any.
+pub fn agreed<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> Option<SmallVec<[&'a str; 8]>> {
+    let takes = |codec: &str| {
+        sender.codecs.is_empty() || sender.codecs.iter().any(|known| known.eq_ignore_ascii_case(codec))
     };
-    let ordered = if receiver.codecs.is_empty() { &sender.codecs } else { &receiver.codecs };
-    let mut allowed: SmallVec<[&str; 8]> =
-        ordered.iter().map(String::as_str).filter(|codec| has(&sender.codecs, codec)).collect();
+    let ordered = ordered(sender, receiver);
+    let agreed = ordered.iter().map(String::as_str).filter(|codec| takes(codec)).collect();
+    (!ordered.is_empty()).then_some(agreed)
+}
+
+/// The list that says the order.
+fn ordered<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> &'a [String] {
+    if receiver.codecs.is_empty() { &sender.codecs } else { &receiver.codecs }
+}
+
+/// Codecs that a node leaves in an offer, in their order; empty is any.
+fn allowed<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> SmallVec<[&'a str; 8]> {
+    let Some(mut allowed) = agreed(sender, receiver) else { return SmallVec::new() };
+    let ordered = ordered(sender, receiver);
     // They have none in common: what is transcoded, or fails, is the matter of who gets it.
     if allowed.is_empty() {
         allowed.extend(ordered.iter().map(String::as_str));
     }
-    if !ordered.is_empty() {
-        allowed.extend(BESIDE.into_iter().filter(|beside| !ordered.iter().any(|codec| codec == beside)));
-    }
+    allowed.extend(BESIDE.into_iter().filter(|beside| !ordered.iter().any(|codec| codec == beside)));
     allowed
+}
+
+/// A description without what its sender may not have, where that is anything and something is left: a node that
+/// transcodes takes all that stands there.
+fn within_own_codecs(sender: &MediaProfile, sdp: &[u8]) -> Option<BytesMut> {
+    let sdp = Sdp::parse(sdp).ok().filter(|_| !sender.codecs.is_empty())?;
+    let mut out = BytesMut::new();
+    let rule = CodecRule { allowed: &sender.codecs, ..CodecRule::default() };
+    (sdp.filter_codecs(&rule, &mut out) == Filtered::Changed).then_some(out)
 }
 
 fn interfaces<'a>(sender: &'a MediaProfile, receiver: &'a MediaProfile) -> Option<[&'a str; 2]> {

@@ -31,6 +31,7 @@ use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
 use crate::media::metrics::Metrics;
+use crate::media::pool::Node;
 use crate::media::rtpengine_node;
 
 /// Wait after the database could not be asked.
@@ -99,6 +100,8 @@ pub struct Kept {
     pub media: SupervisorHandle,
     /// What those count.
     pub media_metrics: Metrics,
+    /// How often media nodes are asked which calls they have.
+    pub media_sweep: Duration,
 }
 
 /// The actor as a child of the `sip` supervisor.
@@ -126,7 +129,7 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
     let mut in_force = InForce::default();
     let mut blind = false;
     let mut running = BTreeSet::new();
-    let mut nodes = BTreeMap::new();
+    let mut nodes = Nodes::default();
     let mut announced = source.announcements.subscribe();
     loop {
         match refresh(calls, source, (face, names), &mut in_force).await {
@@ -170,36 +173,66 @@ async fn follow_vendors(calls: &Arc<Calls>, vendors: &SupervisorHandle, running:
     *running = names;
 }
 
-/// Starts the actors of media nodes that are new, or moved, and stops those of nodes that are gone or disabled.
-async fn follow_nodes(calls: &Arc<Calls>, kept: &Kept, running: &mut BTreeMap<String, (u8, SocketAddr)>) {
+/// Actors of media nodes that run, and those that could not be started.
+#[derive(Default)]
+struct Nodes {
+    running: BTreeMap<String, (u8, SocketAddr)>,
+    failed: BTreeSet<String>,
+}
+
+/// Starts the actors of media nodes that are new, or moved, and stops those of nodes that are gone or disabled. One
+/// that could not be started is tried again each time.
+async fn follow_nodes(calls: &Arc<Calls>, kept: &Kept, known: &mut Nodes) {
     let nodes = calls.media.nodes();
-    let enabled = nodes.iter().filter(|node| node.is_enabled());
-    let wanted: BTreeMap<_, _> =
-        enabled.map(|node| (node.name.clone(), (node.number, node.address))).collect();
-    let gone: Vec<_> = running.iter().filter(|(name, at)| wanted.get(*name) != Some(at)).collect();
-    for (name, _) in gone {
-        if let Err(error) = kept.media.remove(&rtpengine_node::name(name)).await {
+    let enabled = || nodes.iter().filter(|node| node.is_enabled());
+    let place = |node: &Node| (node.number, node.address);
+    let wanted: BTreeMap<_, _> = enabled().map(|node| (node.name.as_str(), place(node))).collect();
+    let gone = known.running.iter().filter(|(name, at)| wanted.get(name.as_str()) != Some(*at));
+    let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
+    for name in gone {
+        known.running.remove(&name);
+        if let Err(error) = kept.media.remove(&rtpengine_node::name(&name)).await {
             tracing::warn!(node = name, %error, "the actor of a media node that is gone does not stop");
         }
     }
-    for node in nodes.iter().filter(|node| node.is_enabled()) {
-        if running.get(&node.name) == Some(&(node.number, node.address)) {
+    known.failed.retain(|name| wanted.contains_key(name.as_str()));
+    for node in enabled() {
+        if known.running.contains_key(&node.name) {
             continue;
         }
-        let deliver = Arc::clone(calls);
-        let options = rtpengine_node::Options {
-            node: Arc::clone(node),
-            deliver: Arc::new(move |news| deliver.media_news(news)),
-            random: calls.random.clone(),
-            metrics: kept.media_metrics.clone(),
-        };
-        match kept.media.add(rtpengine_node::child_spec(options)).await {
-            // Of an earlier incarnation of this actor.
-            Ok(()) | Err(SupervisionError::NameTaken(_)) => {}
-            Err(error) => tracing::error!(node = node.name, %error, "a media node is not served"),
+        match start_node(calls, kept, node).await {
+            Ok(()) => {
+                known.failed.remove(&node.name);
+                known.running.insert(node.name.clone(), place(node));
+            }
+            // Said once.
+            Err(error) if known.failed.insert(node.name.clone()) => {
+                tracing::error!(node = node.name, %error, "a media node is not served, it is tried again");
+            }
+            Err(_) => {}
         }
     }
-    *running = wanted;
+}
+
+async fn start_node(calls: &Arc<Calls>, kept: &Kept, node: &Arc<Node>) -> Result<(), SupervisionError> {
+    let deliver = Arc::clone(calls);
+    let options = rtpengine_node::Options {
+        node: Arc::clone(node),
+        deliver: Arc::new(move |news| deliver.media_news(news)),
+        random: calls.random.clone(),
+        metrics: kept.media_metrics.clone(),
+        list_every: kept.media_sweep,
+    };
+    match kept.media.add(rtpengine_node::child_spec(options.clone())).await {
+        // Of an earlier incarnation of this actor.
+        Err(SupervisionError::NameTaken(_)) if node.is_served() => Ok(()),
+        // It serves what has this name no more.
+        Err(SupervisionError::NameTaken(_)) => {
+            kept.media.remove(&rtpengine_node::name(&node.name)).await?;
+            kept.media.add(rtpengine_node::child_spec(options)).await
+        }
+        added => added,
+    }
 }
 
 /// Beside [`follow`]: to read all of voice takes seconds where there is much of it, and may fail, and meanwhile the

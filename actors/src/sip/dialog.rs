@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sip::{CSeq, HeaderId, Message, NameAddr, SessionExpires, SipUri, Uri};
 use uuid::Uuid;
 
-use super::anchor::Anchor;
+use super::anchor::{Anchor, Profiles};
 use super::flow::Flow;
 use super::routing::Direction;
 use super::session_timer;
@@ -59,6 +59,9 @@ pub struct Dialog {
     pub session_asked: Option<u32>,
     /// What carries its sound; `None` where that goes past us.
     pub media: Option<Anchor>,
+    /// What is done with descriptions of a call whose sound goes past us; of one of an earlier process it is looked up.
+    #[serde(skip)]
+    pub profiles: Option<Profiles>,
     /// Who has made an offer that has no answer yet.
     #[serde(skip)]
     pub offered_by: Option<End>,

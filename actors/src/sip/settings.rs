@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use runtime::clock::Timestamp;
 use runtime::model::Transport;
+use sip::digest::Hash;
 use sip::transaction::TimerOptions;
 use sip::{Host, Limits, Uri};
 
@@ -36,6 +37,8 @@ pub struct Settings {
     pub answer_strangers: bool,
     /// Answers per second and worker to such sources.
     pub strangers_per_second: u32,
+    /// How digests may be made, in the order of their challenges.
+    pub digests: Vec<Hash>,
     /// Transactions that a worker holds at most; more new calls are refused with 503.
     pub transactions_max: usize,
     /// The longest call, whatever its trunk says; zero is no limit.

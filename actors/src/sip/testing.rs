@@ -12,6 +12,7 @@ use runtime::model::{
     Partition, SipVendor, Transport, Trunk, VendorStatus, Versions, Voice,
 };
 use runtime::random::Random;
+use sip::digest::Hash;
 use sip::transaction::TimerOptions;
 use sip::{HeaderId, Limits, Message, Response, StatusCode};
 use uuid::Uuid;
@@ -331,6 +332,7 @@ pub(crate) fn settings(now: Now, listeners: Vec<Listener>) -> Settings {
         process: u32::try_from(now.wall.micros() / 1_000_000).unwrap(),
         answer_strangers: true,
         strangers_per_second: 10,
+        digests: Hash::STRONGEST_FIRST.to_vec(),
         transactions_max: 1000,
         call_max: Duration::ZERO,
         dead_call_probe: Duration::ZERO,
@@ -413,7 +415,7 @@ impl Within<'_> {
 
     fn write(&self, last: &Sent, routes: Vec<String>, names: (HeaderId, HeaderId), via: &str) -> String {
         let contact = last.value(HeaderId::Contact);
-        let target = contact.split(['<', '>']).nth(1).unwrap_or(contact);
+        let target = contact.split(['<', '>']).nth(1).unwrap_or(&contact);
         let routes: String = routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
         let Within { method, cseq, branch } = self;
         format!(

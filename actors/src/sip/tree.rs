@@ -1,7 +1,7 @@
 //! The supervision tree of calls, and its start and stop.
 //!
 //! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
-//! listeners, then who publishes their sources. They stop in reverse.
+//! listeners, then who publishes their sources and who learns of media nodes. They stop in reverse.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use runtime::clock::SharedClock;
-use runtime::config::{Config, SipOptions, UnknownSource};
+use runtime::config::{Config, DigestAlgorithm, SipOptions, UnknownSource};
 use runtime::log::MessageLog;
 use runtime::model::Transport;
 use runtime::net::Net;
@@ -24,6 +24,7 @@ use runtime::supervision::{
 use runtime::telemetry::metrics::Metrics as Registered;
 use runtime::tls::{ClientTls, ServerTls};
 use sip::Limits;
+use sip::digest::Hash;
 use sip::transaction::TimerOptions;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -47,7 +48,7 @@ use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
 use super::usage::Usage;
 use super::{dialog_births, metrics, worker_thread};
-use crate::media;
+use crate::media::{self, discovery};
 
 /// Supervisors that share the dialogs.
 const DIALOG_SHARDS: u32 = 4;
@@ -139,12 +140,8 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
         calls.mirror_to(mirror);
         child
     });
-    let publisher = acl_publisher::Options::new(&options.config.redis)?.map(|redis| {
-        let (publisher, child) = acl_publisher::child_spec(redis, &options.metrics);
-        calls.publish_by(publisher);
-        child
-    });
-    let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror, publisher));
+    let of_redis = of_redis(&options, &calls)?;
+    let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror, of_redis));
     // Before anything can come in for them.
     let recovered = recover(&calls).await?;
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
@@ -241,6 +238,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         process: u32::try_from(options.random.u64() >> 32).unwrap_or_default(),
         answer_strangers: sip.unknown_source == UnknownSource::Reply,
         strangers_per_second: u32::try_from(per_worker(sip.unknown_source_per_s)).unwrap_or(u32::MAX),
+        digests: sip.digest_algorithms.iter().copied().map(hash).collect(),
         transactions_max: per_worker(sip.transactions_max),
         call_max: sip.call_hard_max_duration.get(),
         dead_call_probe: sip.dead_call_probe.get(),
@@ -251,6 +249,14 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         flood_per_source: sip.flood_per_source_per_s,
         limits: Limits { message: usize::try_from(sip.message_octets_max)?, ..Limits::default() },
     })
+}
+
+const fn hash(algorithm: DigestAlgorithm) -> Hash {
+    match algorithm {
+        DigestAlgorithm::Sha512Trunc256 => Hash::Sha512Trunc256,
+        DigestAlgorithm::Sha256 => Hash::Sha256,
+        DigestAlgorithm::Md5 => Hash::Md5,
+    }
 }
 
 fn stream_limits(options: &SipOptions) -> stream::Limits {
@@ -290,14 +296,14 @@ fn doors(options: &Options, streams: &Streams) -> (Vec<stream::listener::Options
     streamed.map(door).unzip()
 }
 
-/// Towards others: who listens, who finds names, who tells a collector, who tells Kamailio.
-type Outside = (Vec<stream::listener::Options>, Names, Option<ChildSpec>, Option<ChildSpec>);
+/// Towards others: who listens, who finds names, who tells a collector, who speaks with Redis.
+type Outside = (Vec<stream::listener::Options>, Names, Option<ChildSpec>, Vec<ChildSpec>);
 
 fn spec(
     options: &Options,
     calls: &Arc<Calls>,
     (sockets, metrics): (&[Sockets], &Metrics),
-    (doors, names, mirror, publisher): Outside,
+    (doors, names, mirror, of_redis): Outside,
 ) -> SupervisorSpec {
     let vendors_name = ActorName::new("vendors", "sip");
     let vendors = SupervisorSpec::new(vendors_name.clone(), Strategy::OneForOne, INTENSITY);
@@ -308,6 +314,7 @@ fn spec(
         vendors: vendor_supervisor,
         media: options.registry.supervisor(media_name),
         media_metrics: media::metrics::Metrics::new(&options.metrics),
+        media_sweep: options.config.sip.media_sweep.get(),
     };
     let dialogs_name = ActorName::new("dialogs", "sip");
     let dialogs =
@@ -340,8 +347,27 @@ fn spec(
         .child(dialog_births::child_spec(Arc::clone(calls), handle))
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN));
-    // Behind all that calls need, so that it takes nobody along.
-    publisher.into_iter().fold(sip, SupervisorSpec::child)
+    // Behind all that calls need, so that they take nobody along.
+    of_redis.into_iter().fold(sip, SupervisorSpec::child)
+}
+
+/// Where there is a Redis: who tells Kamailio whose calls are taken, and who learns of its media nodes.
+fn of_redis(options: &Options, calls: &Arc<Calls>) -> Result<Vec<ChildSpec>, BoxError> {
+    let Some(redis) = acl_publisher::Options::new(&options.config.redis)? else { return Ok(Vec::new()) };
+    let (publisher, child) = acl_publisher::child_spec(redis.clone(), &options.metrics);
+    calls.publish_by(publisher);
+    let mut children = vec![child];
+    let sip = &options.config.sip;
+    if sip.media_discovery {
+        calls.media.expect_found();
+        children.push(discovery::child_spec(discovery::Options {
+            redis,
+            set: sip.media_discovery_set,
+            pool: Arc::clone(&calls.media),
+            metrics: media::metrics::Metrics::new(&options.metrics),
+        }));
+    }
+    Ok(children)
 }
 
 /// Who turns names of gateways into addresses.

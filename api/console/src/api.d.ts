@@ -3356,7 +3356,7 @@ export interface components {
             /** @description The calls are recorded */
             recording?: boolean;
             /**
-             * @description Time after which recordings are deleted; 0s: they are kept
+             * @description How long whoever keeps recordings is to keep them; 0s: for ever
              * @example 90d
              */
             recording_retention?: string;

@@ -34,6 +34,8 @@ const NO_SESSIONS: &str = "Parallel session limit reached";
 const NO_CALL: &str = "Unknown call-id";
 const NO_CALL_ID: &str = "No call-id in message";
 const NOT_FOUND: &str = "Call-ID not found or tags didn't match";
+/// What a call of one side gets. A node writes its release there.
+const PUBLISHED: &[u8] = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=rtpengine-simulated\r\nt=0 0\r\n";
 
 /// Why a command is not done, in RTPEngine's words.
 type Refusal = &'static str;
@@ -151,6 +153,11 @@ impl State {
         match request.name.ok_or("Unrecognized command")? {
             Name::Ping => {
                 write::pong(reply);
+                Ok(())
+            }
+            // A call of one side leaves nothing here: it is made to learn the release.
+            Name::Publish => {
+                write::sdp(reply, PUBLISHED);
                 Ok(())
             }
             Name::Offer => self.describe(Role::Offer, request, now, reply),

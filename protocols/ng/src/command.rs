@@ -80,6 +80,8 @@ pub enum Command<'a> {
     Offer(WithSdp<'a>),
     /// The SDP for the side that offered.
     Answer(WithSdp<'a>),
+    /// A call of one side, which is only to be heard: the reply has the SDP for it. It names the node's release.
+    Publish(WithSdp<'a>),
     /// The end of a call.
     Delete(Delete<'a>),
     /// What is known of a call.
@@ -125,6 +127,7 @@ impl Command<'_> {
             Self::Ping => Name::Ping,
             Self::Offer(_) => Name::Offer,
             Self::Answer(_) => Name::Answer,
+            Self::Publish(_) => Name::Publish,
             Self::Delete(_) => Name::Delete,
             Self::Query(_) => Name::Query,
             Self::List { .. } => Name::List,
@@ -155,7 +158,7 @@ impl Command<'_> {
     fn write(&self, dict: &mut Writer<'_>) {
         match self {
             Self::Ping | Self::Statistics => {}
-            Self::Offer(with_sdp) | Self::Answer(with_sdp) => with_sdp.write(dict),
+            Self::Offer(with_sdp) | Self::Answer(with_sdp) | Self::Publish(with_sdp) => with_sdp.write(dict),
             Self::Delete(delete) => delete.write(dict),
             Self::Query(part) => part.write(dict),
             Self::List { limit } => count(dict, "limit", *limit),

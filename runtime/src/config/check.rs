@@ -98,6 +98,9 @@ impl Config {
     /// The rest of it is read where it is used. Never shows it: it may have a password.
     fn redis_url(&self) -> Result<(), Error> {
         let url = self.redis.url.expose();
+        if url.is_empty() && self.sip.media_discovery {
+            return refused("sip.media_discovery", "media nodes are read from Redis: redis.url is needed");
+        }
         if url.is_empty() || url.starts_with("redis://") || url.starts_with("rediss://") {
             return Ok(());
         }

@@ -29,6 +29,8 @@ pub struct SipOptions {
     pub unknown_source: UnknownSource,
     /// Answers per second to such sources, all together; more of their requests are dropped.
     pub unknown_source_per_s: u32,
+    /// How those make digests who say by one which trunk they are: one challenge each, in this order.
+    pub digest_algorithms: Vec<DigestAlgorithm>,
     /// Transactions at one time; more new calls get 503.
     pub transactions_max: u32,
     /// Calls at one time; more get 503.
@@ -69,6 +71,12 @@ pub struct SipOptions {
     pub toll_fraud_factor: u32,
     /// DNS servers; empty takes the system's.
     pub dns_servers: Vec<SocketAddr>,
+    /// How often each media node is asked which calls it has.
+    pub media_sweep: HumanDuration,
+    /// Whether media nodes are taken from Kamailio's table in Redis too.
+    pub media_discovery: bool,
+    /// Which set of that table.
+    pub media_discovery_set: u32,
 }
 
 /// Where SIP is spoken.
@@ -94,6 +102,20 @@ pub enum UnknownSource {
     Drop,
 }
 
+/// A hash function of digests (RFC 7616, RFC 8760).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum DigestAlgorithm {
+    /// SHA-512/256.
+    #[serde(rename = "SHA-512-256")]
+    Sha512Trunc256,
+    /// SHA-256.
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    /// MD5, for equipment that knows nothing else.
+    #[serde(rename = "MD5")]
+    Md5,
+}
+
 impl Default for SipOptions {
     fn default() -> Self {
         let (secs, ms) = (HumanDuration::from_secs, |ms| HumanDuration::from(Duration::from_millis(ms)));
@@ -106,6 +128,8 @@ impl Default for SipOptions {
             workers: 0,
             unknown_source: UnknownSource::Reply,
             unknown_source_per_s: 1000,
+            // Widespread equipment gives up at the third.
+            digest_algorithms: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
             transactions_max: 2_000_000,
             dialogs_max: 200_000,
             message_octets_max: 65_535,
@@ -126,6 +150,9 @@ impl Default for SipOptions {
             session_timers: true,
             toll_fraud_factor: 8,
             dns_servers: Vec::new(),
+            media_sweep: secs(30),
+            media_discovery: false,
+            media_discovery_set: 0,
         }
     }
 }
@@ -134,6 +161,7 @@ impl SipOptions {
     /// Refuses what would only fail later; names the key.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.listeners()?;
+        self.digests()?;
         for (key, value, min) in [
             ("sip.unknown_source_per_s", self.unknown_source_per_s, 1),
             ("sip.transactions_max", self.transactions_max, 1),
@@ -157,6 +185,10 @@ impl SipOptions {
             check::not_zero(key, value)?;
         }
         check::ordered(("sip.t1", self.t1), ("sip.t2", self.t2))?;
+        // What was begun while a list was made is no leak, and what a node is asked for is work for it.
+        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.media_sweep.get()) {
+            return check::refused("sip.media_sweep", "it is 1s to 10m");
+        }
         if let Some(server) = self.dns_servers.iter().find(|server| server.port() == 0) {
             return check::refused("sip.dns_servers", format!("{server} has no port; it is 53, as a rule"));
         }
@@ -165,6 +197,19 @@ impl SipOptions {
             && !collector.is_ok_and(|at| at.port.is_some() && is_bare(&self.hep_collector))
         {
             return check::refused("sip.hep_collector", format!("{:?} is not host:port", self.hep_collector));
+        }
+        Ok(())
+    }
+
+    fn digests(&self) -> Result<(), Error> {
+        let algorithms = &self.digest_algorithms;
+        if algorithms.is_empty() {
+            return check::refused("sip.digest_algorithms", "it is empty: no trunk could say who it is");
+        }
+        let is_again =
+            |(at, one): (usize, &DigestAlgorithm)| algorithms.iter().take(at).any(|other| other == one);
+        if algorithms.iter().enumerate().any(is_again) {
+            return check::refused("sip.digest_algorithms", "an algorithm stands in it twice");
         }
         Ok(())
     }

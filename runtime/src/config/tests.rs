@@ -182,6 +182,15 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
         ("sip", "hep_collector = \"homer\"", "sip.hep_collector: \"homer\" is not host:port"),
         ("sip", "hep_collector = \"sip:homer:1\"", "sip.hep_collector: "),
         ("sip", "dns_servers = [\"192.0.2.53:0\"]", "sip.dns_servers: 192.0.2.53:0 has no port"),
+        ("sip", "media_sweep = \"900ms\"", "sip.media_sweep: it is 1s to 10m"),
+        ("sip", "media_sweep = \"601s\"", "sip.media_sweep: it is 1s to 10m"),
+        ("sip", "media_discovery = true", "sip.media_discovery: media nodes are read from Redis: redis.url"),
+        ("sip", "digest_algorithms = []", "sip.digest_algorithms: it is empty"),
+        (
+            "sip",
+            "digest_algorithms = [\"MD5\", \"MD5\"]",
+            "sip.digest_algorithms: an algorithm stands in it twice",
+        ),
         (
             "sip",
             "listen = [{ transport = \"tls\", address = \"[::]:5061\" }]",
@@ -220,6 +229,7 @@ fn values_at_the_edge_work() {
              { transport = \"udp\", address = \"[::]:5060\" }]",
         ),
         ("sip", "hep_collector = \"homer.example:9060\"\ndns_servers = [\"192.0.2.53:53\"]"),
+        ("sip", "digest_algorithms = [\"SHA-512-256\", \"SHA-256\", \"MD5\"]"),
         ("sip", "proxy_protocol_from = [\"10.0.0.0/8\"]\nunknown_source = \"drop\""),
         ("smpp", "listen = []"),
         ("api", "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]"),
@@ -245,6 +255,7 @@ fn a_redis_has_its_scheme_and_time_to_answer() {
     for url in ["", "redis://:p@h:6379/1", "rediss://h"] {
         assert!(parse(&format!("[redis]\nurl = {url:?}"), &[]).is_ok(), "{url}");
     }
+    assert!(parse("[sip]\nmedia_discovery = true\n[redis]\nurl = \"redis://h\"", &[]).is_ok());
 }
 
 #[test]

@@ -2,13 +2,17 @@
 //! of it is left at any media node. Customers send media from 127.0.0.2, vendors from 127.0.0.3.
 
 mod calls;
+mod discovery;
 mod failures;
 mod load;
 mod nodes;
 mod profiles;
+mod recording;
 mod rtp;
 mod rtpengine;
 mod side;
+mod sound;
+mod telephones;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -37,24 +41,49 @@ impl Stage {
     /// With these lines more of the trunk and of both vendors; none where RTPEngine is absent.
     #[track_caller]
     fn new(trunk: &str, vendor: &str) -> Option<Self> {
+        Self::with((trunk, vendor), [&[], &[]])
+    }
+
+    /// The same with more options of both media nodes.
+    #[track_caller]
+    fn with(lines: (&str, &str), options: [&[&str]; 2]) -> Option<Self> {
+        Self::built(lines, options, ("", ""))
+    }
+
+    /// The same with more lines of `[sip]`, and more to provision.
+    #[track_caller]
+    fn provisioned(sip: &str, more: &str, lines: (&str, &str)) -> Option<Self> {
+        Self::built(lines, [&[], &[]], (sip, more))
+    }
+
+    #[track_caller]
+    fn built(lines: (&str, &str), options: [&[&str]; 2], (sip, more): (&str, &str)) -> Option<Self> {
         let program = peer::program("rtpengine")?;
-        let media = [(); 2].map(|()| Rtpengine::start(&program));
+        let media = options.map(|options| Rtpengine::start(&program, options));
+        let table = |(at, node): (usize, &Rtpengine)| {
+            format!("[[media_nodes]]\nname = \"media-{at}\"\naddress = \"{}\"\n", node.ng)
+        };
+        let nodes: String = media.iter().enumerate().map(table).collect();
+        let stage = Self::placed(media, lines, &(nodes + more), sip);
+        stage.wait_up(2);
+        Some(stage)
+    }
+
+    /// With these tables of media nodes, and lines more of `[sip]` and what follows it.
+    #[track_caller]
+    fn placed(media: [Rtpengine; 2], (trunk, vendor): (&str, &str), nodes: &str, sip: &str) -> Self {
         let vendors = [(); 2].map(|()| vendor_address());
         let gateways = vendors.iter().map(|vendor| (*vendor, Transport::Udp)).collect();
         let routes = [Route { prefix: PREFIX.to_owned(), gateways }];
-        let mut text = provision(CUSTOMER, &routes)
+        let text = provision(CUSTOMER, &routes)
             .replace("[[trunks]]\n", &format!("[[trunks]]\n{trunk}\n"))
             .replace("[[sip_vendors]]\n", &format!("[[sip_vendors]]\n{vendor}\n"))
             // A vendor here has much to look at before it answers.
             .replace("pdd_timeout = \"1s\"", "pdd_timeout = \"20s\"");
-        for (at, node) in media.iter().enumerate() {
-            text += &format!("[[media_nodes]]\nname = \"media-{at}\"\naddress = \"{}\"\n", node.ng);
-        }
         // Nobody here answers when it is asked whether a call is up.
-        let node = place(&[Transport::Udp], "dead_call_probe = \"0s\"", text).start();
-        let stage = Self { node, media, vendors };
-        stage.wait_up(2);
-        Some(stage)
+        let sip = format!("dead_call_probe = \"0s\"\n{sip}");
+        let node = place(&[Transport::Udp], &sip, text + nodes).start();
+        Self { node, media, vendors }
     }
 
     /// Waits until the node knows that so many media nodes answer.

@@ -103,7 +103,7 @@ fn state(node: &Node) -> (String, String) {
 }
 
 /// A server of this test alone, which keeps nothing.
-struct Redis {
+pub(super) struct Redis {
     server: PathBuf,
     client: PathBuf,
     folder: TempDir,
@@ -114,7 +114,7 @@ struct Redis {
 impl Redis {
     /// One that answers, and is empty; none where the programs are absent.
     #[track_caller]
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let (server, client) = (peer::program("redis-server"), peer::program("redis-cli"));
         let folder = tempfile::tempdir().unwrap();
         let mut redis = Self { server: server?, client: client?, folder, port: free_port(), child: None };
@@ -124,7 +124,7 @@ impl Redis {
 
     /// Starts it, empty; it answers when this returns.
     #[track_caller]
-    fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         let output = File::create(self.folder.path().join("output")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(&self.server);
@@ -141,7 +141,7 @@ impl Redis {
         });
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -153,13 +153,13 @@ impl Redis {
     }
 
     /// `[redis]`.
-    fn section(&self) -> String {
+    pub(super) fn section(&self) -> String {
         format!("[redis]\nurl = \"redis://:{PASSWORD}@127.0.0.1:{}\"\n", self.port)
     }
 
     /// What a command answers, a line for each value.
     #[track_caller]
-    fn ask(&self, arguments: &[&str]) -> String {
+    pub(super) fn ask(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(&self.client);
         command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(arguments);
         process::run(command.env("REDISCLI_AUTH", PASSWORD), READY).stdout.trim_end().to_owned()

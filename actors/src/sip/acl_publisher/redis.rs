@@ -3,45 +3,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use fred::clients::Client;
-use fred::interfaces::{ClientLike as _, HashesInterface as _, KeysInterface as _};
-use fred::types::config::{Config, ConnectionConfig, PerformanceConfig};
-use fred::types::{ConnectHandle, Key};
-use runtime::config::RedisOptions;
+use fred::interfaces::{HashesInterface as _, KeysInterface as _};
+use fred::types::Key;
 use uuid::Uuid;
 
 use super::entry::{self, Changes, Entries, FIELDS, PREFIX};
+pub(super) use crate::redis::Error;
+use crate::redis::{Connection, Options, is_no_hash, unexpected};
 
 /// Commands that are under way at one time.
 const PIPELINE: usize = 500;
-
-/// What did not work, as the client says it; it never says the password.
-pub(super) type Error = fred::error::Error;
-
-/// Where Redis is.
-#[derive(Clone)]
-pub struct Options {
-    config: Config,
-    timeout: Duration,
-}
-
-impl Options {
-    /// Reads `[redis]`; none where no Redis is configured.
-    ///
-    /// # Errors
-    /// When the URL cannot be used, or the machine's certificate authorities cannot be read for a `rediss://` one.
-    pub fn new(options: &RedisOptions) -> Result<Option<Self>, String> {
-        if options.url.expose().is_empty() {
-            return Ok(None);
-        }
-        let config = Config::from_url_centralized(options.url.expose());
-        let config = config.map_err(|error| format!("redis.url: {error}"))?;
-        Ok(Some(Self { config: Config { fail_fast: true, ..config }, timeout: options.timeout.get() }))
-    }
-}
 
 /// What was done.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -51,46 +24,21 @@ pub(super) struct Done {
 }
 
 /// One connection; it is closed with this value, and what it was to do is left.
-pub(super) struct Redis {
-    client: Client,
-    connection: ConnectHandle,
-}
+pub(super) struct Redis(Connection);
 
 impl Redis {
     pub(super) async fn connect(options: &Options) -> Result<Self, Error> {
-        let timeout = options.timeout;
-        let performance =
-            PerformanceConfig { default_command_timeout: timeout, ..PerformanceConfig::default() };
-        let connection = ConnectionConfig {
-            connection_timeout: timeout,
-            internal_command_timeout: timeout,
-            // A command whose connection is lost is not tried again: the whole is.
-            max_command_attempts: 1,
-            ..ConnectionConfig::default()
-        };
-        // Without a policy it connects once. Who comes back has to look at what is there.
-        let client = Client::new(options.config.clone(), Some(performance), Some(connection), None);
-        let connection = client.connect();
-        let mut redis = Self { client, connection };
-        let client = redis.client.clone();
-        tokio::select! {
-            error = redis.lost() => Err(error),
-            answered = client.ping::<()>(None) => answered.map(|()| redis),
-        }
+        Ok(Self(Connection::connect(options).await?))
     }
 
     /// Ends when the connection does; not to be asked again then.
     pub(super) async fn lost(&mut self) -> Error {
-        let closed = || Error::new(fred::error::ErrorKind::Canceled, "the connection was closed");
-        match (&mut self.connection).await {
-            Ok(Err(error)) => error,
-            Ok(Ok(())) | Err(_) => closed(),
-        }
+        self.0.lost().await
     }
 
     /// Whether it answers.
     pub(super) async fn ping(&self) -> Result<(), Error> {
-        self.client.ping(None).await
+        self.0.ping().await
     }
 
     /// Reads all that is there and makes it what is wanted.
@@ -102,7 +50,7 @@ impl Redis {
             let pattern = format!("{PREFIX}*");
             let count = u32::try_from(PIPELINE).ok();
             let (next, keys): (String, Vec<Key>) =
-                self.client.scan_page(cursor, pattern, count, None).await?;
+                self.0.client.scan_page(cursor, pattern, count, None).await?;
             // A page has more keys than was asked for, now and then.
             for keys in keys.chunks(PIPELINE) {
                 let surplus = self.compare(keys, wanted, &mut right).await?;
@@ -144,7 +92,7 @@ impl Redis {
         if known.is_empty() {
             return Ok(surplus);
         }
-        let pipeline = self.client.pipeline();
+        let pipeline = self.0.client.pipeline();
         for (key, _) in &known {
             let () = pipeline.hmget(*key, FIELDS.to_vec()).await?;
         }
@@ -172,13 +120,13 @@ impl Redis {
         if keys.is_empty() {
             return Ok(0);
         }
-        self.client.del(keys).await
+        self.0.client.del(keys).await
     }
 
     async fn write(&self, changes: &Changes, wanted: &Entries) -> Result<Done, Error> {
         let mut done = Done::default();
         for ids in changes.write.chunks(PIPELINE) {
-            let pipeline = self.client.pipeline();
+            let pipeline = self.0.client.pipeline();
             for (id, entry) in ids.iter().filter_map(|id| Some((id, wanted.get(id)?))) {
                 let fields: Vec<(&str, String)> = FIELDS.into_iter().zip(entry.values()).collect();
                 let () = pipeline.hset(entry::key(*id), fields).await?;
@@ -188,21 +136,6 @@ impl Redis {
         }
         Ok(done)
     }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.connection.abort();
-    }
-}
-
-/// Whether it says that what is there is no hash.
-fn is_no_hash(error: &Error) -> bool {
-    error.details().starts_with("WRONGTYPE")
-}
-
-fn unexpected(text: &'static str) -> Error {
-    Error::new(fred::error::ErrorKind::Protocol, text)
 }
 
 /// For a million entries no work for a thread that others wait for.

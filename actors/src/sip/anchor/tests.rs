@@ -130,6 +130,78 @@ fn what_a_profile_changes() {
     assert!(text(&offer(&described(&unlimited, &limited))).contains("|retention:0"), "one keeps it for ever");
 }
 
+/// Of what is taken out a node takes nothing: what it transcodes from, and digits that become tones, are masked.
+#[test]
+fn what_is_transcoded_from_is_masked() {
+    let pcma = || MediaProfile { codecs: vec!["PCMA".to_owned()], ..profile() };
+    let table = [
+        (
+            MediaProfile { dtmf: Dtmf::Inband, ..profile() },
+            "5:codecd4:maskl15:telephone-evente6:acceptl15:telephone-eventee",
+        ),
+        (
+            MediaProfile { transcode: vec!["PCMA".to_owned()], ..pcma() },
+            "5:codecd5:offerl4:PCMA15:telephone-event2:CNe4:maskl3:alle9:transcodel4:PCMAee",
+        ),
+        (
+            MediaProfile { dtmf: Dtmf::Inband, ..pcma() },
+            "5:codecd5:offerl4:PCMA2:CNe4:maskl3:alle6:acceptl15:telephone-eventee",
+        ),
+        (
+            MediaProfile { dtmf: Dtmf::TelephoneEvent, ..pcma() },
+            "5:codecd5:offerl4:PCMA15:telephone-event2:CNe4:maskl3:alle9:transcodel15:telephone-eventee",
+        ),
+    ];
+    for (receiver, part) in table {
+        let octets = text(&offer(&described(&profile(), &receiver)));
+        assert!(octets.contains(part), "{part} in {octets}");
+    }
+}
+
+/// Who may offer PCMU only offers no more by transcoding.
+#[test]
+fn what_is_transcoded_is_what_its_sender_may_have() {
+    let names = |name: &str| vec![name.to_owned()];
+    let sender = MediaProfile { codecs: names("pcmu"), ..profile() };
+    let receiver = MediaProfile { codecs: names("PCMA"), transcode: names("PCMA"), ..profile() };
+    let sdp = |formats: &str, g729: &str| {
+        format!("v=0\r\nm=audio 4000 RTP/AVP {formats}\r\n{g729}a=rtpmap:101 telephone-event/8000\r\n")
+    };
+    let mapped = "a=rtpmap:18 G729/8000\r\n";
+    for (sent, expected) in [
+        (sdp("18 0 101", mapped), sdp("0 101", "")),
+        (sdp("0 101", ""), sdp("0 101", "")),
+        // Nothing is left, and what is not read is nobody's to change.
+        (sdp("18 101", mapped), sdp("18 101", mapped)),
+        ("m=audio".to_owned(), "m=audio".to_owned()),
+    ] {
+        let octets = offer(&Description { sdp: sent.as_bytes(), ..described(&sender, &receiver) });
+        assert_eq!(text(Request::parse(&octets).unwrap().sdp().unwrap()), expected);
+    }
+}
+
+/// In the order of who gets them; each list that names nothing takes all.
+#[test]
+fn codecs_that_both_sides_take() {
+    type Codecs = &'static [&'static str];
+    let table: [(Codecs, Codecs, Option<Codecs>); 6] = [
+        (&[], &[], None),
+        (&["PCMU", "PCMA"], &[], Some(&["PCMU", "PCMA"])),
+        (&[], &["PCMA", "PCMU"], Some(&["PCMA", "PCMU"])),
+        (&["PCMU", "G729", "pcma"], &["PCMA", "PCMU", "opus"], Some(&["PCMA", "PCMU"])),
+        (&["PCMU"], &["PCMA"], Some(&[])),
+        (&["G729"], &["G729"], Some(&["G729"])),
+    ];
+    let profile_of = |codecs: &[&str]| MediaProfile {
+        codecs: codecs.iter().map(|codec| (*codec).to_owned()).collect(),
+        ..profile()
+    };
+    for (sender, receiver, expected) in table {
+        let (sender, receiver) = (profile_of(sender), profile_of(receiver));
+        assert_eq!(agreed(&sender, &receiver).as_deref(), expected);
+    }
+}
+
 #[test]
 fn an_answer_says_nothing_of_codecs() {
     let sender = MediaProfile { codecs: vec!["PCMA".to_owned()], strict_source: false, ..profile() };

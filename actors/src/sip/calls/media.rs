@@ -125,7 +125,16 @@ impl Calls {
         let extra: HashSet<Uuid> = own.filter(|dialog| !self.has(*dialog)).collect();
         let known: HashSet<Uuid> = names.iter().map(|name| name.dialog).collect();
         let missing = if all { self.carried(node, |dialog| !known.contains(&dialog)) } else { Vec::new() };
-        let over = self.compared.lock().entry(node).or_default().follow(extra, missing, now);
+        let (over, in_doubt) = {
+            let mut compared = self.compared.lock();
+            let compared = compared.entry(node).or_default();
+            let over = compared.follow(extra, missing, now);
+            (over, !compared.missing.is_empty())
+        };
+        // Nobody hears anything in such a call: it is not to cost until the next list comes by itself.
+        if let Some(node) = self.media.node(node).filter(|_| in_doubt) {
+            node.look_again();
+        }
         for dialog in over.extra {
             self.counters.media_leaks.add(1);
             tracing::warn!(node, %dialog, "a media node has a call that is over, it is deleted");

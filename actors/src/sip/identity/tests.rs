@@ -52,7 +52,7 @@ fn where_the_number_stands() {
         (asserted("<sip:"), in_from.clone()),
         (format!("{FOREIGN_FROM}P-Preferred-Identity: <sip:{OWN}@h>\r\n"), own.clone()),
         (format!("{FOREIGN_FROM}Remote-Party-ID: <sip:{OWN}@h>;party=calling\r\n"), own.clone()),
-        (format!("{FOREIGN_FROM}Remote-Party-ID: <sip:{OWN}@h>;party=called\r\n"), in_from.clone()),
+        (format!("{FOREIGN_FROM}Remote-Party-ID: <sip:{OWN}@h>;party=called\r\n"), in_from),
         (format!("{NOBODY}P-Asserted-Identity: <sip:{OWN}@h>\r\n"), own),
         (NOBODY.to_owned(), found(None, None, false)),
         ("From: <sip:alice@h>;tag=1\r\n".to_owned(), found(None, None, false)),

@@ -204,6 +204,7 @@ impl Worker {
             trusted,
             identities: false,
             media: None,
+            profiles: None,
             offered_by: None,
             seen,
             unseen: 0,

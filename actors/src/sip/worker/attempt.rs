@@ -14,7 +14,7 @@ use super::call::{Attempt, Call, Kind, Setup, Way};
 use super::forward::Leave;
 use super::media::Anchoring;
 use super::{Hand, Turn, Worker, outgoing, receive};
-use crate::sip::anchor::Anchor;
+use crate::sip::anchor::{Anchor, Profiles};
 use crate::sip::dialog::Side;
 use crate::sip::flow::Flow;
 use crate::sip::identity;
@@ -84,6 +84,10 @@ impl Worker {
                     return;
                 }
                 Anchoring::Goes(chosen, anchor) => self.compose(id, chosen, (None, anchor), turn.now),
+                Anchoring::Filtered(chosen, request) => {
+                    self.compose(id, chosen, (Some(&*request), None), turn.now)
+                }
+                Anchoring::Unfit => None,
             };
             if let Some(made) = made {
                 self.begin_attempt((id, branch), made, inputs, turn);
@@ -235,6 +239,8 @@ impl Worker {
             dialog.forks.clear();
             dialog.shown = shown;
             dialog.session_asked = session_asked;
+            let trunk = plan.trunk().filter(|_| anchor.is_none());
+            dialog.profiles = trunk.map(|trunk| Profiles::between(trunk, vendor));
             dialog.media.clone_from(&anchor);
         }
         let mut attempt = Attempt::new(hop, flow, now);

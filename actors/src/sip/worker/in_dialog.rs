@@ -250,6 +250,7 @@ impl Worker {
             trusted: false,
             identities: false,
             media: anchor_of(&cookie),
+            profiles: None,
             offered_by: None,
             seen: Seen::default(),
             unseen: 0,

@@ -5,6 +5,7 @@
 //! behind it in its dialog waits too, so that order is kept. Nothing waits for ever: a node that says nothing is silent
 //! to this worker after a while, whatever its actor does.
 
+mod direct;
 mod release;
 mod said;
 mod within;
@@ -92,7 +93,7 @@ pub(super) enum Described {
     /// It has not, as far as is known.
     #[default]
     Raw,
-    /// Its description is that of the node.
+    /// Its description is that of the node; where none carries the call, it has the codecs that it may have.
     Anchored,
     /// The node is lost, and the description with it.
     Lost,
@@ -102,6 +103,10 @@ pub(super) enum Described {
 pub(super) enum Anchoring {
     /// Now, carried by this or by nobody.
     Goes(Chosen, Option<Anchor>),
+    /// Now, carried by nobody, with other codecs.
+    Filtered(Chosen, Box<Message>),
+    /// Not to this hop, which takes none of the codecs.
+    Unfit,
     /// When its node has given an answer.
     Waits,
     /// Not at all: no node takes it.
@@ -121,16 +126,12 @@ impl Worker {
         let dialog = call.dialog;
         let Some(setup) = call.setup.as_deref() else { return Anchoring::Refused(super::FULL) };
         let Way::Plan { plan, .. } = &setup.way else { return Anchoring::Goes(chosen, None) };
-        if self.media.is_empty() {
-            return Anchoring::Goes(chosen, None);
+        let between = plan.trunk().zip(plan.hop(chosen.hop));
+        let Some((trunk, (_, vendor, _))) = between else { return Anchoring::Goes(chosen, None) };
+        let profiles = Profiles::between(trunk, vendor);
+        if self.media.is_empty() || profiles.is_direct() {
+            return self.past_nodes(id, chosen, &profiles);
         }
-        let profiles = plan.hop(chosen.hop).zip(plan.trunk()).map(|((_, vendor, _), trunk)| Profiles {
-            trunk: std::sync::Arc::clone(&trunk.media),
-            vendor: std::sync::Arc::clone(&vendor.media),
-        });
-        let Some(profiles) = profiles.filter(|profiles| !profiles.is_direct()) else {
-            return Anchoring::Goes(chosen, None);
-        };
         let found = match within::found(&setup.request, &profiles) {
             Ok(found) => found,
             Err(status) => return Anchoring::Refused(status),
@@ -169,8 +170,7 @@ impl Worker {
     fn offer(&mut self, dialog: Uuid, mut offered: Box<Offered>, turn: &mut Turn<'_>) {
         let node = offered.anchor.node;
         offered.refused.push(node);
-        let other = self.media.choose(dialog.as_u128(), &offered.refused, turn.now.instant);
-        let patience = if other.is_some() { Patience::BRIEF } else { Patience::PINNED };
+        let patience = if self.media.has_more(&offered.refused) { Patience::BRIEF } else { Patience::PINNED };
         let body = offered.body.clone();
         self.ask((dialog, node), Waits::Attempt(offered), (body, patience), turn);
     }
@@ -195,10 +195,16 @@ impl Worker {
     /// A node has answered, or was silent.
     pub(super) fn media_answered(&mut self, answer: &Answer, turn: &mut Turn<'_>) {
         // What an earlier incarnation asked is nobody's.
-        if answer.waiter.incarnation == self.incarnation {
-            let id = slotmap::KeyData::from_ffi(answer.waiter.id).into();
-            self.media_said(id, said(&answer.outcome), turn);
+        if answer.waiter.incarnation != self.incarnation {
+            return;
         }
+        let said = said(&answer.outcome);
+        if let Said::Elsewhere { full: true } = said
+            && let Some(node) = self.media.node(answer.node)
+        {
+            node.health.full(turn.now.instant);
+        }
+        self.media_said(slotmap::KeyData::from_ffi(answer.waiter.id).into(), said, turn);
     }
 
     /// A node's actor has said nothing for too long.
@@ -209,7 +215,7 @@ impl Worker {
         if let Some(node) = self.media.node(pending.node) {
             node.health.silent(now.checked_sub(GUARD).unwrap_or(now), now);
         }
-        self.media_said(id, Said::Elsewhere, turn);
+        self.media_said(id, Said::Elsewhere { full: false }, turn);
     }
 
     fn media_said(&mut self, id: MediaId, said: Said, turn: &mut Turn<'_>) {
@@ -242,7 +248,7 @@ impl Worker {
         }
         match said {
             Said::Sdp(sdp) => self.attempt_described(*offered, &sdp, turn),
-            Said::Elsewhere => {
+            Said::Elsewhere { .. } => {
                 self.counters.media_failovers.add(1);
                 Self::give_up_at(dialog, &offered.anchor, turn);
                 match self.media.choose(dialog.as_u128(), &offered.refused, turn.now.instant) {
@@ -338,11 +344,11 @@ impl Worker {
                 self.reply_statelessly(message, flow, (status, None), turn);
                 return;
             }
-            Said::Sdp(_) | Said::Elsewhere if asks => {
+            Said::Sdp(_) | Said::Elsewhere { .. } if asks => {
                 self.reply_statelessly(message, flow, (super::FULL, None), turn);
                 return;
             }
-            Said::Sdp(_) | Said::Elsewhere | Said::Never(_) => {}
+            Said::Sdp(_) | Said::Elsewhere { .. } | Said::Never(_) => {}
         }
         // No description is better than one that leads past the node.
         if let Some(bare) = self.without_body(message) {

@@ -249,6 +249,7 @@ impl Worker {
                 session: session_of(message),
                 session_asked: self.session_asked(cookie),
                 media: anchor_of(cookie),
+                profiles: None,
                 offered_by: None,
                 repeats: 0,
                 seen: Seen::default(),

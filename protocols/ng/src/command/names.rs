@@ -11,6 +11,8 @@ words! {
         Offer => "offer",
         /// `answer`
         Answer => "answer",
+        /// `publish`
+        Publish => "publish",
         /// `delete`
         Delete => "delete",
         /// `query`

@@ -50,6 +50,10 @@ fn offers_and_answers() {
         "d7:command6:answer7:call-id14:a84b@192.0.2.18:from-tag5:from16:to-tag3:to110:via-branch8:z9\
          hG4bK13:sdp5:v=0\r\ne"
     );
+    assert_eq!(
+        encoded(Command::Publish(WithSdp { leg: offer, sdp: b"v=0\r\n", options: &options })),
+        "d7:command7:publish7:call-id14:a84b@192.0.2.18:from-tag5:from13:sdp5:v=0\r\ne"
+    );
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub struct MediaProfile {
     pub t38: T38,
     /// The calls are recorded.
     pub recording: bool,
-    /// Time after which recordings are deleted; zero: they are kept.
+    /// Time for which recordings are to be kept, by whoever keeps them; zero: for ever.
     #[serde(with = "human")]
     pub recording_retention: Duration,
 }

@@ -98,8 +98,54 @@ fn either_side_holds_the_call_and_takes_it_up_again() {
         stage.change((method, "sendonly", "recvonly"), &mut callee, &mut caller);
         let [of_callee, of_caller] = stage.change(resumed, &mut callee, &mut caller);
         converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+
+        stage.change((method, "inactive", "inactive"), &mut caller, &mut callee);
+        let [of_caller, of_callee] = stage.change(resumed, &mut caller, &mut callee);
+        converse((&caller.media, &of_caller), (&callee.media, &of_callee));
     }
     assert_eq!(stage.carried().len(), 1);
+    hang_up(&mut caller, &mut callee);
+    stage.wait_empty();
+}
+
+/// The callee hears a fax, as a gateway does, and wants it as T.38 until it is through (ITU-T T.38 D.2.2.4).
+#[test]
+fn fax_takes_the_place_of_sound_and_gives_it_back() {
+    let Some(stage) = Stage::new("", "") else { return };
+    let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    let Up { of_caller, of_callee } = stage.set_up(&mut caller, &mut callee);
+    converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+
+    callee.request("INVITE", &callee.media.fax());
+    let request = caller.expect("INVITE");
+    let of_caller = stage.leads(&request);
+    caller.reply(&request, "200 OK", "", &caller.media.fax());
+    let of_callee = stage.leads(&callee.expect("200 INVITE"));
+    callee.request("ACK", "");
+    caller.expect("ACK");
+    for of_fax in [&of_caller, &of_callee] {
+        assert_eq!((of_fax.protocol.as_str(), &of_fax.formats), ("udptl", &vec!["t38".to_owned()]));
+    }
+    // What UDPTL carries is nothing to a media node.
+    converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+
+    let sound = ("INVITE", "sendrecv", "sendrecv");
+    let [of_callee, of_caller] = stage.change(sound, &mut callee, &mut caller);
+    assert_eq!(of_caller.protocol, "RTP/AVP");
+    converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+    assert_eq!(stage.carried().len(), 1, "it is one call");
+    hang_up(&mut caller, &mut callee);
+    stage.wait_empty();
+}
+
+#[test]
+fn fax_is_refused_where_a_profile_says_so() {
+    let Some(stage) = Stage::new("", "media = { t38 = \"refuse\" }") else { return };
+    let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    let Up { of_caller, of_callee } = stage.set_up(&mut caller, &mut callee);
+    callee.request("INVITE", &callee.media.fax());
+    callee.expect("488 INVITE");
+    converse((&caller.media, &of_caller), (&callee.media, &of_callee));
     hang_up(&mut caller, &mut callee);
     stage.wait_empty();
 }

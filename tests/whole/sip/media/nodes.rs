@@ -15,6 +15,8 @@ const CALLS: usize = 20;
 const SHARED: usize = 40;
 /// A media node is asked whether it is there each second: after this time it was heard while the call was up.
 const HEARD: Duration = Duration::from_millis(1_500);
+/// A media node that is told to wait for 3 s for media has ended a call by then.
+const TIMED_OUT: Duration = Duration::from_secs(5);
 /// The slowest takes this at most: a fifth of a second until the other node is asked, on a busy machine.
 const SET_UP: Duration = Duration::from_secs(2);
 
@@ -68,6 +70,54 @@ fn a_call_ends_with_its_media_node() {
     let cdr = records::wait_cdrs(&sqlite, &stage.node, PREFIX, 1).remove(0);
     assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "media_failed", "system"), "{cdr:?}");
     assert!(cdr.answered && Duration::from_millis(cdr.duration_ms) <= heard, "{cdr:?}, {heard:?}");
+}
+
+/// A media node tells nobody of a call that it ends for want of media: what it counts and lists does.
+#[test]
+fn a_call_that_no_media_comes_for_ends() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let Some(stage) = Stage::with(("", ""), [&["--timeout=3"]; 2]) else { return };
+    let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    let up = Instant::now();
+    stage.set_up(&mut caller, &mut callee);
+    // Until a media node has ended it.
+    std::thread::sleep(TIMED_OUT);
+    for side in [&mut caller, &mut callee] {
+        let bye = side.expect("BYE");
+        side.reply(&bye, "200 OK", "", "");
+    }
+    let ended = up.elapsed();
+    stage.wait_empty();
+    wait_quiet(&stage.node);
+    let cdr = records::wait_cdrs(&sqlite, &stage.node, PREFIX, 1).remove(0);
+    assert_eq!((cdr.status, cdr.reason, cdr.ended_by), (200, "media_failed", "system"), "{cdr:?}");
+    let lasted = Duration::from_millis(cdr.duration_ms);
+    assert!(cdr.answered && lasted >= HEARD && lasted < ended, "{cdr:?}, {ended:?}");
+}
+
+/// RTPEngine says its release where it describes a call of one side.
+#[test]
+fn a_media_node_of_an_unsafe_release_is_told_of() {
+    let Some(stage) = Stage::with(("", ""), [&["--software-id=rtpengine-13.3.1.4"], &[]]) else { return };
+    let note = |at: u8| {
+        let seen = stage.node.get(&format!("/v1/actors/rtpengine_node:media-{at}:0")).json();
+        seen["note"].as_str().map(str::to_owned)
+    };
+    let unsafe_one = wait::within_time(SOON, || note(0)).expect("its release is known");
+    assert!(
+        unsafe_one.contains("RTPEngine 13.3.1.4 ") && unsafe_one.contains("CVE-2025-53399"),
+        "{unsafe_one}"
+    );
+    // As it comes with the system.
+    let installed = wait::within_time(SOON, || note(1)).expect("its release is known");
+    let release = installed.trim_start_matches("RTPEngine ").split(' ').next().unwrap();
+    assert_eq!(release.split('.').filter_map(|number| number.parse::<u16>().ok()).count(), 4, "{installed}");
+    let page = stage.node.metrics();
+    assert!(page.contains("warp_rtpengine_outdated{node=\"media-0\"} 1\n"), "{page}");
+    assert!(page.contains("warp_rtpengine_outdated{node=\"media-1\"} "), "{page}");
+    let log = stage.node.place().log();
+    assert!(log.lines().any(|line| line.contains("CVE-2025-53399") && line.contains("media-0")), "{log}");
+    stage.wait_empty();
 }
 
 #[test]

@@ -23,6 +23,34 @@ fn media_that_goes_past_us_is_described_as_it_came() {
     assert!(stage.carried().is_empty(), "{:?}", stage.carried());
 }
 
+/// What a vendor may have holds where no media node looks at it.
+#[test]
+fn codecs_hold_for_media_that_goes_past_us() {
+    let vendor = "media = { path = \"direct\", codecs = [\"PCMA\"] }";
+    let Some(stage) = Stage::new("media = { path = \"direct\" }", vendor) else { return };
+    let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    let offer = caller.sdp("sendrecv");
+    caller.call(CALLED, &offer);
+    let invite = callee.expect("INVITE");
+    assert_eq!(body(&invite), offer.replace("RTP/AVP 0 8 101", "RTP/AVP 8 101"));
+    let answer = callee.sdp("sendrecv");
+    callee.reply(&invite, "200 OK", "", &answer);
+    let answered = caller.expect("200 INVITE");
+    assert_eq!(body(&answered), answer.replace("RTP/AVP 0 8 101", "RTP/AVP 8 101"));
+    caller.request("ACK", "");
+    callee.expect("ACK");
+    // It has nothing else to offer.
+    callee.request("INVITE", &callee.media.describe("RTP/AVP 0 101", ""));
+    callee.expect("488 INVITE");
+    assert!(stage.carried().is_empty(), "no media node has part in it: {:?}", stage.carried());
+    hang_up(&mut caller, &mut callee);
+
+    // No vendor takes it at all.
+    caller.call(CALLED, &caller.media.describe("RTP/AVP 0 101", ""));
+    caller.is_refused(488);
+    assert!(callee.heard_nothing() && stage.carried().is_empty());
+}
+
 #[test]
 fn one_side_alone_does_not_see_the_other() {
     let Some(stage) = Stage::new("media = { path = \"direct\" }", "") else { return };

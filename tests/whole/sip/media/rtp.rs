@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::Message;
 
@@ -10,6 +10,12 @@ use super::super::Message;
 const PACKETS: u16 = 50;
 /// Time without a packet after which no more come.
 const SILENCE: Duration = Duration::from_secs(5);
+/// The same of packets that a media node makes, which it does as they come.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long a packet sounds.
+const PACKET: Duration = Duration::from_millis(20);
+/// Time in which somebody says what it hears, a second of it.
+const ECHOED: Duration = Duration::from_secs(30);
 
 /// Where a side takes media.
 pub(super) struct Media {
@@ -28,13 +34,46 @@ impl Media {
 
     /// A description of it, another version each time: protocol and formats, then lines of the medium.
     pub(super) fn describe(&self, formats: &str, lines: &str) -> String {
+        let port = self.at.port();
+        let events = if formats.contains("101") { "a=rtpmap:101 telephone-event/8000\r\n" } else { "" };
+        self.described(&format!("m=audio {port} {formats}\r\n{events}{lines}"))
+    }
+
+    /// A description of it for a fax in the place of sound (ITU-T T.38 D.2.3).
+    pub(super) fn fax(&self) -> String {
+        let port = self.at.port();
+        self.described(&format!(
+            "m=audio 0 RTP/AVP 0\r\nm=image {port} udptl t38\r\na=T38FaxVersion:0\r\n\
+             a=T38FaxRateManagement:transferredTCF\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
+        ))
+    }
+
+    fn described(&self, media: &str) -> String {
         static VERSION: AtomicU32 = AtomicU32::new(1);
         let (address, version) = (self.at.ip(), VERSION.fetch_add(1, Ordering::Relaxed));
-        format!(
-            "v=0\r\no=test 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
-             m=audio {} {formats}\r\na=rtpmap:101 telephone-event/8000\r\n{lines}",
-            self.at.port()
-        )
+        format!("v=0\r\no=test 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n{media}")
+    }
+
+    /// Sends packets there.
+    #[track_caller]
+    pub(super) fn send(&self, packets: &[Vec<u8>], to: SocketAddr) {
+        for packet in packets {
+            self.socket.send_to(packet, to).unwrap();
+        }
+    }
+
+    /// All that comes until nothing has for a second. It comes from there, and from nowhere else.
+    #[track_caller]
+    pub(super) fn hear(&self, from: SocketAddr) -> Vec<Vec<u8>> {
+        self.socket.set_read_timeout(Some(PAUSE)).unwrap();
+        let mut heard = Vec::new();
+        let mut buffer = [0; 2048];
+        while let Ok((read, sender)) = self.socket.recv_from(&mut buffer) {
+            assert_eq!(sender, from, "a packet from where the description did not lead");
+            heard.push(buffer[..read].to_vec());
+        }
+        self.socket.set_read_timeout(Some(SILENCE)).unwrap();
+        heard
     }
 }
 
@@ -48,7 +87,7 @@ pub(super) struct Described {
 }
 
 impl Described {
-    /// In a message.
+    /// In a message: of the first medium that is not refused.
     #[track_caller]
     pub(super) fn of(message: &Message) -> Self {
         let body = body(message);
@@ -57,7 +96,10 @@ impl Described {
             found.unwrap_or_else(|| panic!("no {front} in {}", message.text))
         };
         let address: IpAddr = line("c=IN IP4 ").parse().unwrap();
-        let mut words = line("m=audio ").split(' ').map(str::to_owned);
+        let taken = |line: &&str| line.split(' ').nth(1) != Some("0");
+        let medium = body.lines().filter_map(|line| line.strip_prefix("m=")).find(taken);
+        let medium = medium.unwrap_or_else(|| panic!("no medium in {}", message.text));
+        let mut words = medium.split(' ').skip(1).map(str::to_owned);
         let port: u16 = words.next().unwrap().parse().unwrap();
         let protocol = words.next().unwrap();
         let directions = ["sendrecv", "sendonly", "recvonly", "inactive"];
@@ -84,9 +126,9 @@ pub(super) fn converse((one, of_one): (&Media, &Described), (other, of_other): (
 /// Every packet arrives once and unchanged, from the port that the hearer was told.
 #[track_caller]
 pub(super) fn speak((speaker, to): (&Media, SocketAddr), (hearer, from): (&Media, SocketAddr)) {
-    static SOURCE: AtomicU32 = AtomicU32::new(1);
-    let source = SOURCE.fetch_add(1, Ordering::Relaxed);
-    let said: Vec<Vec<u8>> = (0..PACKETS).map(|number| packet(source, number)).collect();
+    let source = new_source();
+    let said: Vec<Vec<u8>> =
+        (0..PACKETS).map(|number| packet(source, number, number.to_be_bytes()[1])).collect();
     for packet in &said {
         speaker.socket.send_to(packet, to).unwrap();
     }
@@ -104,10 +146,81 @@ pub(super) fn speak((speaker, to): (&Media, SocketAddr), (hearer, from): (&Media
     assert!(heard == said, "packets changed on their way from {} to {}", speaker.at, hearer.at);
 }
 
-/// RTP with 20 ms of PCMU (RFC 3550 5.1).
-fn packet(source: u32, number: u16) -> Vec<u8> {
-    let time = u32::from(number) * 160;
-    let octet = number.to_be_bytes()[1];
-    let head = [&[0x80, 0][..], &number.to_be_bytes(), &time.to_be_bytes(), &source.to_be_bytes()].concat();
-    [head, vec![octet; 160]].concat()
+/// Speaks to somebody who says what it hears, one packet for each that comes, until as many as otherwise came back with
+/// what was said in them, from where it was told to speak to.
+#[track_caller]
+pub(super) fn hear_oneself(media: &Media, of: &Described) {
+    let source = new_source();
+    let said = 0x25;
+    let mut buffer = [0; 2048];
+    // What an earlier call has left.
+    media.socket.set_nonblocking(true).unwrap();
+    while media.socket.recv(&mut buffer).is_ok() {}
+    media.socket.set_nonblocking(false).unwrap();
+    let mut heard = 0;
+    let deadline = Instant::now() + ECHOED;
+    media.socket.set_read_timeout(Some(PACKET)).unwrap();
+    for number in 0_u16.. {
+        media.socket.send_to(&packet(source, number, said), of.at).unwrap();
+        if let Ok((read, sender)) = media.socket.recv_from(&mut buffer) {
+            assert_eq!(sender, of.at, "a packet from where the description did not lead");
+            // Half of a packet at least: what it hears begins anywhere in what it says.
+            let same = buffer[..read].iter().filter(|octet| **octet == said).count();
+            heard += u16::from(same >= 80);
+        }
+        if heard >= PACKETS {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{heard} of {number} packets came back to {}", media.at);
+    }
+    media.socket.set_read_timeout(Some(SILENCE)).unwrap();
+}
+
+/// RTP with 20 ms of PCMU (RFC 3550 5.1), all of it one octet.
+fn packet(source: u32, number: u16, octet: u8) -> Vec<u8> {
+    [head(source, (number, number), 0), vec![octet; 160]].concat()
+}
+
+/// The front of a packet: its number and that of the one whose time it has, and what kind of payload follows.
+fn head(source: u32, (number, of): (u16, u16), kind: u8) -> Vec<u8> {
+    let time = u32::from(of) * 160;
+    [&[0x80, kind][..], &number.to_be_bytes(), &time.to_be_bytes(), &source.to_be_bytes()].concat()
+}
+
+/// A second of silence: packets of 20 ms of a kind, which all are this octet.
+pub(super) fn silence(kind: u8, octet: u8) -> Vec<Vec<u8>> {
+    let source = new_source();
+    (0..PACKETS).map(|number| [head(source, (number, number), kind), vec![octet; 160]].concat()).collect()
+}
+
+/// The digit 5, pressed for 160 ms in a second of silence of PCMU: events of this kind (RFC 4733 2.5).
+pub(super) fn pressed(kind: u8) -> Vec<Vec<u8>> {
+    let source = new_source();
+    let packet = |number: u16| {
+        let Some(event) = number.checked_sub(PRESSED_AT).filter(|event| *event < EVENTS) else {
+            return [head(source, (number, number), 0), vec![0xff; 160]].concat();
+        };
+        // The end is said three times.
+        let (end, duration) = (u8::from(event + 3 >= EVENTS) << 7, (event + 1).min(EVENTS - 2) * 160);
+        let marker = u8::from(event == 0) << 7;
+        let head = head(source, (number, PRESSED_AT), kind | marker);
+        [head, vec![5, end | 10], duration.to_be_bytes().to_vec()].concat()
+    };
+    (0..PACKETS).map(packet).collect()
+}
+
+/// Where the digit begins, and how many packets tell of it.
+const PRESSED_AT: u16 = 15;
+const EVENTS: u16 = 10;
+
+/// How many of these packets are of a kind, and how many of those are no silence.
+pub(super) fn kinds(packets: &[Vec<u8>], kind: u8) -> (usize, usize) {
+    let of_kind: Vec<_> = packets.iter().filter(|packet| packet[1] & 0x7f == kind).collect();
+    let loud = |packet: &&&Vec<u8>| packet[12..].iter().any(|octet| *octet != packet[12]);
+    (of_kind.len(), of_kind.iter().filter(loud).count())
+}
+
+fn new_source() -> u32 {
+    static SOURCE: AtomicU32 = AtomicU32::new(1);
+    SOURCE.fetch_add(1, Ordering::Relaxed)
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(super) const PORTS: RangeInclusive<u16> = 30_000..=30_999;
 const GONE: Duration = Duration::from_secs(20);
 /// Last lines of its log that a failure shows.
 const SHOWN: usize = 30;
+/// Where it puts recordings, in its folder.
+const RECORDINGS: &str = "recordings";
 
 /// A media node; it ends with this thread at the latest.
 pub(super) struct Rtpengine {
@@ -34,9 +36,9 @@ pub(super) struct Rtpengine {
 }
 
 impl Rtpengine {
-    /// Starts it; it answers when this returns.
+    /// Starts it with more options, of which the last one counts; it answers when this returns.
     #[track_caller]
-    pub(super) fn start(program: &Path) -> Self {
+    pub(super) fn start(program: &Path, options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (address, ng) = (own_address(), SocketAddr::from((HERE, free_port())));
         let output = File::create(folder.path().join("output")).unwrap();
@@ -53,6 +55,13 @@ impl Rtpengine {
             "--timeout=60".to_owned(),
             format!("--pidfile={pidfile}"),
         ]);
+        let recordings = folder.path().join(RECORDINGS);
+        fs::create_dir(&recordings).unwrap();
+        command.args([
+            format!("--recording-dir={}", recordings.display()),
+            "--recording-method=pcap".to_owned(),
+        ]);
+        command.args(options);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let child = command.spawn().unwrap();
         let control = UdpSocket::bind((HERE, 0)).unwrap();
@@ -76,6 +85,13 @@ impl Rtpengine {
     pub(super) fn packets(&self, call: &str) -> u64 {
         let told = self.ask("query", call);
         told["totals"]["RTP"]["packets"].as_u64().unwrap_or_else(|| panic!("{told}"))
+    }
+
+    /// Files that it has made of calls that were to be recorded: `pcaps`, or `metadata`.
+    #[track_caller]
+    pub(super) fn recorded(&self, what: &str) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join(RECORDINGS).join(what)).unwrap();
+        files.map(|file| file.unwrap().path()).collect()
     }
 
     /// Waits until it has no call.

@@ -147,6 +147,19 @@ impl Side {
         message
     }
 
+    /// The same, behind any number of another one.
+    #[track_caller]
+    pub(super) fn expect_behind(&mut self, other: &str, what: &str) -> Message {
+        loop {
+            let Some(message) = self.hear() else { panic!("not within {SOON:?} at {}: {what}", self.local) };
+            self.learn(&message);
+            if name(&message) == what {
+                return message;
+            }
+            assert_eq!(name(&message), other, "{what} is wanted: {}", message.text);
+        }
+    }
+
     /// Whether nothing has come that nobody expected.
     pub(super) fn heard_nothing(&self) -> bool {
         self.socket.set_nonblocking(true).unwrap();

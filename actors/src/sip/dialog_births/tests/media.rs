@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use runtime::log::{CallMedia, MediaSent, Reason};
-use runtime::model::{MediaNode, MediaNodeState};
+use runtime::model::{MediaNode, MediaNodeState, Voice};
 
 use super::*;
 use crate::media::exchange::Outcome;
-use crate::media::pool::{News, Over, Ticket};
+use crate::media::pool::{Answer, News, Over, Ticket};
 use crate::sip::anchor::{self, Name};
 use crate::sip::event::What;
+use crate::sip::testing::words;
+use crate::sip::worker::Input;
 
 /// What the media node of a call between `from-a` and `callee` says, and what a record has of it.
 const DELETED: &[u8] = include_bytes!("../../anchor/counted/deleted.bencode");
@@ -28,6 +30,17 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> Outcome {
     let mut body = Vec::new();
     write(&mut body);
     Outcome::Answered(body.into())
+}
+
+fn media_node() -> MediaNode {
+    MediaNode {
+        id: Uuid::from_u128(61),
+        number: COUNTED.node,
+        name: "media-1".to_owned(),
+        address: "10.0.0.1:22222".parse().unwrap(),
+        weight: 50,
+        state: MediaNodeState::Active,
+    }
 }
 
 /// A record of which the media node has told nothing.
@@ -59,6 +72,26 @@ impl Lab {
     fn deleted(&self, dialog: Uuid, outcome: Outcome) {
         let over = Over { worker: 1, owner: 7, dialog };
         self.calls.media_news(News::Deleted { over, node: COUNTED.node, outcome });
+    }
+
+    /// The media node does what it was asked.
+    fn described(&mut self) -> Vec<Sent> {
+        let asked = std::mem::take(&mut self.node.asked);
+        let answer = |asked: &crate::sip::worker::ToMedia| {
+            let Ticket::Worker(waiter) = asked.command.ticket else { return None };
+            let outcome = written(|body| ng::reply::write::sdp(body, b"v=0\r\n"));
+            Some(Input::Media(Answer { waiter, node: asked.node, outcome }))
+        };
+        self.node.handle(asked.iter().filter_map(answer).collect())
+    }
+
+    /// It says which calls it has; what a worker is told then.
+    fn listed(&self, names: &[String]) -> Vec<Input> {
+        let (node, names) = (COUNTED.node, names.to_vec());
+        self.calls.media_news(News::Calls { node, names, all: true, heard: None });
+        let mut inputs = Vec::new();
+        self.calls.ring(1).unwrap().take(16, &mut inputs, &mut Vec::new());
+        inputs
     }
 
     async fn restart_supervisors(&self) {
@@ -214,15 +247,7 @@ async fn the_end_of_the_process_waits_for_no_media_node() {
 async fn a_media_node_that_does_not_know_the_tag_deletes_the_whole_call() {
     let mut lab = Lab::new().await;
     let (ok, dialog) = lab.up().await;
-    let configured = MediaNode {
-        id: Uuid::from_u128(61),
-        number: COUNTED.node,
-        name: "media-1".to_owned(),
-        address: "10.0.0.1:22222".parse().unwrap(),
-        weight: 50,
-        state: MediaNodeState::Active,
-    };
-    lab.calls.media.configure(&[configured], lab.node.now.instant);
+    lab.calls.media.configure(&[media_node()], lab.node.now.instant);
     let way = lab.calls.media.node(COUNTED.node).unwrap().way();
     let mut asked = way.receiver.lock().await;
     lab.end(&ok);
@@ -234,4 +259,39 @@ async fn a_media_node_that_does_not_know_the_tag_deletes_the_whole_call() {
     lab.deleted(dialog, told());
     assert!(asked.try_recv().is_err(), "what is deleted is deleted");
     assert_eq!(lab.record().await.media, untold());
+}
+
+/// RTPEngine ends a call that no media comes for, and tells nobody. Two lists of its calls show it, and the second one is
+/// asked for soon; the call was over when the first was made.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_its_media_node_has_ended_is_over_with_its_record() {
+    let mut lab = Lab::new().await;
+    lab.node = Node::with(Voice { media_nodes: vec![media_node()], ..voice() });
+    lab.calls.media.configure(&[media_node()], lab.node.now.instant);
+    let node = lab.calls.media.node(COUNTED.node).unwrap();
+    lab.node.receive(CUSTOMER, invite("a", "+15551234"));
+    let to_vendor = lab.described().remove(0);
+    lab.node.receive(VENDORS[0], response(&to_vendor, 200, "callee"));
+    let dialog = lab.node.events[0].dialog;
+    lab.tell().await;
+
+    let name = Name { owner: 7, dialog }.to_string();
+    for names in [&[name.clone()][..], &[name.clone(), "of-others".to_owned()]] {
+        assert!(lab.listed(names).is_empty() && !node.is_to_look_again(), "it has the call");
+    }
+    let first = Instant::now();
+    assert!(lab.listed(&[]).is_empty(), "one list says nothing");
+    assert!(node.is_to_look_again());
+    sleep(MS * 2_000).await;
+    let told = lab.listed(&[]);
+    let [Input::MediaLost(lost, carrier, at)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((*lost, *carrier, at.instant), (dialog, COUNTED.node, first.into_std()));
+    assert!(!node.is_to_look_again(), "nothing is in doubt");
+
+    let sent = lab.node.handle(vec![Input::MediaLost(dialog, COUNTED.node, lab.node.now)]);
+    assert_eq!(words(&sent), ["BYE>192.0.2.10:5060", "BYE>198.51.100.1:5060"]);
+    lab.tell().await;
+    let cdr = lab.cdrs().await.remove(0);
+    assert_eq!((cdr.status, cdr.reason, cdr.answered_at.is_some()), (200, Reason::MediaFailed, true));
+    assert_eq!((lab.actors(), lab.calls.live()), (0, 0));
 }

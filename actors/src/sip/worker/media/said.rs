@@ -9,19 +9,22 @@ use crate::media::exchange::Outcome;
 /// What a node said.
 pub(super) enum Said {
     Sdp(Bytes),
-    /// Another node may do it.
-    Elsewhere,
+    /// Another node may do it. This one may have said that it has no room.
+    Elsewhere {
+        full: bool,
+    },
     /// No node will.
     Never(StatusCode),
 }
 
 /// Reads it.
 pub(super) fn said(outcome: &Outcome) -> Said {
-    let Outcome::Answered(body) = outcome else { return Said::Elsewhere };
+    let elsewhere = Said::Elsewhere { full: false };
+    let Outcome::Answered(body) = outcome else { return elsewhere };
     match ng::Reply::parse(body) {
         Ok(ng::Reply::Failed { meaning, reason }) => {
             let status = match meaning {
-                Meaning::AnotherNode => return Said::Elsewhere,
+                Meaning::AnotherNode => return Said::Elsewhere { full: true },
                 Meaning::BadSdp => StatusCode::NOT_ACCEPTABLE_HERE,
                 Meaning::UnknownCall => StatusCode::SERVICE_UNAVAILABLE,
                 Meaning::BadRequest | Meaning::Other => StatusCode::SERVER_INTERNAL_ERROR,
@@ -31,8 +34,8 @@ pub(super) fn said(outcome: &Outcome) -> Said {
         }
         Ok(reply) => match reply.done().and_then(|done| done.sdp()) {
             Some(sdp) => Said::Sdp(Bytes::copy_from_slice(sdp)),
-            None => Said::Elsewhere,
+            None => elsewhere,
         },
-        Err(_) => Said::Elsewhere,
+        Err(_) => elsewhere,
     }
 }

@@ -76,11 +76,14 @@ impl Worker {
             | Owner::Bye(_)
             | Owner::Alive(..) => return false,
         };
-        let Some(anchor) = anchor.cloned() else { return false };
+        let describes = status != StatusCode::TRYING && (status.is_provisional() || status.is_success());
+        let Some(anchor) = anchor.cloned() else {
+            let Some(role) = role.filter(|_| describes) else { return false };
+            return self.response_is_filtered((dialog, from), role, (message, flow), turn);
+        };
         if self.waits_behind(dialog, (message, flow)) {
             return true;
         }
-        let describes = status != StatusCode::TRYING && (status.is_provisional() || status.is_success());
         let initial = matches!(owner, Owner::Branch(id, _) if self.calls.get(id).is_some_and(|call| call.kind == Kind::Initial));
         let Some(role) = role.filter(|_| describes) else { return false };
         // It is ended where it comes from.
@@ -106,7 +109,9 @@ impl Worker {
         }
         let Some(known) = self.dialogs.get(&dialog) else { return false };
         let (anchor, offered_by) = (known.media.clone(), known.offered_by);
-        let Some(anchor) = anchor else { return false };
+        let Some(anchor) = anchor else {
+            return self.request_is_filtered((dialog, from), method, (message, flow), turn);
+        };
         if self.waits_behind(dialog, (message, flow)) {
             return true;
         }
@@ -210,14 +215,11 @@ impl Worker {
     }
 
     /// Of a call of an earlier process.
-    fn profiles_of(&self, trunk: u32, vendor: u32) -> Option<Profiles> {
+    pub(super) fn profiles_of(&self, trunk: u32, vendor: u32) -> Option<Profiles> {
         let snapshot = self.snapshot.load();
         let trunk = snapshot.trunks.iter().find(|known| known.config.number == trunk)?;
         let vendor = snapshot.vendors.iter().find(|known| known.config.number == vendor)?;
-        Some(Profiles {
-            trunk: std::sync::Arc::clone(&trunk.media),
-            vendor: std::sync::Arc::clone(&vendor.media),
-        })
+        Some(Profiles::between(trunk, vendor))
     }
 }
 

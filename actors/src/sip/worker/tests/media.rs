@@ -1,6 +1,7 @@
 //! Calls whose media goes through a node: what it is asked, what waits for it, and what becomes of a call without it.
 
 mod dialogs;
+mod direct;
 mod lost;
 
 use std::net::SocketAddr;

@@ -14,6 +14,8 @@ fn a_silent_node_loses_the_call_to_the_other() {
             Outcome::Silent
         };
         assert!(node.handle(vec![answer(&asked, outcome)]).is_empty());
+        let said_so = node.media.node(asked.node).unwrap().health.is_full(node.now.instant);
+        assert_eq!(said_so, full, "others are spared the way there");
         // It may have heard it after all.
         let deleted = node.asked.remove(0);
         assert_eq!((deleted.node, told(&deleted).starts_with("delete z9hG4bK")), (asked.node, true));
