@@ -3,10 +3,12 @@
 
 mod baresip;
 mod calls;
+mod digest;
 mod dns;
 mod hep;
 mod keys;
 mod kill;
+mod linphone;
 mod media;
 mod noise;
 mod records;

@@ -16,6 +16,8 @@ use super::{CUSTOMER, HERE, Route, SOON, Transport, free_port, place, provision,
 
 /// Where Debian has its modules.
 const MODULES: &str = "/usr/lib/baresip/modules";
+/// Of an account that is not registered, and whose calls somebody answers.
+pub(super) const BY_HAND: &str = "regint=0;answermode=manual";
 /// Whom the calls are for.
 const CALLED: &str = "442079460001";
 
@@ -38,11 +40,13 @@ fn talk(transport: Transport, customer: IpAddr) {
     let node = place(&[transport], "", provision(customer, &routes)).start();
     let at = node.ports().sip[0];
     let name = transport.name();
-    let callee = Baresip::start(&baresip, gateway, &format!("sip:+{CALLED}@{gateway};transport={name}"), "");
+    let of_callee = format!("<sip:+{CALLED}@{gateway};transport={name}>;{BY_HAND}");
+    let callee = Baresip::start(&baresip, gateway, &of_callee, "");
     let local = SocketAddr::from((customer, two_ports()));
-    let outbound = format!("outbound=\"sip:{at};transport={name}\"");
-    let caller =
-        Baresip::start(&baresip, local, &format!("sip:+442079460000@{local};transport={name}"), &outbound);
+    let of_caller = format!(
+        "<sip:+442079460000@{local};transport={name}>;{BY_HAND};outbound=\"sip:{at};transport={name}\""
+    );
+    let caller = Baresip::start(&baresip, local, &of_caller, "");
 
     for (number, hangs_up) in (1..).zip([&caller, &callee]) {
         caller.command("dial", &format!("sip:+{CALLED}@{at}"));
@@ -67,7 +71,7 @@ fn talk(transport: Transport, customer: IpAddr) {
 }
 
 /// A port whose next is free too: baresip takes that for TLS, asked or not.
-fn two_ports() -> u16 {
+pub(super) fn two_ports() -> u16 {
     loop {
         let (port, next) = (free_port(), free_port());
         if next == port + 1 {
@@ -77,7 +81,7 @@ fn two_ports() -> u16 {
 }
 
 /// A telephone without a loudspeaker: it sends back what it hears.
-struct Baresip {
+pub(super) struct Baresip {
     child: Child,
     control: TcpStream,
     events: Arc<Mutex<Vec<Value>>>,
@@ -85,19 +89,18 @@ struct Baresip {
 }
 
 impl Baresip {
-    /// Starts it; it listens when this returns.
+    /// Starts it with an account, and with more lines of configuration; it listens when this returns.
     #[track_caller]
-    fn start(program: &Path, local: SocketAddr, account: &str, parameters: &str) -> Self {
+    pub(super) fn start(program: &Path, local: SocketAddr, account: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let control: SocketAddr = (HERE, free_port()).into();
         let lines = format!(
             "module_path {MODULES}\nsip_listen {local}\naudio_source aubridge,nowhere\naudio_player aubridge,nowhere\n\
              audio_alert aubridge,nowhere\nmodule g711.so\nmodule aubridge.so\n\
-             module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {control}\n"
+             module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\nctrl_tcp_listen {control}\n{more}\n"
         );
         fs::write(folder.path().join("config"), lines).unwrap();
-        let account = format!("<{account}>;regint=0;answermode=manual;{parameters}\n");
-        fs::write(folder.path().join("accounts"), account).unwrap();
+        fs::write(folder.path().join("accounts"), format!("{account}\n")).unwrap();
         let output = File::create(folder.path().join("output")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).arg("-f").arg(folder.path());
@@ -118,20 +121,24 @@ impl Baresip {
         telephone
     }
 
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     fn output(&self) -> String {
         let octets = fs::read(self.folder.path().join("output")).unwrap_or_default();
         String::from_utf8_lossy(&octets).into_owned()
     }
 
     #[track_caller]
-    fn command(&self, command: &str, params: &str) {
+    pub(super) fn command(&self, command: &str, params: &str) {
         let said = json!({ "command": command, "params": params }).to_string();
         (&self.control).write_all(format!("{}:{said},", said.len()).as_bytes()).unwrap();
     }
 
     /// Waits for the event of this type that has this number, counted from 1.
     #[track_caller]
-    fn wait(&self, event: &str, number: usize) {
+    pub(super) fn wait(&self, event: &str, number: usize) {
         let found = wait::within_time(SOON, || {
             let events = self.events.lock();
             (events.iter().filter(|said| said["type"] == event).count() >= number).then_some(())

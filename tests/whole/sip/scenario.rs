@@ -10,7 +10,9 @@
 //! | `pause 200` | milliseconds |
 //!
 //! `sdp` behind a message gives it a description of media, or demands that it has one; `bare` demands that it has
-//! none; `reliable` makes a provisional answer one that wants PRACK (RFC 3262).
+//! none; `reliable` makes a provisional answer one that wants PRACK (RFC 3262). `once` sends an INVITE that is challenged
+//! one time only: each copy would get a challenge of its own. `authorized` answers the challenge that came last, as the
+//! arguments of SIPp have it.
 
 use std::fmt::Write as _;
 
@@ -55,6 +57,8 @@ struct Writer<'a> {
     contact: String,
     /// Of our last request that was neither ACK nor CANCEL, and of our last INVITE.
     cseq: (u32, u32),
+    /// Of our last INVITE that was to begin a call.
+    begun: u32,
     media: bool,
     /// What was expected last.
     asked: String,
@@ -64,7 +68,16 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(role: Role, prefix: &'a str, transport: Transport) -> Self {
         let contact = format!("Contact: <sip:test@[local_ip]:[local_port];transport={}>\n", transport.name());
-        Self { role, prefix, contact, cseq: (0, 0), media: false, asked: String::new(), xml: String::new() }
+        Self {
+            role,
+            prefix,
+            contact,
+            cseq: (0, 0),
+            begun: 0,
+            media: false,
+            asked: String::new(),
+            xml: String::new(),
+        }
     }
 
     fn write(mut self, lines: &[&str]) -> String {
@@ -107,13 +120,16 @@ impl<'a> Writer<'a> {
             });
         }
         // The routes of a dialog are those of its first messages; a refresh does not change them (12.2).
-        let routes = initial || (kind == "response" && self.role == Role::Customer && self.cseq.0 == 1);
+        let is_challenge = ["401", "407"].contains(&what);
+        let first = self.cseq.0 == self.begun && !is_challenge;
+        let routes = initial || (kind == "response" && self.role == Role::Customer && first);
         let routes = if routes { " rrs=\"true\"" } else { "" };
         if kind == "response" && !self.xml.trim_end().ends_with("</recv>") {
             self.xml.push_str("<recv response=\"100\" optional=\"true\"></recv>\n");
         }
         let actions = if actions.is_empty() { actions } else { format!("<action>{actions}</action>") };
-        let _ = writeln!(self.xml, "<recv {kind}=\"{what}\"{routes}>{actions}</recv>");
+        let asks = if is_challenge { " auth=\"true\"" } else { "" };
+        let _ = writeln!(self.xml, "<recv {kind}=\"{what}\"{routes}{asks}>{actions}</recv>");
     }
 
     fn request(&mut self, name: &str, words: &[&str]) {
@@ -122,6 +138,9 @@ impl<'a> Writer<'a> {
             self.cseq.0 += 1;
             if method == "INVITE" {
                 self.cseq.1 = self.cseq.0;
+            }
+            if name == "INVITE" {
+                self.begun = self.cseq.0;
             }
         }
         let number = if matches!(method, "ACK" | "CANCEL") { self.cseq.1 } else { self.cseq.0 };
@@ -148,12 +167,13 @@ impl<'a> Writer<'a> {
             "INVITE" => "Supported: 100rel\n",
             _ => "",
         };
+        let authorization = if words.contains(&"authorized") { "[authentication]\n" } else { "" };
         let head = format!(
             "{method} {uri} SIP/2.0\n{via}\nMax-Forwards: 70\n{routes}From: {from}\nTo: {to}\n\
-             Call-ID: [call_id]\nCSeq: {number} {method}\n{more}{}",
+             Call-ID: [call_id]\nCSeq: {number} {method}\n{more}{authorization}{}",
             self.contact
         );
-        self.send(&head, method != "ACK", words.contains(&"sdp"));
+        self.send(&head, method != "ACK" && !words.contains(&"once"), words.contains(&"sdp"));
     }
 
     fn response(&mut self, to_invite: bool, status: &str, words: &[&str]) {

@@ -40,6 +40,12 @@ impl Sipp {
     /// Starts it; one that is called listens when this returns.
     #[track_caller]
     pub(super) fn start(program: &Path, part: Part<'_>) -> Self {
+        Self::start_with(program, part, &[])
+    }
+
+    /// The same with these arguments more.
+    #[track_caller]
+    pub(super) fn start_with(program: &Path, part: Part<'_>, more: &[String]) -> Self {
         let Part { name, scenario, transport, local, calls, count: (count, rate), folder } = part;
         let file = |kind: &str| folder.join(format!("{name}.{kind}"));
         fs::write(file("xml"), scenario).unwrap();
@@ -53,7 +59,7 @@ impl Sipp {
         command.args(["-timeout", &format!("{}s", RUN.as_secs()), "-timeout_error"]);
         command.arg("-trace_err").arg("-error_file").arg(file("errors"));
         command.arg("-trace_msg").arg("-message_file").arg(file("messages"));
-        command.args(calls.map(|called| called.to_string()));
+        command.args(more).args(calls.map(|called| called.to_string()));
         let output = File::create(file("output")).unwrap();
         let child = command
             .current_dir(folder)

@@ -13,12 +13,13 @@ use super::super::certificate::Certificate;
 use super::super::peer;
 use super::super::process::Node;
 use super::super::wait;
+use super::baresip::{BY_HAND, Baresip, two_ports};
 use super::sipp::{Part, Sipp};
 use super::ua::{Callee, Caller, Datagrams};
 use super::wire::{Messages, accept, connect, request};
 use super::{
-    CUSTOMER, HERE, Route, Transport, VENDOR_ANSWERS, customer_address, place, programs, provision, records,
-    scenario, vendor_address,
+    CUSTOMER, HERE, Route, Transport, VENDOR_ANSWERS, customer_address, digest, place, programs, provision,
+    records, scenario, vendor_address,
 };
 
 #[test]
@@ -62,6 +63,44 @@ fn call_from_tls(prefix: &str, vendor: &[&str], hangs_up: &str) {
     assert_eq!(sipp.finish(), Ok(()));
     let attempt = (gateway, Some(200), "answered");
     records::expect_one(&sqlite, &node, prefix, (200, "answered", hangs_up, &[attempt]));
+}
+
+/// baresip hears of the challenge, and answers it, on a connection whose certificate it has looked at.
+#[test]
+fn a_telephone_on_tls_says_by_digest_whose_it_is() {
+    let Some((program, sqlite)) = programs() else { return };
+    let Some(baresip) = peer::program("baresip") else { return };
+    // The source of its connection is the address of the node: vendors are at another one.
+    let gateway = digest::vendor_address();
+    let routes = [Route { prefix: "44".to_owned(), gateways: vec![(gateway, Transport::Udp)] }];
+    let text = provision(digest::ANOTHER, &routes) + &digest::trunk("roaming", "DIGEST", "");
+    let Scene { node, certificate, folder } = Scene::with(digest::MD5, text, false);
+    let at = node.ports().sip[1];
+    let part = Part {
+        name: "vendor".to_owned(),
+        scenario: scenario::vendor(Transport::Udp, VENDOR_ANSWERS),
+        transport: Transport::Udp,
+        local: gateway,
+        calls: None,
+        count: (1, 1),
+        folder: folder.path(),
+    };
+    let sipp = Sipp::start(&program, part);
+    let local = SocketAddr::from((CUSTOMER, two_ports()));
+    let account = format!(
+        "<sip:+442079460000@{local};transport=tls>;{BY_HAND};auth_user=roaming;auth_pass={};\
+         outbound=\"sip:{at};transport=tls\"",
+        digest::PASSWORD
+    );
+    let believes = format!("sip_cafile {}", certificate.ca.display());
+    let telephone = Baresip::start(&baresip, local, &account, &believes);
+    telephone.command("dial", &format!("sip:+4420@{at}"));
+    telephone.wait("CALL_ESTABLISHED", 1);
+    telephone.command("hangup", "");
+    telephone.wait("CALL_CLOSED", 1);
+    assert_eq!(sipp.finish(), Ok(()));
+    let attempt = (gateway, Some(200), "answered");
+    records::expect_one(&sqlite, &node, "44", (200, "answered", "caller", &[attempt]));
 }
 
 #[test]
@@ -295,9 +334,15 @@ impl Scene {
     /// Whether it believes certificates of its own authority; then its peers must have one.
     #[track_caller]
     fn new(provision: String, believes: bool) -> Self {
+        Self::with("", provision, believes)
+    }
+
+    /// The same with more lines of `[sip]`.
+    #[track_caller]
+    fn with(lines: &str, provision: String, believes: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificate = Certificate::write(folder.path());
-        let mut lines = String::new();
+        let mut lines = format!("{lines}\n");
         for (key, path) in [("tls_certificate", &certificate.chain), ("tls_key", &certificate.key)] {
             lines += &format!("{key} = {:?}\n", path.display().to_string());
         }

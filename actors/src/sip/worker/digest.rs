@@ -130,8 +130,10 @@ impl Worker {
         // One for both: places are those of one snapshot.
         let snapshot = self.snapshot.load_full();
         let trunk = snapshot.digests().find(&credentials, method);
-        let is_about_it = is_about(&credentials, request.message);
-        let may = |trunk: &u32| is_about_it && self.admits(&snapshot, *trunk, request.flow);
+        let is_offered =
+            credentials.algorithm.hash().is_some_and(|hash| self.settings.digests.contains(&hash));
+        let is_right = is_offered && is_about(&credentials, request.message);
+        let may = |trunk: &u32| is_right && self.admits(&snapshot, *trunk, request.flow);
         let Some(trunk) = trunk.filter(may) else { return Said::Wrong };
         let key = self.answer_key(&credentials);
         match self.answers.note(key, now.instant) {
@@ -155,7 +157,7 @@ impl Worker {
         branch::digest_of(self.settings.seed, [credentials.nonce, &count.to_be_bytes()])
     }
 
-    /// Asks who it is, by each algorithm in a header of its own, the strongest first (RFC 8760, 2.3).
+    /// Asks who it is, by each algorithm in a header of its own, in the order of preference (RFC 8760, 2.3).
     fn challenge(&mut self, request: &Request<'_>, stale: bool, turn: &mut Turn<'_>) {
         if !self.may_answer(request, turn.now) {
             return;
@@ -167,14 +169,15 @@ impl Worker {
             (StatusCode::PROXY_AUTHENTICATION_REQUIRED, "Proxy-Authenticate")
         };
         let nonce = digest::nonce(&self.settings.cookies, &bound(request), turn.now.wall);
-        let values = Hash::STRONGEST_FIRST.map(|hash| {
+        let value = |hash: &Hash| {
             let mut value = Vec::with_capacity(CHALLENGE_LEN);
-            let challenge = NewChallenge { realm: SIP_REALM, nonce: &nonce, hash, stale };
+            let challenge = NewChallenge { realm: SIP_REALM, nonce: &nonce, hash: *hash, stale };
             // Neither the realm nor a nonce has anything that ends its quotes.
             let _ = challenge.write(&mut value);
             value
-        });
-        let headers = values.each_ref().map(|value| (name, value.as_slice()));
+        };
+        let values: Vec<Vec<u8>> = self.settings.digests.iter().map(value).collect();
+        let headers: Vec<(&str, &[u8])> = values.iter().map(|value| (name, value.as_slice())).collect();
         let Request { message, flow, reply_to, .. } = *request;
         let tag = self.tag(message);
         let response = Response {

@@ -255,6 +255,23 @@ fn any_node_takes_the_answer() {
     assert_eq!(words(&sent), [format!("100>{ROAMING}"), "INVITE>198.51.100.1:5060".to_owned()]);
 }
 
+/// What a node does not ask for it does not take either.
+#[test]
+fn other_algorithms_than_those_that_are_asked_for() {
+    let mut first = node(with(AuthType::Digest));
+    let challenge = asked(&mut first, "a", ROAMING);
+    let mut node = node(with(AuthType::Digest));
+    std::sync::Arc::get_mut(&mut node.worker.settings).unwrap().digests = vec![Hash::Sha256, Hash::Md5];
+    let sent = node.receive(ROAMING, call("a", ROAMING, 1));
+    let challenges = sent[0].message.values(HeaderId::ProxyAuthenticate);
+    let algorithms: Vec<_> = challenges.map(|value| Challenge::parse(value).unwrap().algorithm).collect();
+    assert_eq!(algorithms, [Algorithm::Sha256, Algorithm::Md5], "in this order");
+    let answers = |hash| Says { hash, ..ACME }.to(&challenge, "INVITE");
+    let strong = saying(&call("a", ROAMING, 2), &answers(Hash::Sha512Trunc256));
+    assert_eq!(words(&node.receive(ROAMING, strong)), [format!("403>{ROAMING}")]);
+    assert_eq!(node.receive(ROAMING, saying(&call("a", ROAMING, 3), &answers(Hash::Md5))).len(), 2);
+}
+
 /// With `BOTH` the source is not enough, and neither is the digest.
 #[test]
 fn source_and_digest() {
