@@ -3,6 +3,7 @@
 pub mod acl;
 pub mod acl_publisher;
 pub mod anchor;
+pub mod bindings;
 pub mod branch;
 pub mod call_metrics;
 pub mod calls;
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod names;
 pub mod number;
 pub mod prefixes;
+pub mod registrar;
 pub mod ring;
 pub mod routing;
 pub mod session_timer;

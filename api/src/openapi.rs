@@ -216,7 +216,7 @@ fn parameters(route: &Route) -> Vec<Value> {
     for name in names(route.path) {
         let schema = match name {
             "ban" => json!({"type": "string", "pattern": "^[A-Z0-9-]{3,20}$"}),
-            "id" | "ip_id" | "note_id" | "customer_id" | "account_id"
+            "id" | "ip_id" | "registration_id" | "note_id" | "customer_id" | "account_id"
                 if !route.path.starts_with("/v1/smpp") =>
             {
                 json!({"type": "string", "format": "uuid"})

@@ -31,6 +31,7 @@ mod notes;
 mod own_trunks;
 mod partitions;
 mod ready;
+mod registrations;
 mod smpp_sessions;
 mod smpp_stats;
 mod smpp_vendors;
@@ -51,7 +52,7 @@ use crate::table::Route;
 
 /// Every route of every surface.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    let resources: [&'static [Route]; 46] = [
+    let resources: [&'static [Route]; 47] = [
         health::ROUTES,
         ready::ROUTES,
         metrics::ROUTES,
@@ -84,6 +85,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
         trunks::ROUTES,
         trunk_ips::ROUTES,
         own_trunks::ROUTES,
+        registrations::ROUTES,
         dedicated_ips::ROUTES,
         dids::ROUTES,
         sync_redis::ROUTES,

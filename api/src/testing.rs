@@ -324,6 +324,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         session_timers: true,
         toll_fraud_factor: 8,
         flood_per_source: 0,
+        registrations: Default::default(),
         limits: Default::default(),
     };
     Calls::new(calls::Parts {

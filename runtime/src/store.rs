@@ -27,6 +27,7 @@ mod migrate;
 pub mod partition;
 pub mod privileges;
 pub mod provisioning;
+pub mod registration;
 pub mod root_key;
 pub mod sms_route;
 pub mod sms_vendor;

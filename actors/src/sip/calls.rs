@@ -26,6 +26,7 @@ use super::event::{CallEvent, What};
 use super::flood::Flood;
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_list::LiveList;
+use super::registrar::{Registrar, Told};
 use super::ring::{Arrived, Bounds, Given, NoRoom, Ring};
 use super::settings::Settings;
 use super::snapshot::Snapshot;
@@ -56,7 +57,9 @@ pub struct Calls {
     pub counters: Arc<Counters>,
     /// Media nodes.
     pub media: Arc<Pool>,
-    /// What their lists of calls have shown, by node.
+    /// Does what REGISTERs ask for, and knows where trunks are reached that register.
+    pub registrar: Registrar,
+    /// What the lists of calls of media nodes have shown, by node.
     compared: Mutex<HashMap<u8, Compared>>,
     /// What the actors of dialogs count.
     pub metrics: CallMetrics,
@@ -146,6 +149,7 @@ impl Calls {
             snapshot: Arc::new(ArcSwap::from_pointee(parts.snapshot)),
             counters: Arc::default(),
             media: Arc::default(),
+            registrar: Registrar::default(),
             compared: Mutex::default(),
             metrics: parts.metrics,
             list: LiveList::default(),
@@ -371,6 +375,11 @@ impl Calls {
     fn command(&self, worker: usize, input: Input) {
         let Some(lane) = self.workers.get(worker) else { return };
         lane.ring.push_always(Arrived { at: self.now().instant, input });
+    }
+
+    /// A worker is told what became of its REGISTER. There is no more of this than workers have asked for.
+    pub fn registered(&self, told: Told) {
+        self.command(usize::from(told.asker.worker), Input::Registered(told));
     }
 
     /// Asks both sides of a call whether it is up.

@@ -45,6 +45,8 @@ counters! {
     challenges: "Requests that were asked by digest which trunk they are of.";
     digests_right: "Answers to that which showed it.";
     digests_wrong: "Answers to that which did not.";
+    registers: "REGISTERs of trunks that had shown who they are.";
+    registers_refused: "Of those, the ones that were refused, or could not be made durable.";
     responses_foreign: "Responses with a branch that we did not make.";
     responses_stray: "Responses to nothing that is open.";
     responses_stateless: "Responses to what an earlier process passed on, passed on without state.";

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use runtime::model::{NumberRule, Transport};
 use serde::Serialize;
 use sip::StatusCode;
+use uuid::Uuid;
 
 use super::acl::Source;
+use super::bindings::Binding;
 use super::identity::{self, Caller, Origin, Standing};
 use super::lcr;
 use super::number::{dialled, digits};
@@ -101,9 +103,17 @@ pub struct Candidate {
     pub passed_over: Option<&'static str>,
 }
 
+/// What a trunk has registered that lives, by the trunk's key.
+pub type Contacts<'a> = &'a dyn Fn(Uuid) -> Vec<Arc<Binding>>;
+
 /// Explains where a call would go now. Without a listener of the transport it is told as if it came to the first one.
 #[must_use]
-pub fn call(snapshot: &Arc<Snapshot>, listeners: &[Listener], question: &Question) -> Explanation {
+pub fn call(
+    snapshot: &Arc<Snapshot>,
+    listeners: &[Listener],
+    question: &Question,
+    contacts: Contacts<'_>,
+) -> Explanation {
     let own = listeners.iter().find(|listener| listener.transport == question.transport);
     let at =
         own.or_else(|| listeners.first()).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |own| own.address.ip());
@@ -117,7 +127,8 @@ pub fn call(snapshot: &Arc<Snapshot>, listeners: &[Listener], question: &Questio
         Some(number) => routing::plan(snapshot, peer, number, |_| 0, &mut found),
         None => Err(NOT_A_NUMBER),
     };
-    let way = Way::of(snapshot, peer, number.as_deref());
+    let planned = planned.and_then(|plan| plan.with_contacts(peer, contacts));
+    let way = Way::of(snapshot, peer, number.as_deref(), contacts);
     let caller = way.caller(snapshot, &question.from);
     let planned = planned.and_then(|plan| match &caller {
         Some(caller) if caller.standing == Standing::Refused => Err(identity::FOREIGN),
@@ -155,10 +166,12 @@ struct Way<'a> {
     /// The caller's of an outbound call, the callee's of an inbound one.
     trunk: Option<&'a Trunk>,
     number: Option<String>,
+    /// What the trunk of an inbound call has registered.
+    contacts: Vec<Arc<Binding>>,
 }
 
 impl<'a> Way<'a> {
-    fn of(snapshot: &'a Snapshot, peer: Peer, number: Option<&str>) -> Self {
+    fn of(snapshot: &'a Snapshot, peer: Peer, number: Option<&str>, contacts: Contacts<'_>) -> Self {
         let own = peer.vendor.and(number).and_then(|number| snapshot.did(digits(number)));
         let trunk = own.or(peer.trunk).and_then(|place| snapshot.trunk(place));
         let direction = match (own, peer.trunk, peer.vendor) {
@@ -170,13 +183,15 @@ impl<'a> Way<'a> {
         let rules = rules.map_or(&[][..], |trunk| &trunk.config.callee_rules);
         let number =
             number.map(|number| NumberRule::rewrite(rules, number).unwrap_or_else(|| number.to_owned()));
-        Self { peer, direction, trunk, number }
+        let registers = trunk.filter(|trunk| direction == Some(Direction::Inbound) && trunk.registers());
+        let contacts = registers.map(|trunk| contacts(trunk.config.id)).unwrap_or_default();
+        Self { peer, direction, trunk, number, contacts }
     }
 
     fn checks(&self, snapshot: &Snapshot) -> Vec<Check> {
         match (self.direction, &self.number) {
             (Some(Direction::Outbound), Some(number)) => checks::outbound(snapshot, self.trunk, number),
-            (Some(Direction::Inbound), Some(_)) => checks::inbound(self.trunk),
+            (Some(Direction::Inbound), Some(_)) => checks::inbound(self.trunk, self.contacts.len()),
             (_, None) | (None, _) => Vec::new(),
         }
     }
@@ -190,7 +205,9 @@ impl<'a> Way<'a> {
     }
 
     fn gateways(&self) -> Vec<String> {
-        self.trunk.map(|trunk| trunk.targets.iter().map(gateway).collect()).unwrap_or_default()
+        let contacts = self.contacts.iter().map(|binding| contact(binding));
+        let gateways = self.trunk.iter().flat_map(|trunk| trunk.targets.iter().map(gateway));
+        contacts.chain(gateways).collect()
     }
 }
 
@@ -265,9 +282,17 @@ fn has_channel(usage: &Usage, channels_max: u32) -> bool {
 }
 
 fn gateway(target: &Target) -> String {
-    // A call goes around it while another one is left.
-    let silent = if target.health.is_up() { "" } else { ", silent" };
-    format!("sip:{} at {}{silent}", target.host_port, target.address)
+    format!("sip:{} at {}{}", target.host_port, target.address, silent(target))
+}
+
+fn contact(binding: &Binding) -> String {
+    let Binding { stored, target, .. } = binding;
+    format!("{} at {}, registered{}", stored.contact, target.address, silent(target))
+}
+
+/// A call goes around what is silent while another one is left.
+fn silent(target: &Target) -> &'static str {
+    if target.health.is_up() { "" } else { ", silent" }
 }
 
 /// The router's word; what it does not look at is what an INVITE meets before it and after it.

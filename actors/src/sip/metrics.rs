@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntGauge, Opts};
+use prometheus::{IntCounter, IntGauge, IntGaugeVec, Opts};
 use runtime::log::CallTotals;
 use runtime::telemetry::metrics::Metrics;
 
@@ -25,10 +25,23 @@ pub fn register(metrics: &Metrics, calls: &Arc<Calls>) -> Result<(), prometheus:
     let descriptions = names.chain([live]).filter_map(|(name, help)| {
         Desc::new(name, help.to_owned(), Vec::new(), std::collections::HashMap::new()).ok()
     });
-    metrics.register(Workers { calls: Arc::clone(calls), descriptions: descriptions.collect() })
+    let bound = registrations(calls);
+    let bound = bound.iter().flat_map(|bound| bound.desc().into_iter().cloned());
+    let descriptions = descriptions.chain(bound).collect();
+    metrics.register(Workers { calls: Arc::clone(calls), descriptions })
 }
 
 const LIVE: &str = "Calls that live, early ones too.";
+
+/// Contacts that trunks have registered, at this node or at others of its database.
+fn registrations(calls: &Calls) -> Option<IntGaugeVec> {
+    let options = Opts::new("warp_sip_registrations", "Contacts that trunks have registered.");
+    let gauge = IntGaugeVec::new(options, &["transport"]).ok()?;
+    for (transport, count) in calls.registrar.bindings.count(calls.clock.now()) {
+        gauge.with_label_values(&[transport.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    Some(gauge)
+}
 
 /// Name, meaning and sum of every counter: the workers', and what became of records.
 fn counted(calls: &Calls) -> impl Iterator<Item = (String, &'static str, u64)> {
@@ -65,6 +78,7 @@ impl Collector for Workers {
             gauge.set(i64::try_from(self.calls.live()).unwrap_or(i64::MAX));
             gauge.collect()
         });
-        counted.chain(live).collect()
+        let bound = registrations(&self.calls).into_iter().flat_map(|gauge| gauge.collect());
+        counted.chain(live).chain(bound).collect()
     }
 }

@@ -249,7 +249,8 @@ fn class(input: &Input) -> Class {
         | Input::Check(_)
         | Input::Probe(_)
         | Input::Media(_)
-        | Input::MediaLost(..) => Class::Inside,
+        | Input::MediaLost(..)
+        | Input::Registered(_) => Class::Inside,
     }
 }
 

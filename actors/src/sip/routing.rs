@@ -10,7 +10,9 @@ use runtime::model::{Money, NumberRule};
 use serde::{Deserialize, Serialize};
 use sip::StatusCode;
 use smallvec::SmallVec;
+use uuid::Uuid;
 
+use super::bindings::Binding;
 use super::lcr::Candidate;
 use super::number::digits;
 use super::session_timer;
@@ -38,6 +40,8 @@ pub struct Plan {
     pub number: String,
     /// In the order to be tried.
     pub hops: SmallVec<[Hop; 4]>,
+    /// Where the trunk of an inbound call has registered: the first of its targets, before its gateways.
+    pub contacts: Vec<Arc<Binding>>,
     /// Whether the number is in the list of high-cost destinations, and opened for the trunk.
     pub high_cost: bool,
 }
@@ -47,7 +51,7 @@ pub struct Plan {
 pub struct Hop {
     /// The vendor, by place: of an outbound call the one tried, of an inbound one where it came from.
     pub vendor: u32,
-    /// Which of the targets of vendor or trunk.
+    /// Which of the targets of vendor or trunk; those of a trunk begin with its contacts.
     pub target: u32,
     /// The vendor's rate of a minute, and the digits of the prefix that it is for.
     pub rate: Money,
@@ -86,11 +90,49 @@ impl Plan {
     pub fn hop(&self, attempt: usize) -> Option<(Hop, &Vendor, &Target)> {
         let hop = *self.hops.get(attempt)?;
         let vendor = self.snapshot.vendor(hop.vendor)?;
+        if let Some(binding) = self.contact(attempt) {
+            return Some((hop, vendor, &binding.target));
+        }
         let targets = match self.direction {
             Direction::Outbound => &vendor.targets,
             Direction::Inbound => &self.trunk()?.targets,
         };
-        Some((hop, vendor, targets.get(hop.target as usize)?))
+        let place = (hop.target as usize).checked_sub(self.contacts.len())?;
+        Some((hop, vendor, targets.get(place)?))
+    }
+
+    /// The registered contact that an attempt is at; `None` where it is at a vendor or a gateway.
+    pub fn contact(&self, attempt: usize) -> Option<&Binding> {
+        let hop = self.hops.get(attempt)?;
+        self.contacts.get(hop.target as usize).map(|binding| &**binding)
+    }
+
+    /// The plan of an inbound call with what its trunk has registered, which `contacts` tells by the trunk's key, in
+    /// the order to be tried. Any other plan stays as it is.
+    ///
+    /// # Errors
+    /// [`Refusal`] where nothing is registered and there is no gateway either.
+    pub fn with_contacts(
+        mut self,
+        peer: Peer,
+        contacts: impl FnOnce(Uuid) -> Vec<Arc<Binding>>,
+    ) -> Result<Self, Refusal> {
+        let inbound = self.direction == Direction::Inbound;
+        let registers = self.trunk().filter(|trunk| inbound && trunk.registers());
+        let Some((key, gateways)) = registers.map(|trunk| (trunk.config.id, trunk.targets.len())) else {
+            return Ok(self);
+        };
+        self.contacts = contacts(key);
+        let vendor = peer.vendor.unwrap_or_default();
+        self.hops = inbound_hops(vendor, self.contacts.len().saturating_add(gateways));
+        if self.hops.is_empty() {
+            return Err(refused(
+                StatusCode::TEMPORARILY_UNAVAILABLE,
+                Reason::NoRoute,
+                "the trunk of the number has not registered, and has no gateway whose address is known",
+            ));
+        }
+        Ok(self)
     }
 }
 
@@ -132,9 +174,9 @@ fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> 
     if !trunk.served {
         return Err(refused(StatusCode::FORBIDDEN, Reason::NotAllowed, "the customer is suspended"));
     }
-    let hop = |target| Hop { vendor, target, rate: Money::default(), prefix_len: 0 };
-    let hops: SmallVec<_> = (0..).take(trunk.targets.len()).map(hop).collect();
-    if hops.is_empty() {
+    let hops = inbound_hops(vendor, trunk.targets.len());
+    // One that registers is asked for its contacts yet.
+    if hops.is_empty() && !trunk.registers() {
         return Err(refused(
             StatusCode::TEMPORARILY_UNAVAILABLE,
             Reason::NoRoute,
@@ -148,8 +190,14 @@ fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> 
         trunk: place,
         number,
         hops,
+        contacts: Vec::new(),
         high_cost: false,
     })
+}
+
+fn inbound_hops(vendor: u32, targets: usize) -> SmallVec<[Hop; 4]> {
+    let hop = |target| Hop { vendor, target, rate: Money::default(), prefix_len: 0 };
+    (0..).take(targets).map(hop).collect()
 }
 
 fn outbound(
@@ -228,6 +276,6 @@ fn outbound(
             "every vendor with an offer is disabled, drained or without a known address",
         ));
     }
-    let direction = Direction::Outbound;
-    Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops, high_cost })
+    let (direction, contacts) = (Direction::Outbound, Vec::new());
+    Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops, contacts, high_cost })
 }

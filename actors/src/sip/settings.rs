@@ -6,6 +6,7 @@ use std::time::Duration;
 use runtime::clock::Timestamp;
 use runtime::model::Transport;
 use sip::digest::Hash;
+use sip::register::Rules;
 use sip::transaction::TimerOptions;
 use sip::{Host, Limits, Uri};
 
@@ -58,6 +59,8 @@ pub struct Settings {
     pub queue_age_max: Duration,
     /// Messages per second that one source may send a worker; 0 is no limit.
     pub flood_per_source: u32,
+    /// What trunks may register.
+    pub registrations: Rules,
     /// What a message may be at most.
     pub limits: Limits,
 }

@@ -270,6 +270,13 @@ impl Snapshot {
     }
 }
 
+impl Trunk {
+    /// Whether it may register where it is reached.
+    pub fn registers(&self) -> bool {
+        self.config.auth_type != AuthType::IpAcl
+    }
+}
+
 impl Vendor {
     fn new(config: SipVendor, resolve: Resolve<'_>, used: &Used<'_>) -> Self {
         let mut failover = FailoverOptions {

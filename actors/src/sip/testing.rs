@@ -13,16 +13,19 @@ use runtime::model::{
 };
 use runtime::random::Random;
 use sip::digest::Hash;
+use sip::register::Rules;
 use sip::transaction::TimerOptions;
 use sip::{HeaderId, Limits, Message, Response, StatusCode};
 use uuid::Uuid;
 
+use super::bindings::{Bindings, By};
 use super::cookie::{Keys, Secret};
 use super::counters::Counters;
 use super::dialog::Dialog;
 use super::digest::Users;
 use super::event::{CallEvent, What};
 use super::flow::{Flow, Undelivered};
+use super::registrar::{self, ToRegistrar, Told};
 use super::settings::{Listener, Settings};
 use super::snapshot::Snapshot;
 use super::transactions::Now;
@@ -187,6 +190,10 @@ pub(crate) struct Node {
     pub(crate) media: Arc<Pool>,
     /// What media nodes were asked for.
     pub(crate) asked: Vec<ToMedia>,
+    pub(crate) bindings: Arc<Bindings>,
+    /// What the registrar was asked for.
+    pub(crate) registering: Vec<ToRegistrar>,
+    random: Random,
 }
 
 impl Node {
@@ -205,7 +212,12 @@ impl Node {
 
     /// A node whose trunks may say by digest who they are.
     pub(crate) fn with_digests(voice: Voice, users: Users) -> Self {
-        let node = Self::with(voice.clone());
+        Self::with_digests_over(voice, users, 1)
+    }
+
+    /// The same, which listens on UDP, or on UDP and TCP.
+    pub(crate) fn with_digests_over(voice: Voice, users: Users, listeners: usize) -> Self {
+        let node = Self::with_listeners(voice.clone(), listeners);
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), node.now.instant);
         node.snapshot.store(Arc::new(snapshot.with_digests(users)));
         node
@@ -238,6 +250,7 @@ impl Node {
         media.nodes().iter().for_each(|node| {
             node.health.heard(Duration::from_millis(1), instant);
         });
+        let bindings = Arc::new(Bindings::default());
         let parts = Parts {
             settings: Arc::new(settings),
             snapshot: Arc::clone(&snapshot),
@@ -246,9 +259,11 @@ impl Node {
             counters: Arc::clone(&counters),
             is_connected: Connected(Arc::new(|_| true)),
             media: Arc::clone(&media),
+            bindings: Arc::clone(&bindings),
         };
         let worker = Worker::new(parts, now);
-        Self { worker, now, events: Vec::new(), counters, snapshot, media, asked: Vec::new() }
+        let (events, asked, registering, random) = (Vec::new(), Vec::new(), Vec::new(), Random::seeded(9));
+        Self { worker, now, events, counters, snapshot, media, asked, bindings, registering, random }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
@@ -272,6 +287,7 @@ impl Node {
         self.worker.handle(&mut inputs, self.now, &mut out);
         self.events.append(&mut out.events);
         self.asked.append(&mut out.media);
+        self.registering.append(&mut out.registers);
         let sent = |outbound: super::flow::Outbound| Sent {
             to: outbound.flow.peer,
             transport: outbound.flow.transport,
@@ -279,6 +295,20 @@ impl Node {
             sender: outbound.sender,
         };
         out.messages.into_iter().map(sent).collect()
+    }
+
+    /// The registrar does what it was asked for, and has made it durable.
+    pub(crate) fn registrar(&mut self) -> Vec<Sent> {
+        let rules = Rules::default();
+        let by = By { node: 7, now: self.now, rules: &rules, random: &self.random };
+        let mut inputs = Vec::new();
+        for ToRegistrar { asker, ask } in self.registering.drain(..) {
+            let mut live = self.bindings.of(ask.trunk, self.now.wall);
+            let (outcome, _) = registrar::decide(&ask, &mut live, &by);
+            self.bindings.put(ask.trunk, live);
+            inputs.push(Input::Registered(Told { asker, outcome }));
+        }
+        self.handle(inputs)
     }
 
     /// Time passes; what is sent meanwhile.
@@ -341,6 +371,7 @@ pub(crate) fn settings(now: Now, listeners: Vec<Listener>) -> Settings {
         dialogs_max: 100,
         queue_age_max: Duration::from_millis(100),
         flood_per_source: 0,
+        registrations: Rules::default(),
         limits: Limits::default(),
     }
 }

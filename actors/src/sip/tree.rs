@@ -1,7 +1,7 @@
 //! The supervision tree of calls, and its start and stop.
 //!
 //! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
-//! listeners, then who publishes their sources and who learns of media nodes. They stop in reverse.
+//! listeners, then the registrar, then who publishes their sources and who learns of media nodes. They stop in reverse.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use runtime::clock::SharedClock;
-use runtime::config::{Config, DigestAlgorithm, SipOptions, UnknownSource};
+use runtime::config::{Config, DigestAlgorithm, HumanDuration, SipOptions, UnknownSource};
 use runtime::log::MessageLog;
 use runtime::model::Transport;
 use runtime::net::Net;
@@ -25,6 +25,7 @@ use runtime::telemetry::metrics::Metrics as Registered;
 use runtime::tls::{ClientTls, ServerTls};
 use sip::Limits;
 use sip::digest::Hash;
+use sip::register::Rules;
 use sip::transaction::TimerOptions;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -47,7 +48,7 @@ use super::transport::resolver::{self, Resolver};
 use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
 use super::usage::Usage;
-use super::{dialog_births, metrics, worker_thread};
+use super::{dialog_births, metrics, registrar, worker_thread};
 use crate::media::{self, discovery};
 
 /// Supervisors that share the dialogs.
@@ -144,6 +145,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror, of_redis));
     // Before anything can come in for them.
     let recovered = recover(&calls).await?;
+    calls.registrar.follow(&options.source.db, calls.now()).await?;
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
     let mut addresses: Vec<(usize, SocketAddr)> =
         sockets.iter().map(|group| (group.listener, group.address)).collect();
@@ -247,6 +249,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         dialogs_max: per_worker(sip.dialogs_max),
         queue_age_max: sip.queue_age_max.get(),
         flood_per_source: sip.flood_per_source_per_s,
+        registrations: rules(sip),
         limits: Limits { message: usize::try_from(sip.message_octets_max)?, ..Limits::default() },
     })
 }
@@ -256,6 +259,16 @@ const fn hash(algorithm: DigestAlgorithm) -> Hash {
         DigestAlgorithm::Sha512Trunc256 => Hash::Sha512Trunc256,
         DigestAlgorithm::Sha256 => Hash::Sha256,
         DigestAlgorithm::Md5 => Hash::Md5,
+    }
+}
+
+fn rules(options: &SipOptions) -> Rules {
+    let seconds = |duration: HumanDuration| u32::try_from(duration.get().as_secs()).unwrap_or(u32::MAX);
+    Rules {
+        expires_min: seconds(options.register_expires_min),
+        expires_default: seconds(options.register_expires_default),
+        expires_max: seconds(options.register_expires_max),
+        bindings_max: usize::try_from(options.register_contacts_max).unwrap_or(usize::MAX),
     }
 }
 
@@ -348,6 +361,8 @@ fn spec(
         .child(workers.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN))
         .child(listeners.into_child(Restart::Permanent, SUPERVISOR_SHUTDOWN));
     // Behind all that calls need, so that they take nobody along.
+    let Source { db, poll, .. } = &options.source;
+    let sip = sip.child(registrar::child_spec(Arc::clone(calls), db.clone(), *poll));
     of_redis.into_iter().fold(sip, SupervisorSpec::child)
 }
 

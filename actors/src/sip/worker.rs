@@ -8,6 +8,7 @@ mod admit;
 mod attempt;
 mod bye;
 mod call;
+mod contact;
 mod digest;
 mod forward;
 mod identity;
@@ -19,6 +20,7 @@ mod perform;
 mod probe;
 mod receive;
 mod recent;
+mod register;
 mod relay;
 mod reply;
 
@@ -41,12 +43,14 @@ pub(crate) use self::admit::is_of;
 use self::call::Call;
 use self::media::{Described, Held, Pending};
 use self::recent::Recent;
+use super::bindings::Bindings;
 use super::branch::Branches;
 use super::counters::Counters;
 use super::dialog::{Dialog, End, Seen};
 use super::event::CallEvent;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
+use super::registrar::{ToRegistrar, Told};
 use super::settings::Settings;
 use super::snapshot::Snapshot;
 use super::transactions::{ByeId, CallId, MediaId, Now, Probe, TransactionId, Transactions, Wake};
@@ -72,6 +76,8 @@ pub enum Input {
     Media(Answer),
     /// A call that is up has lost its media at this node, and was heard there then for the last time.
     MediaLost(Uuid, u8, Now),
+    /// What became of a REGISTER.
+    Registered(Told),
 }
 
 /// What a worker wants done, in this order.
@@ -83,6 +89,8 @@ pub struct Output {
     pub events: Vec<CallEvent>,
     /// What media nodes are asked for.
     pub media: Vec<ToMedia>,
+    /// What the registrar is asked for.
+    pub registers: Vec<ToRegistrar>,
 }
 
 /// A command for a media node.
@@ -111,6 +119,8 @@ pub struct Parts {
     pub is_connected: Connected,
     /// Media nodes.
     pub media: Arc<Pool>,
+    /// Where trunks are reached that register.
+    pub bindings: Arc<Bindings>,
 }
 
 /// Tells whether a stream connection is up.
@@ -145,6 +155,7 @@ pub struct Worker {
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
     unwanted: Recent<u64>,
     media: Arc<Pool>,
+    bindings: Arc<Bindings>,
     /// Which incarnation of the worker it is, to those who answer it.
     incarnation: u64,
     /// What waits for a media node.
@@ -198,7 +209,7 @@ impl Worker {
     /// A worker without calls.
     #[must_use]
     pub fn new(parts: Parts, now: Now) -> Self {
-        let Parts { settings, snapshot, worker, random, counters, is_connected, media } = parts;
+        let Parts { settings, snapshot, worker, random, counters, is_connected, media, bindings } = parts;
         Self {
             incarnation: random.u64(),
             keys: Keys::new(settings.seed),
@@ -213,6 +224,7 @@ impl Worker {
             over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
             unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
             media,
+            bindings,
             pending: SlotMap::with_key(),
             held: HashMap::new(),
             byes: SlotMap::with_key(),
@@ -243,6 +255,7 @@ impl Worker {
                 Input::Probe(probe) => self.probe(probe, &mut turn),
                 Input::Media(answer) => self.media_answered(&answer, &mut turn),
                 Input::MediaLost(dialog, node, at) => self.media_lost(dialog, (node, at), &mut turn),
+                Input::Registered(told) => self.registered(told, &mut turn),
             }
         }
         while let Some(wake) = self.transactions.pop_expired(now.instant) {

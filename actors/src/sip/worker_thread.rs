@@ -185,6 +185,7 @@ impl<'a> Shell<'a> {
             random: Random::seeded(calls.random.u64()),
             counters: Arc::clone(&calls.counters),
             media: Arc::clone(&calls.media),
+            bindings: Arc::clone(&calls.registrar.bindings),
             is_connected: Connected(Arc::new({
                 let calls = Arc::clone(calls);
                 move |connection| calls.streams().is_some_and(|streams| streams.has(connection))
@@ -226,6 +227,7 @@ impl<'a> Shell<'a> {
             self.worker.handle(&mut self.refused, now, &mut self.out);
         }
         self.ask_media();
+        self.ask_registrar();
         // First: a send that fails for good ends the worker, and what happened has happened.
         self.note(now.instant);
         self.send()?;
@@ -245,6 +247,13 @@ impl<'a> Shell<'a> {
                 None => {}
             }
         }
+    }
+
+    /// Hands REGISTERs to the registrar. Where it has no room, the worker is told so.
+    fn ask_registrar(&mut self) {
+        let registrar = &self.options.calls.registrar;
+        let refused = self.out.registers.drain(..).filter_map(|asked| registrar.submit(asked).err());
+        self.inputs.extend(refused.map(Input::Registered));
     }
 
     /// Keeps what the dialogs are to be told.

@@ -616,6 +616,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/admin/customers/{ban}/trunks/{id}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Contacts that a trunk has registered, at whichever node
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_admin_customers_ban_trunks_id_registrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/customers/{ban}/trunks/{id}/registrations/{registration_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One contact that a trunk has registered
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_admin_customers_ban_trunks_id_registrations_registration_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Takes a registration from a trunk; its equipment may register again
+         * @description Needs `trunks:manage`.
+         */
+        delete: operations["delete_admin_customers_ban_trunks_id_registrations_registration_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/dids": {
         parameters: {
             query?: never;
@@ -1399,6 +1443,50 @@ export interface paths {
          * @description Needs `trunks:write`.
          */
         delete: operations["delete_customers_trunks_id_ips_ip_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/trunks/{id}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Contacts that one of one's own trunks has registered
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_customers_trunks_id_registrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/trunks/{id}/registrations/{registration_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One contact that one of one's own trunks has registered
+         * @description Needs `trunks:read`.
+         */
+        get: operations["get_customers_trunks_id_registrations_registration_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Takes a registration from one of one's own trunks; its equipment may register again
+         * @description Needs `trunks:write`.
+         */
+        delete: operations["delete_customers_trunks_id_registrations_registration_id"];
         options?: never;
         head?: never;
         patch?: never;
@@ -4045,6 +4133,54 @@ export interface components {
              * @example b3BhcXVlLCA0MyBjaGFyYWN0ZXJzIG9mIGJhc2U2NHVybA
              */
             refresh_token: string;
+        };
+        /** @description A contact that a trunk has registered. */
+        Registration: {
+            /**
+             * @description The URI that calls to it are for.
+             * @example sip:acme@10.0.0.7:5060
+             */
+            contact: string;
+            /** @description When it is no more, unless it registers again before. */
+            expires_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: uuid
+             * @description Primary key.
+             */
+            id: string;
+            /**
+             * Format: int32
+             * @description Number of the node that it registered at.
+             * @example 1
+             */
+            node: number;
+            /**
+             * @description Proxies on the way to it, as a Route; empty without.
+             * @example <sip:edge.example.net;lr>
+             */
+            path: string;
+            /**
+             * Format: int32
+             * @description Its preference in thousandths: the greatest is called first.
+             * @example 1000
+             */
+            q: number;
+            /** @description When it registered last. */
+            registered_at: components["schemas"]["Timestamp"];
+            /** @description Where it registered from: calls to it go there. */
+            source: components["schemas"]["SocketAddress"];
+            /** @description How it registered. */
+            transport: components["schemas"]["Transport"];
+            /**
+             * @description What it calls itself; empty where it does not.
+             * @example Asterisk PBX 20.9.2
+             */
+            user_agent: string;
+        };
+        RegistrationPage: {
+            items: components["schemas"]["Registration"][];
+            /** @description `cursor` of the next page; null on the last */
+            next: string | null;
         };
         /**
          * @description What a customer buys.
@@ -7921,6 +8057,140 @@ export interface operations {
             503: components["responses"]["Error503"];
         };
     };
+    get_admin_customers_ban_trunks_id_registrations: {
+        parameters: {
+            query?: {
+                /** @description Entries of one page */
+                limit?: number;
+                /** @description Where the page begins: `next` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                ban: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "contact": "sip:acme@10.0.0.7:5060",
+                     *           "expires_at": "2026-01-02T03:04:05.000006Z",
+                     *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "node": 1,
+                     *           "path": "<sip:edge.example.net;lr>",
+                     *           "q": 1000,
+                     *           "registered_at": "2026-01-02T03:04:05.000006Z",
+                     *           "source": "192.0.2.20:2223",
+                     *           "transport": "udp",
+                     *           "user_agent": "Asterisk PBX 20.9.2"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RegistrationPage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_admin_customers_ban_trunks_id_registrations_registration_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ban: string;
+                id: string;
+                registration_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "contact": "sip:acme@10.0.0.7:5060",
+                     *       "expires_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "node": 1,
+                     *       "path": "<sip:edge.example.net;lr>",
+                     *       "q": 1000,
+                     *       "registered_at": "2026-01-02T03:04:05.000006Z",
+                     *       "source": "192.0.2.20:2223",
+                     *       "transport": "udp",
+                     *       "user_agent": "Asterisk PBX 20.9.2"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Registration"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    delete_admin_customers_ban_trunks_id_registrations_registration_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read: refused with 412 when it was changed since. */
+                "If-Match"?: string;
+            };
+            path: {
+                ban: string;
+                id: string;
+                registration_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
     get_admin_dids: {
         parameters: {
             query?: {
@@ -11710,6 +11980,137 @@ export interface operations {
             path: {
                 id: string;
                 ip_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            409: components["responses"]["Error409"];
+            412: components["responses"]["Error412"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_customers_trunks_id_registrations: {
+        parameters: {
+            query?: {
+                /** @description Entries of one page */
+                limit?: number;
+                /** @description Where the page begins: `next` of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "contact": "sip:acme@10.0.0.7:5060",
+                     *           "expires_at": "2026-01-02T03:04:05.000006Z",
+                     *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "node": 1,
+                     *           "path": "<sip:edge.example.net;lr>",
+                     *           "q": 1000,
+                     *           "registered_at": "2026-01-02T03:04:05.000006Z",
+                     *           "source": "192.0.2.20:2223",
+                     *           "transport": "udp",
+                     *           "user_agent": "Asterisk PBX 20.9.2"
+                     *         }
+                     *       ],
+                     *       "next": "text"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RegistrationPage"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            422: components["responses"]["Error422"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    get_customers_trunks_id_registrations_registration_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                registration_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "contact": "sip:acme@10.0.0.7:5060",
+                     *       "expires_at": "2026-01-02T03:04:05.000006Z",
+                     *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "node": 1,
+                     *       "path": "<sip:edge.example.net;lr>",
+                     *       "q": 1000,
+                     *       "registered_at": "2026-01-02T03:04:05.000006Z",
+                     *       "source": "192.0.2.20:2223",
+                     *       "transport": "udp",
+                     *       "user_agent": "Asterisk PBX 20.9.2"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Registration"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+        };
+    };
+    delete_customers_trunks_id_registrations_registration_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that was read: refused with 412 when it was changed since. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+                registration_id: string;
             };
             cookie?: never;
         };

@@ -59,7 +59,10 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             transport,
         };
         let calls = api.calls()?;
-        let told = explain::call(&calls.snapshot.load_full(), &calls.settings.listeners, &question);
+        let now = api.clock.now();
+        let contacts = |trunk| calls.registrar.bindings.of(trunk, now);
+        let told =
+            explain::call(&calls.snapshot.load_full(), &calls.settings.listeners, &question, &contacts);
         if request.wants_text() { reply::text(told.to_string()) } else { reply::json(&told) }
     })
 }

@@ -153,7 +153,7 @@ async fn page(api: &Api, request: &Request, limit: u32) -> Result<Vec<StoredTrun
 }
 
 /// The trunk of the path, where it is one's own, and its customer.
-async fn own(api: &Api, request: &Request) -> Result<(StoredTrunk, Arc<Customer>), Problem> {
+pub(super) async fn own(api: &Api, request: &Request) -> Result<(StoredTrunk, Arc<Customer>), Problem> {
     let tenant = request.tenant()?;
     let trunk = trunk::get(&api.store, request.id_param("id")?).await?;
     let trunk = trunk.filter(|trunk| tenant.has(trunk.customer)).ok_or_else(unknown)?;

@@ -32,6 +32,7 @@ mod messages;
 mod own_trunks;
 mod partitions;
 mod records;
+mod registrations;
 mod sms_vendors;
 mod strangers;
 mod trunks;

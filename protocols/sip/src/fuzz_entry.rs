@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use crate::digest::{Challenge, Credentials};
 use crate::identity::{self, Diverted, Privacy, RemoteParty, Targeted};
 use crate::message::StartLine;
+use crate::register::{Contact, Listed, Registration, Rules};
 use crate::validate;
 use crate::write::{self, Response};
 use crate::{
@@ -48,6 +49,7 @@ pub fn datagram(octets: &[u8]) {
     if fault.is_none() {
         edits(&message);
         description::replace(&message);
+        registration(&message);
     }
     answer(&message, fault.map_or_else(String::new, |fault| fault.to_string()));
     let mut follow_up = BytesMut::new();
@@ -98,6 +100,21 @@ fn edits(message: &Message) {
     assert_eq!(words(&read, HeaderId::Supported, 0, 1), words(message, HeaderId::Supported, 1, 2));
     assert_eq!(read.value(HeaderId::MaxForwards), Some(&b"9"[..]), "Max-Forwards");
     assert!(!read.has(HeaderId::Contact) && read.values_named(b"x-last").next().is_some());
+}
+
+/// What a REGISTER would bind can be written as a contact and as a route.
+fn registration(message: &Message) {
+    let Ok(read) = Registration::read(message) else { return };
+    for Contact { uri, q, .. } in read.contacts() {
+        let listed = Listed { uri: uri.clone(), q: *q, expires: 60 }.to_string();
+        let again = NameAddr::parse(listed.as_bytes()).map(|name| name.uri == uri.as_bytes());
+        assert_eq!(again, Ok(true), "another contact than was read");
+    }
+    let routes = List::new(read.path.as_bytes());
+    assert!(routes.into_iter().all(|route| NameAddr::parse(route).is_ok()), "a path that is none");
+    let rules = Rules::default();
+    let changes = read.decide(&[], &rules).unwrap_or_default();
+    assert!(changes.len() <= read.contacts().len().min(rules.bindings_max), "too many bindings");
 }
 
 fn answer(message: &Message, reason: String) {

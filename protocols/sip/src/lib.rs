@@ -29,6 +29,7 @@ pub mod params;
 pub mod proxy;
 pub mod rack;
 pub mod reason;
+pub mod register;
 pub mod sdp;
 pub mod session_expires;
 pub mod status;

@@ -69,6 +69,14 @@ pub struct SipOptions {
     pub session_timers: bool,
     /// How many times the usual number of expensive calls in a minute makes an alert of toll fraud; 0 is never.
     pub toll_fraud_factor: u32,
+    /// The shortest time for which a trunk may register; it is asked to take no less.
+    pub register_expires_min: HumanDuration,
+    /// For how long it registers where it does not say.
+    pub register_expires_default: HumanDuration,
+    /// The longest time for which it may register; it gets no more.
+    pub register_expires_max: HumanDuration,
+    /// Contacts that a trunk may register at one time.
+    pub register_contacts_max: u32,
     /// DNS servers; empty takes the system's.
     pub dns_servers: Vec<SocketAddr>,
     /// How often each media node is asked which calls it has.
@@ -149,6 +157,10 @@ impl Default for SipOptions {
             dead_call_probe: secs(900),
             session_timers: true,
             toll_fraud_factor: 8,
+            register_expires_min: secs(60),
+            register_expires_default: secs(3600),
+            register_expires_max: secs(3600),
+            register_contacts_max: 10,
             dns_servers: Vec::new(),
             media_sweep: secs(30),
             media_discovery: false,
@@ -170,6 +182,7 @@ impl SipOptions {
             ("sip.message_octets_max", self.message_octets_max, 1500),
             ("sip.stream_connections_max", self.stream_connections_max, 1),
             ("sip.per_peer_connections_max", self.per_peer_connections_max, 1),
+            ("sip.register_contacts_max", self.register_contacts_max, 1),
         ] {
             check::at_least(key, value, min)?;
         }
@@ -189,6 +202,7 @@ impl SipOptions {
         if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.media_sweep.get()) {
             return check::refused("sip.media_sweep", "it is 1s to 10m");
         }
+        self.registrations()?;
         if let Some(server) = self.dns_servers.iter().find(|server| server.port() == 0) {
             return check::refused("sip.dns_servers", format!("{server} has no port; it is 53, as a rule"));
         }
@@ -212,6 +226,21 @@ impl SipOptions {
             return check::refused("sip.digest_algorithms", "an algorithm stands in it twice");
         }
         Ok(())
+    }
+
+    fn registrations(&self) -> Result<(), Error> {
+        let min = ("sip.register_expires_min", self.register_expires_min);
+        let default = ("sip.register_expires_default", self.register_expires_default);
+        let max = ("sip.register_expires_max", self.register_expires_max);
+        for (key, value) in [min, default, max] {
+            check::not_zero(key, value)?;
+        }
+        check::ordered(min, default)?;
+        check::ordered(default, max)?;
+        // Nobody may be refused an hour (RFC 3261 section 10.3).
+        check::ordered(min, ("an hour", HumanDuration::from_secs(3600)))?;
+        // That somebody is no more is told to other nodes for a day.
+        check::ordered(max, ("a day", HumanDuration::from_secs(24 * 3600)))
     }
 
     fn listeners(&self) -> Result<(), Error> {

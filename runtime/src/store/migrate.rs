@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step {
         version: 1,
         name: "customers",
@@ -78,6 +78,12 @@ const STEPS: [Step; 15] = [
         name: "identity",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0009_identity.sql"),
+    },
+    Step {
+        version: 10,
+        name: "registrations",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0010_registrations.sql"),
     },
     Step {
         version: 1001,

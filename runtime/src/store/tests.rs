@@ -21,6 +21,7 @@ async fn every_statement_prepares_on_both_engines() {
             messaging::ALL,
             messaging_config::ALL,
             partition::ALL,
+            registration::ALL,
             root_key::ALL,
             sms_route::ALL,
             sms_vendor::ALL,
@@ -94,7 +95,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0006 interface",
             "0007 media",
             "0008 trunk_credentials",
-            "0009 identity"
+            "0009 identity",
+            "0010 registrations"
         ]
     );
     each_engine(async |engine: Engine| {

@@ -8,6 +8,7 @@ mod load;
 mod nodes;
 mod profiles;
 mod recording;
+mod register;
 mod rtp;
 mod rtpengine;
 mod side;

@@ -99,7 +99,7 @@ pub(super) fn outbound(snapshot: &Snapshot, trunk: Option<&Trunk>, number: &str)
 }
 
 /// Whether a number of ours can be called.
-pub(super) fn inbound(trunk: Option<&Trunk>) -> Vec<Check> {
+pub(super) fn inbound(trunk: Option<&Trunk>, contacts: usize) -> Vec<Check> {
     let own = check(
         "did",
         trunk.is_some(),
@@ -108,10 +108,20 @@ pub(super) fn inbound(trunk: Option<&Trunk>) -> Vec<Check> {
     );
     let of_trunk = trunk.map(|trunk| {
         let gateways = trunk.targets.len();
+        let known = if trunk.registers() {
+            format!("{contacts} registered, {gateways} known")
+        } else {
+            format!("{gateways} known")
+        };
+        let none = if trunk.registers() {
+            "nothing is registered, and none has a known address"
+        } else {
+            "none has a known address"
+        };
         [
             check("trunk", trunk.config.active, "active", "not active"),
             check("customer", trunk.served, "served", "the customer is suspended"),
-            check("gateways", gateways > 0, format!("{gateways} known"), "none has a known address"),
+            check("gateways", contacts + gateways > 0, known, none),
         ]
     });
     std::iter::once(own).chain(of_trunk.into_iter().flatten()).collect()

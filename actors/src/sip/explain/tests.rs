@@ -1,8 +1,11 @@
 use proptest::prelude::*;
-use runtime::model::{ForeignNumbers, HighCost, Money, VendorStatus, Voice};
+use runtime::clock::Timestamp;
+use runtime::model::{AuthType, ForeignNumbers, HighCost, Money, VendorStatus, Voice};
+use runtime::store::registration::StoredRegistration;
 
 use super::*;
 use crate::sip::testing::{CUSTOMER, STRANGER, VENDORS, voice};
+use crate::sip::transactions::Now;
 
 fn snapshot(voice: Voice) -> Arc<Snapshot> {
     Arc::new(Snapshot::new(voice, None, &|_| Vec::new(), tokio::time::Instant::now().into_std()))
@@ -18,7 +21,7 @@ fn question(source: &str, to: &str) -> Question {
 }
 
 fn told(voice: Voice, source: &str, to: &str) -> Explanation {
-    call(&snapshot(voice), &listeners(), &question(source, to))
+    call(&snapshot(voice), &listeners(), &question(source, to), &|_| Vec::new())
 }
 
 fn failed(explanation: &Explanation) -> Vec<&'static str> {
@@ -83,6 +86,67 @@ fn outcomes() {
         let told = told(voice, source, to);
         assert!(told.outcome.starts_with(outcome), "{source} {to}: {told}");
         assert_eq!(failed(&told), checks, "{source} {to}: {told}");
+    }
+}
+
+/// A number of a trunk that registers goes to its contacts, and to its gateways behind them.
+#[test]
+fn contacts_and_gateways() {
+    let now = Now { instant: tokio::time::Instant::now().into_std(), wall: Timestamp::from_micros(0) };
+    let stored = StoredRegistration {
+        id: Uuid::from_u128(1),
+        trunk: Uuid::from_u128(10),
+        contact: "sip:acme@10.0.0.7".to_owned(),
+        source: "203.0.113.9:5062".parse().unwrap(),
+        transport: Transport::Udp,
+        path: String::new(),
+        q: 1000,
+        node: 1,
+        listener: 0,
+        call_id: "a".to_owned(),
+        cseq: 1,
+        user_agent: String::new(),
+        registered_at: now.wall,
+        expires_at: now.wall,
+        version: 1,
+    };
+    let bound = Arc::new(Binding::new(stored, 0, now));
+    let contact = "sip:acme@10.0.0.7 at 203.0.113.9:5062, registered";
+    let gateway = "sip:192.0.2.10 at 192.0.2.10:5060";
+    for (auth_type, registered, has_gateway, outcome, expected) in [
+        (AuthType::Digest, true, true, "route", vec![contact, gateway]),
+        (AuthType::Both, true, false, "route", vec![contact]),
+        (AuthType::Digest, false, true, "route", vec![gateway]),
+        (
+            AuthType::Digest,
+            false,
+            false,
+            "480 Temporarily Unavailable: the trunk of the number has not",
+            vec![],
+        ),
+        (AuthType::IpAcl, true, true, "route", vec![gateway]),
+        (
+            AuthType::IpAcl,
+            true,
+            false,
+            "480 Temporarily Unavailable: the trunk of the number has no g",
+            vec![],
+        ),
+    ] {
+        let mut voice = voice();
+        voice.trunks[0].auth_type = auth_type;
+        if !has_gateway {
+            voice.trunks[0].gateways.clear();
+        }
+        let contacts = |trunk: Uuid| {
+            assert_eq!(trunk, Uuid::from_u128(10));
+            if registered { vec![Arc::clone(&bound)] } else { Vec::new() }
+        };
+        let question = question(VENDORS[0], "15550100");
+        let told = call(&snapshot(voice), &listeners(), &question, &contacts);
+        assert!(told.outcome.starts_with(outcome), "{auth_type:?} {told}");
+        assert_eq!(told.gateways, expected, "{auth_type:?} {told}");
+        assert_eq!(failed(&told).contains(&"gateways"), expected.is_empty(), "{told}");
     }
 }
 
@@ -155,7 +219,7 @@ fn limits_that_are_reached() {
     voice.vendors.truncate(1);
     voice.vendors[0].channels = 1;
     let snapshot = snapshot(voice);
-    let explain = || call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"));
+    let explain = || call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"), &|_| Vec::new());
     let vendor = snapshot.vendors[0].usage.take_channel(1).unwrap();
     let told = explain();
     assert_eq!(
@@ -219,7 +283,7 @@ proptest! {
         }
         let snapshot = snapshot(voice);
         let question = question(source, to);
-        let told = call(&snapshot, &listeners(), &question);
+        let told = call(&snapshot, &listeners(), &question, &|_| Vec::new());
         let at = Source { address: question.source.ip(), port: question.source.port(), transport: Transport::Udp };
         let peer = snapshot.peer(&at, "203.0.113.5".parse().unwrap());
         let number = dialled(to.as_bytes());

@@ -74,7 +74,8 @@ impl Worker {
                 let mut found = std::mem::take(&mut self.memory.candidates);
                 let plan = routing::plan(&snapshot, request.peer, number, self.draws(message), &mut found);
                 self.memory.candidates = found;
-                plan
+                let contacts = |trunk| self.bindings.of(trunk, turn.now.wall);
+                plan.and_then(|plan| plan.with_contacts(request.peer, contacts))
             }
             None => Err(Refusal {
                 status: StatusCode::NOT_FOUND,
@@ -185,6 +186,7 @@ impl Worker {
         caller.learn_request(message, reply_to);
         let number = |trunk: &crate::sip::snapshot::Trunk| trunk.config.number;
         let trusted = plan.trunk().is_some_and(|trunk| trunk.config.trusted);
+        let registered = !plan.contacts.is_empty();
         let mut seen = Seen::default();
         seen.hear(End::Caller, turn.now);
         let dialog = Dialog {
@@ -211,7 +213,10 @@ impl Worker {
         };
         self.dialogs.insert(admitted.dialog, Box::new(dialog));
         let way = Way::Plan { plan, next: 0 };
-        let setup = Setup::new(message.clone(), flow, admitted.tag, way);
+        let mut setup = Setup::new(message.clone(), flow, admitted.tag, way);
+        if registered {
+            setup.none_left = StatusCode::TEMPORARILY_UNAVAILABLE;
+        }
         let of = (admitted.dialog, Kind::Initial);
         self.start_call(of, admitted.server, setup, turn);
     }

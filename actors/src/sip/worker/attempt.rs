@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::call::{Attempt, Call, Kind, Setup, Way};
 use super::forward::Leave;
 use super::media::Anchoring;
-use super::{Hand, Turn, Worker, outgoing, receive};
+use super::{Hand, Turn, Worker, contact, outgoing, receive};
 use crate::sip::anchor::{Anchor, Profiles};
 use crate::sip::dialog::Side;
 use crate::sip::flow::Flow;
@@ -163,7 +163,7 @@ impl Worker {
             } else {
                 None
             };
-            let Some(flow) = self.flow_out(target, setup.source) else { continue };
+            let Some(flow) = self.flow_to_hop(plan, hop, setup.source) else { continue };
             let branch = self.branches.make(self.way(&setup.request));
             return Some(Chosen { hop, flow, channel, branch });
         }
@@ -200,8 +200,9 @@ impl Worker {
         let Way::Plan { plan, .. } = &setup.way else { return None };
         let (_, vendor, target) = plan.hop(hop)?;
         let outbound = plan.direction == Direction::Outbound;
-        let options = if outbound { vendor.proxy } else { self.own_options() };
+        let options = if outbound { vendor.proxy } else { self.options_of_hop(plan, hop) };
         let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
+        let pdd = pdd.or_else(|| contact::patience(plan, hop));
         let trusted = vendor.config.trusted && plan.trunk()?.config.trusted;
         let leave = Leave {
             source: setup.source,

@@ -80,7 +80,7 @@ impl Worker {
                 self.proven.note(request.flow.peer.ip(), turn.now.instant);
                 let request = Request { peer: Peer { trunk: Some(trunk), ..Peer::default() }, ..*request };
                 if request.method == Method::Register {
-                    self.answer(&request, StatusCode::METHOD_NOT_ALLOWED, turn);
+                    self.register(&request, trunk, turn);
                 } else {
                     self.invite(&request, turn);
                 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use runtime::model::{HeaderAction, HeaderRule, NumberRule};
+use runtime::store::registration::StoredRegistration;
 use sip::{Edits, HeaderId, Message, NameAddr, Uri};
 use uuid::Uuid;
 
@@ -63,7 +64,10 @@ pub(super) fn invite(
     // A caller does not choose the way to a vendor.
     edits.remove(HeaderId::Route).ok()?;
     record_route(&mut edits, outgoing, (settings, told.hides()), &mut memory.text)?;
-    request_uri(&mut edits, (&callee, target), trunk.config.trusted, &mut memory.text)?;
+    match plan.contact(*hop) {
+        Some(binding) => contact_uri(&mut edits, (&callee, &binding.stored), outgoing, settings)?,
+        None => request_uri(&mut edits, (&callee, target), trunk.config.trusted, &mut memory.text)?,
+    }
     if leave.trusted {
         identity::diversions(&mut edits, told.diversions(), header_rules, &memory.text)?;
     }
@@ -212,6 +216,31 @@ fn request_uri(
     write!(text, "@{}{}", target.host_port, if phone { ";user=phone" } else { "" }).ok()?;
     edits.set_request_uri(text).ok()
 }
+
+/// A registered contact is what the request is for, by the way that it registered (RFC 3327, 5.4). The number
+/// called stands beside it (RFC 7315, 4.2), since a contact stands for many.
+fn contact_uri(
+    edits: &mut Edits<'_>,
+    (callee, contact): (&str, &StoredRegistration),
+    outgoing: &Outgoing<'_>,
+    settings: &crate::sip::settings::Settings,
+) -> Option<()> {
+    edits.set_request_uri(contact.contact.as_bytes()).ok()?;
+    if !contact.path.is_empty() {
+        edits.push_route(contact.path.as_bytes()).ok()?;
+    }
+    edits.remove_named(CALLED.as_bytes()).ok()?;
+    let rules = &outgoing.plan.trunk()?.config.header_rules;
+    // A rule for the header is the operator's own answer.
+    if rules.iter().any(|rule| rule.name.eq_ignore_ascii_case(CALLED)) {
+        return Some(());
+    }
+    let own = settings.listeners.get(usize::from(outgoing.leave.listener))?;
+    edits.append(CALLED, format!("<sip:{}@{}>", escaped(callee), own.sent_by).as_bytes()).ok()
+}
+
+/// The header that says which number was called, where the Request-URI does not.
+const CALLED: &str = "P-Called-Party-ID";
 
 fn is_of_session(rule: &HeaderRule) -> bool {
     matches!(HeaderId::from_name(rule.name.as_bytes()), HeaderId::SessionExpires | HeaderId::MinSe)

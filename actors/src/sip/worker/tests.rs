@@ -21,6 +21,7 @@ mod numbers;
 mod orphans;
 mod probes;
 mod records;
+mod registrations;
 mod session_timers;
 mod sources;
 mod strict_routers;

@@ -1,0 +1,159 @@
+//! REGISTER of a trunk that has said who it is (RFC 3261, 10.3): handed to the registrar, and answered when
+//! that says what came of it.
+//!
+//! A trunk has one address of record: its username, at whatever host its equipment knows us by. The
+//! transaction waits meanwhile, and absorbs what comes again.
+
+use runtime::clock::Timestamp;
+use sip::register::{Error, Listed, Registration};
+use sip::transaction::Event;
+use sip::{HeaderId, Message, NameAddr, Response, SipUri, StatusCode, Uri};
+use slotmap::{Key, KeyData};
+use uuid::Uuid;
+
+use super::receive::Request;
+use super::{FULL, Hand, Turn, Worker};
+use crate::sip::bindings::Ask;
+use crate::sip::flow::Flow;
+use crate::sip::registrar::{Asker, Outcome, ToRegistrar, Told};
+use crate::sip::transactions::TransactionId;
+
+/// The extension of REGISTER that is known here (RFC 3327).
+const PATH: &[u8] = b"path";
+/// Characters of what a peer calls itself that are kept.
+const USER_AGENT_MAX: usize = 128;
+
+/// What a REGISTER is answered.
+struct Reply {
+    status: StatusCode,
+    /// Another reason phrase than the usual one.
+    reason: Option<String>,
+    headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Reply {
+    const fn plain(status: StatusCode) -> Self {
+        Self { status, reason: None, headers: Vec::new() }
+    }
+
+    fn refused(error: Error, expires_min: u32) -> Self {
+        let brief = error.status() == StatusCode::INTERVAL_TOO_BRIEF;
+        let headers =
+            if brief { vec![("Min-Expires", expires_min.to_string().into_bytes())] } else { Vec::new() };
+        Self { status: error.status(), reason: Some(error.to_string()), headers }
+    }
+
+    /// 200 with all that is bound (10.3 step 8), and the Path that the request came by (RFC 3327, 5.3).
+    fn bound(request: &Message, bound: &[Listed], now: Timestamp) -> Self {
+        let contact = |listed: &Listed| ("Contact", listed.to_string().into_bytes());
+        let mut headers: Vec<_> = bound.iter().map(contact).collect();
+        headers.extend(request.list(HeaderId::Path).map(|path| ("Path", path.to_vec())));
+        let date = now.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        headers.push(("Date", date.into_bytes()));
+        Self { headers, ..Self::plain(StatusCode::OK) }
+    }
+}
+
+impl Worker {
+    /// A REGISTER of the trunk at this place.
+    pub(super) fn register(&mut self, request: &Request<'_>, trunk: u32, turn: &mut Turn<'_>) {
+        self.counters.registers.add(1);
+        let Some(id) = self.begin_server(request, turn) else {
+            self.counters.registers_refused.add(1);
+            self.reply_statelessly(request.message, request.flow, (FULL, None), turn);
+            return;
+        };
+        match self.asked(request, trunk) {
+            Ok(ask) => {
+                let (worker, incarnation) = (self.number, self.incarnation);
+                let asker = Asker { worker, incarnation, transaction: id.data().as_ffi() };
+                turn.out.registers.push(ToRegistrar { asker, ask });
+            }
+            Err(reply) => self.reply_to_register(id, (request.message, request.flow), &reply, turn),
+        }
+    }
+
+    /// The registrar says what came of a REGISTER.
+    pub(super) fn registered(&mut self, told: Told, turn: &mut Turn<'_>) {
+        let Told { asker, outcome } = told;
+        if asker.incarnation != self.incarnation {
+            return;
+        }
+        let id = TransactionId::from(KeyData::from_ffi(asker.transaction));
+        // Where it was answered already the answer is stored.
+        let stored = self.stored_request(id).filter(|(_, stored)| stored.is_request());
+        let Some((flow, request)) = stored else { return };
+        let reply = match outcome {
+            Outcome::Bound(bound) => Reply::bound(&request, &bound, turn.now.wall),
+            Outcome::Refused(error) => self.refusal(error),
+            Outcome::Failed => Reply::plain(FULL),
+        };
+        self.reply_to_register(id, (&request, flow), &reply, turn);
+    }
+
+    /// What a REGISTER asks the registrar for, where it may (10.3 steps 2 to 5).
+    fn asked(&self, request: &Request<'_>, trunk: u32) -> Result<Ask, Reply> {
+        let message = request.message;
+        let unknown = |tag: &&[u8]| !tag.eq_ignore_ascii_case(PATH);
+        let unknown: Vec<&[u8]> = message.list(HeaderId::Require).filter(unknown).collect();
+        if !unknown.is_empty() {
+            let headers = vec![("Unsupported", unknown.join(&b", "[..]))];
+            return Err(Reply { headers, ..Reply::plain(StatusCode::BAD_EXTENSION) });
+        }
+        let own = self.address_of_record(trunk).filter(|(_, username)| is_of(&request.core.to, username));
+        let (trunk, _) = own.ok_or_else(|| Reply::plain(StatusCode::FORBIDDEN))?;
+        let registration = Registration::read(message).map_err(|error| self.refusal(error))?;
+        let user_agent = message.value(HeaderId::UserAgent).map(shown).unwrap_or_default();
+        Ok(Ask { trunk, registration, flow: request.flow, user_agent })
+    }
+
+    /// The key of a trunk, and the username that its address of record has. That they belong together is what
+    /// counts: the place was found in a snapshot that may be another one by now.
+    fn address_of_record(&self, trunk: u32) -> Option<(Uuid, String)> {
+        let snapshot = self.snapshot.load();
+        let config = &snapshot.trunk(trunk)?.config;
+        Some((config.id, config.digest.as_ref()?.username.clone()))
+    }
+
+    fn refusal(&self, error: Error) -> Reply {
+        Reply::refused(error, self.settings.registrations.expires_min)
+    }
+
+    fn reply_to_register(
+        &mut self,
+        id: TransactionId,
+        (request, flow): (&Message, Flow),
+        reply: &Reply,
+        turn: &mut Turn<'_>,
+    ) {
+        self.counters.registers_refused.add(u64::from(!reply.status.is_success()));
+        let tag = self.tag(request);
+        let headers: Vec<(&str, &[u8])> =
+            reply.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        let response = Response {
+            reason: reply.reason.as_deref(),
+            to_tag: Some(&tag),
+            source: Some(flow.peer),
+            headers: &headers,
+            ..Response::new(reply.status)
+        };
+        match self.written(|out| response.write(request, out).is_ok()) {
+            Some(octets) => self.respond(id, reply.status, &octets, turn),
+            // It would wait for ever.
+            None => self.advance(id, Event::Abandon, Hand::default(), turn),
+        }
+    }
+}
+
+/// Whether a To is the address of record of a username; hosts are rewritten on the way.
+fn is_of(to: &NameAddr<'_>, username: &str) -> bool {
+    let Some(own) = to.uri().ok().and_then(Uri::sip) else { return false };
+    // The one character of usernames that a URI has to escape.
+    let user = username.replace('@', "%40");
+    SipUri { user: Some(user.as_bytes()), ..own }.is_equivalent(&own)
+}
+
+/// Text of a peer, for people.
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).chars().filter(|shown| !shown.is_control()).take(USER_AGENT_MAX).collect()
+}
