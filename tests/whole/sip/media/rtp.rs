@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::super::super::wait;
 use super::super::Message;
 
 /// Packets each way.
@@ -12,6 +13,8 @@ const PACKETS: u16 = 50;
 const SILENCE: Duration = Duration::from_secs(5);
 /// The same of packets that a media node makes, which it does as they come.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Between packets that a media node is to decode.
+const BETWEEN: Duration = Duration::from_millis(5);
 /// How long a packet sounds.
 const PACKET: Duration = Duration::from_millis(20);
 /// Time in which somebody says what it hears, a second of it.
@@ -54,11 +57,12 @@ impl Media {
         format!("v=0\r\no=test 1 {version} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n{media}")
     }
 
-    /// Sends packets there.
+    /// Sends packets there, faster than they sound, and not all at once: who decodes them wants them one after the other.
     #[track_caller]
     pub(super) fn send(&self, packets: &[Vec<u8>], to: SocketAddr) {
         for packet in packets {
             self.socket.send_to(packet, to).unwrap();
+            wait::pause(BETWEEN);
         }
     }
 

@@ -43,7 +43,9 @@ fn becomes(
 ) {
     speaker.media.send(&silence(said.0, said.1), of_speaker.at);
     let heard = hearer.media.hear(of_hearer.at);
-    assert_eq!((heard.len(), kinds(&heard, kind).0), (PACKETS, PACKETS), "{said:?} as {kind}");
+    // What overtakes another packet within a media node may lose it.
+    assert!((MOST..=PACKETS).contains(&heard.len()), "{said:?} as {kind}: {} packets", heard.len());
+    assert_eq!(kinds(&heard, kind).0, heard.len(), "{said:?} as {kind}");
     assert!(heard.iter().all(|packet| packet[12..] == [octet; 160]), "{said:?} as {kind}");
 }
 
