@@ -330,14 +330,15 @@ async fn refresh(
 ) -> Result<(), Error> {
     let known = in_force.voice.as_ref().map(|voice| voice.version);
     let version = version::version(&source.db).await?;
-    if known == Some(version) && names.all(&in_force.named) == in_force.found {
+    let opens = opens_by_now(calls, source, in_force).await;
+    if known == Some(version) && !opens && names.all(&in_force.named) == in_force.found {
         return Ok(());
     }
     let known = in_force.voice.as_deref().cloned().unwrap_or_default();
     let voice = Arc::new(voice::reload(&source.db, known).await?);
     let named = names::named(&voice);
     let found = names.all(&named);
-    if in_force.is_same(&voice, &found) {
+    if !opens && in_force.is_same(&voice, &found) {
         face.version.store(voice.version, Ordering::Relaxed);
         in_force.voice = Some(voice);
         return Ok(());
@@ -368,6 +369,19 @@ async fn refresh(
     face.swaps.fetch_add(1, Ordering::Relaxed);
     tracing::info!(version, trunks, vendors, "configuration of voice in force");
     Ok(())
+}
+
+/// Whether a secret opens that did not when the snapshot was built: the key of another node may come later than what
+/// was sealed with it, or the operator has put it there.
+async fn opens_by_now(calls: &Calls, source: &Source, in_force: &InForce) -> bool {
+    let snapshot = calls.snapshot.load_full();
+    let is_closed = !snapshot.digests().closed().is_empty();
+    let Some(voice) = in_force.voice.clone().filter(|_| is_closed) else { return false };
+    let root_key = Arc::clone(&source.root_key);
+    // It reads the key file.
+    let tried = move || Users::opens_one(&voice, &root_key, snapshot.digests().closed());
+    // What could not be tried is tried again.
+    tokio::task::spawn_blocking(tried).await.unwrap_or(false)
 }
 
 fn observe(face: &Arc<Face>) -> Observe {

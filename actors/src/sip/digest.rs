@@ -13,12 +13,13 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use runtime::clock::Timestamp;
-use runtime::model::{AuthType, SIP_REALM, Voice};
+use runtime::model::{AuthType, DigestCredential, SIP_REALM, Trunk, Voice};
 use runtime::password::Ha1;
 use runtime::seal::RootKey;
 use runtime::store::trunk_credential;
 use sip::digest::{Credentials, Hash, Username};
 use subtle::ConstantTimeEq;
+use uuid::Uuid;
 
 use super::cookie::{Keys, Secret};
 
@@ -126,7 +127,10 @@ fn as_millis(duration: Duration) -> u64 {
 
 /// The trunks that say by digest who they are, by username.
 #[derive(Debug, Default)]
-pub struct Users(HashMap<Vec<u8>, User>);
+pub struct Users {
+    by_name: HashMap<Vec<u8>, User>,
+    closed: Vec<Uuid>,
+}
 
 #[derive(Debug)]
 struct User {
@@ -140,35 +144,49 @@ impl Users {
     /// places. One whose secret does not open is nobody, and the log says so.
     #[must_use]
     pub fn open(voice: &Voice, root_key: &RootKey) -> Self {
-        let trunks = voice.trunks.iter().zip(0_u32..);
-        let asked = trunks.filter(|(trunk, _)| trunk.active && trunk.auth_type != AuthType::IpAcl);
-        let users = asked.filter_map(|(trunk, place)| {
-            let stored = trunk.digest.as_ref().filter(|stored| stored.realm == SIP_REALM)?;
+        let mut closed = Vec::new();
+        let users = secrets(voice).filter_map(|(trunk, place, stored)| {
             match trunk_credential::open(root_key, trunk.id, stored) {
                 Ok(ha1) => Some((stored.username.clone(), place, ha1)),
                 Err(error) => {
                     tracing::error!(
                         trunk = trunk.name,
                         %error,
-                        "the calls of a trunk are refused, its secret does not open: give its password again"
+                        "the calls of a trunk are refused, its secret does not open: restore the root key, or give \
+                         its password again"
                     );
+                    closed.push(trunk.id);
                     None
                 }
             }
         });
-        Self::of(users)
+        let users = Self::of(users);
+        Self { closed, ..users }
     }
 
     /// These: username, place of the trunk, and what its digests are checked with.
     pub fn of(users: impl IntoIterator<Item = (String, u32, Ha1)>) -> Self {
         let user = |(name, trunk, ha1): (String, u32, Ha1)| (name.into_bytes(), User { trunk, ha1 });
-        Self(users.into_iter().map(user).collect())
+        Self { by_name: users.into_iter().map(user).collect(), closed: Vec::new() }
     }
 
     /// Whether there is none: nobody is challenged then.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_name.is_empty()
+    }
+
+    /// The trunks whose secrets did not open.
+    #[must_use]
+    pub fn closed(&self) -> &[Uuid] {
+        &self.closed
+    }
+
+    /// Whether the secret of one of these trunks opens by now: the key that it was sealed with may have come since.
+    #[must_use]
+    pub fn opens_one(voice: &Voice, root_key: &RootKey, closed: &[Uuid]) -> bool {
+        let mut tried = secrets(voice).filter(|(trunk, ..)| closed.contains(&trunk.id));
+        tried.any(|(trunk, _, stored)| trunk_credential::open(root_key, trunk.id, stored).is_ok())
     }
 
     /// The trunk whose credentials these are, for a request of this method. An unknown name costs what a wrong password
@@ -177,7 +195,7 @@ impl Users {
     pub fn find(&self, credentials: &Credentials<'_>, method: &[u8]) -> Option<u32> {
         let hash = credentials.algorithm.hash()?;
         let user = match credentials.username {
-            Username::Plain(name) => self.0.get(name),
+            Username::Plain(name) => self.by_name.get(name),
             // Neither was offered.
             Username::Hashed(_) | Username::Encoded(_) => None,
         };
@@ -185,6 +203,17 @@ impl Users {
         let right = credentials.are_by(secret.as_bytes(), method);
         user.filter(|_| right).map(|user| user.trunk)
     }
+}
+
+/// The trunks of a configuration that say by digest who they are: each with its place, and what is stored of its
+/// secret.
+fn secrets(voice: &Voice) -> impl Iterator<Item = (&Trunk, u32, &DigestCredential)> {
+    let trunks = voice.trunks.iter().zip(0_u32..);
+    let asked = trunks.filter(|(trunk, _)| trunk.active && trunk.auth_type != AuthType::IpAcl);
+    asked.filter_map(|(trunk, place)| {
+        let stored = trunk.digest.as_ref().filter(|stored| stored.realm == SIP_REALM)?;
+        Some((trunk, place, stored))
+    })
 }
 
 impl User {

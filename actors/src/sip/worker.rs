@@ -5,6 +5,7 @@
 //! comes of a message that cannot be sent is a later input.
 
 mod admit;
+mod answers;
 mod attempt;
 mod bye;
 mod call;
@@ -40,6 +41,7 @@ use slotmap::SlotMap;
 use uuid::Uuid;
 
 pub(crate) use self::admit::is_of;
+use self::answers::Answers;
 use self::call::Call;
 use self::media::{Described, Held, Pending};
 use self::recent::Recent;
@@ -169,7 +171,7 @@ pub struct Worker {
     /// How fast strangers are answered.
     strangers: Usage,
     /// Answers to challenges that were right: each counts once.
-    answers: Recent<u64>,
+    answers: Answers,
     /// Addresses from which a trunk has said who it is.
     proven: Recent<IpAddr>,
     /// Whether new calls are taken.
@@ -230,7 +232,7 @@ impl Worker {
             byes: SlotMap::with_key(),
             bye_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
-            answers: Recent::new(NONCES_FOR, ANSWERS_MAX),
+            answers: Answers::new(now.instant),
             proven: Recent::new(PROVEN_FOR, PROVEN_MAX),
             open: true,
             memory: Memory::default(),
@@ -356,11 +358,6 @@ const CSEQ_GAP: u32 = 100;
 /// them at most.
 const UNWANTED_FOR: Duration = Duration::from_secs(64);
 const UNWANTED_MAX: usize = 1024;
-
-/// Answers to challenges are remembered for as long as their nonces are good, and so many of them at most: what comes
-/// beyond is refused with 503.
-const NONCES_FOR: Duration = super::digest::LIFETIME.saturating_add(super::digest::SKEW.saturating_mul(2));
-const ANSWERS_MAX: usize = 1 << 16;
 
 /// For so long addresses are remembered from which a trunk has said who it is, and so many of them at most: others are
 /// answered as strangers are.

@@ -1,5 +1,4 @@
 use proptest::prelude::*;
-use runtime::model::DigestCredential;
 use runtime::password::SecretString;
 
 use super::*;
@@ -169,7 +168,7 @@ fn users_of_a_configuration() {
         (AuthType::IpAcl, true, Some(stored(id, "warp")), None),
         (AuthType::Digest, false, Some(stored(id, "warp")), None),
         (AuthType::Digest, true, None, None),
-        (AuthType::Digest, true, Some(stored(uuid::Uuid::from_u128(77), "warp")), None),
+        (AuthType::Digest, true, Some(stored(Uuid::from_u128(77), "warp")), None),
         (AuthType::Digest, true, Some(stored(id, "elsewhere")), None),
     ] {
         let trunk = &mut configured.trunks[0];
@@ -178,4 +177,30 @@ fn users_of_a_configuration() {
         assert_eq!(users.find(&read, b"INVITE"), expected, "{auth_type:?} {active}");
         assert_eq!(users.is_empty(), expected.is_none());
     }
+}
+
+/// A key that comes later than what was sealed with it opens it then.
+#[test]
+fn a_secret_that_opens_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let [own, other] = ["own.key", "other.key"].map(|name| dir.path().join(name));
+    let key = RootKey::load_or_create(&own).unwrap();
+    let sealing = RootKey::load_or_create(&other).unwrap();
+    let mut configured = voice();
+    let id = configured.trunks[0].id;
+    let password = SecretString::new("correct horse");
+    configured.trunks[0].auth_type = AuthType::Digest;
+    configured.trunks[0].digest = Some(DigestCredential {
+        username: "acme".to_owned(),
+        realm: "warp".to_owned(),
+        ha1_sealed: trunk_credential::seal(&sealing, id, ("acme", &password)).unwrap(),
+    });
+    let users = Users::open(&configured, &key);
+    assert!(users.is_empty() && users.closed() == [id]);
+    assert!(!Users::opens_one(&configured, &key, users.closed()), "nothing has changed");
+    std::fs::copy(&other, &own).unwrap();
+    assert!(!Users::opens_one(&configured, &key, &[]), "of those alone that were closed");
+    assert!(Users::opens_one(&configured, &key, users.closed()));
+    let users = Users::open(&configured, &key);
+    assert!(!users.is_empty() && users.closed().is_empty());
 }

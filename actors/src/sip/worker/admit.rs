@@ -18,7 +18,6 @@ use crate::sip::identity::{self, Caller, Standing};
 use crate::sip::number::{Dialled, dialled};
 use crate::sip::routing::{self, Direction, Plan, Refusal};
 use crate::sip::session_timer;
-use crate::sip::snapshot::Snapshot;
 use crate::sip::transactions::{Owner, TransactionId};
 use crate::sip::usage::Channel;
 
@@ -67,12 +66,12 @@ impl Worker {
             self.reply_statelessly(message, request.flow, (StatusCode::LOOP_DETECTED, None), turn);
             return;
         }
-        let snapshot = self.snapshot.load_full();
+        let snapshot = request.snapshot;
         let dialled = callee(message).map(|dialled| dialled.number);
         let planned = match &dialled {
             Some(number) => {
                 let mut found = std::mem::take(&mut self.memory.candidates);
-                let plan = routing::plan(&snapshot, request.peer, number, self.draws(message), &mut found);
+                let plan = routing::plan(snapshot, request.peer, number, self.draws(message), &mut found);
                 self.memory.candidates = found;
                 let contacts = |trunk| self.bindings.of(trunk, turn.now.wall);
                 plan.and_then(|plan| plan.with_contacts(request.peer, contacts))
@@ -97,7 +96,11 @@ impl Worker {
             );
             return;
         }
-        self.admit(request, &snapshot, (dialled, planned), turn);
+        if !self.counts(request, turn) {
+            self.reply_statelessly(message, request.flow, (super::FULL, None), turn);
+            return;
+        }
+        self.admit(request, (dialled, planned), turn);
     }
 
     /// Draws that are the same for the same INVITE: where it comes again after a restart, it goes to the vendor that
@@ -116,7 +119,6 @@ impl Worker {
     fn admit(
         &mut self,
         request: &Request<'_>,
-        snapshot: &Arc<Snapshot>,
         (dialled, planned): (Option<String>, Result<Plan, Refusal>),
         turn: &mut Turn<'_>,
     ) {
@@ -138,7 +140,7 @@ impl Worker {
         };
         if let Some(trunk) = trunk {
             let started = Started {
-                snapshot: Arc::clone(snapshot),
+                snapshot: Arc::clone(request.snapshot),
                 trunk,
                 direction: if outbound { Direction::Outbound } else { Direction::Inbound },
                 source: request.flow.peer,

@@ -217,7 +217,9 @@ impl Worker {
 
     /// Whether two addresses are of one trunk or vendor.
     fn is_same_peer(&self, one: Flow, other: Flow) -> bool {
-        let (one, other) = (self.peer(one), self.peer(other));
+        // One for both: places are those of one snapshot.
+        let snapshot = self.snapshot.load();
+        let [one, other] = [one, other].map(|flow| self.settings.peer(&snapshot, flow));
         let same = |one: Option<u32>, other| one.is_some() && one == other;
         same(one.trunk, other.trunk) || same(one.vendor, other.vendor)
     }

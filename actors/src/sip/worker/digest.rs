@@ -11,9 +11,9 @@ use sip::digest::{Credentials, Hash, NewChallenge};
 use sip::{HeaderId, Message, Method, Response, StatusCode, Uri};
 
 use super::admit::callee;
+use super::answers::Answer;
 use super::receive::{Request, to_tag};
-use super::recent::Noted;
-use super::{FULL, Turn, Worker};
+use super::{Turn, Worker};
 use crate::sip::acl::Source;
 use crate::sip::branch;
 use crate::sip::digest::{self, Bound, Nonce};
@@ -28,30 +28,28 @@ const CREDENTIALS_MAX: usize = 4;
 /// What a request says of who sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
-    /// This trunk, by place.
-    Trunk(u32),
+    /// This trunk, by place, and by what answer.
+    Trunk(u32, Answer),
     /// Nothing that was asked for here.
     Nothing,
     /// Something that was asked for here, too long ago, or that was said before.
     Again,
     /// What is not so.
     Wrong,
-    /// There is no room to remember that it was said.
-    Full,
+}
+
+/// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has.
+pub(super) fn may_say_who(snapshot: &Snapshot, message: &Message) -> bool {
+    if snapshot.digests().is_empty() {
+        return false;
+    }
+    message.method().is_some_and(|method| {
+        let is_new = || to_tag(message).is_none();
+        method == Method::Ack || method == Method::Cancel || (is_asked(method) && is_new())
+    })
 }
 
 impl Worker {
-    /// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has.
-    pub(super) fn may_say_who(&self, message: &Message) -> bool {
-        if self.snapshot.load().digests().is_empty() {
-            return false;
-        }
-        message.method().is_some_and(|method| {
-            let is_new = || to_tag(message).is_none();
-            method == Method::Ack || method == Method::Cancel || (is_asked(method) && is_new())
-        })
-    }
-
     /// A request of somebody who has to say who it is, and that no transaction has.
     pub(super) fn identify(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
         if request.method == Method::Ack {
@@ -69,16 +67,17 @@ impl Worker {
 
     /// A new INVITE or a REGISTER: asked who it is of, or passed on as that trunk's.
     pub(super) fn ask_who(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
-        if self.is_inbound(request) {
+        if is_inbound(request) {
             self.invite(request, turn);
             return;
         }
         match self.said(request, turn.now) {
-            Said::Trunk(trunk) => {
+            Said::Trunk(trunk, answer) => {
                 self.counters.digests_right.add(1);
                 // Whom nobody had before is answered as known sources are from now on.
                 self.proven.note(request.flow.peer.ip(), turn.now.instant);
-                let request = Request { peer: Peer { trunk: Some(trunk), ..Peer::default() }, ..*request };
+                let peer = Peer { trunk: Some(trunk), ..Peer::default() };
+                let request = Request { peer, answer: Some(answer), ..*request };
                 if request.method == Method::Register {
                     self.register(&request, trunk, turn);
                 } else {
@@ -94,22 +93,18 @@ impl Worker {
                     self.reply_statelessly(request.message, request.flow, forbidden, turn);
                 }
             }
-            Said::Full => {
-                self.counters.overload.add(1);
-                self.reply_statelessly(request.message, request.flow, (FULL, None), turn);
-            }
         }
     }
 
-    /// Whether a vendor calls a number of ours: that needs no trunk's word, although its address is a trunk's too.
-    fn is_inbound(&self, request: &Request<'_>) -> bool {
-        let has = |number: &str| self.snapshot.load().did(digits(number)).is_some();
-        request.method == Method::Invite
-            && request.peer.vendor.is_some()
-            && callee(request.message).is_some_and(|dialled| has(&dialled.number))
+    /// Whether a request is taken by what it says of its trunk, which counts no more from then on. What is refused
+    /// without state before has said nothing: it may come again, and is refused again.
+    pub(super) fn counts(&mut self, request: &Request<'_>, turn: &Turn<'_>) -> bool {
+        let counts = request.answer.is_none_or(|answer| self.answers.note(answer, turn.now.instant));
+        self.counters.overload.add(u64::from(!counts));
+        counts
     }
 
-    fn said(&mut self, request: &Request<'_>, now: Now) -> Said {
+    fn said(&self, request: &Request<'_>, now: Now) -> Said {
         let header = if request.method == Method::Register {
             HeaderId::Authorization
         } else {
@@ -127,20 +122,20 @@ impl Worker {
             Nonce::Foreign => return Said::Nothing,
         }
         let method = request.method.as_str().as_bytes();
-        // One for both: places are those of one snapshot.
-        let snapshot = self.snapshot.load_full();
+        let snapshot = request.snapshot;
         let trunk = snapshot.digests().find(&credentials, method);
         let is_offered =
             credentials.algorithm.hash().is_some_and(|hash| self.settings.digests.contains(&hash));
         let is_right = is_offered && is_about(&credentials, request.message);
-        let may = |trunk: &u32| is_right && self.admits(&snapshot, *trunk, request.flow);
-        let Some(trunk) = trunk.filter(may) else { return Said::Wrong };
-        let key = self.answer_key(&credentials);
-        match self.answers.note(key, now.instant) {
-            Noted::First => Said::Trunk(trunk),
-            Noted::Again => Said::Again,
-            Noted::Full => Said::Full,
-        }
+        let may = |trunk: &u32| is_right && self.admits(snapshot, *trunk, request.flow);
+        let trunk = trunk.filter(may).and_then(|place| Some((place, snapshot.trunk(place)?.config.number)));
+        let Some((place, number)) = trunk else { return Said::Wrong };
+        let answer = Answer {
+            trunk: number,
+            nonce: branch::digest_of(self.settings.seed, [credentials.nonce]),
+            count: credentials.protection.map_or(0, |protection| protection.count),
+        };
+        if self.answers.is_used(answer) { Said::Again } else { Said::Trunk(place, answer) }
     }
 
     /// Whether a trunk may call by this flow, now that it has said who it is.
@@ -148,13 +143,6 @@ impl Worker {
         let source = Source { address: flow.peer.ip(), port: flow.peer.port(), transport: flow.transport };
         let listener = self.settings.listeners.get(usize::from(flow.listener));
         listener.is_some_and(|own| snapshot.admits(trunk, &source, own.address.ip()))
-    }
-
-    /// By what an answer is known when it comes again: a nonce and how often it was used, which is nothing without
-    /// protection.
-    fn answer_key(&self, credentials: &Credentials<'_>) -> u64 {
-        let count = credentials.protection.map_or(0, |protection| protection.count);
-        branch::digest_of(self.settings.seed, [credentials.nonce, &count.to_be_bytes()])
     }
 
     /// Asks who it is, by each algorithm in a header of its own, in the order of preference (RFC 8760, 2.3).
@@ -210,6 +198,14 @@ const CHALLENGE_LEN: usize = 128;
 /// Requests that are asked who they are of, whatever their source.
 fn is_asked(method: Method) -> bool {
     method == Method::Invite || method == Method::Register
+}
+
+/// Whether a vendor calls a number of ours: that needs no trunk's word, although its address is a trunk's too.
+fn is_inbound(request: &Request<'_>) -> bool {
+    let has = |number: &str| request.snapshot.did(digits(number)).is_some();
+    request.method == Method::Invite
+        && request.peer.vendor.is_some()
+        && callee(request.message).is_some_and(|dialled| has(&dialled.number))
 }
 
 fn bound<'m>(request: &Request<'m>) -> Bound<'m> {

@@ -120,7 +120,7 @@ impl Worker {
         let mut located = self.locate(message, tags).ok_or(GONE)?;
         let Located { cookie, from, callee_tag, .. } = located;
         let known = self.dialogs.get(&cookie.dialog);
-        let party = self.is_party(request.peer, &cookie, from);
+        let party = self.is_party(request.flow, &cookie, from);
         let side = known.and_then(|dialog| dialog.party(from, callee_tag));
         let seen = side.is_some_and(|side| side.is_at(request.flow.peer.ip()));
         if !party && !seen {
@@ -186,9 +186,10 @@ impl Worker {
         Ok(located)
     }
 
-    /// Whether a peer is the trunk or vendor that stands at this end of the call.
-    pub(super) fn is_party(&self, peer: Peer, cookie: &Cookie, end: End) -> bool {
+    /// Whether the other side of a flow is the trunk or vendor that stands at this end of the call.
+    pub(super) fn is_party(&self, flow: Flow, cookie: &Cookie, end: End) -> bool {
         let snapshot = self.snapshot.load();
+        let peer = self.settings.peer(&snapshot, flow);
         // Who it is was said when the dialog began.
         let trunk = peer.trunk.or(peer.listed);
         let trunk = trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
@@ -265,7 +266,7 @@ impl Worker {
             let port = uri.port.unwrap_or_else(|| default_port(transport));
             self.flow_by(transport, SocketAddr::new(uri.host.ip()?, port), source)
         });
-        let named = named.filter(|flow| self.is_party(self.peer(*flow), cookie, end));
+        let named = named.filter(|flow| self.is_party(*flow, cookie, end));
         named.or_else(|| {
             let snapshot = self.snapshot.load();
             let vendor = (end == End::Caller) == cookie.inbound;

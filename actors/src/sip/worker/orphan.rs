@@ -39,7 +39,7 @@ impl Worker {
     ) {
         let answer = method == Method::Invite && status.is_success();
         let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
-        let cookie = cookie.filter(|cookie| self.is_party(self.peer(flow), cookie, End::Callee));
+        let cookie = cookie.filter(|cookie| self.is_party(flow, cookie, End::Callee));
         let tag = to_tag(message).unwrap_or_default();
         let has_it = |dialog: &Dialog, cookie: &Cookie| {
             dialog.vendor == cookie.vendor && dialog.party(End::Callee, tag).is_some()
@@ -80,7 +80,7 @@ impl Worker {
         }
         if let Some(cookie) = cookie {
             let parties = [(flow, End::Callee), (to, End::Caller)];
-            let parties = parties.iter().all(|(flow, end)| self.is_party(self.peer(*flow), &cookie, *end));
+            let parties = parties.iter().all(|(flow, end)| self.is_party(*flow, &cookie, *end));
             let began = Timestamp::from_micros(admit::began_millis(cookie.dialog).saturating_mul(1000));
             let known = self.dialogs.get(&cookie.dialog);
             let own = self.is_own(cookie.dialog);

@@ -1,6 +1,7 @@
 //! What a message is, and who takes it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sip::transaction::key::{Fallback, RequestParts};
 use sip::transaction::{Event, Machine, Server};
@@ -8,6 +9,8 @@ use sip::validate::{self, Core};
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri, Via};
 use uuid::Uuid;
 
+use super::answers::Answer;
+use super::digest::may_say_who;
 use super::{Hand, Turn, Worker};
 use crate::sip::branch;
 use crate::sip::flow::Flow;
@@ -22,7 +25,11 @@ pub(super) struct Request<'m> {
     pub(super) flow: Flow,
     /// Where responses go.
     pub(super) reply_to: Flow,
+    /// What its places are of: those of another one may be of somebody else.
+    pub(super) snapshot: &'m Arc<Snapshot>,
     pub(super) peer: Peer,
+    /// By what its trunk has said who it is, where it had to.
+    pub(super) answer: Option<Answer>,
     pub(super) core: Core<'m>,
     pub(super) parts: RequestParts<'m>,
 }
@@ -121,13 +128,14 @@ impl Worker {
     }
 
     fn request(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
-        let peer = self.peer(flow);
+        let snapshot: &Arc<Snapshot> = &self.snapshot.load();
+        let peer = self.settings.peer(snapshot, flow);
         let is_unknown = peer.is_stranger() && !self.is_in_dialog_of(message, flow);
-        if is_unknown && !self.may_say_who(message) {
+        if is_unknown && !may_say_who(snapshot, message) {
             self.stranger(message, flow, turn);
             return;
         }
-        let (core, parts) = match self.read(message, peer, flow) {
+        let (core, parts) = match self.read(message, origin(snapshot, peer, flow), flow) {
             Ok(read) => read,
             Err(unfit) => {
                 self.counters.malformed.add(1);
@@ -141,7 +149,7 @@ impl Worker {
         };
         let method = parts.method;
         let reply_to = reply_by(&core.via, flow);
-        let request = Request { message, method, flow, reply_to, peer, core, parts };
+        let request = Request { message, method, flow, reply_to, snapshot, peer, answer: None, core, parts };
         let known = self.transactions.find(&self.keys.server(&parts));
         match known {
             Some(id) if method == Method::Ack => self.ack(id, &request, turn),
@@ -159,7 +167,7 @@ impl Worker {
     fn read<'m>(
         &self,
         message: &'m Message,
-        peer: Peer,
+        origin: u64,
         flow: Flow,
     ) -> Result<(Core<'m>, RequestParts<'m>), Unfit> {
         let bad = |why: &'static str| Some((StatusCode::BAD_REQUEST, Cow::Borrowed(why)));
@@ -170,7 +178,6 @@ impl Worker {
                 return Err(status.map(|status| (status, Cow::Owned(fault.to_string()))));
             }
         };
-        let origin = origin(&self.snapshot.load(), peer, flow);
         // Where the next message begins is anybody's guess then (18.3).
         if flow.connection != 0 && !message.has(HeaderId::ContentLength) {
             return Err(bad("Missing Content-Length Header"));

@@ -16,6 +16,7 @@ use super::{FULL, Hand, Turn, Worker};
 use crate::sip::bindings::Ask;
 use crate::sip::flow::Flow;
 use crate::sip::registrar::{Asker, Outcome, ToRegistrar, Told};
+use crate::sip::snapshot::Snapshot;
 use crate::sip::transactions::TransactionId;
 
 /// The extension of REGISTER that is known here (RFC 3327).
@@ -63,6 +64,11 @@ impl Worker {
             self.reply_statelessly(request.message, request.flow, (FULL, None), turn);
             return;
         };
+        if !self.counts(request, turn) {
+            let full = Reply::plain(FULL);
+            self.reply_to_register(id, (request.message, request.flow), &full, turn);
+            return;
+        }
         match self.asked(request, trunk) {
             Ok(ask) => {
                 let (worker, incarnation) = (self.number, self.incarnation);
@@ -100,19 +106,12 @@ impl Worker {
             let headers = vec![("Unsupported", unknown.join(&b", "[..]))];
             return Err(Reply { headers, ..Reply::plain(StatusCode::BAD_EXTENSION) });
         }
-        let own = self.address_of_record(trunk).filter(|(_, username)| is_of(&request.core.to, username));
+        let own = address_of_record(request.snapshot, trunk)
+            .filter(|(_, username)| is_of(&request.core.to, username));
         let (trunk, _) = own.ok_or_else(|| Reply::plain(StatusCode::FORBIDDEN))?;
         let registration = Registration::read(message).map_err(|error| self.refusal(error))?;
         let user_agent = message.value(HeaderId::UserAgent).map(shown).unwrap_or_default();
         Ok(Ask { trunk, registration, flow: request.flow, user_agent })
-    }
-
-    /// The key of a trunk, and the username that its address of record has. That they belong together is what
-    /// counts: the place was found in a snapshot that may be another one by now.
-    fn address_of_record(&self, trunk: u32) -> Option<(Uuid, String)> {
-        let snapshot = self.snapshot.load();
-        let config = &snapshot.trunk(trunk)?.config;
-        Some((config.id, config.digest.as_ref()?.username.clone()))
     }
 
     fn refusal(&self, error: Error) -> Reply {
@@ -143,6 +142,12 @@ impl Worker {
             None => self.advance(id, Event::Abandon, Hand::default(), turn),
         }
     }
+}
+
+/// The key of the trunk at a place, and the username that its address of record has.
+fn address_of_record(snapshot: &Snapshot, trunk: u32) -> Option<(Uuid, String)> {
+    let config = &snapshot.trunk(trunk)?.config;
+    Some((config.id, config.digest.as_ref()?.username.clone()))
 }
 
 /// Whether a To is the address of record of a username; hosts are rewritten on the way.

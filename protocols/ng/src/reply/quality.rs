@@ -58,7 +58,7 @@ impl Ssrc {
     fn read(ssrc: u32, entry: &Value<'_>) -> Self {
         Self {
             ssrc,
-            cumulative_loss: count(entry, "cumulative loss"),
+            cumulative_loss: count(entry, "cumulative loss").map(cumulative),
             average: entry.get("average MOS").map(Quality::read),
             lowest: entry.get("lowest MOS").map(Quality::read),
             highest: entry.get("highest MOS").map(Quality::read),
@@ -102,6 +102,14 @@ impl Quality {
         bencode::count(dict, "samples", self.samples);
     }
 }
+
+/// A loss as a report block has it: 24 bits with a sign (RFC 3550, 6.4.1), which releases read without it. Less than none
+/// is lost where packets came twice.
+const fn cumulative(lost: u64) -> u64 {
+    if lost < LOSS_END { lost } else { 0 }
+}
+
+const LOSS_END: u64 = 1 << 23;
 
 /// The number of a source.
 pub(super) fn number(value: &Value<'_>) -> Option<u32> {

@@ -193,6 +193,21 @@ fn sources_are_found_where_either_release_has_them() {
     }
 }
 
+/// A loss has 24 bits and a sign, which no release minds: what came twice counts against what did not come.
+#[test]
+fn a_loss_below_none_is_none() {
+    for (reported, lost) in
+        [(0, 0), (7, 7), (8_388_607, 8_388_607), (8_388_608, 0), (16_777_215, 0), (16_777_216, 0)]
+    {
+        let octets = String::from_utf8(body("reply", "query")).unwrap();
+        let loss = format!("cumulative lossi{reported}e");
+        let octets = octets.replace("cumulative lossi7e", &loss);
+        let call = Reply::parse(octets.as_bytes()).unwrap().done().unwrap().call().unwrap();
+        assert_eq!(call.ssrcs[0].cumulative_loss, Some(lost), "{reported}");
+        assert_eq!(call.statistics().sides[0].lost, Some(lost), "{reported}");
+    }
+}
+
 #[test]
 fn a_call_is_summed_up_by_side() {
     for name in ["query", "query_later"] {

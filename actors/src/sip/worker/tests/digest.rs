@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::*;
 use crate::sip::digest::Users;
 use crate::sip::testing::voice;
+use crate::sip::worker::answers::Answers;
 
 /// Where the trunk calls from that says by digest who it is: an address that nobody has.
 pub(super) const ROAMING: &str = "203.0.113.99:5062";
@@ -242,6 +243,63 @@ fn an_answer_counts_once_and_for_its_call() {
     let sent = node.receive(ROAMING, saying(&call("a", ROAMING, 5), &counted));
     assert_eq!(sent.len(), 2, "the nonce is good for another use: {:?}", words(&sent));
     assert_eq!(node.counters.digests_right.get(), 2);
+}
+
+/// A trunk that uses a nonce as often as it likes takes one place of its own, and one that fills its room shuts out
+/// itself.
+#[test]
+fn a_trunk_takes_no_room_of_another() {
+    let mut voice = with(AuthType::Digest);
+    let (id, name) = (Uuid::from_u128(64), "other-roaming".to_owned());
+    let other = Trunk { id, number: 3, name, ..voice.trunks[1].clone() };
+    voice.trunks.push(other);
+    let users = Users::of([("acme".to_owned(), 1, ha1("acme")), ("other".to_owned(), 2, ha1("other"))]);
+    let mut node = Node::with_digests(voice, users);
+    node.worker.answers = Answers::with_room(node.now.instant, 2);
+    let first = |node: &mut Node, name: &str, says: &Says<'_>| {
+        let challenge = asked(node, name, ROAMING);
+        let sent = node.receive(ROAMING, saying(&call(name, ROAMING, 2), &says.to(&challenge, "INVITE")));
+        (challenge, words(&sent))
+    };
+    let taken = [format!("100>{ROAMING}"), "INVITE>198.51.100.1:5060".to_owned()];
+    let (challenge, sent) = first(&mut node, "a", &ACME);
+    assert_eq!(sent, taken);
+    for count in 2..=50 {
+        let says = Says { count: &format!("{count:08x}"), ..ACME }.to(&challenge, "INVITE");
+        let sent = node.receive(ROAMING, saying(&call("a", ROAMING, count + 1), &says));
+        assert_eq!(words(&sent), taken, "{count}");
+    }
+    assert_eq!(first(&mut node, "b", &ACME).1, taken, "another nonce has room");
+    assert_eq!(first(&mut node, "c", &ACME).1, [format!("503>{ROAMING}")], "a third one has none");
+    assert_eq!(
+        first(&mut node, "d", &Says { username: "other", ..ACME }).1,
+        taken,
+        "what it has another has not"
+    );
+    let says = Says { count: "00000033", ..ACME }.to(&challenge, "INVITE");
+    let sent = node.receive(ROAMING, saying(&call("a", ROAMING, 52), &says));
+    assert_eq!(words(&sent), taken, "what it has it may use");
+}
+
+/// A refusal that nothing is kept of is the same when the INVITE comes again, and no invitation to say it anew.
+#[test]
+fn what_is_refused_without_state_was_not_said() {
+    let mut voice = with(AuthType::Digest);
+    voice.trunks[1].cps = 1;
+    let mut node = node(voice);
+    let right = |node: &mut Node, name: &str| {
+        let challenge = asked(node, name, ROAMING);
+        saying(&call(name, ROAMING, 2), &ACME.to(&challenge, "INVITE"))
+    };
+    let first = right(&mut node, "a");
+    assert_eq!(node.receive(ROAMING, first).len(), 2);
+    let second = right(&mut node, "b");
+    for attempt in 0..3 {
+        let sent = node.receive(ROAMING, second.clone());
+        assert_eq!(words(&sent), [format!("503>{ROAMING}")], "{attempt}");
+    }
+    node.pass(SECOND);
+    assert_eq!(node.receive(ROAMING, second).len(), 2, "it has its time");
 }
 
 #[test]
