@@ -3,7 +3,8 @@
 //!
 //! Pure. A nonce is a time and a keyed digest of what it is good for: one source address and one Call-ID, for
 //! [`LIFETIME`]. An answer that was overheard serves no other call, and none from elsewhere. The key is made of those
-//! of cookies, which all nodes read. Not here: that an answer counts once, which the worker of its Call-ID remembers.
+//! of cookies, which all nodes read. Not here: that an answer counts once, which the worker of its Call-ID remembers: at
+//! each node for itself, and not beyond its process.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -141,7 +142,7 @@ struct User {
 
 impl Users {
     /// Those of a configuration: of active trunks with `DIGEST` or `BOTH`, which stand in a snapshot at the same
-    /// places. One whose secret does not open is nobody, and the log says so.
+    /// places. One whose secret does not open, or that has none, is nobody, and the log says so.
     #[must_use]
     pub fn open(voice: &Voice, root_key: &RootKey) -> Self {
         let mut closed = Vec::new();
@@ -161,6 +162,11 @@ impl Users {
             }
         });
         let users = Self::of(users);
+        let mut without = asked(voice).map(|(trunk, _)| trunk).filter(|trunk| trunk.digest.is_none());
+        if let Some(first) = without.next() {
+            let others = without.count();
+            tracing::warn!(trunk = first.name, others, "the calls of a trunk are refused, it has no digest");
+        }
         Self { closed, ..users }
     }
 
@@ -205,12 +211,15 @@ impl Users {
     }
 }
 
-/// The trunks of a configuration that say by digest who they are: each with its place, and what is stored of its
-/// secret.
-fn secrets(voice: &Voice) -> impl Iterator<Item = (&Trunk, u32, &DigestCredential)> {
+/// The trunks of a configuration that are to say by digest who they are, each with its place.
+fn asked(voice: &Voice) -> impl Iterator<Item = (&Trunk, u32)> {
     let trunks = voice.trunks.iter().zip(0_u32..);
-    let asked = trunks.filter(|(trunk, _)| trunk.active && trunk.auth_type != AuthType::IpAcl);
-    asked.filter_map(|(trunk, place)| {
+    trunks.filter(|(trunk, _)| trunk.active && trunk.auth_type != AuthType::IpAcl)
+}
+
+/// Those of them that can, each with what is stored of its secret.
+fn secrets(voice: &Voice) -> impl Iterator<Item = (&Trunk, u32, &DigestCredential)> {
+    asked(voice).filter_map(|(trunk, place)| {
         let stored = trunk.digest.as_ref().filter(|stored| stored.realm == SIP_REALM)?;
         Some((trunk, place, stored))
     })

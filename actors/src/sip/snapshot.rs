@@ -112,7 +112,8 @@ pub struct Peer {
     pub trunk: Option<u32>,
     /// The vendor that it is, by place.
     pub vendor: Option<u32>,
-    /// The trunk whose source it is, by place, where the source is not enough: it has to say by digest, too, who it is.
+    /// The trunk whose source it is, by place, where the source is not enough, or says nothing: it has to say by digest who
+    /// it is.
     pub listed: Option<u32>,
 }
 
@@ -122,7 +123,7 @@ impl Peer {
         self.trunk.is_none() && self.vendor.is_none() && self.listed.is_none()
     }
 
-    /// Whether its source is a trunk's that has to say by digest, too, who it is.
+    /// Whether its source is a trunk's that has to say by digest who it is.
     pub const fn is_asked(&self) -> bool {
         self.trunk.is_none() && self.listed.is_some()
     }
@@ -206,12 +207,11 @@ impl Snapshot {
     }
 
     /// Who sends from `source` to our address `destination`. A destination that is dedicated to a customer admits
-    /// that customer's trunks only; it admits nobody by itself.
+    /// that customer's trunks only; it admits nobody by itself. Of networks within each other the narrowest decides,
+    /// whatever its trunk has to say besides.
     pub fn peer(&self, source: &Source, destination: IpAddr) -> Peer {
-        let by_source = |trunk: &Trunk| trunk.config.auth_type != AuthType::Digest;
-        let found = self.trunk_acl.find(source, |place| {
-            self.trunk(place).is_some_and(|trunk| by_source(trunk) && self.is_open(trunk, destination))
-        });
+        let is_open = |place| self.trunk(place).is_some_and(|trunk| self.is_open(trunk, destination));
+        let found = self.trunk_acl.find(source, is_open);
         let is_enough =
             |place: &u32| self.trunk(*place).is_some_and(|trunk| trunk.config.auth_type == AuthType::IpAcl);
         let vendor = self.vendor_acl.find(source, |_| true);

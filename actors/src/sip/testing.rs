@@ -266,6 +266,13 @@ impl Node {
         Self { worker, now, events, counters, snapshot, media, asked, bindings, registering, random }
     }
 
+    /// Another configuration comes into force.
+    pub(crate) fn configure(&self, voice: Voice, users: Users) {
+        let before = self.snapshot();
+        let snapshot = Snapshot::new(voice, Some(&before), &|_| Vec::new(), self.now.instant);
+        self.snapshot.store(Arc::new(snapshot.with_digests(users)));
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }

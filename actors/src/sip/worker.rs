@@ -168,8 +168,9 @@ pub struct Worker {
     byes: SlotMap<ByeId, (Flow, Message)>,
     /// How often a BYE without effect is logged.
     bye_log: Usage,
-    /// How fast strangers are answered.
+    /// How fast strangers are answered, and how fast they are challenged.
     strangers: Usage,
+    challenged: Usage,
     /// Answers to challenges that were right: each counts once.
     answers: Answers,
     /// Addresses from which a trunk has said who it is.
@@ -232,6 +233,7 @@ impl Worker {
             byes: SlotMap::with_key(),
             bye_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
+            challenged: Usage::new(now.instant),
             answers: Answers::new(now.instant),
             proven: Recent::new(PROVEN_FOR, PROVEN_MAX),
             open: true,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
+use runtime::model::AuthType;
 use runtime::store::group::Touched;
 use runtime::store::provisioning::{StoredTrunk, TrunkDigest, TrunkForm};
 use runtime::store::trunk::{self, Filter, NewTrunk};
@@ -136,6 +137,17 @@ fn sealed(api: &Api, id: Uuid, form: &TrunkForm) -> Result<Option<Vec<u8>>, Prob
     sealed.map(Some).map_err(|error| Problem::new(Code::Internal, error.to_string()))
 }
 
+/// Nobody loses the password of a trunk that goes on needing one by not knowing the field: it cannot be had back.
+fn check_digest(before: &StoredTrunk, form: &TrunkForm) -> Result<(), Problem> {
+    let is_asked = |auth_type| auth_type != AuthType::IpAcl;
+    let is_lost = before.digest.is_some() && form.digest.is_none();
+    if is_lost && is_asked(before.auth_type) && is_asked(form.auth_type) {
+        let text = "a trunk that is DIGEST or BOTH keeps it; without one it has auth_type IP_ACL";
+        return Err(Problem::invalid("/digest", text));
+    }
+    Ok(())
+}
+
 /// Makes what a trunk says who it is by what its form says.
 async fn credentials(
     tx: &mut Tx,
@@ -184,6 +196,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 let before = owned(tx, customer, id).await?;
                 check_match(request, &before)?;
                 check::unchanged("/name", &before.name, &form.name)?;
+                check_digest(&before, &form)?;
                 let partition = partition(tx, &form.partition).await?;
                 let after = trunk::update(tx, &before, (form, partition), now).await?;
                 credentials(tx, (before.digest.as_ref(), &after), sealed, now).await?;

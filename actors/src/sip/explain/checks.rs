@@ -34,7 +34,7 @@ pub(super) fn admission(
     let unknown = "no active trunk with authentication by source, and no vendor, has it";
     let unknown = listed.map_or_else(
         || unknown.to_owned(),
-        |name| format!("of trunk {name}, whose calls need a digest too: this is told as without one"),
+        |name| format!("of trunk {name}, whose calls need a digest: this is told as without one"),
     );
     let number = way.number.clone().unwrap_or_default();
     let transport = transport.as_str();

@@ -21,6 +21,7 @@ use crate::sip::flow::{Flow, Outbound};
 use crate::sip::number::digits;
 use crate::sip::snapshot::{Peer, Snapshot};
 use crate::sip::transactions::Now;
+use crate::sip::usage::Usage;
 
 /// Credentials of one request that are looked at: one for each realm on the way.
 const CREDENTIALS_MAX: usize = 4;
@@ -38,13 +39,11 @@ enum Said {
     Wrong,
 }
 
-/// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has.
+/// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has: which may
+/// have been before the configuration changed.
 pub(super) fn may_say_who(snapshot: &Snapshot, message: &Message) -> bool {
-    if snapshot.digests().is_empty() {
-        return false;
-    }
     message.method().is_some_and(|method| {
-        let is_new = || to_tag(message).is_none();
+        let is_new = || !snapshot.digests().is_empty() && to_tag(message).is_none();
         method == Method::Ack || method == Method::Cancel || (is_asked(method) && is_new())
     })
 }
@@ -75,7 +74,7 @@ impl Worker {
             Said::Trunk(trunk, answer) => {
                 self.counters.digests_right.add(1);
                 // Whom nobody had before is answered as known sources are from now on.
-                self.proven.note(request.flow.peer.ip(), turn.now.instant);
+                self.proven.renew(request.flow.peer.ip(), turn.now.instant);
                 let peer = Peer { trunk: Some(trunk), ..Peer::default() };
                 let request = Request { peer, answer: Some(answer), ..*request };
                 if request.method == Method::Register {
@@ -88,7 +87,7 @@ impl Worker {
             Said::Again => self.challenge(request, true, turn),
             Said::Wrong => {
                 self.counters.digests_wrong.add(1);
-                if self.may_answer(request, turn.now) {
+                if self.may_answer(request, &self.strangers, turn.now) {
                     let forbidden = (StatusCode::FORBIDDEN, None);
                     self.reply_statelessly(request.message, request.flow, forbidden, turn);
                 }
@@ -147,7 +146,7 @@ impl Worker {
 
     /// Asks who it is, by each algorithm in a header of its own, in the order of preference (RFC 8760, 2.3).
     fn challenge(&mut self, request: &Request<'_>, stale: bool, turn: &mut Turn<'_>) {
-        if !self.may_answer(request, turn.now) {
+        if !self.may_answer(request, &self.challenged, turn.now) {
             return;
         }
         self.counters.challenges.add(1);
@@ -180,11 +179,11 @@ impl Worker {
     }
 
     /// Whether there is an answer for somebody who has not said who it is: where nobody is known to be, as many as for
-    /// strangers, and together with theirs.
-    fn may_answer(&self, request: &Request<'_>, now: Now) -> bool {
+    /// strangers. Challenges are counted by themselves: who scans takes none of them with other requests.
+    fn may_answer(&self, request: &Request<'_>, answered: &Usage, now: Now) -> bool {
         let source: IpAddr = request.flow.peer.ip();
         let free = !request.peer.is_stranger() || self.proven.has(&source, now.instant);
-        if free || self.strangers.take_attempt(self.settings.strangers_per_second, now.instant) {
+        if free || answered.take_attempt(self.settings.strangers_per_second, now.instant) {
             return true;
         }
         self.counters.strangers_dropped.add(1);

@@ -1,5 +1,7 @@
 //! Requests within dialogs: whose they are by the sealed cookie, whether their sender may, and where they go.
 
+mod sender;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use super::call::{Kind, Setup, Way};
 use super::forward::Leave;
 use super::media::Described;
 use super::orphan::RINGS_MAX;
-use super::receive::{Request, to_tag};
+use super::receive::Request;
 use super::{Turn, Worker, admit, identity, perform};
 use crate::sip::anchor::Anchor;
 use crate::sip::branch;
@@ -73,16 +75,6 @@ impl Worker {
         }
     }
 
-    /// Whether a request from an address that no trunk or vendor has belongs to a dialog that was seen at it.
-    pub(super) fn is_in_dialog_of(&self, message: &Message, flow: Flow) -> bool {
-        let from = message.value(HeaderId::From).and_then(|value| NameAddr::parse(value).ok());
-        let tags = (from.and_then(|from| from.tag), to_tag(message));
-        let Some(located) = self.locate(message, tags) else { return false };
-        let dialog = self.dialogs.get(&located.cookie.dialog);
-        let side = dialog.and_then(|dialog| dialog.party(located.from, located.callee_tag));
-        side.is_some_and(|side| side.is_at(flow.peer.ip()))
-    }
-
     /// Opens the cookie that our Record-Route gave to both sides; `from` and `to` are the tags of the message.
     fn locate<'m>(
         &self,
@@ -119,14 +111,10 @@ impl Worker {
         let tags = (request.core.from.tag, request.core.to.tag);
         let mut located = self.locate(message, tags).ok_or(GONE)?;
         let Located { cookie, from, callee_tag, .. } = located;
-        let known = self.dialogs.get(&cookie.dialog);
-        let party = self.is_party(request.flow, &cookie, from);
-        let side = known.and_then(|dialog| dialog.party(from, callee_tag));
-        let seen = side.is_some_and(|side| side.is_at(request.flow.peer.ip()));
-        if !party && !seen {
+        if !self.is_sender(&located, request.method, request.flow) {
             return Err(StatusCode::FORBIDDEN);
         }
-        match known {
+        match self.dialogs.get(&cookie.dialog) {
             // A transfer is a new call that nobody was asked for.
             Some(dialog) if request.method == Method::Refer && !dialog.trusted => {
                 return Err(StatusCode::FORBIDDEN);
@@ -184,21 +172,6 @@ impl Worker {
             }
         }
         Ok(located)
-    }
-
-    /// Whether the other side of a flow is the trunk or vendor that stands at this end of the call.
-    pub(super) fn is_party(&self, flow: Flow, cookie: &Cookie, end: End) -> bool {
-        let snapshot = self.snapshot.load();
-        let peer = self.settings.peer(&snapshot, flow);
-        // Who it is was said when the dialog began.
-        let trunk = peer.trunk.or(peer.listed);
-        let trunk = trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
-        let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);
-        if (end == End::Caller) == cookie.inbound {
-            vendor == Some(cookie.vendor)
-        } else {
-            trunk == Some(cookie.trunk)
-        }
     }
 
     /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where

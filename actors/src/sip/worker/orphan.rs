@@ -39,7 +39,7 @@ impl Worker {
     ) {
         let answer = method == Method::Invite && status.is_success();
         let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
-        let cookie = cookie.filter(|cookie| self.is_party(flow, cookie, End::Callee));
+        let cookie = cookie.filter(|cookie| self.may_be_party(flow, cookie, End::Callee));
         let tag = to_tag(message).unwrap_or_default();
         let has_it = |dialog: &Dialog, cookie: &Cookie| {
             dialog.vendor == cookie.vendor && dialog.party(End::Callee, tag).is_some()
@@ -60,41 +60,40 @@ impl Worker {
         (status, method): (StatusCode, Method),
         turn: &mut Turn<'_>,
     ) {
-        let to = self.next_via(message, flow);
+        let given = self.cookie_of_answer(message);
         // A branch is known to whoever was sent it; nothing is waited for that long.
         let late = turn.now.instant.saturating_duration_since(self.began.instant) > RINGS_MAX;
-        let (Some(to), false) = (to, late || self.peer(flow).is_stranger()) else {
+        if late || !self.is_somebody(flow, given.as_ref(), End::Callee) {
             self.counters.responses_stray.add(1);
+            return;
+        }
+        let to = self.next_via(message, flow, given.as_ref());
+        let answer = method == Method::Invite && status.is_success();
+        let cookie = given.filter(|_| answer);
+        // Nobody could be billed for it, or hear of it.
+        if answer && (cookie.is_none() || to.is_none()) && !self.is_of_known_call(message) {
+            self.end_orphan(message, flow, turn);
+            return;
+        }
+        let Some(to) = to else {
+            self.counters.responses_stray.add(1);
+            if method == Method::Invite && status.is_final() && !answer {
+                self.acknowledge_refusal(message, flow, turn);
+            }
             return;
         };
         // A 100 is for one hop.
         if status == StatusCode::TRYING {
             return;
         }
-        let answer = method == Method::Invite && status.is_success();
-        let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
-        if answer && cookie.is_none() && !self.is_of_known_call(message) {
-            // Nobody could be billed for it.
-            self.end_orphan(message, flow, turn);
-            return;
-        }
         if let Some(cookie) = cookie {
-            let parties = [(flow, End::Callee), (to, End::Caller)];
-            let parties = parties.iter().all(|(flow, end)| self.is_party(*flow, &cookie, *end));
-            let began = Timestamp::from_micros(admit::began_millis(cookie.dialog).saturating_mul(1000));
-            let known = self.dialogs.get(&cookie.dialog);
-            let own = self.is_own(cookie.dialog);
-            // The answer of a call that has ended long ago, sent again, is none; nor is one to a call that another
-            // vendor has, or that this process takes care of.
-            let old = known.is_none() && turn.now.wall.since(began) > RINGS_MAX;
-            let other = known.is_some_and(|dialog| own || dialog.vendor != cookie.vendor);
-            if !parties || old || other {
+            if !self.is_awaited(&cookie, (flow, to), turn.now) {
                 self.counters.responses_stray.add(1);
                 return;
             }
             // The worker began anew, and not the process: the record of the call says already that it failed. Or the call
             // was answered here, and has ended.
-            if own || self.over.has(&cookie.dialog, turn.now.instant) {
+            if self.is_own(cookie.dialog) || self.over.has(&cookie.dialog, turn.now.instant) {
                 self.end_orphan(message, flow, turn);
                 return;
             }
@@ -122,6 +121,18 @@ impl Worker {
             }
             None => {}
         }
+    }
+
+    /// Whether somebody may wait for an answer, that came by one flow and goes by the other. That of a call that has ended
+    /// long ago, sent again, is none; nor is one to a call that another vendor has, or that this process takes care of.
+    fn is_awaited(&self, cookie: &Cookie, (flow, to): (Flow, Flow), now: Now) -> bool {
+        let parties = [(flow, End::Callee), (to, End::Caller)];
+        let parties = parties.iter().all(|(flow, end)| self.may_be_party(*flow, cookie, *end));
+        let began = Timestamp::from_micros(admit::began_millis(cookie.dialog).saturating_mul(1000));
+        let known = self.dialogs.get(&cookie.dialog);
+        let old = known.is_none() && now.wall.since(began) > RINGS_MAX;
+        let other = known.is_some_and(|dialog| self.is_own(cookie.dialog) || dialog.vendor != cookie.vendor);
+        parties && !old && !other
     }
 
     /// Whether an answer waits for the media node of its call, which it is taken on for.
@@ -173,8 +184,9 @@ impl Worker {
         Some(found)
     }
 
-    /// Where the next Via says, when that is the address of a trunk or vendor: nobody else is sent anything.
-    fn next_via(&self, message: &Message, flow: Flow) -> Option<Flow> {
+    /// Where the next Via says, when that is the address of a trunk or vendor, or the cookie is of a trunk that may be
+    /// anywhere: nobody else is sent anything.
+    fn next_via(&self, message: &Message, flow: Flow, given: Option<&Cookie>) -> Option<Flow> {
         let via = Via::parse(message.list(HeaderId::Via).nth(1)?).ok()?;
         let transport = match via.transport {
             name if name.eq_ignore_ascii_case(b"UDP") => Transport::Udp,
@@ -188,10 +200,10 @@ impl Worker {
         let port = via.rport_number().filter(|_| transport == Transport::Udp).unwrap_or(sent_by);
         let peer = SocketAddr::new(ip, port);
         let to = self.flow_by(transport, peer, flow)?;
-        (port != 0 && !self.peer(to).is_stranger()).then_some(to)
+        (port != 0 && self.is_somebody(to, given, End::Caller)).then_some(to)
     }
 
-    /// The cookie that we gave with the INVITE, in its 2xx.
+    /// The cookie that we gave with the INVITE, in its 2xx, or in what comes before.
     fn cookie_of_answer(&self, message: &Message) -> Option<Cookie> {
         let sealed = |element: &[u8]| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;

@@ -199,7 +199,11 @@ impl Worker {
         } else {
             match request.method {
                 Method::Ack => self.counters.acks_dropped.add(1),
-                Method::Invite | Method::Register if request.peer.is_asked() => self.ask_who(request, turn),
+                Method::Invite if request.peer.is_asked() => self.ask_who(request, turn),
+                // Trunks that are known by their source alone do not register.
+                Method::Register if request.peer.is_asked() || !request.snapshot.digests().is_empty() => {
+                    self.ask_who(request, turn);
+                }
                 Method::Invite => self.invite(request, turn),
                 Method::Options if self.is_for_us(message) => self.answer(request, StatusCode::OK, turn),
                 Method::Bye
@@ -312,7 +316,8 @@ const CSEQ_MAX: u32 = (1 << 31) - 10_000;
 ///
 /// By numbers and not by places: a change of the configuration between a request and its retransmission changes nothing.
 fn origin(snapshot: &Snapshot, peer: Peer, flow: Flow) -> u64 {
-    let trunk = peer.trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
+    let trunk = peer.trunk.or(peer.listed);
+    let trunk = trunk.and_then(|place| snapshot.trunk(place)).map(|trunk| trunk.config.number);
     let vendor = peer.vendor.and_then(|place| snapshot.vendor(place)).map(|vendor| vendor.config.number);
     match (trunk, vendor) {
         (Some(trunk), _) => u64::from(trunk),

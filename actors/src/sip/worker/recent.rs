@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
+/// A full table is walked so often: meanwhile what is new finds no room.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
+
 /// Keys that were noted lately. Bounded: what finds no room is said to be [`Noted::Full`], and not remembered.
 #[derive(Debug)]
 pub(super) struct Recent<K> {
     noted: HashMap<K, Instant>,
     keep: Duration,
     keys_max: usize,
+    /// When those that are over were last looked for.
+    swept: Option<Instant>,
 }
 
 /// What is known of a key.
@@ -25,7 +30,7 @@ pub(super) enum Noted {
 
 impl<K: Eq + Hash> Recent<K> {
     pub(super) fn new(keep: Duration, keys_max: usize) -> Self {
-        Self { noted: HashMap::new(), keep, keys_max }
+        Self { noted: HashMap::new(), keep, keys_max, swept: None }
     }
 
     /// Remembers a key from its first time on.
@@ -33,15 +38,26 @@ impl<K: Eq + Hash> Recent<K> {
         if self.has(&key, now) {
             return Noted::Again;
         }
-        if self.noted.len() >= self.keys_max {
+        let rested = self.swept.is_none_or(|at| now.saturating_duration_since(at) >= SWEPT_EVERY);
+        if rested && self.noted.len() >= self.keys_max {
             let keep = self.keep;
             self.noted.retain(|_, at| now.saturating_duration_since(*at) < keep);
+            self.swept = Some(now);
         }
         if self.noted.len() >= self.keys_max {
             return Noted::Full;
         }
         self.noted.insert(key, now);
         Noted::First
+    }
+
+    /// Remembers a key from now on, where it is known or there is room.
+    pub(super) fn renew(&mut self, key: K, now: Instant) {
+        if let Some(at) = self.noted.get_mut(&key) {
+            *at = now;
+        } else {
+            self.note(key, now);
+        }
     }
 
     pub(super) fn has(&self, key: &K, now: Instant) -> bool {
@@ -72,5 +88,21 @@ mod tests {
             assert_eq!(recent.note(key, at(seconds)), expected, "{key} at {seconds}");
         }
         assert!(recent.has(&3, at(20)) && !recent.has(&3, at(29)) && !recent.has(&1, at(20)));
+        recent.renew(3, at(28));
+        recent.renew(4, at(29));
+        assert!(recent.has(&3, at(37)) && !recent.has(&3, at(38)), "from then on");
+        assert!(!recent.has(&4, at(29)), "no room");
+    }
+
+    #[test]
+    fn a_full_table_is_walked_once_a_second() {
+        let start = tokio::time::Instant::now().into_std();
+        let at = |millis| start + Duration::from_millis(millis);
+        let mut recent = Recent::new(Duration::from_millis(100), 1);
+        let table =
+            [(1, 0, Noted::First), (2, 50, Noted::Full), (2, 150, Noted::Full), (2, 1050, Noted::First)];
+        for (key, millis, expected) in table {
+            assert_eq!(recent.note(key, at(millis)), expected, "{key} at {millis}");
+        }
     }
 }

@@ -22,6 +22,7 @@ mod orphans;
 mod probes;
 mod records;
 mod registrations;
+mod roaming;
 mod session_timers;
 mod sources;
 mod strict_routers;

@@ -179,6 +179,14 @@ async fn a_password_is_written_and_never_read() {
     let renamed = json!({"name": "east", "digest": {"username": "north"}});
     let refused = ask(&lab, ("PUT", &path), Some(renamed)).await;
     assert_eq!(refused.json()["errors"][0]["pointer"], "/digest/password", "{}", refused.body);
+    // Who does not know the field does not take the password away with another change.
+    for auth_type in ["DIGEST", "BOTH"] {
+        let forgotten = json!({"name": "east", "auth_type": auth_type, "cps": 7});
+        let refused = ask(&lab, ("PUT", &path), Some(forgotten)).await;
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        assert_eq!(refused.json()["errors"][0]["pointer"], "/digest", "{}", refused.body);
+    }
+    assert!(credential(&lab, "east").await.is_some());
     let gone = ask(&lab, ("PUT", &path), Some(json!({"name": "east"}))).await;
     assert_eq!((gone.status, gone.json().get("digest")), (200, None), "{}", gone.body);
     assert_eq!(credential(&lab, "east").await, None);

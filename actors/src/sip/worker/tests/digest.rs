@@ -38,13 +38,13 @@ pub(super) fn users(voice: &Voice) -> Users {
     Users::of([("acme".to_owned(), u32::try_from(place).unwrap(), ha1("acme"))])
 }
 
-fn node(voice: Voice) -> Node {
+pub(super) fn node(voice: Voice) -> Node {
     let users = users(&voice);
     Node::with_digests(voice, users)
 }
 
 /// An INVITE from an address, the `attempt`th of its call.
-fn call(call: &str, from: &str, attempt: u32) -> String {
+pub(super) fn call(call: &str, from: &str, attempt: u32) -> String {
     let invite = invite(call, "+15551234").replace("192.0.2.10:5060", from);
     let invite = invite.replace("192.0.2.10", from.split(':').next().unwrap());
     invite
@@ -109,12 +109,21 @@ impl<'a> Says<'a> {
 }
 
 /// The request with one more header.
-fn saying(request: &str, header: &str) -> String {
+pub(super) fn saying(request: &str, header: &str) -> String {
     request.replacen("Content-Type:", &format!("{header}Content-Type:"), 1)
 }
 
+/// A call of the trunk is taken: as it was passed on.
+pub(super) fn taken(node: &mut Node, name: &str, from: &str) -> Sent {
+    let challenge = asked(node, name, from);
+    let mut sent = node.receive(from, saying(&call(name, from, 2), &ACME.to(&challenge, "INVITE")));
+    assert_eq!(words(&sent[..1]), [format!("100>{from}")]);
+    assert_eq!(sent.len(), 2, "{:?}", words(&sent));
+    sent.remove(1)
+}
+
 /// A first INVITE is asked who it is of; the 407.
-fn asked(node: &mut Node, name: &str, from: &str) -> Sent {
+pub(super) fn asked(node: &mut Node, name: &str, from: &str) -> Sent {
     let sent = node.receive(from, call(name, from, 1));
     assert_eq!(words(&sent), [format!("407>{from}")]);
     sent.into_iter().next().unwrap()
