@@ -61,8 +61,18 @@ pub enum Row {
     Remove(Uuid),
 }
 
+/// What the table has of a trunk.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// What lives.
+    pub live: Vec<Arc<Binding>>,
+    /// Rows of what is no more: what is new takes them, so that a trunk has no more of them than it may bind, and one
+    /// request may have.
+    pub free: Vec<Uuid>,
+}
+
 /// By whom bindings are changed, and when.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct By<'a> {
     /// Number of the node.
     pub node: u16,
@@ -72,6 +82,16 @@ pub struct By<'a> {
     pub rules: &'a Rules,
     /// For the keys of new ones.
     pub random: &'a Random,
+    /// Whether a connection is up.
+    pub is_connected: &'a (dyn Fn(u64) -> bool + Send + Sync),
+}
+
+impl By<'_> {
+    /// Whether the connection is known to be gone that a contact has registered over.
+    fn is_cut_off(&self, binding: &Binding) -> bool {
+        let StoredRegistration { node, transport, .. } = binding.stored;
+        node == self.node && transport != Transport::Udp && !(self.is_connected)(binding.connection)
+    }
 }
 
 impl Binding {
@@ -102,34 +122,55 @@ impl Binding {
         }
         binding
     }
+
+    /// Whether a URI leads to it, by its contact's host and port or by where it registered from.
+    #[must_use]
+    pub fn is_named(&self, uri: &[u8]) -> bool {
+        let place = |uri| Uri::parse(uri).ok().and_then(Uri::sip).map(|uri| (uri.host, uri.port));
+        let Some((host, port)) = place(uri) else { return false };
+        let StoredRegistration { source, transport, contact, .. } = &self.stored;
+        let own = place(contact.as_bytes()).is_some_and(|(own, own_port)| own.is(host) && own_port == port);
+        let seen = host.ip().is_some_and(|ip| ip.to_canonical() == source.ip().to_canonical());
+        own || (seen && port.unwrap_or_else(|| default_port(*transport)) == source.port())
+    }
 }
 
 /// Where a contact waits for connections, if it is the peer that registered it.
 fn again(stored: &StoredRegistration) -> Option<SocketAddr> {
+    let own = !is_hidden(stored)?;
     let uri = Uri::parse(stored.contact.as_bytes()).ok().and_then(Uri::sip)?;
-    let own = uri.host.ip()?.to_canonical() == stored.source.ip().to_canonical();
     let port = uri.port.unwrap_or_else(|| default_port(stored.transport));
     (own && port != 0).then(|| SocketAddr::new(stored.source.ip(), port))
 }
 
-/// Does what a REGISTER asks for to the bindings of its trunk that live; what is to be written of it.
+/// Whether a contact names another address than it registered from; `None` where it names no address.
+fn is_hidden(stored: &StoredRegistration) -> Option<bool> {
+    let uri = Uri::parse(stored.contact.as_bytes()).ok().and_then(Uri::sip)?;
+    Some(uri.host.ip()?.to_canonical() != stored.source.ip().to_canonical())
+}
+
+/// Does what a REGISTER asks for to the bindings of its trunk that live; what is to be written of it. Where there are too
+/// many, those give way whose connection is gone, then those that registered first.
 ///
 /// # Errors
-/// As [`Registration::decide`]; then all stays as it was.
-pub fn apply(ask: &Ask, live: &mut Vec<Arc<Binding>>, by: &By<'_>) -> Result<Vec<Row>, register::Error> {
-    let bound: Vec<Bound<'_>> = live.iter().map(|binding| bound(binding)).collect();
+/// As [`Registration::decide`]; then what there was is there.
+pub fn apply(ask: &Ask, held: &mut Held, by: &By<'_>) -> Result<Vec<Row>, register::Error> {
+    let Held { live, free } = held;
+    live.sort_by_key(|binding| (!by.is_cut_off(binding), binding.stored.registered_at));
+    let bound: Vec<Bound<'_>> = live.iter().map(|binding| bound(binding, ask)).collect();
     let changes = ask.registration.decide(&bound, by.rules)?;
     let (mut rows, mut gone, mut new) = (Vec::with_capacity(changes.len()), Vec::new(), Vec::new());
+    let mut removed = Vec::new();
     for change in changes {
         match change {
             Change::Remove(place) => {
                 gone.push(place);
-                rows.extend(live.get(place).map(|binding| Row::Remove(binding.stored.id)));
+                removed.extend(live.get(place).map(|binding| binding.stored.id));
             }
             Change::Bind { contact, over, expires } => {
                 let over = over.and_then(|place| Some((place, live.get(place)?.stored.id)));
                 let (place, id) = over.unzip();
-                let id = id.unwrap_or_else(|| new_id(by.random));
+                let id = id.or_else(|| free.pop()).unwrap_or_else(|| new_id(by.random));
                 let Some(stored) = stored(ask, (contact, expires), id, by) else { continue };
                 gone.extend(place);
                 rows.push(Row::Put(stored.clone()));
@@ -140,12 +181,18 @@ pub fn apply(ask: &Ask, live: &mut Vec<Arc<Binding>>, by: &By<'_>) -> Result<Vec
     let mut places = 0..;
     live.retain(|_| places.next().is_none_or(|place: usize| !gone.contains(&place)));
     live.append(&mut new);
+    rows.extend(removed.iter().copied().map(Row::Remove));
+    free.append(&mut removed);
     Ok(rows)
 }
 
-fn bound(binding: &Binding) -> Bound<'_> {
-    let StoredRegistration { contact, call_id, cseq, .. } = &binding.stored;
-    Bound { uri: contact, call_id, cseq: *cseq }
+/// A binding as a request sees it. A private address that another one registered from another site is another one.
+fn bound<'a>(binding: &'a Binding, ask: &Ask) -> Bound<'a> {
+    let StoredRegistration { contact, call_id, cseq, source, .. } = &binding.stored;
+    let elsewhere = is_hidden(&binding.stored) == Some(true)
+        && source.ip().to_canonical() != ask.flow.peer.ip().to_canonical()
+        && *call_id != ask.registration.call_id;
+    Bound { uri: contact, call_id, cseq: *cseq, elsewhere }
 }
 
 fn stored(ask: &Ask, (contact, expires): (usize, u32), id: Uuid, by: &By<'_>) -> Option<StoredRegistration> {
@@ -188,16 +235,34 @@ pub fn listed(live: &[Arc<Binding>], now: Timestamp) -> Vec<Listed> {
     live.iter().map(listed).collect()
 }
 
-/// The bindings of all trunks that register, by the trunk's key.
-#[derive(Debug, Default)]
-pub struct Bindings(RwLock<HashMap<Uuid, Arc<[Arc<Binding>]>>>);
+/// Bindings by the trunk's key.
+type Shard = HashMap<Uuid, Arc<[Arc<Binding>]>>;
+
+/// The bindings of all trunks that register. Many locks: who looks a trunk up waits for nobody who walks over all.
+#[derive(Debug)]
+pub struct Bindings([RwLock<Shard>; SHARDS]);
+
+const SHARDS: usize = 64;
+
+impl Default for Bindings {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| RwLock::default()))
+    }
+}
 
 impl Bindings {
+    /// Keys are random: any octet of them tells shards apart.
+    fn shard(&self, trunk: Uuid) -> &RwLock<Shard> {
+        let [first, ..] = &self.0;
+        let place = trunk.as_bytes().last().map_or(0, |octet| usize::from(*octet) % SHARDS);
+        self.0.get(place).unwrap_or(first)
+    }
+
     /// Those of a trunk that live, in the order in which they are called: by preference, of equal ones the
     /// one that registered last.
     #[must_use]
     pub fn of(&self, trunk: Uuid, now: Timestamp) -> Vec<Arc<Binding>> {
-        let all = self.0.read().get(&trunk).cloned();
+        let all = self.shard(trunk).read().get(&trunk).cloned();
         let live = all.iter().flat_map(|all| all.iter()).filter(|binding| binding.stored.lives(now));
         live.cloned().collect()
     }
@@ -208,7 +273,7 @@ impl Bindings {
             let StoredRegistration { q, registered_at, id, .. } = binding.stored;
             (std::cmp::Reverse((q, registered_at)), id)
         });
-        let mut all = self.0.write();
+        let mut all = self.shard(trunk).write();
         if bindings.is_empty() {
             all.remove(&trunk);
         } else {
@@ -218,19 +283,23 @@ impl Bindings {
 
     /// Forgets trunks of which nothing lives.
     pub fn purge(&self, now: Timestamp) {
-        self.0.write().retain(|_, bindings| bindings.iter().any(|binding| binding.stored.lives(now)));
+        for shard in &self.0 {
+            shard.write().retain(|_, bindings| bindings.iter().any(|binding| binding.stored.lives(now)));
+        }
     }
 
     /// How many live, by transport.
     #[must_use]
     pub fn count(&self, now: Timestamp) -> [(Transport, usize); 3] {
         let mut counts = [Transport::Udp, Transport::Tcp, Transport::Tls].map(|transport| (transport, 0));
-        let all = self.0.read();
-        let live = all.values().flat_map(|all| all.iter()).filter(|binding| binding.stored.lives(now));
-        for binding in live {
-            let own = counts.iter_mut().find(|(transport, _)| *transport == binding.stored.transport);
-            if let Some((_, count)) = own {
-                *count += 1;
+        for shard in &self.0 {
+            let all = shard.read();
+            let live = all.values().flat_map(|all| all.iter()).filter(|binding| binding.stored.lives(now));
+            for binding in live {
+                let own = counts.iter_mut().find(|(transport, _)| *transport == binding.stored.transport);
+                if let Some((_, count)) = own {
+                    *count += 1;
+                }
             }
         }
         counts

@@ -5,7 +5,7 @@
 
 mod seen;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use runtime::model::Transport;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,10 @@ pub struct Side {
     pub routes: Box<[u8]>,
     /// The last CSeq that it sent; 0 before.
     pub cseq: u32,
+    /// Whether it is known by what it has said, and not by where it is: requests to it go to where its messages come
+    /// from, whatever its Contact says. Of a call of an earlier process the configuration tells it.
+    #[serde(skip)]
+    pub pinned: bool,
 }
 
 /// The session interval that a 2xx to INVITE or UPDATE agrees to. Without the header there is none (RFC 4028 7.2).
@@ -193,7 +197,7 @@ impl Dialog {
             return None;
         }
         let place = known.unwrap_or_else(|| {
-            self.forks.push(Side::unknown(flow));
+            self.forks.push(self.callee.fork(flow));
             self.forks.len() - 1
         });
         self.forks.get_mut(place)
@@ -204,7 +208,7 @@ impl Dialog {
         let own = self.callee.tag();
         if !own.is_empty() && own != tag {
             let known = self.forks.iter().position(|fork| fork.tag() == tag);
-            self.callee = known.map_or_else(|| Side::unknown(flow), |place| self.forks.swap_remove(place));
+            self.callee = known.map_or_else(|| self.callee.fork(flow), |place| self.forks.swap_remove(place));
         }
         self.forks = Vec::new();
         self.confirmed = true;
@@ -237,7 +241,21 @@ impl Side {
     /// A side of which nothing is known but where requests to it go.
     pub fn unknown(flow: Flow) -> Self {
         let nothing = || Box::from(&[][..]);
-        Self { flow, source: flow.peer, name: nothing(), target: nothing(), routes: nothing(), cseq: 0 }
+        Self {
+            flow,
+            source: flow.peer,
+            name: nothing(),
+            target: nothing(),
+            routes: nothing(),
+            cseq: 0,
+            pinned: false,
+        }
+    }
+
+    /// Another one that answers what was sent to this one.
+    fn fork(&self, flow: Flow) -> Self {
+        let flow = if self.pinned { self.flow } else { flow };
+        Self { pinned: self.pinned, ..Self::unknown(flow) }
     }
 
     /// Its tag; empty before it has one.
@@ -271,14 +289,21 @@ impl Side {
         self.learn_target(response, flow);
     }
 
-    /// A new Contact is the new remote target (12.2.1.2).
+    /// A new Contact is the new remote target (12.2.1.2). It does not move a side that is known by what it has said.
     pub fn learn_target(&mut self, message: &Message, flow: Flow) {
         let contact = message.list(HeaderId::Contact).next().and_then(|value| NameAddr::parse(value).ok());
         if let Some(contact) = contact.filter(|contact| !contact.is_star() && contact.uri().is_ok()) {
             self.target = Box::from(contact.uri);
         }
         let next = first_route(&self.routes).unwrap_or_else(|| self.target.to_vec());
-        self.flow = flow_to(&next, flow);
+        self.flow = if !self.pinned {
+            flow_to(&next, flow)
+        } else if message.is_request() || flow.connection != 0 {
+            flow
+        } else {
+            // What reached it goes there again; where it answers from need let nothing in.
+            self.flow
+        };
     }
 
     /// Takes the Record-Routes of a message as the route set (12.1): `ours` of them at the near end are our own.
@@ -291,8 +316,12 @@ impl Side {
     /// Where requests to it go when the connection that it had is gone: its first Route, or its Contact, says where to
     /// make another.
     pub fn reconnected(&self) -> Flow {
+        let known = Flow { connection: 0, ..self.flow };
+        if self.pinned {
+            return known;
+        }
         let next = first_route(&self.routes).unwrap_or_else(|| self.target.to_vec());
-        flow_to(&next, Flow { connection: 0, ..self.flow })
+        flow_to(&next, known)
     }
 }
 
@@ -366,9 +395,15 @@ fn plain(name: &[u8]) -> Option<Box<[u8]>> {
     Some([b"<", name.uri, b">", &tag].concat().into())
 }
 
+/// Carriers' own NATs (RFC 6598).
+const fn is_shared(ip: Ipv4Addr) -> bool {
+    let [first, second, ..] = ip.octets();
+    first == 100 && second & 0xC0 == 64
+}
+
 const fn is_private(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local() || is_shared(ip),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }

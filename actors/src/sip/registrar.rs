@@ -7,7 +7,8 @@
 //!
 //! Requests that come together are one transaction, and none is answered before its commit. Each is decided
 //! by what the table says behind the version that the transaction has raised, so that the nodes of one
-//! database agree; what others changed is read at every poll. Nobody waits for it but who sent a REGISTER.
+//! database agree; what others changed is read at every poll. Nobody waits for it but who sent a REGISTER, and
+//! that not for long: who has given up is not to be bound.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,14 +20,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::store::registration::{self, StoredRegistration};
-use runtime::store::{Db, Error};
+use runtime::store::{Db, Error, ErrorKind};
 use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
 use sip::register;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
-use super::bindings::{self, Ask, Binding, Bindings, By, Row};
+use super::bindings::{self, Ask, Binding, Bindings, By, Held, Row};
 use super::calls::Calls;
 use super::transactions::Now;
 
@@ -36,10 +37,16 @@ const QUEUE: usize = 4_096;
 const BATCH: usize = 64;
 /// Rows that are read at once.
 const PAGE: u32 = 1_000;
+/// A request that has waited for so long is not done: its sender may have registered elsewhere meanwhile.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+/// So long a transaction takes at most, and what reads what others changed.
+const TRANSACTION_MAX: Duration = Duration::from_secs(5);
 /// How often what is no more is forgotten.
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// For so long a row says that its registration is no more. It is longer than any lives.
 const GONE_FOR: Duration = Duration::from_hours(24);
+/// For so long it may be written anew: nobody writes what another node is about to delete.
+const FREE_FOR: Duration = Duration::from_hours(23);
 /// So that a bug of this actor uses up no restarts of the supervisor that calls depend on.
 const RESTARTS: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
 
@@ -61,6 +68,8 @@ pub struct ToRegistrar {
     pub asker: Asker,
     /// What is asked for.
     pub ask: Ask,
+    /// When it came.
+    pub came: std::time::Instant,
 }
 
 /// What became of a REGISTER.
@@ -104,9 +113,11 @@ pub struct Registrar {
 struct Position {
     version: i64,
     id: Uuid,
+    /// Whether all of that change was read.
+    whole: bool,
 }
 
-const START: Position = Position { version: 0, id: Uuid::nil() };
+const START: Position = Position { version: 0, id: Uuid::nil(), whole: true };
 
 #[derive(Default)]
 struct Figures {
@@ -136,7 +147,7 @@ struct Group {
     outcomes: Vec<Outcome>,
     /// The version that was committed; `None` where nothing changed.
     version: Option<i64>,
-    trunks: HashMap<Uuid, Vec<Arc<Binding>>>,
+    trunks: HashMap<Uuid, Held>,
 }
 
 impl Registrar {
@@ -156,28 +167,47 @@ impl Registrar {
         self.changed.notify_one();
     }
 
+    /// Reads what lives, for the start: what is no more is nobody's concern then.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn read(&self, db: &Db, now: Now) -> Result<(), Error> {
+        // Before the rows: what changes meanwhile is read again.
+        let version = registration::version(db).await?;
+        let mut after = Uuid::nil();
+        loop {
+            let rows = registration::living(db, now.wall, (after, PAGE)).await?;
+            after = rows.last().map_or(after, |last| last.id);
+            if self.take(rows, now) {
+                break;
+            }
+        }
+        *self.position.lock() = Position { version, id: Uuid::max(), whole: true };
+        Ok(())
+    }
+
     /// Reads what changed in the table since it was read last.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn follow(&self, db: &Db, now: Now) -> Result<(), Error> {
         loop {
-            let Position { version, id } = *self.position.lock();
+            let Position { version, id, .. } = *self.position.lock();
             let rows = registration::since(db, (version, id), PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            let position = Position { version: last.version, id: last.id };
-            let read = rows.len();
-            self.take(rows, now);
-            *self.position.lock() = position;
-            self.figures.read.fetch_add(read as u64, Ordering::Relaxed);
-            if u32::try_from(read).is_ok_and(|read| read < PAGE) {
+            let last = rows.last().map(|last| (last.version, last.id));
+            let whole = self.take(rows, now);
+            let (version, id) = last.unwrap_or((version, id));
+            *self.position.lock() = Position { version, id, whole };
+            if whole {
                 return Ok(());
             }
         }
     }
 
-    /// Takes in what the table says, in the order of the changes.
-    fn take(&self, rows: Vec<StoredRegistration>, now: Now) {
+    /// Takes in what the table says, in the order of the changes; whether it says no more.
+    fn take(&self, rows: Vec<StoredRegistration>, now: Now) -> bool {
+        let read = rows.len();
+        self.figures.read.fetch_add(read as u64, Ordering::Relaxed);
         for row in rows {
             let trunk = row.trunk;
             let known = self.bindings.of(trunk, now.wall);
@@ -188,56 +218,32 @@ impl Registrar {
             }
             self.bindings.put(trunk, bindings);
         }
-    }
-
-    /// Does the requests of a group in one transaction.
-    async fn commit(&self, db: &Db, by: &By<'_>, group: &[ToRegistrar]) -> Result<Group, Error> {
-        let mut tx = db.begin().await?;
-        let version = registration::raise(&mut tx).await?;
-        let mut trunks: HashMap<Uuid, Vec<Arc<Binding>>> = HashMap::new();
-        let mut outcomes = Vec::with_capacity(group.len());
-        let mut changed = false;
-        for ToRegistrar { ask, .. } in group {
-            let live = match trunks.entry(ask.trunk) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => {
-                    let rows = registration::of_trunk(&mut tx, ask.trunk, by.now.wall).await?;
-                    place.insert(self.known(ask.trunk, rows, by.now))
-                }
-            };
-            let (outcome, rows) = decide(ask, live, by);
-            for row in &rows {
-                match row {
-                    Row::Put(stored) => registration::put(&mut tx, stored, version).await?,
-                    Row::Remove(id) => registration::remove(&mut tx, *id, by.now.wall, version).await?,
-                }
-            }
-            changed |= !rows.is_empty();
-            outcomes.push(outcome);
-        }
-        if !changed {
-            // What was only read leaves no version behind.
-            return Ok(Group { outcomes, version: None, trunks: HashMap::new() });
-        }
-        tx.commit().await?;
-        Ok(Group { outcomes, version: Some(version), trunks })
+        u32::try_from(read).is_ok_and(|read| read < PAGE)
     }
 
     /// The rows of a trunk, with what is known of them.
-    fn known(&self, trunk: Uuid, rows: Vec<StoredRegistration>, now: Now) -> Vec<Arc<Binding>> {
+    fn held(&self, trunk: Uuid, rows: Vec<StoredRegistration>, now: Now) -> Held {
         let known = self.bindings.of(trunk, now.wall);
-        rows.into_iter().map(|row| Arc::new(Binding::read(row, &known, now))).collect()
+        let mut held = Held::default();
+        for row in rows {
+            if row.lives(now.wall) {
+                held.live.push(Arc::new(Binding::read(row, &known, now)));
+            } else if now.wall.since(row.expires_at) < FREE_FOR {
+                held.free.push(row.id);
+            }
+        }
+        held
     }
 
     /// What was committed is what workers find from now on.
-    fn committed(&self, version: i64, trunks: HashMap<Uuid, Vec<Arc<Binding>>>) {
-        for (trunk, bindings) in trunks {
-            self.bindings.put(trunk, bindings);
+    fn committed(&self, version: i64, trunks: HashMap<Uuid, Held>) {
+        for (trunk, held) in trunks {
+            self.bindings.put(trunk, held.live);
         }
         let mut position = self.position.lock();
-        if version == position.version + 1 {
+        if version == position.version + 1 && position.whole {
             // All that was before it was read; of itself there is nothing to read.
-            *position = Position { version, id: Uuid::max() };
+            *position = Position { version, id: Uuid::max(), whole: true };
         } else if version <= position.version {
             // The database is another one, or an older copy of it.
             *position = START;
@@ -246,9 +252,9 @@ impl Registrar {
 }
 
 /// Does what one REGISTER asks for; what is said of it, and what is to be written.
-pub fn decide(ask: &Ask, live: &mut Vec<Arc<Binding>>, by: &By<'_>) -> (Outcome, Vec<Row>) {
-    match bindings::apply(ask, live, by) {
-        Ok(rows) => (Outcome::Bound(bindings::listed(live, by.now.wall)), rows),
+pub fn decide(ask: &Ask, held: &mut Held, by: &By<'_>) -> (Outcome, Vec<Row>) {
+    match bindings::apply(ask, held, by) {
+        Ok(rows) => (Outcome::Bound(bindings::listed(&held.live, by.now.wall)), rows),
         Err(refused) => (Outcome::Refused(refused), Vec::new()),
     }
 }
@@ -298,7 +304,8 @@ impl Actor<'_> {
                 self.serve(&mut group).await;
             }
             if is_told || Instant::now() >= follow_at {
-                let followed = registrar.follow(&self.db, calls.now()).await;
+                let followed = timeout(TRANSACTION_MAX, registrar.follow(&self.db, calls.now())).await;
+                let followed = followed.unwrap_or_else(|_| Err(late()));
                 self.note(followed.as_ref().err());
                 follow_at = Instant::now() + self.poll;
             }
@@ -323,14 +330,20 @@ impl Actor<'_> {
         let figures = &registrar.figures;
         figures.requests.fetch_add(group.len() as u64, Ordering::Relaxed);
         *registrar.open.lock() = group.iter().map(|asked| asked.asker).collect();
-        let settings = &calls.settings;
-        let by = By {
-            node: settings.node,
-            now: calls.now(),
-            rules: &settings.registrations,
-            random: &calls.random,
-        };
-        let done = registrar.commit(&self.db, &by, group).await;
+        let now = calls.now().instant;
+        group.retain(|ToRegistrar { asker, came, .. }| {
+            let is_late = now.saturating_duration_since(*came) > WAIT_MAX;
+            if is_late {
+                figures.failed.fetch_add(1, Ordering::Relaxed);
+                calls.registered(Told { asker: *asker, outcome: Outcome::Failed });
+            }
+            !is_late
+        });
+        if group.is_empty() {
+            registrar.open.lock().clear();
+            return;
+        }
+        let done = timeout(TRANSACTION_MAX, self.commit(group)).await.unwrap_or_else(|_| Err(late()));
         self.note(done.as_ref().err());
         let outcomes = match done {
             Ok(Group { outcomes, version, trunks }) => {
@@ -349,6 +362,50 @@ impl Actor<'_> {
             calls.registered(Told { asker, outcome });
         }
         registrar.open.lock().clear();
+    }
+
+    /// Does the requests of a group in one transaction.
+    async fn commit(&self, group: &[ToRegistrar]) -> Result<Group, Error> {
+        let calls = self.calls;
+        let mut tx = self.db.begin().await?;
+        let version = registration::raise(&mut tx).await?;
+        let is_connected = |connection| calls.streams().is_some_and(|streams| streams.has(connection));
+        let settings = &calls.settings;
+        let by = By {
+            node: settings.node,
+            // Others were waited for: what is granted counts from now on.
+            now: calls.now(),
+            rules: &settings.registrations,
+            random: &calls.random,
+            is_connected: &is_connected,
+        };
+        let mut trunks: HashMap<Uuid, Held> = HashMap::new();
+        let mut outcomes = Vec::with_capacity(group.len());
+        let mut changed = false;
+        for ToRegistrar { ask, .. } in group {
+            let held = match trunks.entry(ask.trunk) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let rows = registration::of_trunk(&mut tx, ask.trunk).await?;
+                    place.insert(calls.registrar.held(ask.trunk, rows, by.now))
+                }
+            };
+            let (outcome, rows) = decide(ask, held, &by);
+            for row in &rows {
+                match row {
+                    Row::Put(stored) => registration::put(&mut tx, stored, version).await?,
+                    Row::Remove(id) => registration::remove(&mut tx, *id, by.now.wall, version).await?,
+                }
+            }
+            changed |= !rows.is_empty();
+            outcomes.push(outcome);
+        }
+        if !changed {
+            // What was only read leaves no version behind.
+            return Ok(Group { outcomes, version: None, trunks: HashMap::new() });
+        }
+        tx.commit().await?;
+        Ok(Group { outcomes, version: Some(version), trunks })
     }
 
     /// Forgets what is no more, here and, a day later, in the table.
@@ -370,6 +427,10 @@ impl Actor<'_> {
             Some(_) | None => {}
         }
     }
+}
+
+fn late() -> Error {
+    Error::new(ErrorKind::Unavailable, format!("no end of it within {TRANSACTION_MAX:?}"))
 }
 
 fn observe(calls: &Arc<Calls>) -> Observe {

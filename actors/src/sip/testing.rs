@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +19,7 @@ use sip::transaction::TimerOptions;
 use sip::{HeaderId, Limits, Message, Response, StatusCode};
 use uuid::Uuid;
 
-use super::bindings::{Bindings, By};
+use super::bindings::{Bindings, By, Held};
 use super::cookie::{Keys, Secret};
 use super::counters::Counters;
 use super::dialog::Dialog;
@@ -193,6 +194,8 @@ pub(crate) struct Node {
     pub(crate) bindings: Arc<Bindings>,
     /// What the registrar was asked for.
     pub(crate) registering: Vec<ToRegistrar>,
+    /// The one connection that is not up.
+    pub(crate) gone: Arc<AtomicU64>,
     random: Random,
 }
 
@@ -251,19 +254,23 @@ impl Node {
             node.health.heard(Duration::from_millis(1), instant);
         });
         let bindings = Arc::new(Bindings::default());
+        let gone = Arc::new(AtomicU64::new(u64::MAX));
+        let up = Arc::clone(&gone);
         let parts = Parts {
             settings: Arc::new(settings),
             snapshot: Arc::clone(&snapshot),
             worker: 1,
             random: Random::seeded(started.cast_unsigned()),
             counters: Arc::clone(&counters),
-            is_connected: Connected(Arc::new(|_| true)),
+            is_connected: Connected(Arc::new(move |connection: u64| {
+                connection != up.load(Ordering::Relaxed)
+            })),
             media: Arc::clone(&media),
             bindings: Arc::clone(&bindings),
         };
         let worker = Worker::new(parts, now);
         let (events, asked, registering, random) = (Vec::new(), Vec::new(), Vec::new(), Random::seeded(9));
-        Self { worker, now, events, counters, snapshot, media, asked, bindings, registering, random }
+        Self { worker, now, events, counters, snapshot, media, asked, bindings, registering, gone, random }
     }
 
     /// Another configuration comes into force.
@@ -307,12 +314,14 @@ impl Node {
     /// The registrar does what it was asked for, and has made it durable.
     pub(crate) fn registrar(&mut self) -> Vec<Sent> {
         let rules = Rules::default();
-        let by = By { node: 7, now: self.now, rules: &rules, random: &self.random };
+        let (now, random, is_connected) = (self.now, &self.random, |_: u64| true);
+        let by = By { node: 7, now, rules: &rules, random, is_connected: &is_connected };
         let mut inputs = Vec::new();
-        for ToRegistrar { asker, ask } in self.registering.drain(..) {
-            let mut live = self.bindings.of(ask.trunk, self.now.wall);
-            let (outcome, _) = registrar::decide(&ask, &mut live, &by);
-            self.bindings.put(ask.trunk, live);
+        for ToRegistrar { asker, ask, .. } in self.registering.drain(..) {
+            let live = self.bindings.of(ask.trunk, self.now.wall);
+            let mut held = Held { live, free: Vec::new() };
+            let (outcome, _) = registrar::decide(&ask, &mut held, &by);
+            self.bindings.put(ask.trunk, held.live);
             inputs.push(Input::Registered(Told { asker, outcome }));
         }
         self.handle(inputs)

@@ -145,7 +145,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror, of_redis));
     // Before anything can come in for them.
     let recovered = recover(&calls).await?;
-    calls.registrar.follow(&options.source.db, calls.now()).await?;
+    calls.registrar.read(&options.source.db, calls.now()).await?;
     let supervisor = Supervisor::spawn(spec, &options.registry).await?;
     let mut addresses: Vec<(usize, SocketAddr)> =
         sockets.iter().map(|group| (group.listener, group.address)).collect();

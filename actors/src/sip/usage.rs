@@ -1,4 +1,4 @@
-//! What a trunk or vendor uses of what it may: calls at one time and call attempts per second.
+//! What a trunk or vendor uses of what it may: calls at one time, call attempts and registrations per second.
 //!
 //! Counts are live leases, not increments that somebody has to take back: a lease ends when it is dropped, with the
 //! call that holds it, however that ends. Shared by all workers, without locks.
@@ -16,6 +16,8 @@ pub struct Usage {
     origin: Instant,
     /// Nanoseconds since `origin` at which the attempts granted so far are used up at their rate.
     attempts_until: AtomicU64,
+    /// The same of registrations.
+    registers_until: AtomicU64,
 }
 
 /// One call that counts. Dropping it gives the channel back.
@@ -32,7 +34,8 @@ impl Usage {
     /// Nothing in use; time begins at `now`.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { channels: Arc::default(), origin: now, attempts_until: AtomicU64::new(0) }
+        let (attempts_until, registers_until) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { channels: Arc::default(), origin: now, attempts_until, registers_until }
     }
 
     /// Calls at present.
@@ -52,9 +55,18 @@ impl Usage {
     /// Whether one more call attempt at `now` is within `per_second`; 0 is no limit. A second's worth may come at
     /// once, as calls do.
     pub fn take_attempt(&self, per_second: u32, now: Instant) -> bool {
+        self.take(&self.attempts_until, per_second, now)
+    }
+
+    /// The same of registrations.
+    pub fn take_register(&self, per_second: u32, now: Instant) -> bool {
+        self.take(&self.registers_until, per_second, now)
+    }
+
+    fn take(&self, until: &AtomicU64, per_second: u32, now: Instant) -> bool {
         let Some(cost) = NANOS_PER_SECOND.checked_div(per_second.into()) else { return true };
         let elapsed = nanos(now.saturating_duration_since(self.origin));
-        let taken = self.attempts_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, |until| {
+        let taken = until.fetch_update(Ordering::AcqRel, Ordering::Acquire, |until| {
             let after = until.max(elapsed).saturating_add(cost);
             (after <= elapsed.saturating_add(NANOS_PER_SECOND)).then_some(after)
         });
@@ -93,5 +105,7 @@ mod tests {
         assert_eq!(granted(Duration::from_millis(100), 100), 1);
         assert_eq!(granted(Duration::from_secs(60), 100), 10, "silence saves nothing up");
         assert!((0..1000).all(|_| usage.take_attempt(0, start)), "no limit");
+        let registers = (0..100).filter(|_| usage.take_register(10, start)).count();
+        assert_eq!(registers, 10, "they are counted by themselves");
     }
 }

@@ -273,6 +273,7 @@ impl Worker {
         dialog.unseen = CSEQ_GAP;
         // Whom an earlier incarnation asked answers nobody.
         dialog.seen = Seen::default();
+        self.pin(&mut dialog);
         for end in [End::Caller, End::Callee] {
             dialog.seen.hear(end, self.began);
         }

@@ -120,9 +120,10 @@ async fn remove(api: &Arc<Api>, request: Request, (customer, trunk): (Uuid, Uuid
     write(api, request, move |tx, request| {
         Box::pin(async move {
             trunks::owned(tx, customer, trunk).await?;
+            // Behind it nobody renews what is looked at.
+            let version = registration::raise(tx).await?;
             let before = registration::find(tx, (trunk, id), now).await?.ok_or_else(unknown)?;
             check_match(request, &before)?;
-            let version = registration::raise(tx).await?;
             registration::remove(tx, id, now, version).await?;
             let look = move || calls.iter().for_each(|calls| calls.registrar.look());
             Ok(Change::deleted(&before, Touched::NOTHING).of(customer).then(look))

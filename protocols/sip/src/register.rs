@@ -58,7 +58,7 @@ pub enum Error {
     /// A binding was made by a later request of this Call-ID.
     #[error("CSeq Out Of Order")]
     OutOfOrder,
-    /// More contacts than may be bound.
+    /// More contacts in one request than may be bound.
     #[error("Too Many Contacts")]
     TooMany,
 }
@@ -148,6 +148,8 @@ pub struct Bound<'a> {
     pub call_id: &'a str,
     /// CSeq of that.
     pub cseq: u32,
+    /// Whether it is somewhere else than who asks: there its URI names another one, as private addresses do.
+    pub elsewhere: bool,
 }
 
 /// What happens to bindings.
@@ -207,7 +209,8 @@ impl Registration {
         }
     }
 
-    /// What it does to the bindings that live (10.3 steps 6 and 7): all of it is done, or nothing.
+    /// What it does to the bindings that live (10.3 steps 6 and 7): all of it is done, or nothing. They come in the order
+    /// in which they give way to what is new where that is too much.
     pub fn decide(&self, bound: &[Bound<'_>], rules: &Rules) -> Result<Vec<Change>, Error> {
         match &self.wanted {
             Wanted::List => Ok(Vec::new()),
@@ -216,7 +219,7 @@ impl Registration {
                 .enumerate()
                 .map(|(place, bound)| self.follows(bound).map(|()| Change::Remove(place)))
                 .collect(),
-            Wanted::Contacts(contacts) => within(self.changes(contacts, bound, rules)?, bound.len(), rules),
+            Wanted::Contacts(contacts) => self.within(self.changes(contacts, bound, rules)?, bound, rules),
         }
     }
 
@@ -235,7 +238,8 @@ impl Registration {
             }
             let expires = self.granted(contact, rules)?;
             let mut known = bound.iter().zip(&taken);
-            let over = known.position(|(bound, taken)| !*taken && is_same(bound.uri, &contact.uri));
+            let over = known
+                .position(|(bound, taken)| !*taken && !bound.elsewhere && is_same(bound.uri, &contact.uri));
             if let Some(binding) = over.and_then(|over| bound.get(over)) {
                 self.follows(binding)?;
             }
@@ -249,6 +253,39 @@ impl Registration {
             }
         }
         Ok(changes)
+    }
+
+    /// Changes that leave no more bindings than there may be: those that the request does not name give way to what is
+    /// new, unless a later request has made them. Where there are more, since fewer were allowed meanwhile, they may be
+    /// made anew.
+    fn within(&self, changes: Vec<Change>, bound: &[Bound<'_>], rules: &Rules) -> Result<Vec<Change>, Error> {
+        let (mut after, mut new) = (bound.len(), false);
+        let mut named = vec![false; bound.len()];
+        for change in &changes {
+            let place = match *change {
+                Change::Remove(place) => {
+                    after = after.saturating_sub(1);
+                    Some(place)
+                }
+                Change::Bind { over, .. } => {
+                    after = after.saturating_add(usize::from(over.is_none()));
+                    new |= over.is_none();
+                    over
+                }
+            };
+            if let Some(named) = place.and_then(|place| named.get_mut(place)) {
+                *named = true;
+            }
+        }
+        let many = if new { after.saturating_sub(rules.bindings_max) } else { 0 };
+        let others = bound.iter().zip(&named).enumerate();
+        let others = others.filter(|(_, (bound, named))| !**named && self.follows(bound).is_ok());
+        let mut all: Vec<Change> = others.map(|(place, _)| Change::Remove(place)).take(many).collect();
+        if all.len() < many {
+            return Err(Error::TooMany);
+        }
+        all.extend(changes);
+        Ok(all)
     }
 
     /// A binding of the same Call-ID is changed by a later request only.
@@ -265,16 +302,6 @@ impl Registration {
         }
         Ok(wanted.min(rules.expires_max))
     }
-}
-
-/// Changes that leave no more bindings than there may be. Where there are more, since fewer were allowed
-/// meanwhile, they may be made anew.
-fn within(changes: Vec<Change>, bound: usize, rules: &Rules) -> Result<Vec<Change>, Error> {
-    let is_removal = |change: &&Change| matches!(change, Change::Remove(_));
-    let is_new = |change: &&Change| matches!(change, Change::Bind { over: None, .. });
-    let (gone, new) = (changes.iter().filter(is_removal).count(), changes.iter().filter(is_new).count());
-    let after = bound.saturating_sub(gone).saturating_add(new);
-    if new > 0 && after > rules.bindings_max { Err(Error::TooMany) } else { Ok(changes) }
 }
 
 fn wanted(request: &Message, expires: Option<u32>) -> Result<Wanted, Error> {

@@ -87,6 +87,8 @@ fn classify(error: &sqlx::Error) -> Kind {
 fn classify_code(code: &str) -> Kind {
     if code.len() == 5 {
         return match code.get(..2) {
+            // A lock was not had in time; the transaction stood still for too long.
+            Some("55" | "25") if matches!(code, "55P03" | "25P03") => Kind::Unavailable,
             Some("53") if code == "53100" => Kind::DiskFull,
             Some("08" | "53" | "57") => Kind::Unavailable,
             Some("58") => Kind::DiskFailed,
@@ -113,6 +115,9 @@ mod tests {
             ("53300", Kind::Unavailable),
             ("53100", Kind::DiskFull),
             ("58030", Kind::DiskFailed),
+            ("55P03", Kind::Unavailable),
+            ("25P03", Kind::Unavailable),
+            ("25001", Kind::Other),
             ("42601", Kind::Other),
             ("5", Kind::Unavailable),
             ("13", Kind::DiskFull),

@@ -2,7 +2,8 @@
 //!
 //! Every change raises a version of its own ([`raise`]), which is not that of the configuration: who changes
 //! bindings waits there for whoever does it at the same time, and what is read behind it stays as it is until
-//! the commit. Nodes read what changed since the version that they know.
+//! the commit. Nodes read what changed since the version that they know. On PostgreSQL nobody waits there for long,
+//! and who stands still behind it is thrown out: all nodes wait for it.
 
 use std::net::SocketAddr;
 
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::messaging::{collect, stored_time};
+use super::sql::of_pg;
 use super::{
     Db, Error, ErrorKind, Sql, Tx, execute, fetch_all, fetch_optional, statements, tx_all, tx_optional,
 };
@@ -34,7 +36,9 @@ macro_rules! select {
 statements! {
     RAISE = Sql::both(
         "UPDATE voice.registration_version SET version = version + 1 WHERE id = 1 RETURNING version");
-    OF_TRUNK = Sql::both(select!("WHERE trunk_id = $1 AND expires_at > $2 ORDER BY id"));
+    VERSION = Sql::both("SELECT version FROM voice.registration_version WHERE id = 1");
+    OF_TRUNK = Sql::both(select!("WHERE trunk_id = $1 ORDER BY id"));
+    LIVING = Sql::both(select!("WHERE expires_at > $1 AND id > $2 ORDER BY id LIMIT $3"));
     PAGE = Sql::both(select!("WHERE trunk_id = $1 AND expires_at > $2 AND id > $3 ORDER BY id LIMIT $4"));
     BY_ID = Sql::both(select!("WHERE id = $1 AND trunk_id = $2 AND expires_at > $3"));
     SINCE = Sql::both(select!("WHERE (version, id) > ($1, $2) ORDER BY version, id LIMIT $3"));
@@ -50,6 +54,13 @@ statements! {
     EXPIRE = Sql::both("UPDATE voice.registrations SET expires_at = $2, version = $3 WHERE id = $1");
     SWEEP = Sql::both("DELETE FROM voice.registrations WHERE expires_at < $1");
 }
+
+/// So long a change waits for those before it, and so long others wait for one whose node stands still in the middle of
+/// it. Both end with the transaction.
+const BOUNDED: &str = "SELECT set_config('lock_timeout', '2s', true), \
+                       set_config('idle_in_transaction_session_timeout', '5s', true)";
+/// What comes behind waits as everything else does.
+const WAITS_AGAIN: &str = "SET LOCAL lock_timeout = DEFAULT";
 
 /// A contact that a trunk has registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -163,19 +174,54 @@ fn short(value: i64) -> u16 {
 /// The version of a change that begins. Others who begin one wait for the end of the transaction.
 ///
 /// # Errors
-/// When the database refuses.
+/// When the database refuses, or another change does not end in time.
 pub async fn raise(tx: &mut Tx) -> Result<i64, Error> {
+    set(tx, BOUNDED).await?;
     let row: Option<(i64,)> = tx_optional!(tx, (i64,), RAISE)?;
-    let lost = || Error::new(ErrorKind::Other, "voice.registration_version has no row");
-    row.map(|(version,)| version).ok_or_else(lost)
+    set(tx, WAITS_AGAIN).await?;
+    row.map(|(version,)| version).ok_or_else(no_version)
 }
 
-/// What a trunk has registered, as a transaction sees it.
+fn no_version() -> Error {
+    Error::new(ErrorKind::Other, "voice.registration_version has no row")
+}
+
+/// SQLite has one writer, which is waited for before the transaction.
+async fn set(tx: &mut Tx, text: &'static str) -> Result<(), Error> {
+    if let Tx::Pg(tx) = tx {
+        of_pg::execute(tx, sqlx::query(text)).await?;
+    }
+    Ok(())
+}
+
+/// The version of the last change.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn version(db: &Db) -> Result<i64, Error> {
+    let row: Option<(i64,)> = fetch_optional!(db, (i64,), VERSION)?;
+    row.map(|(version,)| version).ok_or_else(no_version)
+}
+
+/// What a trunk has registered, as a transaction sees it: what is no more, too, until it is deleted.
 ///
 /// # Errors
 /// When the database cannot be asked, or a row holds what this program does not know.
-pub async fn of_trunk(tx: &mut Tx, trunk: Uuid, now: Timestamp) -> Result<Vec<StoredRegistration>, Error> {
-    let rows: Vec<Record> = tx_all!(tx, Record, OF_TRUNK, trunk, stored_time(now))?;
+pub async fn of_trunk(tx: &mut Tx, trunk: Uuid) -> Result<Vec<StoredRegistration>, Error> {
+    let rows: Vec<Record> = tx_all!(tx, Record, OF_TRUNK, trunk)?;
+    collect(rows, registration)
+}
+
+/// What all trunks have registered, after the registration `after`.
+///
+/// # Errors
+/// As [`of_trunk`].
+pub async fn living(
+    db: &Db,
+    now: Timestamp,
+    (after, limit): (Uuid, u32),
+) -> Result<Vec<StoredRegistration>, Error> {
+    let rows: Vec<Record> = fetch_all!(db, Record, LIVING, stored_time(now), after, i64::from(limit))?;
     collect(rows, registration)
 }
 

@@ -15,6 +15,11 @@ fn flow(peer: &str, connection: u64) -> Flow {
     Flow { listener: 2, transport, peer: peer.parse().unwrap(), connection }
 }
 
+/// Every connection is.
+fn up(_: u64) -> bool {
+    true
+}
+
 /// A request for one contact, for so many seconds.
 fn ask(uri: &str, (cseq, expires): (u32, u32), flow: Flow) -> Ask {
     let contact = Contact { uri: uri.to_owned(), q: 900, expires: Some(expires) };
@@ -36,10 +41,10 @@ fn uris(bindings: &[Arc<Binding>]) -> Vec<&str> {
 #[test]
 fn what_a_request_does() {
     let (rules, random) = (Rules::default(), Random::seeded(1));
-    let by = |now| By { node: 7, now, rules: &rules, random: &random };
-    let mut live = Vec::new();
+    let by = |now| By { node: 7, now, rules: &rules, random: &random, is_connected: &up };
+    let mut held = Held::default();
     let phone = flow("203.0.113.9:5062", 0);
-    let rows = apply(&ask("sip:a@10.0.0.7", (1, 600), phone), &mut live, &by(at(0))).unwrap();
+    let rows = apply(&ask("sip:a@10.0.0.7", (1, 600), phone), &mut held, &by(at(0))).unwrap();
     let [Row::Put(first)] = &rows[..] else { panic!("{rows:?}") };
     let expected = StoredRegistration {
         id: first.id,
@@ -58,35 +63,112 @@ fn what_a_request_does() {
         expires_at: at(600).wall,
         version: 0,
     };
-    assert_eq!((first, &live[0].stored), (&expected, &expected));
-    assert_eq!((live[0].target.address, live[0].connection), (phone.peer, 0));
+    assert_eq!((first, &held.live[0].stored), (&expected, &expected));
+    assert_eq!((held.live[0].target.address, held.live[0].connection), (phone.peer, 0));
 
-    apply(&ask("sip:b@10.0.0.7", (2, 90), phone), &mut live, &by(at(1))).unwrap();
-    assert_ne!(live[0].stored.id, live[1].stored.id);
+    apply(&ask("sip:b@10.0.0.7", (2, 90), phone), &mut held, &by(at(1))).unwrap();
+    assert_ne!(held.live[0].stored.id, held.live[1].stored.id);
     // From another port, as behind a NAT that forgot the first: it is the same binding.
     let moved = flow("203.0.113.9:40001", 0);
-    let rows = apply(&ask("sip:a@10.0.0.7", (3, 600), moved), &mut live, &by(at(2))).unwrap();
+    let rows = apply(&ask("sip:a@10.0.0.7", (3, 600), moved), &mut held, &by(at(2))).unwrap();
     let [Row::Put(again)] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!((again.id, again.source, again.expires_at), (expected.id, moved.peer, at(602).wall));
-    assert_eq!(uris(&live), ["sip:b@10.0.0.7", "sip:a@10.0.0.7"]);
-    let seconds: Vec<_> = listed(&live, at(3).wall).iter().map(|listed| listed.expires).collect();
+    assert_eq!(uris(&held.live), ["sip:b@10.0.0.7", "sip:a@10.0.0.7"]);
+    let seconds: Vec<_> = listed(&held.live, at(3).wall).iter().map(|listed| listed.expires).collect();
     assert_eq!(seconds, [88, 599]);
 
-    let late = apply(&ask("sip:a@10.0.0.7", (3, 600), phone), &mut live, &by(at(4)));
+    let late = apply(&ask("sip:a@10.0.0.7", (3, 600), phone), &mut held, &by(at(4)));
     assert_eq!(late, Err(register::Error::OutOfOrder));
-    assert_eq!(live[1].stored.source, moved.peer, "it changed nothing");
-    let rows = apply(&ask("sip:a@10.0.0.7", (4, 0), phone), &mut live, &by(at(5))).unwrap();
-    assert_eq!((rows, uris(&live)), (vec![Row::Remove(expected.id)], vec!["sip:b@10.0.0.7"]));
+    assert_eq!(held.live[1].stored.source, moved.peer, "it changed nothing");
+    let rows = apply(&ask("sip:a@10.0.0.7", (4, 0), phone), &mut held, &by(at(5))).unwrap();
+    assert_eq!((rows, uris(&held.live)), (vec![Row::Remove(expected.id)], vec!["sip:b@10.0.0.7"]));
+    // What is new takes the row of what is no more.
+    let rows = apply(&ask("sip:c@10.0.0.7", (5, 600), phone), &mut held, &by(at(6))).unwrap();
+    let [Row::Put(new)] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((new.id, held.free.len()), (expected.id, 0));
+}
+
+/// So is the table of a trunk that has a new contact each time.
+#[test]
+fn rows_are_bounded() {
+    let (rules, random) = (Rules::default(), Random::seeded(1));
+    let by = By { node: 7, now: at(0), rules: &rules, random: &random, is_connected: &up };
+    let (mut held, mut rows) = (Held::default(), std::collections::HashSet::new());
+    for turn in 0..50 {
+        for contact in 0..10 {
+            let uri = format!("sip:{turn}-{contact}@10.0.0.7");
+            let put =
+                apply(&ask(&uri, (turn + 1, 600), flow("203.0.113.9:5062", 0)), &mut held, &by).unwrap();
+            rows.extend(put.iter().map(|row| match row {
+                Row::Put(stored) => stored.id,
+                Row::Remove(id) => *id,
+            }));
+        }
+    }
+    assert_eq!(held.live.len(), rules.bindings_max);
+    assert!(rows.len() <= rules.bindings_max + register::CONTACTS_MAX, "{}", rows.len());
+}
+
+/// Equipment whose Contact has the port of its connection is another contact with each: those whose connection is gone
+/// give way, and then what registered first.
+#[test]
+fn who_reconnects_is_not_locked_out() {
+    let (rules, random) = (Rules { bindings_max: 3, ..Rules::default() }, Random::seeded(1));
+    // The number of the one connection that is up, and of one besides.
+    let bind = |held: &mut Held, (second, connection): (u64, u64), kept: &[u64]| {
+        let is_connected = |asked: u64| asked == connection || kept.contains(&asked);
+        let by = By { node: 7, now: at(second), rules: &rules, random: &random, is_connected: &is_connected };
+        let uri = format!("sip:a@203.0.113.9:{connection};transport=tcp");
+        let mut ask = ask(&uri, (1, 600), flow(&format!("203.0.113.9:{connection}"), connection));
+        ask.registration.call_id = format!("call-{connection}");
+        apply(&ask, held, &by).unwrap();
+    };
+    let mut held = Held::default();
+    (1..=11).for_each(|number| bind(&mut held, (number, 40_000 + number), &[40_001]));
+    let connections: Vec<_> = held.live.iter().map(|binding| binding.connection).collect();
+    assert_eq!(connections, [40_010, 40_001, 40_011], "the oldest is up");
+    bind(&mut held, (12, 40_012), &[40_001, 40_010, 40_011]);
+    let connections: Vec<_> = held.live.iter().map(|binding| binding.connection).collect();
+    assert_eq!(connections, [40_010, 40_011, 40_012], "all are up");
+}
+
+/// Two sites with the same private address are two contacts, and each goes on where its NAT moves it.
+#[test]
+fn sites_with_the_same_address() {
+    let (rules, random) = (Rules::default(), Random::seeded(1));
+    let mut held = Held::default();
+    let mut bind = |uri: &str, (call, cseq): (&str, u32), from: &str| {
+        let now = at(u64::from(cseq));
+        let by = By { node: 7, now, rules: &rules, random: &random, is_connected: &up };
+        let mut ask = ask(uri, (cseq, 600), flow(from, 0));
+        ask.registration.call_id = call.to_owned();
+        apply(&ask, &mut held, &by).unwrap();
+        let mut sources: Vec<_> = held.live.iter().map(|one| one.stored.source.to_string()).collect();
+        sources.sort();
+        sources
+    };
+    let private = "sip:a@192.168.1.10:5060";
+    let [east, west, moved] = ["203.0.113.9:5062", "198.51.100.9:5062", "198.51.100.9:7000"];
+    assert_eq!(bind(private, ("east", 1), east), [east]);
+    assert_eq!(bind(private, ("west", 1), west), [west, east]);
+    assert_eq!(bind(private, ("east", 2), east), [west, east]);
+    assert_eq!(bind(private, ("west, begun anew", 1), moved), [moved, east]);
+    // The address of a line changes, and its equipment goes on with its Call-ID.
+    assert_eq!(bind(private, ("east", 3), "203.0.113.77:5062"), [moved, "203.0.113.77:5062"]);
+    // A public one is itself, wherever it is seen.
+    let public = "sip:a@203.0.113.9:5060";
+    assert_eq!(bind(public, ("public", 1), east).len(), 3);
+    assert_eq!(bind(public, ("other", 1), west).len(), 3);
 }
 
 #[test]
 fn the_last_second_is_one_yet() {
     let (rules, random) = (Rules::default(), Random::seeded(1));
-    let mut live = Vec::new();
-    let by = By { node: 7, now: at(0), rules: &rules, random: &random };
-    apply(&ask("sip:a@b", (1, 60), flow("203.0.113.9:5062", 0)), &mut live, &by).unwrap();
+    let mut held = Held::default();
+    let by = By { node: 7, now: at(0), rules: &rules, random: &random, is_connected: &up };
+    apply(&ask("sip:a@b", (1, 60), flow("203.0.113.9:5062", 0)), &mut held, &by).unwrap();
     let almost = at(60).wall.minus(Duration::from_micros(1));
-    assert_eq!(listed(&live, almost)[0].expires, 1);
+    assert_eq!(listed(&held.live, almost)[0].expires, 1);
 }
 
 fn stored(id: u128, (q, registered): (u16, u64), transport: Transport) -> StoredRegistration {
@@ -134,6 +216,23 @@ fn in_the_order_of_calls_until_they_expire() {
     assert!(ids(0).is_empty());
     bindings.put(TRUNK, Vec::new());
     assert!(bindings.of(Uuid::nil(), at(0).wall).is_empty());
+}
+
+#[test]
+fn trunks_are_told_apart() {
+    let (bindings, trunk) = (Bindings::default(), Uuid::from_u128);
+    for id in 1..=300 {
+        let one = StoredRegistration { trunk: trunk(id), ..stored(id, (1000, 0), Transport::Udp) };
+        bindings.put(trunk(id), vec![Arc::new(Binding::new(one, 0, at(0)))]);
+    }
+    for id in 1..=300 {
+        let found = bindings.of(trunk(id), at(0).wall);
+        let found: Vec<_> = found.iter().map(|binding| binding.stored.id.as_u128()).collect();
+        assert_eq!(found, [id]);
+    }
+    assert_eq!(bindings.count(at(0).wall).map(|(_, count)| count), [300, 0, 0]);
+    bindings.purge(at(101).wall);
+    assert!((1..=300).all(|id| bindings.of(trunk(id), at(0).wall).is_empty()));
 }
 
 /// What is read keeps its connection and its health as long as the same request has made it.

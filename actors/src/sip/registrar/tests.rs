@@ -5,7 +5,7 @@ use runtime::random::Random;
 use runtime::registry::Registry;
 use runtime::store::{Location, Part, migrate};
 use runtime::telemetry::metrics::Metrics;
-use sip::register::{Contact, Registration, Wanted};
+use sip::register::{CONTACTS_MAX, Contact, Registration, Wanted};
 use tempfile::TempDir;
 
 use super::super::call_metrics::CallMetrics;
@@ -55,7 +55,8 @@ fn register(transaction: u64, trunk: Uuid, (contact, expires): (&str, u32)) -> T
     let peer = "203.0.113.9:40112".parse().unwrap();
     let flow = Flow { listener: 1, transport: Transport::Tcp, peer, connection: 77 };
     let ask = Ask { trunk, registration, flow, user_agent: String::new() };
-    ToRegistrar { asker: Asker { worker: 1, incarnation: 5, transaction }, ask }
+    let asker = Asker { worker: 1, incarnation: 5, transaction };
+    ToRegistrar { asker, ask, came: Instant::now().into_std() }
 }
 
 fn actor<'a>(calls: &'a Calls, db: &Db) -> Actor<'a> {
@@ -171,6 +172,75 @@ async fn other_nodes_and_a_restart() {
     let next = node(1);
     next.registrar.follow(&db, next.now()).await.unwrap();
     assert_eq!(contacts(&next, TRUNK), ["sip:c@d", "sip:e@f"]);
+}
+
+/// A node that starts reads what lives, and from then on what changes.
+#[tokio::test]
+async fn what_a_start_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, first) = (database(&directory).await, node(1));
+    serve(&first, &db, vec![register(1, TRUNK, ("sip:a@b", 600)), register(2, OTHER, ("sip:c@d", 600))])
+        .await;
+    serve(&first, &db, vec![register(3, TRUNK, ("sip:a@b", 0))]).await;
+    let next = node(1);
+    next.registrar.read(&db, next.now()).await.unwrap();
+    assert_eq!((contacts(&next, TRUNK).len(), contacts(&next, OTHER)), (0, vec!["sip:c@d".to_owned()]));
+    let read = || next.registrar.figures.read.load(Ordering::Relaxed);
+    assert_eq!(read(), 1, "what is no more is nobody's concern");
+    serve(&first, &db, vec![register(4, TRUNK, ("sip:e@f", 600))]).await;
+    next.registrar.follow(&db, next.now()).await.unwrap();
+    assert_eq!((read(), contacts(&next, TRUNK)), (2, vec!["sip:e@f".to_owned()]));
+}
+
+/// A change of which only a part was read is read to its end, although the next one is this node's own.
+#[tokio::test]
+async fn what_was_read_in_part() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, first, second) = (database(&directory).await, node(1), node(2));
+    let group = (1..=4).map(|at| register(at, TRUNK, (&format!("sip:{at}@b"), 600))).collect();
+    serve(&first, &db, group).await;
+    // The database blinked behind the first row.
+    let rows = registration::since(&db, (0, Uuid::nil()), 1).await.unwrap();
+    let (version, id) = (rows[0].version, rows[0].id);
+    second.registrar.take(rows, second.now());
+    *second.registrar.position.lock() = Position { version, id, whole: false };
+    serve(&second, &db, vec![register(9, OTHER, ("sip:c@d", 600))]).await;
+    second.registrar.follow(&db, second.now()).await.unwrap();
+    assert_eq!((contacts(&second, TRUNK).len(), contacts(&second, OTHER).len()), (4, 1));
+    let Position { version: last, whole, .. } = *second.registrar.position.lock();
+    assert_eq!((last, whole), (version + 1, true));
+}
+
+/// Who has waited for too long has given up, and may have registered elsewhere since.
+#[tokio::test]
+async fn what_comes_too_late_is_not_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, calls) = (database(&directory).await, node(1));
+    let late = |transaction| {
+        let came = calls.now().instant.checked_sub(WAIT_MAX + Duration::from_secs(1)).unwrap();
+        ToRegistrar { came, ..register(transaction, TRUNK, ("sip:late@b", 600)) }
+    };
+    serve(&calls, &db, vec![late(1), register(2, TRUNK, ("sip:a@b", 600)), late(3)]).await;
+    assert_eq!(told(&calls), is(&[(1, "failed"), (3, "failed"), (2, "<sip:a@b>;expires=600")]));
+    serve(&calls, &db, vec![late(4)]).await;
+    assert_eq!((told(&calls), contacts(&calls, TRUNK)), (is(&[(4, "failed")]), vec!["sip:a@b".to_owned()]));
+    let figures = &calls.registrar.figures;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    assert_eq!((count(&figures.commits), count(&figures.failed)), (1, 3));
+}
+
+/// Of a trunk that has a new contact each time the table keeps as many rows as it may bind, and a few.
+#[tokio::test]
+async fn what_is_new_takes_the_rows_of_what_is_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, calls) = (database(&directory).await, node(1));
+    for turn in 0..4 {
+        let group = (0..10).map(|at| register(10 * turn + at, TRUNK, (&format!("sip:{turn}-{at}@b"), 600)));
+        serve(&calls, &db, group.collect()).await;
+    }
+    assert_eq!(contacts(&calls, TRUNK).len(), 10);
+    let rows = registration::since(&db, (0, Uuid::nil()), PAGE).await.unwrap();
+    assert!(rows.len() <= 10 + CONTACTS_MAX, "{}", rows.len());
 }
 
 /// Of its own changes a node reads nothing, of those of others all, also where they came between.

@@ -182,13 +182,13 @@ impl Worker {
     }
 
     fn begin_call(&mut self, admitted: &Admitted<'_>, plan: Plan, turn: &mut Turn<'_>) {
-        let Request { message, flow, reply_to, .. } = admitted.request;
-        let mut caller = Side::unknown(reply_to);
+        let Request { message, flow, reply_to, answer, .. } = admitted.request;
+        let mut caller = Side { pinned: answer.is_some(), ..Side::unknown(reply_to) };
         caller.learn_routes(message.list(HeaderId::RecordRoute));
         caller.learn_request(message, reply_to);
         let number = |trunk: &crate::sip::snapshot::Trunk| trunk.config.number;
         let trusted = plan.trunk().is_some_and(|trunk| trunk.config.trusted);
-        let registered = !plan.contacts.is_empty();
+        let none_left = none_left(&plan, self.settings.node);
         let mut seen = Seen::default();
         seen.hear(End::Caller, turn.now);
         let dialog = Dialog {
@@ -216,9 +216,7 @@ impl Worker {
         self.dialogs.insert(admitted.dialog, Box::new(dialog));
         let way = Way::Plan { plan, next: 0 };
         let mut setup = Setup::new(message.clone(), flow, admitted.tag, way);
-        if registered {
-            setup.none_left = StatusCode::TEMPORARILY_UNAVAILABLE;
-        }
+        setup.none_left = none_left;
         let of = (admitted.dialog, Kind::Initial);
         self.start_call(of, admitted.server, setup, turn);
     }
@@ -293,6 +291,17 @@ impl Worker {
         ];
         let digest = branch::digest_of(self.settings.seed, parts);
         u32::try_from(digest >> 32).unwrap_or_default()
+    }
+}
+
+/// What a caller is told where nothing of its plan could be tried.
+fn none_left(plan: &Plan, node: u16) -> StatusCode {
+    // Another node may reach what has registered there: who calls is to go on to it.
+    let elsewhere = plan.contacts.iter().any(|binding| binding.stored.node != node);
+    if plan.contacts.is_empty() || elsewhere {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::TEMPORARILY_UNAVAILABLE
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use runtime::model::{Oversize, Transport};
 use sip::proxy::{self, BranchId, Input};
 use sip::transaction::{ClientInvite, Key, Machine};
-use sip::{Message, Method};
+use sip::{Message, Method, StatusCode};
 use uuid::Uuid;
 
 use super::call::{Attempt, Call, Kind, Setup, Way};
@@ -49,21 +49,23 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let Some(call) = self.calls.get(id) else { return };
-        let none = |call: &Call| call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left);
-        let no_vendor = Input::NoVendor(none(call));
         if call.context.is_done() || !self.transactions.has_room_within() {
-            inputs.push_back(no_vendor);
+            inputs.push_back(Input::NoVendor(super::FULL));
             return;
         }
         match call.setup.as_deref().map(|setup| &setup.way) {
             Some(Way::Plan { .. }) => self.next_of_plan(id, branch, inputs, turn),
             Some(Way::Dialog { octets, flow, branch: name, session }) if branch.index() == 0 => {
                 let key = self.keys.client(name, Method::Invite);
-                let attempt = Attempt { session: *session, ..Attempt::new(0, *flow, turn.now) };
+                let pinned = match call.kind {
+                    Kind::Initial => false,
+                    Kind::Refresh(from) => self.is_side_pinned(call.dialog, from.other()),
+                };
+                let attempt = Attempt { session: *session, pinned, ..Attempt::new(0, *flow, turn.now) };
                 let made = (attempt, octets.clone(), key, None);
                 self.begin_attempt((id, branch), made, inputs, turn);
             }
-            _ => inputs.push_back(no_vendor),
+            _ => inputs.push_back(Input::NoVendor(none_left(call))),
         }
     }
 
@@ -94,8 +96,8 @@ impl Worker {
                 return;
             }
         }
-        let none_left = self.calls.get(id).and_then(|call| call.setup.as_ref()).map(|setup| setup.none_left);
-        inputs.push_back(Input::NoVendor(none_left.unwrap_or(super::FULL)));
+        let none_left = self.calls.get(id).map_or(super::FULL, none_left);
+        inputs.push_back(Input::NoVendor(none_left));
     }
 
     /// The client transaction of an attempt.
@@ -106,8 +108,9 @@ impl Worker {
         inputs: &mut VecDeque<Input>,
         turn: &mut Turn<'_>,
     ) {
-        let Some(call) = self.calls.get(id) else { return };
-        let no_vendor = Input::NoVendor(call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left));
+        if !self.calls.contains_key(id) {
+            return;
+        }
         let mut actions = self.memory.actions.pop().unwrap_or_default();
         let transport = receive::transport(attempt.flow);
         let machine = ClientInvite::start(transport, &self.settings.timers, &mut actions);
@@ -116,7 +119,7 @@ impl Worker {
             self.transactions.insert(Machine::ClientInvite(machine), key, owner, attempt.flow)
         else {
             self.give_up(id, attempt.anchor, turn);
-            inputs.push_back(no_vendor);
+            inputs.push_back(Input::NoVendor(super::FULL));
             return;
         };
         if let Some(stored) = self.transactions.get_mut(transaction) {
@@ -232,11 +235,12 @@ impl Worker {
             self.counters.oversize_fragmented.add(1);
         }
         let identities = identity::pass_within(plan.direction, (plan.trunk()?, vendor));
+        let pinned = plan.contact(hop).is_some();
         if let Some(dialog) = self.dialogs.get_mut(&dialog) {
             dialog.vendor = vendor.config.number;
             dialog.trusted = trusted;
             dialog.identities = identities;
-            dialog.callee = Side::unknown(flow);
+            dialog.callee = Side { pinned, ..Side::unknown(flow) };
             dialog.forks.clear();
             dialog.shown = shown;
             dialog.session_asked = session_asked;
@@ -250,6 +254,7 @@ impl Worker {
         attempt.moved_to_tcp = tcp.is_some();
         attempt.session = session;
         attempt.anchor = anchor;
+        attempt.pinned = pinned;
         setup.tried = true;
         Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options))
     }
@@ -258,4 +263,9 @@ impl Worker {
         let channel = vendor.usage.take_channel(vendor.config.channels)?;
         vendor.usage.take_attempt(vendor.config.cps, now.instant).then_some(channel)
     }
+}
+
+/// What the caller is told where no attempt is left and none was made.
+fn none_left(call: &Call) -> StatusCode {
+    call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left)
 }

@@ -30,6 +30,17 @@ const BYE_LOGS_PER_SECOND: u32 = 5;
 /// Calls of one INVITE that a vendor is helped to end; it has to see to more of them itself.
 const FORKS_MAX: usize = 16;
 
+/// Where what follows an answer goes that nobody shall have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// Where the answer says.
+    Said,
+    /// There, if that is an address of who answers; else back to where it came from.
+    Near,
+    /// To where the INVITE went: who answers is known by what it has said, and would aim us at others.
+    Back,
+}
+
 /// A request of ours within somebody's dialog.
 struct Own<'a> {
     uri: &'a [u8],
@@ -71,7 +82,7 @@ impl Worker {
         for end in [End::Caller, End::Callee] {
             let cseq = dialog.side(end.other()).cseq;
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
-            let flow = self.flow_to_side(dialog.side(end));
+            let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
             let own = Own { flow, ..between(&dialog, end, cseq, &routes) };
             let branch = self.branches.make(0);
             let key = self.keys.client(&branch, Method::Options);
@@ -142,7 +153,7 @@ impl Worker {
     pub(super) fn end_side(&mut self, dialog: &Dialog, end: End, turn: &mut Turn<'_>) {
         let cseq = dialog.side(end.other()).cseq.saturating_add(dialog.unseen).saturating_add(1);
         let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
-        let flow = self.flow_to_side(dialog.side(end));
+        let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
         self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, turn);
     }
 
@@ -168,8 +179,8 @@ impl Worker {
         if !again {
             attempt.ended.push(tag.to_vec());
         }
-        let sent = attempt.flow;
-        self.end_answer(message, (flow, sent), (again, false), turn);
+        let (sent, aim) = (attempt.flow, if attempt.pinned { Aim::Back } else { Aim::Said });
+        self.end_answer(message, (flow, sent), (again, aim), turn);
     }
 
     /// A 2xx to an INVITE whose call is over. What follows goes to the peer that it came from and to nobody else, and a
@@ -182,7 +193,7 @@ impl Worker {
         match self.unwanted.note(key, turn.now.instant) {
             Noted::Full => self.counters.responses_stray.add(1),
             noted @ (Noted::First | Noted::Again) => {
-                self.end_answer(message, (flow, flow), (noted == Noted::Again, true), turn)
+                self.end_answer(message, (flow, flow), (noted == Noted::Again, Aim::Near), turn)
             }
         }
     }
@@ -191,17 +202,22 @@ impl Worker {
         &mut self,
         message: &Message,
         flows: (Flow, Flow),
-        (again, near): (bool, bool),
+        (again, aim): (bool, Aim),
         turn: &mut Turn<'_>,
     ) {
         let routes: Vec<_> = self.routes_to_callee(message).into_iter().rev().map(unfolded).collect();
         let routes: Vec<&[u8]> = routes.iter().map(|route| &**route).collect();
         let value = |id| unfolded(message.value(id).unwrap_or_default());
         let names = (value(HeaderId::From), value(HeaderId::To));
-        let mut flow = flow_of(message, &routes, flows);
-        if near && !self.is_same_peer(flow, flows.0) {
-            flow = flows.0;
-        }
+        let said = flow_of(message, &routes, flows);
+        let flow = match aim {
+            Aim::Said => said,
+            Aim::Near if self.is_same_peer(said, flows.0) => said,
+            Aim::Near => flows.0,
+            // What connection the INVITE was given is known by what came back.
+            Aim::Back if flows.0.connection != 0 => flows.0,
+            Aim::Back => flows.1,
+        };
         // Without a Contact, to where it came from.
         let address = format!("sip:{}", flows.1.peer);
         let contact = message.list(HeaderId::Contact).next().and_then(|value| NameAddr::parse(value).ok());

@@ -103,6 +103,8 @@ pub(super) struct Attempt {
     pub(super) session: Option<u32>,
     /// What carries its sound.
     pub(super) anchor: Option<Anchor>,
+    /// Whether what follows its answer goes to where it went, whatever the answer says.
+    pub(super) pinned: bool,
     /// Whether the record of it was given.
     pub(super) told: bool,
     /// To tags of 2xx that were ended at the vendor.
@@ -179,6 +181,7 @@ impl Attempt {
             moved_to_tcp: false,
             session: None,
             anchor: None,
+            pinned: false,
             told: false,
             ended: Vec::new(),
         }

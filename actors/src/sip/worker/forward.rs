@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::call::Kind;
 use super::media::Described;
-use super::receive::{from_tag, to_tag};
+use super::receive::{from_tag, reply_to, to_tag};
 use super::{Hand, Turn, Worker, identity};
 use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
@@ -312,7 +312,8 @@ impl Worker {
         let Some(found) = self.dialogs.get_mut(&dialog) else { return };
         let tag = callee_tag(response, from);
         if let (Some((request, source)), Some(side)) = (request, found.party_mut(from, tag)) {
-            side.learn_target(&request, source);
+            let back = reply_to(&request, source).filter(|_| side.pinned);
+            side.learn_target(&request, back.unwrap_or(source));
         }
         if let Some(side) = found.party_mut(from.other(), tag) {
             side.learn_target(response, flow);

@@ -1,12 +1,13 @@
 //! Requests within dialogs: whose they are by the sealed cookie, whether their sender may, and where they go.
 
 mod sender;
+mod ways;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use runtime::clock::Timestamp;
-use runtime::model::{NumberRule, Transport};
+use runtime::model::NumberRule;
 use sip::proxy::forward::NonInvite;
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
@@ -19,13 +20,12 @@ use super::{Turn, Worker, admit, identity, perform};
 use crate::sip::anchor::Anchor;
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, End, Seen, Side, transport_of};
+use crate::sip::dialog::{Dialog, End, Seen, Side};
 use crate::sip::event::{Answered, Attempted, CallEvent, Started, What};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::number::dialled;
 use crate::sip::routing::{self, Direction};
 use crate::sip::session_timer;
-use crate::sip::settings::default_port;
 use crate::sip::snapshot::{Peer, Snapshot};
 use crate::sip::transactions::{Now, Owner, Relay};
 
@@ -142,12 +142,12 @@ impl Worker {
                 located.own_tags = false;
                 // Its call may have ended long ago: nothing stays of it.
                 located.passing = true;
-                let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
+                let dialog = self.rebuilt(request, &located, turn.now).ok_or(GONE)?;
                 self.dialogs.insert(dialog.id, Box::new(dialog));
             }
             None if request.method != Method::Bye => return Err(StatusCode::SERVER_INTERNAL_ERROR),
             None => {
-                let dialog = self.rebuilt(request, &located).ok_or(GONE)?;
+                let dialog = self.rebuilt(request, &located, turn.now).ok_or(GONE)?;
                 // It was answered right before the last process ended: an earlier answer would have left its record.
                 // One that rang too long before cannot have been: what ends it passes, and is no call.
                 let rang = began(&dialog).plus(RINGS_MAX);
@@ -176,7 +176,7 @@ impl Worker {
 
     /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where
     /// both are. A request to a vendor goes only to that vendor, whatever it says.
-    fn rebuilt(&self, request: &Request<'_>, located: &Located<'_>) -> Option<Dialog> {
+    fn rebuilt(&self, request: &Request<'_>, located: &Located<'_>, now: Now) -> Option<Dialog> {
         let Located { cookie, from, own_routes, .. } = *located;
         let message = request.message;
         let snapshot = self.snapshot.load();
@@ -188,11 +188,16 @@ impl Worker {
         let for_us = for_us.is_some_and(|uri| self.is_ours(&uri));
         let last = message.list(HeaderId::Route).last().filter(|_| for_us).and_then(uri_of);
         let target = last.or_else(|| message.request_uri())?;
-        let other = self.flow_to_party(next, (&cookie, from.other()), request.flow)?;
+        let other = self.flow_to_party(next, (&cookie, from.other()), (request.flow, now))?;
         let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
         let mut sides = [Side::unknown(request.reply_to), Side::unknown(other)];
         let [own, far] = &mut sides;
-        own.learn_request(message, request.flow);
+        for (side, end) in [(&mut *own, from), (&mut *far, from.other())] {
+            let of_trunk = (end == End::Caller) != cookie.inbound;
+            side.pinned = of_trunk && self.is_pinned(cookie.trunk, side.source);
+        }
+        let back = if own.pinned { request.reply_to } else { request.flow };
+        own.learn_request(message, back);
         far.name = Box::from(message.value(HeaderId::To)?);
         far.target = Box::from(target);
         let [own, far] = sides;
@@ -228,29 +233,6 @@ impl Worker {
             offered_by: None,
             seen: Seen::default(),
             unseen: 0,
-        })
-    }
-
-    /// The way to one party of a call: to the address that a URI names, where that is one of its own, else to where the
-    /// configuration has it. Nobody is sent to by what a request says alone.
-    fn flow_to_party(&self, uri: &[u8], (cookie, end): (&Cookie, End), source: Flow) -> Option<Flow> {
-        let named = Uri::parse(uri).ok().and_then(Uri::sip).and_then(|uri| {
-            let transport = transport_of(&uri).unwrap_or(Transport::Udp);
-            let port = uri.port.unwrap_or_else(|| default_port(transport));
-            self.flow_by(transport, SocketAddr::new(uri.host.ip()?, port), source)
-        });
-        let named = named.filter(|flow| self.is_party(*flow, cookie, end));
-        named.or_else(|| {
-            let snapshot = self.snapshot.load();
-            let vendor = (end == End::Caller) == cookie.inbound;
-            let targets = if vendor {
-                let found = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
-                found.map(|vendor| &vendor.targets)
-            } else {
-                let found = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
-                found.map(|trunk| &trunk.targets)
-            };
-            targets?.iter().find_map(|target| self.flow_out(target, source))
         })
     }
 
@@ -300,7 +282,7 @@ impl Worker {
         }
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
-        let (trusted, identities) = (dialog.trusted, dialog.identities);
+        let (trusted, identities, trunk) = (dialog.trusted, dialog.identities, dialog.trunk);
         let (caller, hides) = (dialog.caller_for(from, from.other()), dialog.is_withheld());
         let refreshes = matches!(request.method, Method::Invite | Method::Update);
         let session_asked = dialog.session_asked.filter(|_| refreshes);
@@ -309,7 +291,7 @@ impl Worker {
             self.refuse_session(request, turn);
             return;
         }
-        let flow = self.flow_to_side(&to);
+        let flow = self.flow_to_side(&to, (trunk, turn.now));
         let branch = self.branches.make(self.way(request.message));
         let leave = Leave {
             source: request.flow,
@@ -369,12 +351,6 @@ impl Worker {
         if let Some(octets) = self.own_response(request.message, request.flow, (status, None), &tag) {
             self.respond(server, status, &octets, turn);
         }
-    }
-
-    /// The way to one side of a dialog, by a new connection where the one that it had is gone.
-    pub(super) fn flow_to_side(&self, side: &Side) -> Flow {
-        let gone = side.flow.transport != Transport::Udp && !(self.is_connected.0)(side.flow.connection);
-        if gone { side.reconnected() } else { side.flow }
     }
 
     /// Passes a request on in a transaction of its own. Without room for one the call stays up, and the sender may try

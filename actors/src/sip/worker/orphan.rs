@@ -245,7 +245,7 @@ impl Worker {
             caller.name.clone_from(&shown);
             caller.cseq = super::perform::cseq(message).unwrap_or_default();
             let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
-            let dialog = Dialog {
+            let mut dialog = Dialog {
                 id: cookie.dialog,
                 direction,
                 trunk: cookie.trunk,
@@ -267,6 +267,7 @@ impl Worker {
                 seen: Seen::default(),
                 unseen: 0,
             };
+            self.pin(&mut dialog);
             self.dialogs.insert(dialog.id, Box::new(dialog));
         }
         let Some(dialog) = self.dialogs.get_mut(&cookie.dialog) else { return };

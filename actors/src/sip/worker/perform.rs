@@ -117,10 +117,7 @@ impl Worker {
         let (request, source) = match hand.message {
             Some((request, flow)) => (request, flow.peer),
             None => {
-                let Ok(parsed) = Message::parse_datagram(transaction.message.clone(), &Limits::default())
-                else {
-                    return;
-                };
+                let Some(parsed) = self.parsed(&transaction.message) else { return };
                 stored = parsed;
                 (&stored, flow.peer)
             }
@@ -165,8 +162,13 @@ impl Worker {
 
     pub(super) fn stored_request(&self, id: TransactionId) -> Option<(crate::sip::flow::Flow, Message)> {
         let transaction = self.transactions.get(id)?;
-        let message = Message::parse_datagram(transaction.message.clone(), &Limits::default()).ok()?;
-        Some((transaction.flow, message))
+        Some((transaction.flow, self.parsed(&transaction.message)?))
+    }
+
+    /// What a transaction has stored: it was taken, or written, whatever its length.
+    fn parsed(&self, octets: &Bytes) -> Option<Message> {
+        let limits = Limits { message: usize::MAX, ..self.settings.limits };
+        Message::parse_datagram(octets.clone(), &limits).ok()
     }
 
     fn pass(&mut self, id: TransactionId, status: StatusCode, hand: Hand<'_>, turn: &mut Turn<'_>) {

@@ -4,6 +4,7 @@
 //! A trunk has one address of record: its username, at whatever host its equipment knows us by. The
 //! transaction waits meanwhile, and absorbs what comes again.
 
+use bytes::Bytes;
 use runtime::clock::Timestamp;
 use sip::register::{Error, Listed, Registration};
 use sip::transaction::Event;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::receive::Request;
 use super::{FULL, Hand, Turn, Worker};
 use crate::sip::bindings::Ask;
-use crate::sip::flow::Flow;
+use crate::sip::flow::{Flow, Outbound};
 use crate::sip::registrar::{Asker, Outcome, ToRegistrar, Told};
 use crate::sip::snapshot::Snapshot;
 use crate::sip::transactions::TransactionId;
@@ -23,6 +24,12 @@ use crate::sip::transactions::TransactionId;
 const PATH: &[u8] = b"path";
 /// Characters of what a peer calls itself that are kept.
 const USER_AGENT_MAX: usize = 128;
+
+/// REGISTERs of a trunk that are taken in a second, for each contact that it may have: more is no equipment that renews
+/// them, and would take the room of other trunks.
+const PER_CONTACT: usize = 2;
+/// After so many seconds a trunk may try again that has sent more.
+const RETRY_AFTER: &[u8] = b"5";
 
 /// What a REGISTER is answered.
 struct Reply {
@@ -35,6 +42,11 @@ struct Reply {
 impl Reply {
     const fn plain(status: StatusCode) -> Self {
         Self { status, reason: None, headers: Vec::new() }
+    }
+
+    fn too_many() -> Self {
+        let reason = Some("Too Many Registrations Per Second".to_owned());
+        Self { reason, headers: vec![("Retry-After", RETRY_AFTER.to_vec())], ..Self::plain(FULL) }
     }
 
     fn refused(error: Error, expires_min: u32) -> Self {
@@ -59,9 +71,18 @@ impl Worker {
     /// A REGISTER of the trunk at this place.
     pub(super) fn register(&mut self, request: &Request<'_>, trunk: u32, turn: &mut Turn<'_>) {
         self.counters.registers.add(1);
+        // As much room is left as for calls: what is taken already goes on.
+        if !(self.open && self.transactions.has_room()) {
+            self.counters.overload.add(1);
+            self.refuse_register(request, &Reply::plain(FULL), turn);
+            return;
+        }
+        if !self.is_within_rate(request, trunk, turn) {
+            self.refuse_register(request, &Reply::too_many(), turn);
+            return;
+        }
         let Some(id) = self.begin_server(request, turn) else {
-            self.counters.registers_refused.add(1);
-            self.reply_statelessly(request.message, request.flow, (FULL, None), turn);
+            self.refuse_register(request, &Reply::plain(FULL), turn);
             return;
         };
         if !self.counts(request, turn) {
@@ -73,9 +94,25 @@ impl Worker {
             Ok(ask) => {
                 let (worker, incarnation) = (self.number, self.incarnation);
                 let asker = Asker { worker, incarnation, transaction: id.data().as_ffi() };
-                turn.out.registers.push(ToRegistrar { asker, ask });
+                turn.out.registers.push(ToRegistrar { asker, ask, came: turn.now.instant });
             }
             Err(reply) => self.reply_to_register(id, (request.message, request.flow), &reply, turn),
+        }
+    }
+
+    fn is_within_rate(&self, request: &Request<'_>, trunk: u32, turn: &Turn<'_>) -> bool {
+        let rate = self.settings.registrations.bindings_max.saturating_mul(PER_CONTACT);
+        let rate = u32::try_from(rate).unwrap_or(u32::MAX);
+        let trunk = request.snapshot.trunk(trunk);
+        trunk.is_none_or(|trunk| trunk.usage.take_register(rate, turn.now.instant))
+    }
+
+    /// Refuses a REGISTER without state.
+    fn refuse_register(&mut self, request: &Request<'_>, reply: &Reply, turn: &mut Turn<'_>) {
+        self.counters.registers_refused.add(1);
+        if let Some(octets) = self.register_reply((request.message, request.flow), reply) {
+            let flow = request.reply_to;
+            turn.out.messages.push(Outbound { flow, octets, sender: Outbound::NOBODY });
         }
     }
 
@@ -86,9 +123,15 @@ impl Worker {
             return;
         }
         let id = TransactionId::from(KeyData::from_ffi(asker.transaction));
-        // Where it was answered already the answer is stored.
-        let stored = self.stored_request(id).filter(|(_, stored)| stored.is_request());
-        let Some((flow, request)) = stored else { return };
+        let Some((flow, request)) = self.stored_request(id) else {
+            // It would wait for ever.
+            self.advance(id, Event::Abandon, Hand::default(), turn);
+            return;
+        };
+        if !request.is_request() {
+            // It was answered already: the answer is stored.
+            return;
+        }
         let reply = match outcome {
             Outcome::Bound(bound) => Reply::bound(&request, &bound, turn.now.wall),
             Outcome::Refused(error) => self.refusal(error),
@@ -105,6 +148,9 @@ impl Worker {
         if !unknown.is_empty() {
             let headers = vec![("Unsupported", unknown.join(&b", "[..]))];
             return Err(Reply { headers, ..Reply::plain(StatusCode::BAD_EXTENSION) });
+        }
+        if request.snapshot.trunk(trunk).is_none_or(|trunk| !trunk.served) {
+            return Err(Reply::plain(StatusCode::FORBIDDEN));
         }
         let own = address_of_record(request.snapshot, trunk)
             .filter(|(_, username)| is_of(&request.core.to, username));
@@ -126,6 +172,14 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         self.counters.registers_refused.add(u64::from(!reply.status.is_success()));
+        match self.register_reply((request, flow), reply) {
+            Some(octets) => self.respond(id, reply.status, &octets, turn),
+            // It would wait for ever.
+            None => self.advance(id, Event::Abandon, Hand::default(), turn),
+        }
+    }
+
+    fn register_reply(&mut self, (request, flow): (&Message, Flow), reply: &Reply) -> Option<Bytes> {
         let tag = self.tag(request);
         let headers: Vec<(&str, &[u8])> =
             reply.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
@@ -136,11 +190,7 @@ impl Worker {
             headers: &headers,
             ..Response::new(reply.status)
         };
-        match self.written(|out| response.write(request, out).is_ok()) {
-            Some(octets) => self.respond(id, reply.status, &octets, turn),
-            // It would wait for ever.
-            None => self.advance(id, Event::Abandon, Hand::default(), turn),
-        }
+        self.written(|out| response.write(request, out).is_ok())
     }
 }
 

@@ -21,6 +21,7 @@ mod numbers;
 mod orphans;
 mod probes;
 mod records;
+mod registered;
 mod registrations;
 mod roaming;
 mod session_timers;

@@ -34,7 +34,7 @@ fn contact(uri: &str, q: u16, expires: Option<u32>) -> Contact {
 
 /// Bindings that other requests have made.
 fn others<'a>(uris: &[&'a str]) -> Vec<Bound<'a>> {
-    uris.iter().map(|&uri| Bound { uri, call_id: "other", cseq: 9 }).collect()
+    uris.iter().map(|&uri| Bound { uri, call_id: "other", cseq: 9, elsewhere: false }).collect()
 }
 
 /// RFC 3261, 24.1 F1.
@@ -229,7 +229,7 @@ fn in_order() {
         ("another", 1827, Ok(())),
     ];
     for (call_id, cseq, expected) in table {
-        let bound = [Bound { uri: "sip:a@b", call_id, cseq }];
+        let bound = [Bound { uri: "sip:a@b", call_id, cseq, elsewhere: false }];
         for headers in ["Contact: <sip:a@b>\n", "Contact: <sip:a@b>;expires=0\n", "Contact: *\nExpires: 0\n"]
         {
             let decided = read(headers).unwrap().decide(&bound, &RULES);
@@ -238,8 +238,8 @@ fn in_order() {
     }
     // One that is late keeps the others from being changed.
     let bound = [
-        Bound { uri: "sip:a@b", call_id: "another", cseq: 1 },
-        Bound { uri: "sip:c@d", call_id: "843817637684230@998sdasdh09", cseq: 1826 },
+        Bound { uri: "sip:a@b", call_id: "another", cseq: 1, elsewhere: false },
+        Bound { uri: "sip:c@d", call_id: "843817637684230@998sdasdh09", cseq: 1826, elsewhere: false },
     ];
     let both = read("Contact: <sip:a@b>, <sip:c@d>\n").unwrap();
     assert_eq!(both.decide(&bound, &RULES), Err(Error::OutOfOrder));
@@ -267,21 +267,60 @@ fn the_same_contact_in_other_words() {
 
 #[test]
 fn no_more_than_may_be() {
-    let table: [(&[&str], &str, bool); 7] = [
-        (&[], "<sip:1@b>, <sip:2@b>, <sip:3@b>", true),
-        (&[], "<sip:1@b>, <sip:2@b>, <sip:3@b>, <sip:4@b>", false),
-        (&["sip:1@b", "sip:2@b", "sip:3@b"], "<sip:4@b>", false),
-        (&["sip:1@b", "sip:2@b", "sip:3@b"], "<sip:3@b>", true),
-        (&["sip:1@b", "sip:2@b", "sip:3@b"], "<sip:4@b>, <sip:1@b>;expires=0", true),
-        // The limit was lowered: what is there stays, and nothing comes to it.
-        (&["sip:1@b", "sip:2@b", "sip:3@b", "sip:4@b"], "<sip:4@b>", true),
-        (&["sip:1@b", "sip:2@b", "sip:3@b", "sip:4@b"], "<sip:5@b>, <sip:4@b>;expires=0", false),
+    let three = &["sip:1@b", "sip:2@b", "sip:3@b"][..];
+    let four = &["sip:1@b", "sip:2@b", "sip:3@b", "sip:4@b"][..];
+    // Which of the bindings go, the first of them before the others.
+    type Row<'a> = (&'a [&'a str], &'a str, Option<&'a [usize]>);
+    let table: [Row<'_>; 9] = [
+        (&[], "<sip:1@b>, <sip:2@b>, <sip:3@b>", Some(&[])),
+        (&[], "<sip:1@b>, <sip:2@b>, <sip:3@b>, <sip:4@b>", None),
+        (three, "<sip:4@b>", Some(&[0])),
+        (three, "<sip:4@b>, <sip:1@b>", Some(&[1])),
+        (three, "<sip:3@b>", Some(&[])),
+        (three, "<sip:4@b>, <sip:1@b>;expires=0", Some(&[0])),
+        (three, "<sip:4@b>, <sip:5@b>, <sip:6@b>, <sip:3@b>", None),
+        // The limit was lowered: what is there stays until something new comes.
+        (four, "<sip:4@b>", Some(&[])),
+        (four, "<sip:5@b>, <sip:4@b>;expires=0", Some(&[0, 3])),
     ];
-    for (bound, contacts, fits) in table {
+    for (bound, contacts, gone) in table {
         let decided = read(&format!("Contact: {contacts}\n")).unwrap().decide(&others(bound), &RULES);
-        assert_eq!(decided.is_ok(), fits, "{bound:?} {contacts}");
-        assert!(fits || decided == Err(Error::TooMany), "{bound:?} {contacts}");
+        let removed = decided.map(|changes| {
+            let removed = changes.iter().filter_map(|change| match change {
+                Change::Remove(place) => Some(*place),
+                Change::Bind { .. } => None,
+            });
+            removed.collect::<Vec<_>>()
+        });
+        assert_eq!(removed, gone.map(<[usize]>::to_vec).ok_or(Error::TooMany), "{bound:?} {contacts}");
     }
+}
+
+/// What a later request of the same Call-ID has made gives way to none that was before it.
+#[test]
+fn what_is_late_takes_nobodys_place() {
+    let own = "843817637684230@998sdasdh09";
+    let made = |uri, cseq| Bound { uri, call_id: own, cseq, elsewhere: false };
+    let bound = [made("sip:1@b", 1827), made("sip:2@b", 1825), made("sip:3@b", 1827)];
+    let request = |contacts: &str| read(&format!("Contact: {contacts}\n")).unwrap().decide(&bound, &RULES);
+    let expected = [Change::Remove(1), Change::Bind { contact: 0, over: None, expires: 3600 }];
+    assert_eq!(request("<sip:4@b>").unwrap(), expected);
+    assert_eq!(request("<sip:4@b>, <sip:5@b>"), Err(Error::TooMany));
+}
+
+/// A private address names somebody else at each site.
+#[test]
+fn the_same_words_for_another_one() {
+    let at = |elsewhere| [Bound { uri: "sip:a@192.168.1.10", call_id: "other", cseq: 9, elsewhere }];
+    for (elsewhere, over) in [(false, Some(0)), (true, None)] {
+        let changes = read("Contact: <sip:a@192.168.1.10>\n").unwrap().decide(&at(elsewhere), &RULES);
+        assert_eq!(changes.unwrap(), [Change::Bind { contact: 0, over, expires: 3600 }]);
+        let changes = read("Contact: <sip:a@192.168.1.10>;expires=0\n").unwrap();
+        let expected: Vec<_> = over.map(Change::Remove).into_iter().collect();
+        assert_eq!(changes.decide(&at(elsewhere), &RULES).unwrap(), expected);
+    }
+    let all = read("Contact: *\nExpires: 0\n").unwrap().decide(&at(true), &RULES);
+    assert_eq!(all.unwrap(), [Change::Remove(0)]);
 }
 
 #[test]
@@ -340,8 +379,10 @@ proptest! {
                 path: String::new(),
             };
             let before = bound.clone();
-            let held: Vec<_> =
-                before.iter().map(|(uri, call_id, cseq)| Bound { uri, call_id, cseq: *cseq }).collect();
+            let held: Vec<_> = before
+                .iter()
+                .map(|(uri, call_id, cseq)| Bound { uri, call_id, cseq: *cseq, elsewhere: false })
+                .collect();
             let Ok(changes) = request.decide(&held, &RULES) else { continue };
             let mut gone: Vec<usize> = Vec::new();
             for change in changes {

@@ -59,7 +59,8 @@ async fn what_is_written_is_read_until_its_time() {
             let found = get(db, (first, a.id), at).await.unwrap();
             assert_eq!((found.is_some(), expected.lives(at)), (lives, lives), "{at}");
             let mut tx = db.begin().await.unwrap();
-            assert_eq!(of_trunk(&mut tx, first, at).await.unwrap().len(), usize::from(lives), "{at}");
+            let all = of_trunk(&mut tx, first).await.unwrap();
+            assert_eq!(all, std::slice::from_ref(&expected), "{at}: what is no more is there until it is deleted");
             assert_eq!(find(&mut tx, (first, a.id), at).await.unwrap().is_some(), lives, "{at}");
         }
         assert_eq!(get(db, (second, a.id), NOW).await.unwrap(), None, "another trunk's");
@@ -100,6 +101,47 @@ async fn pages_of_a_trunk() {
             let found = page(db, TRUNKS[0], NOW, (after, limit)).await.unwrap();
             assert_eq!(ids(&found), expected);
         }
+    })
+    .await;
+}
+
+/// A node that starts reads what lives, and from its version on what changes.
+#[tokio::test]
+async fn what_a_node_starts_with() {
+    each_engine(async |engine: Engine| {
+        let db = &engine.store;
+        assert_eq!(version(db).await.unwrap(), 0);
+        let [first, second] = TRUNKS;
+        let gone = StoredRegistration { expires_at: NOW, ..one(11, first, "sip:b@b") };
+        let all = [one(10, first, "sip:a@b"), gone, one(12, second, "sip:c@b"), one(13, first, "sip:d@b")];
+        let last = write(db, &all.each_ref()).await;
+        assert_eq!(version(db).await.unwrap(), last);
+        let table: [(u128, u32, &[u128]); 3] = [(0, 2, &[10, 12]), (12, 2, &[13]), (13, 9, &[])];
+        for (after, limit, expected) in table {
+            let found = living(db, NOW, (Uuid::from_u128(after), limit)).await.unwrap();
+            assert_eq!(ids(&found), expected);
+        }
+    })
+    .await;
+}
+
+/// A node that stands still in the middle of a change keeps nobody waiting for long, and is thrown out itself.
+#[tokio::test]
+async fn a_change_that_does_not_end() {
+    each_engine(async |engine: Engine| {
+        let db = &engine.store;
+        // SQLite has one writer, and no other node.
+        let Db::Pg(_) = db else { return };
+        let mut stuck = db.begin().await.unwrap();
+        raise(&mut stuck).await.unwrap();
+        let setting = Sql::both("SELECT current_setting('idle_in_transaction_session_timeout')");
+        let bound: Option<(String,)> = tx_optional!(&mut stuck, (String,), setting).unwrap();
+        assert_eq!(bound, Some(("5s".to_owned(),)));
+        let mut tx = db.begin().await.unwrap();
+        let refused = raise(&mut tx).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+        drop((tx, stuck));
+        write(db, &[&one(10, TRUNKS[0], "sip:a@b")]).await;
     })
     .await;
 }

@@ -12,12 +12,12 @@ use crate::sip::registrar::{Asker, Outcome, Told};
 use crate::sip::worker::Input;
 
 /// The trunk that registers.
-const ACME: Uuid = Uuid::from_u128(60);
+pub(super) const ACME: Uuid = Uuid::from_u128(60);
 /// Behind a NAT: nobody else reaches it there.
-const HIDDEN: &str = "Contact: <sip:acme@10.0.0.7:5060>\r\n";
+pub(super) const HIDDEN: &str = "Contact: <sip:acme@10.0.0.7:5060>\r\n";
 
 /// The configuration in which our number is the trunk's that registers, with or without a gateway.
-fn configuration(gateway: bool) -> Voice {
+pub(super) fn configuration(gateway: bool) -> Voice {
     let mut voice = with(AuthType::Digest);
     voice.dids[0].trunk = Some(ACME);
     if !gateway {
@@ -26,17 +26,17 @@ fn configuration(gateway: bool) -> Voice {
     voice
 }
 
-fn node(gateway: bool) -> Node {
+pub(super) fn node(gateway: bool) -> Node {
     let voice = configuration(gateway);
     let users = users(&voice);
     Node::with_digests_over(voice, users, 2)
 }
 
-fn udp(from: &str) -> Flow {
+pub(super) fn udp(from: &str) -> Flow {
     Flow { listener: 0, transport: Transport::Udp, peer: from.parse().unwrap(), connection: 0 }
 }
 
-fn tcp(from: &str, connection: u64) -> Flow {
+pub(super) fn tcp(from: &str, connection: u64) -> Flow {
     Flow { listener: 1, transport: Transport::Tcp, peer: from.parse().unwrap(), connection }
 }
 
@@ -69,7 +69,7 @@ fn right(node: &mut Node, flow: Flow, (call, cseq): (&str, u32), headers: &str) 
 }
 
 /// Registers; the answer.
-fn register(node: &mut Node, flow: Flow, number: (&str, u32), headers: &str) -> Sent {
+pub(super) fn register(node: &mut Node, flow: Flow, number: (&str, u32), headers: &str) -> Sent {
     let request = right(node, flow, number, headers);
     let mut sent = deliver(node, flow, &request);
     sent.append(&mut node.registrar());
@@ -84,7 +84,7 @@ fn contacts(answer: &Sent) -> Vec<String> {
 }
 
 /// A vendor calls our number; what is sent, without the 100.
-fn called(node: &mut Node, call: &str) -> Vec<Sent> {
+pub(super) fn called(node: &mut Node, call: &str) -> Vec<Sent> {
     let inbound = invite(call, "+15550100").replace("192.0.2.10", "198.51.100.2");
     let mut sent = node.receive(VENDORS[1], inbound);
     assert_eq!(words(&sent[..1]), ["100>198.51.100.2:5060"]);
@@ -148,6 +148,70 @@ fn what_is_refused() {
         assert!(node.bindings.of(ACME, node.now.wall).is_empty());
         node.settle();
     }
+}
+
+/// Who renews nothing but registers all the time takes nobody's room.
+#[test]
+fn registrations_per_second() {
+    let mut node = node(false);
+    let rate = 20;
+    for at in 0..rate {
+        let request = right(&mut node, udp(ROAMING), (&format!("a{at}"), 1), "");
+        assert!(deliver(&mut node, udp(ROAMING), &request).is_empty());
+    }
+    let request = right(&mut node, udp(ROAMING), ("b", 1), HIDDEN);
+    for _ in 0..2 {
+        let sent = deliver(&mut node, udp(ROAMING), &request);
+        assert_eq!(words(&sent), [format!("503>{ROAMING}")]);
+        assert!(sent[0].text().contains("\r\nRetry-After: 5\r\n"), "{}", sent[0].text());
+    }
+    assert_eq!((node.registering.len(), node.worker.transactions()), (rate, rate), "it is without state");
+    assert_eq!(node.registrar().len(), rate);
+    node.pass(SECOND);
+    let mut sent = deliver(&mut node, udp(ROAMING), &request);
+    sent.append(&mut node.registrar());
+    assert_eq!(words(&sent), [format!("200>{ROAMING}")], "what was refused had not counted");
+    node.settle();
+}
+
+/// A REGISTER is new work as an INVITE is.
+#[test]
+fn without_room_nobody_registers() {
+    let mut node = node(false);
+    let request = right(&mut node, udp(ROAMING), ("a", 1), HIDDEN);
+    node.worker.take_calls(false);
+    assert_eq!(words(&deliver(&mut node, udp(ROAMING), &request)), [format!("503>{ROAMING}")]);
+    assert!(node.registering.is_empty() && node.worker.is_empty());
+    node.worker.take_calls(true);
+    let mut sent = deliver(&mut node, udp(ROAMING), &request);
+    sent.append(&mut node.registrar());
+    assert_eq!(words(&sent), [format!("200>{ROAMING}")]);
+}
+
+#[test]
+fn a_suspended_customer_registers_nothing() {
+    let mut voice = configuration(false);
+    voice.customers[0].status = "SUSPENDED".to_owned();
+    let users = users(&voice);
+    let mut node = Node::with_digests_over(voice, users, 2);
+    let request = right(&mut node, udp(ROAMING), ("a", 1), HIDDEN);
+    assert_eq!(words(&deliver(&mut node, udp(ROAMING), &request)), [format!("403>{ROAMING}")]);
+    assert!(node.registering.is_empty());
+    node.settle();
+}
+
+#[test]
+fn a_large_one_is_answered() {
+    let mut node = node(false);
+    let flow = tcp("203.0.113.99:40112", 77);
+    let body = "x".repeat(70_000);
+    let long = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    let request = right(&mut node, flow, ("a", 1), HIDDEN).replace("Content-Length: 0\r\n\r\n", &long);
+    let limits = Limits { message: 1 << 20, ..Limits::default() };
+    let message = Message::parse_datagram(request.into(), &limits).unwrap();
+    assert!(node.handle(vec![Input::Message(flow, message)]).is_empty());
+    assert_eq!(words(&node.registrar()), ["200>203.0.113.99:40112"]);
+    node.settle();
 }
 
 /// A trunk registers its own username, and nobody else's.

@@ -3,7 +3,7 @@
 use runtime::model::{AclEntry, AuthType, Voice};
 use uuid::Uuid;
 
-use super::digest::{ROAMING, asked, call, node, taken, users, with};
+use super::digest::{ROAMING, Says, asked, call, node, saying, taken, users, with};
 use super::*;
 use crate::sip::digest::Users;
 use crate::sip::event::What;
@@ -51,6 +51,24 @@ fn an_entry_of_its_own_decides_who_is_asked() {
     let inbound = invite("d", "+15550100").replace("192.0.2.10", "198.51.100.1");
     let sent = node.receive(VENDORS[0], inbound);
     assert_eq!(words(&sent), ["100>198.51.100.1:5060", "INVITE>192.0.2.10:5060"]);
+}
+
+/// Who has said who it is is sent to where it called from, whatever its Contact says.
+#[test]
+fn a_caller_is_reached_where_it_called_from() {
+    for contact in ["100.64.3.9:5060", "198.51.100.3:5070", "203.0.113.99:5070"] {
+        let mut node = node(with(AuthType::Digest));
+        let challenge = asked(&mut node, "a", ROAMING);
+        let says = Says::right("sip:+15551234@203.0.113.5").to(&challenge, "INVITE");
+        let invite = saying(&call("a", ROAMING, 2), &says);
+        let invite = invite.replace(&format!("caller@{ROAMING}"), &format!("caller@{contact}"));
+        let passed = node.receive(ROAMING, invite).remove(1);
+        node.receive(VENDORS[0], response(&passed, 200, "callee"));
+        let bye = Within { method: "BYE", cseq: 1, branch: "bye" }.callee(&passed, "callee");
+        let sent = node.receive(VENDORS[0], bye);
+        assert_eq!(words(&sent), [format!("BYE>{ROAMING}")], "{contact}");
+        assert!(sent[0].text().starts_with(&format!("BYE sip:caller@{contact} SIP/2.0\r\n")));
+    }
 }
 
 /// Who registers is asked from wherever that is: trunks that are known by their source do not register.
