@@ -3,12 +3,13 @@
 //! Owns: the connection to Redis by which the table is read, every five seconds. Its key is
 //! `media_discovery:main:0`, its parent the `sip` supervisor, its restart policy permanent; it is there only where
 //! `sip.media_discovery` says so. A crash, like a lost connection, loses nothing: the pool keeps the nodes that were
-//! found. Redis is only read.
+//! found, and the next incarnation goes on from them. Redis is only read.
 
 pub mod table;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,7 +22,7 @@ use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::time::{Instant, sleep};
 
-use self::table::{ENTRIES, FIELDS, Known, Row};
+use self::table::{ENTRIES, FIELDS, Known, Look, Row};
 use super::metrics::Metrics;
 use super::pool::Pool;
 use crate::redis::{Connection, Error, Options as Redis, is_no_hash, unexpected};
@@ -55,8 +56,8 @@ pub fn child_spec(options: Options) -> ChildSpec {
         let (options, face) = (options.clone(), Arc::clone(&face));
         async move {
             let _registration = seat.register(observe(&face));
-            let mut reader =
-                Reader { options: &options, face: &face, known: Known::default(), failing: false };
+            let known = Known::of(options.pool.found());
+            let mut reader = Reader { options: &options, face: &face, known, failing: false };
             tokio::select! {
                 never = reader.run(seat.registry.random()) => match never {},
                 () = seat.shutdown.requested() => Ok::<(), BoxError>(()),
@@ -74,7 +75,7 @@ struct Face {
     nodes: AtomicU64,
     reads: AtomicU64,
     error: Mutex<Option<String>>,
-    /// Entries that name no node, each with why.
+    /// Entries that are not taken, each with why.
     unfit: Mutex<BTreeSet<String>>,
 }
 
@@ -120,27 +121,38 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes in all entries of the table, each with its key.
-    fn take(&mut self, rows: Vec<(String, Row)>) {
+    /// Takes in all entries of the table, each with its number.
+    fn take(&mut self, rows: Vec<(u8, Row)>) {
         let Options { set, pool, metrics, .. } = self.options;
-        let (mut shown, mut unfit) = (Vec::new(), BTreeSet::new());
-        for (key, row) in rows {
-            match table::read(&row, *set) {
-                Ok(found) => shown.extend(found),
+        let now = Instant::now().into_std();
+        let mut look = Look { shown: Vec::new(), unfit: Vec::new(), at: now };
+        let (mut named, mut unfit) = (Vec::new(), BTreeSet::new());
+        for (entry, row) in rows {
+            match table::read(&row, entry, *set) {
+                Ok(found) => {
+                    named.extend(found.as_ref().map(|found| (entry, found.address)));
+                    look.shown.extend(found);
+                }
                 Err(error) => {
-                    unfit.insert(format!("{key}: {error}"));
+                    unfit.insert(format!("{}: {error}", table::key(entry)));
+                    look.unfit.push(table::number(entry));
                 }
             }
         }
-        if self.known.follow(shown) {
+        if self.known.follow(look, |address| pool.carries(address, now)) {
             let nodes = self.known.nodes();
             let addresses: Vec<_> = nodes.iter().map(|found| found.address).collect();
             tracing::info!(?addresses, "media nodes found in Redis");
-            pool.find(nodes, Instant::now().into_std());
+            pool.find(nodes, now);
+        }
+        let is_known = |address: SocketAddr| self.known.nodes().iter().any(|node| node.address == address);
+        for (entry, _) in named.into_iter().filter(|(_, address)| !is_known(*address)) {
+            let key = table::key(entry);
+            unfit.insert(format!("{key}: its number is that of a node which may have calls, it waits"));
         }
         let before = std::mem::replace(&mut *self.face.unfit.lock(), unfit.clone());
         for entry in unfit.difference(&before) {
-            tracing::warn!(%entry, "an entry of the table of media nodes names none");
+            tracing::warn!(%entry, "an entry of the table of media nodes is not taken");
         }
         if std::mem::take(&mut self.failing) {
             tracing::info!("the table of media nodes can be read again");
@@ -155,25 +167,24 @@ impl Reader<'_> {
 
 /// All entries of the table, by the keys that they may have: to look for others would be to go through all that Redis
 /// holds, which may be millions of keys.
-async fn rows(connection: &Connection) -> Result<Vec<(String, Row)>, Error> {
-    let keys: Vec<String> = ENTRIES.map(table::key).collect();
+async fn rows(connection: &Connection) -> Result<Vec<(u8, Row)>, Error> {
     let pipeline = connection.client.pipeline();
-    for key in &keys {
-        let () = pipeline.hmget(key.as_str(), FIELDS.to_vec()).await?;
+    for entry in ENTRIES {
+        let () = pipeline.hmget(table::key(entry), FIELDS.to_vec()).await?;
     }
     let read = pipeline.try_all::<Vec<Option<Bytes>>>().await;
-    if read.len() != keys.len() {
+    if read.len() != ENTRIES.len() {
         // Of the whole, and not of a command.
         let error = read.into_iter().find_map(Result::err);
         return Err(error.unwrap_or_else(|| unexpected("answers are missing")));
     }
     let mut rows = Vec::new();
-    for (key, read) in keys.into_iter().zip(read) {
+    for (entry, read) in ENTRIES.zip(read) {
         match read {
             Ok(row) if row.iter().all(Option::is_none) => {}
-            Ok(row) => rows.push((key, row)),
+            Ok(row) => rows.push((entry, row)),
             // It is named among those that are unfit.
-            Err(error) if is_no_hash(&error) => rows.push((key, Row::new())),
+            Err(error) if is_no_hash(&error) => rows.push((entry, Row::new())),
             Err(error) => return Err(error),
         }
     }

@@ -225,11 +225,25 @@ impl Pool {
         self.place(&named, now);
     }
 
-    /// These were found, by address; those that the configuration has are the configuration's.
+    /// These were found, by number; those that the configuration has are the configuration's.
     pub fn find(&self, found: &[Found], now: Instant) {
         let mut named = self.named.lock();
         named.found = found.to_vec();
         self.place(&named, now);
+    }
+
+    /// Those that were found last.
+    pub fn found(&self) -> Vec<Found> {
+        self.named.lock().found.clone()
+    }
+
+    /// Whether a node at this address has calls, by its own word, which may still hear each other through it.
+    pub fn carries(&self, address: SocketAddr, now: Instant) -> bool {
+        let nodes = self.nodes.load();
+        let carries = |node: &Arc<Node>| {
+            node.address == address && node.health.sessions() > 0 && node.health.lost(now).is_none()
+        };
+        nodes.iter().any(carries)
     }
 
     /// Says that nodes will be found: until then a call finds none, and does not go past all of them.

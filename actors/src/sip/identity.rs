@@ -60,6 +60,11 @@ impl<'a> Origin<'a> {
         self.trusted && !self.is_limited()
     }
 
+    /// Whether what it says of itself counts.
+    pub const fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
     /// Whether it may not call from every number.
     pub fn is_limited(&self) -> bool {
         self.foreign() != ForeignNumbers::Pass
@@ -140,6 +145,8 @@ pub enum Standing {
     Stands,
     /// It goes on with the caller's number.
     GivesWay,
+    /// It names nobody, and goes on as the name that names nobody: what else stands in it may be a number.
+    Nameless,
     /// The call does not go on.
     Refused,
 }
@@ -150,24 +157,29 @@ impl Caller {
         let mut sources = origin.profile.caller_from.iter().copied().chain([CallerSource::From]);
         let found = sources.find_map(|source| Some((source, origin.found(message, source, snapshot)?)));
         let in_from = origin.found(message, CallerSource::From, snapshot);
-        let stands = is_nobody(message) || in_from.is_some_and(|number| number.is_own);
-        Self::judged(origin, found, stands)
+        let in_from = in_from.is_some_and(|number| number.is_own);
+        Self::judged(origin, found, (is_nobody(message), in_from))
     }
 
     /// Who calls from this number, of whom nothing else is known.
     pub fn of_number(from: &str, origin: &Origin<'_>, snapshot: &Snapshot) -> Self {
         let found = origin.number(from.as_bytes(), snapshot);
-        let stands = found.as_ref().is_some_and(|number| number.is_own);
-        Self::judged(origin, found.map(|number| (CallerSource::From, number)), stands)
+        let in_from = found.as_ref().is_some_and(|number| number.is_own);
+        Self::judged(origin, found.map(|number| (CallerSource::From, number)), (false, in_from))
     }
 
-    /// `stands`: whether the number in From may be shown where not every number may.
-    fn judged(origin: &Origin<'_>, found: Option<(CallerSource, Number)>, stands: bool) -> Self {
+    /// `nobody`: whether From names nobody; `stands`: whether its number may be shown where not every number may.
+    fn judged(
+        origin: &Origin<'_>,
+        found: Option<(CallerSource, Number)>,
+        (nobody, stands): (bool, bool),
+    ) -> Self {
         let foreign = origin.foreign();
         let own = found.as_ref().is_some_and(|(_, number)| number.is_own);
         let standing = match foreign {
             ForeignNumbers::Pass => Standing::Stands,
             ForeignNumbers::Refuse if !own => Standing::Refused,
+            ForeignNumbers::Replace | ForeignNumbers::Refuse if nobody => Standing::Nameless,
             ForeignNumbers::Replace | ForeignNumbers::Refuse if stands => Standing::Stands,
             ForeignNumbers::Replace | ForeignNumbers::Refuse => Standing::GivesWay,
         };

@@ -72,6 +72,13 @@ impl Usage {
         });
         taken.is_ok()
     }
+
+    /// An attempt that was granted and not made.
+    pub fn give_back_attempt(&self, per_second: u32) {
+        let Some(cost) = NANOS_PER_SECOND.checked_div(per_second.into()) else { return };
+        let before = |until: u64| Some(until.saturating_sub(cost));
+        let _ = self.attempts_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, before);
+    }
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -107,5 +114,9 @@ mod tests {
         assert!((0..1000).all(|_| usage.take_attempt(0, start)), "no limit");
         let registers = (0..100).filter(|_| usage.take_register(10, start)).count();
         assert_eq!(registers, 10, "they are counted by themselves");
+        // One that was not made may be made by another.
+        usage.give_back_attempt(10);
+        usage.give_back_attempt(0);
+        assert_eq!(granted(Duration::from_secs(60), 100), 1);
     }
 }

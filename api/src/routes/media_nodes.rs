@@ -91,7 +91,7 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                     return Err(taken());
                 }
                 free(tx, entry.address, &entry.name).await?;
-                let full = || in_use("each of the 255 numbers is some media node's: take one of them away");
+                let full = || in_use("each of the 127 numbers is some media node's: take one of them away");
                 let number = media_node::next_number(tx).await?.ok_or_else(full)?;
                 media_node::put(tx, (id, number), &entry, now).await?;
                 // Not there under this id: another node has made one of this name just now.

@@ -189,6 +189,12 @@ fn start_of(message: &Message) -> StartOf {
 pub fn values(octets: &[u8]) {
     let within = |part: &[u8]| crate::syntax::offset_in(octets, part).is_some();
     assert!(List::new(octets).all(within), "an element of elsewhere");
+    if let Some(plain) = identity::without_verstat(octets) {
+        assert!(plain.len() < octets.len(), "nothing was taken out");
+        assert_eq!(identity::without_verstat(&plain), None, "it is there still");
+        let tag = |octets: &[u8]| NameAddr::parse(octets).map(|value| value.tag.map(<[u8]>::to_vec));
+        assert_eq!(tag(&plain), tag(octets), "another tag, or no name any more");
+    }
     if let Ok(value) = NameAddr::parse(octets) {
         assert!(within(value.uri) && value.tag.is_none_or(within), "parts of elsewhere");
         let _ = (value.uri(), value.display_text(), Diverted::of(&value), Targeted::of(&value));

@@ -4,12 +4,14 @@
 //! All but Privacy are [`NameAddr`]s in comma lists; what their parameters mean is here.
 
 mod diversion;
+mod verstat;
 
 use crate::name_addr::NameAddr;
 use crate::syntax::{is_token, trim};
 use crate::uri::{Host, Uri};
 
 pub use diversion::{Diverted, Targeted, diversions, history};
+pub use verstat::without_verstat;
 
 /// Values of one header that are looked at. Others stand behind them for no honest reason.
 pub const VALUES_MAX: usize = 16;

@@ -6,8 +6,8 @@
 //! is refused: CR or NUL within a line, and a media line that cannot be read. Values are read when somebody
 //! asks.
 //!
-//! A description is never written anew: [`Sdp::filter_codecs`] splices, and all that it does not speak of
-//! leaves octet by octet as it came. Where a message has its description is found by
+//! A description is never written anew: [`Sdp::filter_codecs`] and [`Sdp::write_nameless`] splice, and all that
+//! they do not speak of leaves octet by octet as it came. Where a message has its description is found by
 //! [`Message::sdp`](crate::Message::sdp).
 //!
 //! Not here: what an answer has to be to an offer, ICE, capability negotiation (RFC 5939).
@@ -16,6 +16,7 @@ mod body;
 mod codec;
 mod filter;
 mod media;
+mod nameless;
 
 use std::fmt;
 

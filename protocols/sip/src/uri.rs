@@ -9,6 +9,7 @@ use memchr::{memchr, memchr2};
 use crate::params::Params;
 use crate::syntax::{SyntaxError, number, split};
 
+pub(crate) use compare::same_nocase;
 pub use host::Host;
 pub use tel::TelUri;
 

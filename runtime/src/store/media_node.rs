@@ -178,7 +178,7 @@ pub async fn at(tx: &mut Tx, address: SocketAddr) -> Result<Option<String>, Erro
     Ok(row.map(|(name,)| name))
 }
 
-/// The number that the next node gets; None when each of the 255 is some node's.
+/// The number that the next node gets; None when each of the 127 is some node's.
 ///
 /// # Errors
 /// When the database cannot be asked.
@@ -192,7 +192,8 @@ pub async fn next_number(tx: &mut Tx) -> Result<Option<u8>, Error> {
 /// that is free where the greatest is the last.
 fn free_number(used: &[u8]) -> Option<u8> {
     let above = used.iter().max().map_or(Some(1), |greatest| greatest.checked_add(1));
-    above.or_else(|| (1..=u8::MAX).find(|number| !used.contains(number)))
+    let above = above.filter(|number| *number <= model::MediaNode::NUMBER_MAX);
+    above.or_else(|| (1..=model::MediaNode::NUMBER_MAX).find(|number| !used.contains(number)))
 }
 
 /// Writes a node; one of this name that is there already is made equal to it, and keeps its id and its number.

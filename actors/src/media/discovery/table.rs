@@ -1,16 +1,16 @@
 //! The table of RTPEngine nodes that Kamailio reads from Redis, and what is made of it here.
 //!
 //! Pure. An entry is a hash with the columns of Kamailio's table `rtpengine`. What it says is a hint and never an
-//! order: the configuration comes first, and a table that is empty, or lacks a node once, takes nothing away.
+//! order: the configuration comes first, a table that is empty, or lacks a node once, takes nothing away, and a node that
+//! carries calls goes when they are over.
 
-use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::str;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use runtime::model::{MediaNode, MediaNodeState};
-use siphasher::sip::SipHasher13;
 use uuid::Uuid;
 
 /// Numbers of entries.
@@ -24,14 +24,19 @@ pub type Row = Vec<Option<Bytes>>;
 /// The greatest weight that is taken, as in the configuration.
 const WEIGHT_MAX: u32 = 10_000;
 
-/// Numbers of nodes that are found are from here on. Those of the configuration begin at 1.
-const NUMBERS_FROM: u8 = 128;
-/// How many of them there are.
-const NUMBERS: u8 = 128;
+/// The number of the node of the first entry; each other one's follows from its entry too. Those of the configuration
+/// are below.
+const NUMBERS_FROM: u8 = MediaNode::NUMBER_MAX + 1;
+
+/// A node that the table lacks is kept for the calls that it carries for so long. They may be another's, and never end.
+const DRAINS_MAX: Duration = Duration::from_secs(6 * 3_600);
 
 /// A node of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
+    /// Its number, which stands in cookies: that of its entry, so that all nodes of ours have the same, and no other
+    /// entry moves it.
+    pub number: u8,
     /// Where it takes commands.
     pub address: SocketAddr,
     /// Its share of new calls.
@@ -56,28 +61,33 @@ pub fn key(number: u8) -> String {
     format!("rtpengine:entry::{number}")
 }
 
+/// The number of the node of an entry.
+pub const fn number(entry: u8) -> u8 {
+    NUMBERS_FROM.saturating_add(entry.saturating_sub(1))
+}
+
 /// The node of an entry; `None` of one that is of another set.
 ///
 /// # Errors
 /// [`Error`], where it names no node.
-pub fn read(row: &[Option<Bytes>], set: u32) -> Result<Option<Found>, Error> {
+pub fn read(row: &[Option<Bytes>], entry: u8, set: u32) -> Result<Option<Found>, Error> {
     let text = |place: usize| {
         let value = row.get(place).and_then(Option::as_deref).and_then(|value| str::from_utf8(value).ok());
         value.map(str::trim).filter(|value| !value.is_empty())
     };
-    let number = |place: usize, column: &'static str| {
+    let parsed = |place: usize, column: &'static str| {
         text(place).map(|value| value.parse::<u32>().map_err(|_| Error::Number(column))).transpose()
     };
-    if number(0, "setid")?.unwrap_or_default() != set {
+    if parsed(0, "setid")?.unwrap_or_default() != set {
         return Ok(None);
     }
     let (address, share) = text(1).and_then(address).ok_or(Error::Url)?;
-    let weight = number(2, "weight")?.or(share).unwrap_or(1);
+    let weight = parsed(2, "weight")?.or(share).unwrap_or(1);
     if weight > WEIGHT_MAX {
         return Err(Error::Number("weight"));
     }
-    let drains = number(3, "disabled")?.is_some_and(|disabled| disabled != 0);
-    Ok(Some(Found { address, weight, drains }))
+    let drains = parsed(3, "disabled")?.is_some_and(|disabled| disabled != 0);
+    Ok(Some(Found { number: number(entry), address, weight, drains }))
 }
 
 /// Address and weight of `udp:192.0.2.20:2223=50`.
@@ -93,45 +103,95 @@ fn address(url: &str) -> Option<(SocketAddr, Option<u32>)> {
     fits.then_some((address, weight))
 }
 
+/// What a look at the table shows.
+#[derive(Debug)]
+pub struct Look {
+    /// Nodes that entries name.
+    pub shown: Vec<Found>,
+    /// Numbers of the nodes of entries that name none for they cannot be read.
+    pub unfit: Vec<u8>,
+    /// When it was.
+    pub at: Instant,
+}
+
 /// What is known of the table.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// By address.
+    /// By number.
     nodes: Vec<Found>,
-    /// Those of them that the last look did not show.
-    missing: Vec<SocketAddr>,
+    /// What else is known of each of them, in their order.
+    kept: Vec<Kept>,
+}
+
+/// What is known of a node beside what it is.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    /// The number that follows from the entry that named it last.
+    entry: u8,
+    /// Since when the table lacks it.
+    lacked: Option<Instant>,
 }
 
 impl Known {
+    /// What was known before.
+    pub fn of(nodes: Vec<Found>) -> Self {
+        let kept = nodes.iter().map(|node| Kept { entry: node.number, lacked: None }).collect();
+        Self { nodes, kept }
+    }
+
     /// Takes in what a look has shown; true where anything is another now. A node goes when two looks in a row do not
-    /// show it. A table without any node is one that was lost, and says nothing.
-    pub fn follow(&mut self, mut shown: Vec<Found>) -> bool {
-        if shown.is_empty() {
+    /// show it, and when it does not carry calls any more, as `carries` tells by its address. Until then nobody else has
+    /// its number. A table without any node is one that was lost, and says nothing.
+    pub fn follow(&mut self, mut look: Look, carries: impl Fn(SocketAddr) -> bool) -> bool {
+        if look.shown.is_empty() {
             return false;
         }
-        let mut missing = Vec::new();
-        for known in &self.nodes {
-            if shown.iter().any(|found| found.address == known.address) {
-                continue;
-            }
-            if !self.missing.contains(&known.address) {
-                missing.push(known.address);
-                shown.push(known.clone());
+        look.shown.sort_by_key(|found| found.number);
+        let before = self.nodes.iter().zip(&self.kept);
+        let mut after: Vec<(Found, Kept)> =
+            before.filter_map(|(node, kept)| next(node, *kept, &look, &carries)).collect();
+        for found in &look.shown {
+            // Two entries of one node are one node.
+            let is_taken =
+                |(node, _): &(Found, Kept)| node.address == found.address || node.number == found.number;
+            if !after.iter().any(is_taken) {
+                after.push((found.clone(), Kept { entry: found.number, lacked: None }));
             }
         }
-        shown.sort_by_key(|found| found.address);
-        // Two entries of one node are one node.
-        shown.dedup_by_key(|found| found.address);
-        self.missing = missing;
-        let changed = shown != self.nodes;
-        self.nodes = shown;
+        after.sort_by_key(|(node, _)| node.number);
+        let (nodes, kept): (Vec<Found>, Vec<Kept>) = after.into_iter().unzip();
+        let changed = nodes != self.nodes;
+        (self.nodes, self.kept) = (nodes, kept);
         changed
     }
 
-    /// The nodes, by address.
+    /// The nodes, by number.
     pub fn nodes(&self) -> &[Found] {
         &self.nodes
     }
+}
+
+/// A node that is known, behind another look; `None` of one that is gone. Calls know it by its number, which it keeps
+/// wherever it stands.
+fn next(
+    node: &Found,
+    kept: Kept,
+    look: &Look,
+    carries: impl Fn(SocketAddr) -> bool,
+) -> Option<(Found, Kept)> {
+    if let Some(found) = look.shown.iter().find(|found| found.address == node.address) {
+        let kept = Kept { entry: found.number, lacked: None };
+        return Some((Found { number: node.number, ..found.clone() }, kept));
+    }
+    // Nobody has said that it is to go.
+    if look.unfit.contains(&kept.entry) {
+        return Some((node.clone(), Kept { lacked: None, ..kept }));
+    }
+    let Some(since) = kept.lacked else {
+        return Some((node.clone(), Kept { lacked: Some(look.at), ..kept }));
+    };
+    let drains = look.at.saturating_duration_since(since) < DRAINS_MAX && carries(node.address);
+    drains.then(|| (Found { drains: true, ..node.clone() }, kept))
 }
 
 /// The name of a node that was found.
@@ -139,29 +199,28 @@ pub fn name(address: SocketAddr) -> String {
     format!("redis-{address}")
 }
 
-/// Nodes of the configuration, and those beside them that were found, which stand by address. One that the
-/// configuration has is the configuration's.
+/// Nodes of the configuration, and those beside them that were found. One that the configuration has is the
+/// configuration's, and so is a number.
 pub fn merged(configured: &[MediaNode], found: &[Found]) -> Vec<MediaNode> {
     let mut nodes = configured.to_vec();
-    for Found { address, weight, drains } in found {
+    for Found { number, address, weight, drains } in found {
         let name = name(*address);
-        let is_known = nodes.iter().any(|node| node.address == *address || node.name == name);
-        // There are more numbers than entries are read; where the configuration has them all, it is enough.
-        let Some(number) = number(&nodes, *address).filter(|_| !is_known) else { continue };
+        let is_taken =
+            |node: &MediaNode| node.address == *address || node.name == name || node.number == *number;
+        if nodes.iter().any(is_taken) {
+            continue;
+        }
         let state = if *drains { MediaNodeState::Draining } else { MediaNodeState::Active };
-        nodes.push(MediaNode { id: Uuid::nil(), number, name, address: *address, weight: *weight, state });
+        nodes.push(MediaNode {
+            id: Uuid::nil(),
+            number: *number,
+            name,
+            address: *address,
+            weight: *weight,
+            state,
+        });
     }
     nodes
-}
-
-/// The number of a node that was found, which stands in cookies: the same at every node of ours, and the same again
-/// whatever comes and goes beside it, unless it and a node before it want one number.
-fn number(nodes: &[MediaNode], address: SocketAddr) -> Option<u8> {
-    let mut hasher = SipHasher13::new();
-    hasher.write(address.to_string().as_bytes());
-    let wanted = u8::try_from(hasher.finish() % u64::from(NUMBERS)).unwrap_or_default();
-    let mut numbers = (0..NUMBERS).map(|step| NUMBERS_FROM + (wanted + step) % NUMBERS);
-    numbers.find(|number| nodes.iter().all(|node| node.number != *number))
 }
 
 #[cfg(test)]

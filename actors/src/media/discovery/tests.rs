@@ -9,10 +9,10 @@ use super::*;
 /// Entries as a table has them: the number, the address, `disabled`.
 type Entries<'a> = &'a [(u8, &'a str, &'a str)];
 
-fn table_of(entries: Entries<'_>) -> Vec<(String, Row)> {
+fn table_of(entries: Entries<'_>) -> Vec<(u8, Row)> {
     let row = |(number, url, disabled): &(u8, &str, &str)| {
         let values = ["0", *url, "50", *disabled].map(|value| Some(Bytes::copy_from_slice(value.as_bytes())));
-        (table::key(*number), values.to_vec())
+        (*number, values.to_vec())
     };
     entries.iter().map(row).collect()
 }
@@ -58,7 +58,7 @@ async fn nodes_come_and_go_beside_those_of_the_configuration() {
     reader.take(table_of(&[(1, one, "0"), (2, two, "0"), (3, "udp:media-3:2223", "0")]));
     assert_eq!(seen(&pool), ["media-1 down".to_owned(), format!("{beside} down")]);
     let found = pool.nodes()[1].number;
-    assert!(found >= 128);
+    assert_eq!(found, 129, "that of its entry");
     let told = observe(&face)();
     assert_eq!(told.counters, [("nodes", 2), ("reads", 1)]);
     assert!(told.note.is_some_and(|note| note.starts_with("rtpengine:entry::3: url is not")));
@@ -89,6 +89,56 @@ async fn nodes_come_and_go_beside_those_of_the_configuration() {
     assert_eq!(seen(&pool).len(), 2);
     reader.take(table_of(&[(1, one, "0")]));
     assert_eq!(seen(&pool), ["media-1 down"]);
+}
+
+/// What becomes of a node that carries calls when its entry is taken away, spoilt, or given to another machine.
+#[tokio::test(start_paused = true)]
+async fn a_node_with_calls_goes_when_they_are_over() {
+    let url = SecretString::new("redis://127.0.0.1:1");
+    let redis = Redis::new(&RedisOptions { url, ..RedisOptions::default() }).unwrap().unwrap();
+    let pool = Arc::new(Pool::default());
+    let options = Options { redis, set: 0, pool: Arc::clone(&pool), metrics: Metrics::new(&Registry::new()) };
+    let face = Arc::new(Face::default());
+    let reader =
+        || Reader { options: &options, face: &face, known: Known::of(options.pool.found()), failing: false };
+    let (one, two, other) = ("udp:192.0.2.1:2223", "udp:192.0.2.2:2223", "udp:192.0.2.9:2223");
+    let mut first = reader();
+    first.take(table_of(&[(1, one, "0"), (2, two, "0")]));
+    let now = Instant::now().into_std();
+    let node = pool.node(128).unwrap();
+    // Its first answer, and what that says.
+    node.health.heard(Duration::from_millis(1), now);
+    node.health.set_sessions(3);
+    for _ in 0..3 {
+        first.take(table_of(&[(1, "udp:192.0.2.1", "0"), (2, two, "0")]));
+        assert_eq!(seen(&pool), ["redis-192.0.2.1:2223 up", "redis-192.0.2.2:2223 down"]);
+    }
+    assert!(observe(&face)().note.is_some_and(|note| note.starts_with("rtpengine:entry::1: url is not")));
+
+    // The next incarnation knows it, and what looks at once like the end of it is none.
+    let mut next = reader();
+    next.take(table_of(&[(1, other, "0"), (2, two, "0")]));
+    next.take(table_of(&[(1, other, "0"), (2, two, "0")]));
+    assert_eq!(seen(&pool), ["redis-192.0.2.1:2223 draining", "redis-192.0.2.2:2223 down"]);
+    assert_eq!(pool.choose(7, &[], now), None, "it gets no new calls");
+    let found = pool.node(128).unwrap();
+    assert!(Arc::ptr_eq(&found.health, &node.health), "what is known of it stays");
+    assert!(observe(&face)().note.is_some_and(|note| note.starts_with("rtpengine:entry::1: its number")));
+
+    node.health.set_sessions(0);
+    next.take(table_of(&[(1, other, "0"), (2, two, "0")]));
+    assert_eq!(seen(&pool), ["redis-192.0.2.9:2223 down", "redis-192.0.2.2:2223 down"]);
+    assert!(observe(&face)().note.is_none());
+
+    // One that is lost has none any more, whatever it said last.
+    let node = pool.node(128).unwrap();
+    let (address, then) = (node.address, now + Duration::from_secs(1));
+    node.health.heard(Duration::from_millis(1), then);
+    node.health.set_sessions(3);
+    assert!(pool.carries(address, then));
+    node.health.gone(then);
+    assert!(pool.carries(address, then), "it may come back");
+    assert!(!pool.carries(address, then + Duration::from_secs(60)));
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ pub(super) fn caller(caller: &Caller) -> Check {
     let number = caller.number.as_deref().unwrap_or_default();
     let yes = match caller.standing {
         Standing::GivesWay => format!("{number} stands in place of another's"),
-        Standing::Stands | Standing::Refused => format!("{number} may be said"),
+        Standing::Stands | Standing::Nameless | Standing::Refused => format!("{number} may be said"),
     };
     check("caller", caller.standing != Standing::Refused, yes, FOREIGN.detail)
 }

@@ -9,6 +9,8 @@ const OWN: &str = "+15550100";
 const FOREIGN_FROM: &str = "From: <sip:+15550001@192.0.2.10>;tag=1\r\n";
 const OWN_FROM: &str = "From: <sip:+15550100@192.0.2.10>;tag=1\r\n";
 const NOBODY: &str = "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1\r\n";
+/// It names nobody by its host, and somebody else's number by its user.
+const HIDDEN: &str = "From: <sip:+19005551234@anonymous.invalid>;tag=1\r\n";
 
 fn snapshot(voice: Voice) -> Snapshot {
     Snapshot::new(voice, None, &|_| Vec::new(), tokio::time::Instant::now().into_std())
@@ -109,9 +111,16 @@ fn numbers_of_others() {
             is(Some(OWN), Standing::GivesWay),
         ),
         (format!("{alice}{own}"), is(Some(OWN), Standing::GivesWay), is(Some(OWN), Standing::GivesWay)),
-        (format!("{NOBODY}{own}"), is(Some(OWN), Standing::Stands), is(Some(OWN), Standing::Stands)),
+        (format!("{NOBODY}{own}"), is(Some(OWN), Standing::Nameless), is(Some(OWN), Standing::Nameless)),
+        // Whatever number stands beside what names nobody.
+        (format!("{HIDDEN}{own}"), is(Some(OWN), Standing::Nameless), is(Some(OWN), Standing::Nameless)),
+        (
+            HIDDEN.to_owned(),
+            is(Some(default), Standing::Nameless),
+            is(Some("+19005551234"), Standing::Refused),
+        ),
         (alice, is(Some(default), Standing::GivesWay), is(None, Standing::Refused)),
-        (NOBODY.to_owned(), is(Some(default), Standing::Stands), is(None, Standing::Refused)),
+        (NOBODY.to_owned(), is(Some(default), Standing::Nameless), is(None, Standing::Refused)),
     ] {
         let caller = of_trunk(policy(ForeignNumbers::Replace, default), &headers);
         assert_eq!(caller.recorded.as_deref() == Some(default), replaced.0.as_deref() == Some(default));

@@ -157,16 +157,23 @@ impl Worker {
             // The last one is tried whatever is known of it: there is nothing better.
             let last = hop + 1 == plan.hops.len() && !setup.tried;
             if !last && !target.health.may_try(now.instant) {
+                setup.passed_over = true;
                 continue;
             }
             let outbound = plan.direction == Direction::Outbound;
             let channel = if outbound {
-                let Some(channel) = self.vendor_channel(vendor, now) else { continue };
+                let Some(channel) = self.vendor_channel(vendor, now) else {
+                    setup.passed_over = true;
+                    continue;
+                };
                 Some(channel)
             } else {
                 None
             };
-            let Some(flow) = self.flow_to_hop(plan, hop, setup.source) else { continue };
+            let Some(flow) = self.flow_to_hop(plan, hop, setup.source) else {
+                setup.passed_over = true;
+                continue;
+            };
             let branch = self.branches.make(self.way(&setup.request));
             return Some(Chosen { hop, flow, channel, branch });
         }
@@ -267,5 +274,5 @@ impl Worker {
 
 /// What the caller is told where no attempt is left and none was made.
 fn none_left(call: &Call) -> StatusCode {
-    call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left)
+    call.setup.as_ref().map_or(super::FULL, |setup| setup.none_left())
 }

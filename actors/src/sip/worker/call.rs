@@ -73,6 +73,9 @@ pub(super) struct Setup {
     pub(super) tcp_failed: bool,
     /// What the caller is told when the plan has no attempt left and none was made.
     pub(super) none_left: StatusCode,
+    /// Whether a hop has none of the codecs that are offered, and whether one was passed over that might have had them.
+    pub(super) unfit: bool,
+    pub(super) passed_over: bool,
     /// Attempts that came to nothing, and are still to be deleted at their media nodes.
     pub(super) stale: SmallVec<[Anchor; 1]>,
 }
@@ -163,8 +166,15 @@ impl Setup {
             tried: false,
             tcp_failed: false,
             none_left,
+            unfit: false,
+            passed_over: false,
             stale: SmallVec::new(),
         }
+    }
+
+    /// What the caller is told when no attempt is left. Its offer is to blame only where that is so at every hop.
+    pub(super) const fn none_left(&self) -> StatusCode {
+        if self.unfit && !self.passed_over { StatusCode::NOT_ACCEPTABLE_HERE } else { self.none_left }
     }
 }
 
@@ -362,13 +372,14 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let kept = call.setup.as_mut().map(|setup| std::mem::take(&mut setup.kept)).unwrap_or_default();
         let others: SmallVec<[BranchId; 4]> = call.context.challenges().collect();
-        let (server, dialog, from) = (call.server, call.dialog, call.kind.sender());
+        let (server, dialog, kind) = (call.server, call.dialog, call.kind);
         let Some((_, best)) = kept.iter().find(|(kept, _)| *kept == branch) else {
             self.respond_to_caller(id, status, turn);
             return;
         };
         let mut edits = sip::Edits::new(best);
-        let mut complete = self.towards_sender(&mut edits, dialog, from).is_some();
+        let mut complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
+            && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some());
         for (_, other) in kept.iter().filter(|(kept, _)| others.contains(kept)) {
             for header in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
                 for value in other.values(header) {

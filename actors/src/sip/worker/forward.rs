@@ -23,7 +23,7 @@ use crate::sip::snapshot::Target;
 use crate::sip::transactions::CallId;
 
 /// Headers that say who somebody is: they pass between trusted parties only, as do all that begin with `X-`.
-const IDENTITY: [&[u8]; 11] = [
+const IDENTITY: [&[u8]; 13] = [
     b"P-Asserted-Identity",
     b"P-Preferred-Identity",
     b"P-Asserted-Service",
@@ -32,6 +32,8 @@ const IDENTITY: [&[u8]; 11] = [
     b"P-Charging-Function-Addresses",
     b"P-Access-Network-Info",
     b"P-Charge-Info",
+    b"P-Served-User",
+    b"P-Associated-URI",
     b"Remote-Party-ID",
     b"Diversion",
     b"History-Info",
@@ -231,7 +233,8 @@ impl Worker {
             Some(dialog) if !dialog.identities => identity::strip(edits)?,
             Some(_) => {}
         }
-        if from == End::Callee && dialog.is_some_and(|dialog| dialog.is_withheld()) {
+        // Of a call that is over nobody knows any more whether its caller may be known.
+        if from == End::Callee && dialog.is_none_or(|dialog| dialog.is_withheld()) {
             identity::hide(edits)?;
         }
         edits.pop_via().ok()?;

@@ -1,11 +1,13 @@
 //! What the other side of a call is told of who calls: From, identity headers, Privacy, and who was called
 //! before.
 
+use bytes::BytesMut;
 use runtime::model::{Diversions, HeaderAction, HeaderRule, IdentityHeaders, IdentityProfile, NumberRule};
 use sip::identity::{self, Privacy, RemoteParty};
-use sip::{EditError, Edits, HeaderId, Message, NameAddr};
+use sip::{EditError, Edits, HeaderId, Message, NameAddr, Sdp};
 
 use super::{Worker, outgoing};
+use crate::sip::dialog::unfolded;
 use crate::sip::flow::Flow;
 use crate::sip::identity::{Caller, Origin, Standing, Withheld};
 use crate::sip::number::escaped;
@@ -19,8 +21,12 @@ const CALLER: [HeaderId; 3] =
 /// What says who was called before.
 const CALLED: [HeaderId; 2] = [HeaderId::Diversion, HeaderId::HistoryInfo];
 
-/// What tells of a person beside From, and is not needed for a call (RFC 3323, 5.3).
-const PERSONAL: [HeaderId; 7] = [
+/// What tells of a person beside From, and is not needed for a call (RFC 3323, 5.3). Who signs a call tells its number
+/// (RFC 8224), and who transfers one its own.
+const PERSONAL: [HeaderId; 10] = [
+    HeaderId::Identity,
+    HeaderId::IdentityInfo,
+    HeaderId::ReferredBy,
     HeaderId::Subject,
     HeaderId::CallInfo,
     HeaderId::Organization,
@@ -29,6 +35,9 @@ const PERSONAL: [HeaderId; 7] = [
     HeaderId::ReplyTo,
     HeaderId::InReplyTo,
 ];
+
+/// The option tag of requests that ask for privacy of a proxy (RFC 3323, 4.3).
+pub(super) const PRIVACY: &[u8] = b"privacy";
 
 /// A call's direction, and between whom it is.
 type Between<'a> = (Direction, (&'a Trunk, &'a Vendor));
@@ -40,6 +49,9 @@ pub(super) struct Told<'a> {
     withheld: Withheld,
     /// Whether identity headers go on as they came.
     passes: bool,
+    /// Whether what the caller's side says of itself counts, and whether it may not say every number.
+    believed: bool,
+    limited: bool,
     /// Of the side that is told.
     profile: &'a IdentityProfile,
     trusted: bool,
@@ -70,6 +82,8 @@ impl<'a> Told<'a> {
             caller: (!plain).then(|| Caller::of(request, &origin, snapshot)),
             withheld: Withheld::of(request),
             passes: as_received && trusted && origin.is_believed(),
+            believed: origin.is_trusted(),
+            limited: origin.is_limited(),
             profile,
             trusted,
             rules,
@@ -79,7 +93,8 @@ impl<'a> Told<'a> {
 
     /// Whether From is to name nobody.
     pub(super) fn hides(&self) -> bool {
-        self.withheld.hides_from(self.trusted)
+        let nameless = |caller: &Caller| caller.standing == Standing::Nameless;
+        self.withheld.hides_from(self.trusted) || self.caller.as_ref().is_some_and(nameless)
     }
 
     /// How it wants to be told who was called before.
@@ -87,8 +102,30 @@ impl<'a> Told<'a> {
         self.profile.diversions
     }
 
+    /// The name in From, where more than its number is another than the one that came.
+    pub(super) fn anew(&self, from: &[u8], (direction, parties): Between<'_>) -> Option<Box<[u8]>> {
+        self.name(from).or_else(|| {
+            let said = self.said(from)?;
+            let shown = outgoing::shown(&said, direction, parties);
+            Some(if shown.is_empty() { said } else { shown })
+        })
+    }
+
+    /// From as its sender may write it, where it came otherwise: beside a number of its own no display name that tells
+    /// another, and no word for the number of who is not trusted.
+    fn said(&self, from: &[u8]) -> Option<Box<[u8]>> {
+        let plain = if self.believed { None } else { identity::without_verstat(from) };
+        let said = plain.as_deref().unwrap_or(from);
+        if self.limited && outgoing::tells_number(said) {
+            let name = NameAddr::parse(said).ok()?;
+            let tag = name.tag.map(|tag| [b";tag=", tag].concat()).unwrap_or_default();
+            return Some([b"<", name.uri, b">", &tag].concat().into_boxed_slice());
+        }
+        plain.map(|plain| unfolded(&plain))
+    }
+
     /// The name in From, where that is not the one that came, nor what rules make of it.
-    pub(super) fn name(&self, from: &[u8]) -> Option<Box<[u8]>> {
+    fn name(&self, from: &[u8]) -> Option<Box<[u8]>> {
         if self.hides() {
             return Some(anonymous(from));
         }
@@ -150,14 +187,15 @@ impl<'a> Told<'a> {
         self.privacy(edits, asserted.is_some())
     }
 
-    /// What is still to be asked for: what was done is not, and what we assert of somebody who is not to be
-    /// known is not to be told.
+    /// What is still to be asked for: what was done is not, and who is not to be known is not to be told of further on.
     fn privacy(&self, edits: &mut Edits<'_>, asserted: bool) -> Option<()> {
         let value = edits.message().value(HeaderId::Privacy);
         let asked = value.map(Privacy::parse).unwrap_or_default();
         let done = asked.user && self.hides();
         let passes = self.passes && edits.message().has(HeaderId::PAssertedIdentity);
-        let told = (asserted && self.withheld != Withheld::No) || (passes && done);
+        // A trusted side is to keep it, and may not be sent what asked for it. Who asked for none has said so.
+        let quiet = self.trusted && self.withheld == Withheld::FromStrangers && !asked.none;
+        let told = quiet || (asserted && self.withheld != Withheld::No) || (passes && done);
         let words = value.unwrap_or_default();
         let words = if done { Privacy::without(words, b"user") } else { words.to_vec() };
         match (done, told && !asked.id) {
@@ -182,7 +220,7 @@ pub(super) fn again(request: &Message, host: &str, between: Between<'_>, snapsho
     let from = request.value(HeaderId::From).unwrap_or_default();
     let told = Told::of(request, host, between, snapshot);
     let (direction, parties) = between;
-    told.name(from).unwrap_or_else(|| outgoing::shown(from, direction, parties))
+    told.anew(from, between).unwrap_or_else(|| outgoing::shown(from, direction, parties))
 }
 
 /// A name that names nobody, with the tag of this one.
@@ -204,10 +242,31 @@ fn remove(edits: &mut Edits<'_>, headers: &[HeaderId]) -> Option<()> {
 /// without it there is no call.
 pub(super) fn hide(edits: &mut Edits<'_>) -> Option<()> {
     remove(edits, &PERSONAL)?;
+    hide_session(edits)?;
+    // It asked for what is done here (RFC 3323, 4.3): who comes next need not know how.
+    let mut required = edits.message().list(HeaderId::ProxyRequire);
+    if required.all(|tag| tag.eq_ignore_ascii_case(PRIVACY)) {
+        remove(edits, &[HeaderId::ProxyRequire])?;
+    }
     let Some(contact) = edits.message().list(HeaderId::Contact).next() else { return Some(()) };
     let Some(nameless) = nameless(contact) else { return remove(edits, &[HeaderId::Contact]) };
     match edits.set(HeaderId::Contact, &nameless) {
         // It names us by now.
+        Ok(()) | Err(EditError::Overlap) => Some(()),
+        Err(_) => None,
+    }
+}
+
+/// Takes out of a session description who made it. One that cannot be read passes as it came.
+fn hide_session(edits: &mut Edits<'_>) -> Option<()> {
+    let Some(found) = edits.message().sdp() else { return Some(()) };
+    let Ok(sdp) = Sdp::parse(found.octets) else { return Some(()) };
+    let mut nameless = BytesMut::with_capacity(found.octets.len());
+    if !sdp.write_nameless(&mut nameless) {
+        return Some(());
+    }
+    match edits.replace_sdp(&found, &nameless) {
+        // It is gone by now.
         Ok(()) | Err(EditError::Overlap) => Some(()),
         Err(_) => None,
     }

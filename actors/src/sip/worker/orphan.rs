@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::in_dialog::{anchor_of, began};
 use super::media::{Described, Role, Subject, may_describe};
 use super::receive::{from_tag, to_tag};
-use super::{Turn, Worker, admit};
+use super::{Turn, Worker, admit, identity};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
@@ -101,15 +101,14 @@ impl Worker {
         if self.orphan_waits(message, flow, (cookie.as_ref(), to, answer), turn) {
             return;
         }
-        let mut edits = Edits::new(message);
         let bare = !answer && method == Method::Invite && !self.media.is_empty() && may_describe(message);
+        let mut edits = Edits::new(message);
         // Whether a node carries it is known by its answer only: until then it rings.
-        if Self::towards_unknown(&mut edits).is_none() || (bare && edits.set_body(b"", b"").is_err()) {
-            return;
-        }
+        let mut complete = !bare || edits.set_body(b"", b"").is_ok();
+        complete &= self.orphan_back(&mut edits, given.is_some(), status).is_some();
         let octets = self.written(|out| {
             edits.write(out);
-            true
+            complete
         });
         let Some(octets) = octets else { return };
         self.counters.responses_stateless.add(1);
@@ -121,6 +120,30 @@ impl Worker {
             }
             None => {}
         }
+    }
+
+    /// What a response loses and gets back on its way to who sent the request: as within its dialog, where that is known.
+    /// Else it may be of a caller who is not to be known. One with a cookie of ours is not: that is bound to who sent the
+    /// request, and so that was the caller. A redirection is of no call that is up, and nothing without its Contact.
+    fn orphan_back(&self, edits: &mut Edits<'_>, by_callee: bool, status: StatusCode) -> Option<()> {
+        let message = edits.message();
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        let [from, to] = [from_tag(message), to_tag(message)].map(Option::unwrap_or_default);
+        let known = self.dialogs.values().filter(|dialog| *dialog.call_id == *call_id).find_map(|dialog| {
+            let sender = match dialog.caller.tag() {
+                caller if caller == from => End::Caller,
+                caller if caller == to => End::Callee,
+                _ => return None,
+            };
+            Some((dialog.id, sender))
+        });
+        if let Some((dialog, sender)) = known {
+            return self.towards_sender(edits, dialog, sender);
+        }
+        if !by_callee && !(300..400).contains(&status.as_u16()) {
+            identity::hide(edits)?;
+        }
+        Self::towards_unknown(edits)
     }
 
     /// Whether somebody may wait for an answer, that came by one flow and goes by the other. That of a call that has ended

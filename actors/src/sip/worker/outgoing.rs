@@ -69,7 +69,9 @@ pub(super) fn invite(
         None => request_uri(&mut edits, (&callee, target), trunk.config.trusted, &mut memory.text)?,
     }
     if leave.trusted {
-        identity::diversions(&mut edits, told.diversions(), header_rules, &memory.text)?;
+        let contact = plan.contact(*hop).map(|binding| binding.stored.contact.as_bytes());
+        let target = contact.unwrap_or(&memory.text);
+        identity::diversions(&mut edits, told.diversions(), header_rules, target)?;
     }
     let shown = caller(&mut edits, (plan.direction, (trunk, vendor)), &told)?;
     told.write(&mut edits, header_rules)?;
@@ -129,7 +131,7 @@ fn caller(
     told: &Told<'_>,
 ) -> Option<Box<[u8]>> {
     let value = edits.message().value(HeaderId::From)?;
-    if let Some(shown) = told.name(value) {
+    if let Some(shown) = told.anew(value, (direction, between)) {
         edits.set(HeaderId::From, &shown).ok()?;
         return Some(shown);
     }
@@ -165,7 +167,7 @@ fn with_user(value: &[u8], user: &[u8], written: &[u8]) -> Box<[u8]> {
 }
 
 /// Whether the display name of a name may be a number: it has as many digits as a short one.
-fn tells_number(value: &[u8]) -> bool {
+pub(super) fn tells_number(value: &[u8]) -> bool {
     let display = NameAddr::parse(value).ok().and_then(|name| name.display).unwrap_or_default();
     display.iter().filter(|octet| octet.is_ascii_digit()).count() >= DISPLAYED_DIGITS
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::answers::Answer;
 use super::digest::may_say_who;
-use super::{Hand, Turn, Worker};
+use super::{Hand, Turn, Worker, identity};
 use crate::sip::branch;
 use crate::sip::flow::Flow;
 use crate::sip::snapshot::{Peer, Snapshot};
@@ -171,7 +171,7 @@ impl Worker {
         flow: Flow,
     ) -> Result<(Core<'m>, RequestParts<'m>), Unfit> {
         let bad = |why: &'static str| Some((StatusCode::BAD_REQUEST, Cow::Borrowed(why)));
-        let core = match validate::check(message, &[]) {
+        let core = match validate::check(message, &[identity::PRIVACY]) {
             Ok(core) => core,
             Err(fault) => {
                 let status = fault.answer(message);

@@ -25,6 +25,7 @@ pub fn sdp(octets: &[u8]) {
     if let Ok(read) = Sdp::parse(octets) {
         parts(&read);
         RULES.iter().for_each(|rule| filter(&read, rule));
+        nameless(&read);
     }
     let bodies: [&[u8]; 2] = [b"c: application/sdp\r\n\r\n", b"c: multipart/mixed;boundary=\"b\"\r\n\r\n"];
     for content_type in bodies {
@@ -77,6 +78,21 @@ fn filter(read: &Sdp<'_>, rule: &CodecRule<'_, &str>) {
     }
     let again = after.filter_codecs(rule, &mut BytesMut::new());
     assert_eq!(again, Filtered::Unchanged, "a filter that passes not what it left");
+}
+
+/// Without what tells of a person it is a description still, and tells nothing more.
+fn nameless(read: &Sdp<'_>) {
+    let mut out = BytesMut::from(&b"before"[..]);
+    let changed = read.write_nameless(&mut out);
+    let written = out.strip_prefix(b"before").unwrap_or_default();
+    if !changed {
+        assert!(written.is_empty(), "it wrote what it did not change");
+        return;
+    }
+    let Ok(after) = Sdp::parse(written) else { panic!("no description any more") };
+    assert!(after.origin().is_none_or(|origin| origin.username == b"-"), "a name");
+    assert_eq!(after.media().len(), read.media().len(), "another number of sections");
+    assert!(!after.write_nameless(&mut BytesMut::new()), "a name that was left");
 }
 
 /// The description of a message, where it has one, gives way to another; all else stays.

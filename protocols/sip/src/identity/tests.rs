@@ -45,6 +45,31 @@ fn privacy_that_was_done_and_privacy_that_is_wanted() {
     }
 }
 
+/// Only the parameter goes, with its semicolon.
+#[test]
+fn what_others_say_of_a_number() {
+    for (value, expected) in [
+        ("<sip:+15550001@h>;tag=1", None),
+        ("\"a;verstat=x\" <sip:verstat@h;x=verstat>;tag=verstat", None),
+        ("<sip:+15550001;verstat=TN-Validation-Passed@h>;tag=1", Some("<sip:+15550001@h>;tag=1")),
+        (
+            "\"A\" <sip:+15550001;npdi;VerStat=No-TN-Validation;rn=+1:pw@h;user=phone>;tag=1",
+            Some("\"A\" <sip:+15550001;npdi;rn=+1:pw@h;user=phone>;tag=1"),
+        ),
+        ("<sip:+1;verstat;;verstat=2;=;%76erst%61t=3@h>;tag=1", Some("<sip:+1;;=@h>;tag=1")),
+        ("<sip:+1@h;user=phone;verstat=\"a;b\">;tag=1", Some("<sip:+1@h;user=phone>;tag=1")),
+        ("<sip:+1@h> ; verstat = x ; tag = 1", Some("<sip:+1@h>  ; tag = 1")),
+        ("sip:+1@h;verstat=x;tag=1", Some("sip:+1@h;tag=1")),
+        ("<tel:+1555;verstat=x;ext=1>;tag=1", Some("<tel:+1555;ext=1>;tag=1")),
+        ("<isbn:1;verstat=x>;verstat=;tag=1", Some("<isbn:1;verstat=x>;tag=1")),
+        ("<sip:", None),
+    ] {
+        assert_eq!(without_verstat(value.as_bytes()).map(|left| text(&left)).as_deref(), expected, "{value}");
+    }
+    let sample = "\"A\" <sip:+1;verstat=x:pw@h;verstat=y>;verstat=\"z\";tag=1";
+    (0..=sample.len()).for_each(|len| read(&sample.as_bytes()[..len]));
+}
+
 /// RFC 3325, 10.1 and 10.2; RFC 3323, 4.1.
 #[test]
 fn callers_who_are_not_to_be_known() {
@@ -254,7 +279,7 @@ fn values_cut_anywhere() {
 proptest! {
     /// What is made is read back, whatever it was made of.
     #[test]
-    fn anything_holds(text in "([<>a-c@:;,=?&.1\" %]|sip:|tel:|cause=|index=|mp=|counter=|Privacy=){0,40}") {
+    fn anything_holds(text in "([<>a-c@:;,=?&.1\" %]|sip:|tel:|verstat|cause=|index=|mp=|counter=|Privacy=){0,40}") {
         read(text.as_bytes());
     }
 

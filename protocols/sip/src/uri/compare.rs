@@ -90,7 +90,7 @@ fn same_value(one: Param<'_>, other: Param<'_>) -> bool {
     }
 }
 
-fn same_nocase(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_nocase(one: &[u8], other: &[u8]) -> bool {
     let lower = |(octet, escaped): (u8, bool)| (octet.to_ascii_lowercase(), escaped);
     unescaped(one).map(lower).eq(unescaped(other).map(lower))
 }

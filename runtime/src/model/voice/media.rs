@@ -13,7 +13,8 @@ use crate::model::{Dtmf, EndpointLearning, MediaNodeState, MediaPath, MediaSecur
 pub struct MediaNode {
     /// Primary key.
     pub id: Uuid,
-    /// Short number, from 1: it stands in sealed cookies.
+    /// Short number, from 1: it stands in sealed cookies. Those of the configuration are at most
+    /// [`MediaNode::NUMBER_MAX`]; above them are those of nodes that are found beside it.
     pub number: u8,
     /// Unique name.
     pub name: String,
@@ -23,6 +24,11 @@ pub struct MediaNode {
     pub weight: u32,
     /// Whether it gets calls.
     pub state: MediaNodeState,
+}
+
+impl MediaNode {
+    /// The greatest number of a node of the configuration.
+    pub const NUMBER_MAX: u8 = 127;
 }
 
 /// What is done with the media of calls from and to a trunk or a vendor. What a file, a request or a stored row leaves

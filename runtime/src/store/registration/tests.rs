@@ -60,7 +60,11 @@ async fn what_is_written_is_read_until_its_time() {
             assert_eq!((found.is_some(), expected.lives(at)), (lives, lives), "{at}");
             let mut tx = db.begin().await.unwrap();
             let all = of_trunk(&mut tx, first).await.unwrap();
-            assert_eq!(all, std::slice::from_ref(&expected), "{at}: what is no more is there until it is deleted");
+            assert_eq!(
+                all,
+                std::slice::from_ref(&expected),
+                "{at}: what is no more is there until it is deleted"
+            );
             assert_eq!(find(&mut tx, (first, a.id), at).await.unwrap().is_some(), lives, "{at}");
         }
         assert_eq!(get(db, (second, a.id), NOW).await.unwrap(), None, "another trunk's");

@@ -10,8 +10,20 @@ fn row(setid: &str, url: &str, weight: &str, disabled: &str) -> Row {
     [setid, url, weight, disabled].into_iter().map(value).collect()
 }
 
-fn found(address: &str, weight: u32) -> Found {
-    Found { address: address.parse().unwrap(), weight, drains: false }
+/// The node that an entry names.
+fn found(entry: u8, address: &str, weight: u32) -> Found {
+    Found { number: number(entry), address: address.parse().unwrap(), weight, drains: false }
+}
+
+/// What a look shows, so many seconds after the first.
+fn look(shown: &[&Found], unfit: &[u8], seconds: u64) -> Look {
+    static BEGIN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let begin = BEGIN.get_or_init(|| tokio::time::Instant::now().into_std());
+    Look {
+        shown: shown.iter().copied().cloned().collect(),
+        unfit: unfit.iter().copied().map(number).collect(),
+        at: *begin + Duration::from_secs(seconds),
+    }
 }
 
 fn configured(number: u8, address: &str) -> MediaNode {
@@ -28,7 +40,7 @@ fn configured(number: u8, address: &str) -> MediaNode {
 #[test]
 fn entries_are_read() {
     let node = |address: &str, weight: u32, drains: bool| {
-        Ok(Some(Found { address: address.parse().unwrap(), weight, drains }))
+        Ok(Some(Found { number: 130, address: address.parse().unwrap(), weight, drains }))
     };
     let table = [
         (("0", "udp:192.0.2.20:22222", "50", "0"), node("192.0.2.20:22222", 50, false)),
@@ -58,19 +70,21 @@ fn entries_are_read() {
     ];
     for ((setid, url, weight, disabled), expected) in table {
         assert_eq!(
-            read(&row(setid, url, weight, disabled), 0),
+            read(&row(setid, url, weight, disabled), 3, 0),
             expected,
             "{setid} {url} {weight} {disabled}"
         );
     }
-    assert_eq!(read(&[], 0), Err(Error::Url), "no columns");
-    assert_eq!(read(&[None, Some(Bytes::from_static(&[0xff]))], 0), Err(Error::Url), "not UTF-8");
-    assert_eq!(read(&row("4", "udp:192.0.2.20:22222", "50", "0"), 4), node("192.0.2.20:22222", 50, false));
+    assert_eq!(read(&[], 3, 0), Err(Error::Url), "no columns");
+    assert_eq!(read(&[None, Some(Bytes::from_static(&[0xff]))], 3, 0), Err(Error::Url), "not UTF-8");
+    assert_eq!(read(&row("4", "udp:192.0.2.20:22222", "50", "0"), 3, 4), node("192.0.2.20:22222", 50, false));
+    let numbers: BTreeSet<u8> = ENTRIES.map(number).collect();
+    assert_eq!((numbers.len(), numbers.first()), (64, Some(&128)), "each entry has its own");
 }
 
 #[test]
 fn a_node_goes_when_two_looks_do_not_show_it() {
-    let (one, two) = (found("192.0.2.1:2223", 50), found("192.0.2.2:2223", 50));
+    let (one, two) = (found(1, "192.0.2.1:2223", 50), found(2, "192.0.2.2:2223", 50));
     let heavier = Found { weight: 90, ..one };
     // What a look shows, whether anything is another then, and what is known.
     let looks: [(&[&Found], bool, &[&Found]); 10] = [
@@ -87,46 +101,93 @@ fn a_node_goes_when_two_looks_do_not_show_it() {
     ];
     let mut known = Known::default();
     for (place, (shown, changes, expected)) in looks.into_iter().enumerate() {
-        let shown = shown.iter().copied().cloned().collect();
-        assert_eq!(known.follow(shown), changes, "look {place}");
+        assert_eq!(known.follow(look(shown, &[], 5), |_| false), changes, "look {place}");
         assert!(known.nodes().iter().eq(expected.iter().copied()), "look {place}: {known:?}");
     }
+}
+
+/// What the table lacks, or names another in place of, gets no new calls, and goes with its last one.
+#[test]
+fn calls_keep_their_node() {
+    let (one, two) = (found(1, "192.0.2.1:2223", 50), found(2, "192.0.2.2:2223", 50));
+    let (other, drains) = (found(1, "192.0.2.9:2223", 50), Found { drains: true, ..one });
+    let known = || Known::of(vec![one.clone(), two.clone()]);
+    for shown in [&[&two][..], &[&other, &two]] {
+        let mut known = known();
+        assert!(!known.follow(look(shown, &[], 0), |_| true));
+        assert!(known.follow(look(shown, &[], 5), |address| address == one.address));
+        assert_eq!(known.nodes(), [drains.clone(), two.clone()]);
+        assert!(!known.follow(look(shown, &[], 3_600), |_| true), "nobody else has its number");
+        // It is there again, and is not.
+        assert!(known.follow(look(&[&one, &two], &[], 3_605), |_| true));
+        assert_eq!(known.nodes(), [one.clone(), two.clone()]);
+        known.follow(look(shown, &[], 3_610), |_| true);
+        known.follow(look(shown, &[], 3_615), |_| true);
+        let seconds = if shown.len() == 1 { 3_620 } else { 3_610 + 6 * 3_600 };
+        assert!(known.follow(look(shown, &[], seconds), |_| shown.len() == 2), "for ever");
+        assert!(known.nodes().iter().eq(shown.iter().copied()), "{known:?}");
+    }
+    // A typing error says nothing of a node.
+    let mut known = known();
+    for seconds in [0, 5, 10] {
+        assert!(!known.follow(look(&[&two], &[1], seconds), |_| false));
+    }
+    known.follow(look(&[&two], &[], 15), |_| false);
+    assert!(known.follow(look(&[&two], &[], 20), |_| false), "it is gone and not unfit");
+}
+
+/// By its address a node is known, and keeps the number that calls know it by.
+#[test]
+fn entries_that_change_places_move_no_number() {
+    let (one, two) = (found(1, "192.0.2.1:2223", 50), found(2, "192.0.2.2:2223", 50));
+    let mut known = Known::of(vec![one.clone(), two.clone()]);
+    let (first, second) = (found(1, "192.0.2.2:2223", 50), found(2, "192.0.2.1:2223", 70));
+    assert!(known.follow(look(&[&first, &second], &[], 0), |_| false));
+    assert_eq!(known.nodes(), [Found { weight: 70, ..one }, two]);
+    // What cannot be read then is what it was named by.
+    assert!(!known.follow(look(&[&first], &[2], 5), |_| false));
+    assert!(!known.follow(look(&[&first], &[2], 10), |_| false));
+    // Of two entries of one node the first counts.
+    let mut known = Known::default();
+    let twice = Found { number: number(2), ..one };
+    assert!(known.follow(look(&[&twice, &one], &[], 0), |_| false));
+    assert_eq!(known.nodes(), [one]);
 }
 
 #[test]
 fn the_configuration_comes_first() {
     let own = [configured(1, "192.0.2.1:2223"), configured(200, "192.0.2.9:2223")];
-    let seen = [found("192.0.2.1:2223", 50), found("192.0.2.2:2223", 50)];
+    let seen = [found(1, "192.0.2.1:2223", 50), found(2, "192.0.2.2:2223", 50)];
     let nodes = merged(&own, &seen);
     assert_eq!(nodes[..2], own);
     let [beside] = &nodes[2..] else { panic!("{nodes:?}") };
     assert_eq!((beside.name.as_str(), beside.weight), ("redis-192.0.2.2:2223", 50));
     assert_eq!(beside.state, MediaNodeState::Active);
-    let drains = Found { drains: true, ..found("192.0.2.2:2223", 50) };
+    let drains = Found { drains: true, ..found(2, "192.0.2.2:2223", 50) };
     assert_eq!(merged(&own, &[drains])[2].state, MediaNodeState::Draining);
-    // Its number is some configured node's already.
-    let taken = configured(beside.number, "192.0.2.8:2223");
-    let moved = merged(std::slice::from_ref(&taken), &seen[1..]);
-    assert_ne!(moved[1].number, beside.number);
-    // And where all are, it is left out.
-    let all: Vec<_> = (128..=255).map(|n| configured(n, &format!("192.0.2.{n}:2"))).collect();
-    assert_eq!(merged(&all, &seen), all);
+    // Its number is some configured node's already: it would be two nodes'.
+    let taken = [configured(beside.number, "192.0.2.8:2223")];
+    assert_eq!(merged(&taken, &seen[1..]), taken);
 }
 
 proptest! {
-    /// However many there are, each has a number of its own, above those of a configuration that has made few.
+    /// However many there are, each has a number of its own, above those of a configuration, and one that comes or goes
+    /// changes that of no other: calls know their node by it.
     #[test]
-    fn numbers_are_of_one_node_each(hosts in prop::collection::btree_set(1_u8..255, 0..128)) {
-        let seen: Vec<_> = hosts.iter().map(|host| found(&format!("192.0.2.{host}:2223"), 1)).collect();
+    fn numbers_are_of_one_node_each(
+        hosts in prop::collection::btree_map(1_u8..=64, 1_u8..255, 0..64),
+        changed in 1_u8..=64,
+    ) {
+        let node = |(entry, host): (&u8, &u8)| found(*entry, &format!("192.0.{host}.{entry}:2223"), 1);
+        let seen: Vec<_> = hosts.iter().map(node).collect();
         let nodes = merged(&[], &seen);
         let numbers: BTreeSet<u8> = nodes.iter().map(|node| node.number).collect();
         prop_assert_eq!(numbers.len(), seen.len());
-        prop_assert!(numbers.iter().all(|number| *number >= NUMBERS_FROM));
-        // The first keeps its number without the others.
-        if let (Some(first), Some(node)) = (seen.first(), nodes.first()) {
-            let alone = merged(&[], std::slice::from_ref(first));
-            prop_assert_eq!(&alone[0], node);
-        }
+        prop_assert!(numbers.iter().all(|number| *number > MediaNode::NUMBER_MAX));
+        let others: Vec<_> = hosts.iter().filter(|(entry, _)| **entry != changed).map(node).collect();
+        let others = merged(&[], &others);
+        prop_assert!(others.iter().all(|node| nodes.contains(node)));
+        prop_assert!(nodes.len() - others.len() <= 1);
     }
 
     #[test]
@@ -134,7 +195,7 @@ proptest! {
         values in prop::collection::vec(any::<Option<Vec<u8>>>(), 0..6),
     ) {
         let row: Row = values.into_iter().map(|value| value.map(Bytes::from)).collect();
-        if let Ok(Some(found)) = read(&row, 0) {
+        if let Ok(Some(found)) = read(&row, 1, 0) {
             prop_assert!(found.weight <= WEIGHT_MAX && found.address.port() != 0);
         }
     }

@@ -14,7 +14,7 @@ use crate::sip::anchor::{self, Profiles};
 use crate::sip::dialog::End;
 use crate::sip::flow::Flow;
 use crate::sip::transactions::CallId;
-use crate::sip::worker::call::Way;
+use crate::sip::worker::call::{Setup, Way};
 use crate::sip::worker::{Turn, Worker};
 
 /// A name that no codec has: of a list of it nothing stays.
@@ -46,7 +46,8 @@ impl Worker {
             Passing::Nothing => {
                 let setup = self.calls.get_mut(id).and_then(|call| call.setup.as_deref_mut());
                 if let Some(setup) = setup {
-                    setup.none_left = StatusCode::NOT_ACCEPTABLE_HERE;
+                    setup.unfit = true;
+                    not_asked(setup, &chosen);
                 }
                 Anchoring::Unfit
             }
@@ -144,5 +145,13 @@ impl Worker {
             Filtered::NothingLeft if role == Role::Offer => Passing::Nothing,
             Filtered::NothingLeft => Passing::AsItCame,
         }
+    }
+}
+
+/// A vendor that gets no INVITE has not used up one of those that it takes in a second.
+fn not_asked(setup: &Setup, chosen: &Chosen) {
+    let Way::Plan { plan, .. } = &setup.way else { return };
+    if let Some((_, vendor, _)) = plan.hop(chosen.hop).filter(|_| chosen.channel.is_some()) {
+        vendor.usage.give_back_attempt(vendor.config.cps);
     }
 }

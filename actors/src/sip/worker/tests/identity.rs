@@ -1,5 +1,8 @@
 //! Who calls: what each side is told, and what it may say.
 
+mod limited;
+mod withheld;
+
 use runtime::model::{
     CallerSource, Diversions, ForeignNumbers, HeaderAction, HeaderRule, IdentityHeaders, NumberRule, Voice,
 };
@@ -36,6 +39,20 @@ fn call(headers: &str) -> String {
 
 fn listed(sent: &Sent, id: HeaderId) -> Vec<String> {
     sent.message.list(id).map(text).collect()
+}
+
+/// A message of the customer that tells its number wherever it can.
+fn telling(message: &str) -> String {
+    let told = format!(
+        "P-Asserted-Identity: {OWN}\r\nSubject: {NUMBER}\r\nServer: of {NUMBER}\r\n\
+         Contact: \"{NUMBER}\" <sip:+{NUMBER}@"
+    );
+    message.replace("Contact: <sip:me@", &told).replace("Contact: <sip:callee@", &told)
+}
+
+#[track_caller]
+fn unseen(sent: &Sent) {
+    assert!(!sent.text().contains(NUMBER), "{}", sent.text());
 }
 
 /// The number that the record of the last call says that it came from.
@@ -187,24 +204,17 @@ fn what_a_customer_is_told() {
 fn a_caller_stays_unknown() {
     let mut node = node(NEITHER, |_| {});
     let invite = node.receive(CUSTOMER, call("Privacy: id\r\n")).remove(1);
-    let unseen = |sent: &Sent| assert!(!sent.text().contains(NUMBER), "{}", sent.text());
     let ringing = node.receive(VENDORS[0], response(&invite, 180, "callee")).remove(0);
     let ok = node.receive(VENDORS[0], response(&invite, 200, "callee")).remove(0);
     assert_eq!([ringing.value(HeaderId::From), ok.value(HeaderId::From)], [OWN, OWN]);
-    let telling = |request: String| {
-        let told = format!(
-            "P-Asserted-Identity: {OWN}\r\nSubject: {NUMBER}\r\nContact: \"{NUMBER}\" <sip:+{NUMBER}@"
-        );
-        request.replace("Contact: <sip:me@", &told).replace("Contact: <sip:callee@", &told)
-    };
     let ack = Within { method: "ACK", cseq: 1, branch: "ack" }.caller(&ok);
-    let ack = node.receive(CUSTOMER, telling(ack)).remove(0);
+    let ack = node.receive(CUSTOMER, telling(&ack)).remove(0);
     assert_eq!(ack.value(HeaderId::From), ANONYMOUS);
     unseen(&ack);
     for (at, method) in ["UPDATE", "INVITE", "INFO"].into_iter().enumerate() {
         let cseq = 10 + u32::try_from(at).unwrap();
         let request = Within { method, cseq, branch: &format!("c-{at}") }.caller(&ok);
-        let passed = node.receive(CUSTOMER, telling(request)).pop().unwrap();
+        let passed = node.receive(CUSTOMER, telling(&request)).pop().unwrap();
         assert_eq!(passed.value(HeaderId::From), ANONYMOUS, "{method}");
         assert_eq!(passed.value(HeaderId::Contact), "<sip:anonymous@192.0.2.10:5060>", "{method}");
         unseen(&passed);
@@ -215,7 +225,7 @@ fn a_caller_stays_unknown() {
         assert_eq!(passed.value(HeaderId::To), OWN, "{method}");
         let target = passed.text().split(' ').nth(1).unwrap_or_default().to_owned();
         assert!(target.starts_with("sip:+15550001@192.0.2.10:5060"), "{method}: {target}");
-        let answer = telling(text(&response(&passed, 200, "x")));
+        let answer = telling(&text(&response(&passed, 200, "x")));
         let back = node.receive(CUSTOMER, answer).pop().unwrap();
         assert_eq!(
             (back.word(), back.value(HeaderId::To)),
@@ -225,7 +235,7 @@ fn a_caller_stays_unknown() {
         unseen(&back);
     }
     // A process that has only the cookie knows as much.
-    let bye = telling(Within { method: "BYE", cseq: 20, branch: "bye" }.caller(&ok));
+    let bye = telling(&Within { method: "BYE", cseq: 20, branch: "bye" }.caller(&ok));
     let voice = crate::sip::testing::voice();
     let mut next = Node::started(voice, node.now.wall.micros() + 60_000_000);
     let passed = next.receive(CUSTOMER, bye).pop().unwrap();

@@ -297,6 +297,23 @@ fn a_call_behind_a_nat() {
     node.settle();
 }
 
+/// Who was called before is told with the contact that is called now.
+#[test]
+fn a_contact_is_the_last_of_its_history() {
+    let mut voice = configuration(false);
+    (voice.trunks[1].trusted, voice.vendors[1].trusted) = (true, true);
+    voice.trunks[1].identity.diversions = runtime::model::Diversions::HistoryInfo;
+    let users = users(&voice);
+    let mut node = Node::with_digests_over(voice, users, 2);
+    register(&mut node, udp(ROAMING), ("a", 1), HIDDEN);
+    let diversion = "Diversion: <sip:+15550002@198.51.100.2>;reason=user-busy\r\nContent-Type:";
+    let inbound = invite("in", "+15550100").replace("192.0.2.10", "198.51.100.2");
+    let sent = node.receive(VENDORS[1], inbound.replace("Content-Type:", diversion));
+    let called = last_invite(&sent);
+    let history = called.message.list(HeaderId::HistoryInfo).last().map(text);
+    assert_eq!(history.as_deref(), Some("<sip:acme@10.0.0.7:5060;cause=486>;index=1.1;mp=1"));
+}
+
 /// One after the other: by preference, of equal ones the youngest, and on after every refusal but 6xx.
 #[test]
 fn contacts_in_their_order() {

@@ -162,3 +162,30 @@ fn codecs_hold_after_a_restart() {
     let sent = next.receive(CUSTOMER, described(&again, &audio("0 8")));
     formats_are(sent.iter().find(|sent| sent.word() == "INVITE").unwrap(), "8");
 }
+
+/// One vendor without the codec, and one that is full: the caller may try elsewhere, and offers nothing else.
+#[test]
+fn who_is_full_is_not_without_the_codec() {
+    let next = |call: &str| call.replace("a@192.0.2.10", "b@192.0.2.10").replace("bK-a-1", "bK-b-1");
+    for (unfit, full) in [(0, 1), (1, 0)] {
+        let mut voice = voice();
+        voice.offers.truncate(2);
+        voice.vendors[unfit].media.codecs = names(&["PCMA"]);
+        voice.vendors[full].channels = 1;
+        let mut node = Node::with(voice);
+        let sent = node.receive(CUSTOMER, calling(&audio("0")));
+        assert_eq!(words(&sent[1..]), [format!("INVITE>{}", VENDORS[full])]);
+        let sent = node.receive(CUSTOMER, next(&calling(&audio("0"))));
+        assert_eq!(words(&sent), ["100>192.0.2.10:5060", "503>192.0.2.10:5060"], "{unfit}");
+        assert!(node.happened().last().unwrap().starts_with("ended 503 capacity"));
+    }
+    // What a vendor was not asked is none of its attempts.
+    let mut voice = voice();
+    voice.vendors[0].media.codecs = names(&["PCMA"]);
+    voice.vendors[0].cps = 1;
+    let mut node = Node::with(voice);
+    let sent = node.receive(CUSTOMER, calling(&audio("0")));
+    assert_eq!(words(&sent[1..]), ["INVITE>198.51.100.2:5060"]);
+    let sent = node.receive(CUSTOMER, next(&calling(&audio("8"))));
+    assert_eq!(words(&sent[1..]), ["INVITE>198.51.100.1:5060"]);
+}

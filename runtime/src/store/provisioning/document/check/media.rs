@@ -9,8 +9,8 @@ use crate::model::{MediaNode, MediaPath, MediaProfile};
 use crate::store::provisioning::Error;
 use crate::store::provisioning::document::MediaNodeEntry;
 
-/// A node's number is one octet of a cookie, and is not 0.
-const NODES_MAX: usize = 255;
+/// Each has a number of its own, from 1.
+const NODES_MAX: usize = MediaNode::NUMBER_MAX as usize;
 /// Codecs of one list.
 const CODECS_MAX: usize = 16;
 /// Octets of the name of a codec, and of an interface.

@@ -113,13 +113,13 @@ fn no_name_and_no_address_is_two_nodes() {
 }
 
 #[test]
-fn there_is_a_number_for_255_nodes() {
-    let known: Vec<MediaNode> = (1..=254).map(|n| stored(n, &format!("192.0.2.{n}:2223"))).collect();
+fn there_is_a_number_for_127_nodes() {
+    let known: Vec<MediaNode> = (1..=126).map(|n| stored(n, &format!("192.0.2.{n}:2223"))).collect();
     let last = [entry("last", "192.0.2.255:2223"), entry("media-7", "192.0.2.7:2224")];
     assert!(nodes(&last, &known).is_ok());
     let more = [entry("last", "192.0.2.255:2223"), entry("one-more", "198.51.100.1:2223")];
     let refused = nodes(&more, &known).unwrap_err().to_string();
-    assert_eq!(refused, "media_node \"one-more\": name: there are 255 media nodes already");
+    assert_eq!(refused, "media_node \"one-more\": name: there are 127 media nodes already");
 }
 
 proptest! {
