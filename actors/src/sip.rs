@@ -1,5 +1,6 @@
 //! Calls: who may send them and where they go.
 
+pub mod account;
 pub mod acl;
 pub mod acl_publisher;
 pub mod anchor;
@@ -28,6 +29,7 @@ pub mod names;
 pub mod number;
 pub mod prefixes;
 pub mod registrar;
+pub mod registration;
 pub mod ring;
 pub mod routing;
 pub mod session_timer;

@@ -19,5 +19,6 @@ pub use self::value::{
 };
 pub use self::voice::{
     AclEntry, AclSource, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, IdentityProfile,
-    MediaNode, MediaProfile, NumberRule, Offer, Partition, SIP_REALM, SipVendor, Trunk, Voice,
+    MediaNode, MediaProfile, NumberRule, Offer, Partition, SIP_REALM, SipVendor, Trunk, VendorAccount,
+    VendorRegister, Voice,
 };

@@ -372,7 +372,8 @@ fn kept(entry: RefOr<Schema>, about: &str, others: Vec<(&str, RefOr<Schema>)>) -
     }
     // What is only written is not shown.
     object.properties.remove("password");
-    object.required = object.properties.keys().cloned().collect();
+    // An account at a vendor is where there is one.
+    object.required = object.properties.keys().filter(|name| *name != "account").cloned().collect();
     object.additional_properties = None;
     object.description = Some(about.to_owned());
     Schema::Object(object).into()

@@ -39,6 +39,7 @@ mod tests;
 pub mod trunk;
 pub mod trunk_credential;
 pub mod trunk_ip;
+pub mod vendor_account;
 pub mod version;
 pub mod voice;
 pub mod voice_rate;

@@ -102,6 +102,7 @@ impl Binding {
             address: stored.source,
             transport: stored.transport,
             health: Arc::new(Health::new(now.instant)),
+            registration: None,
             host_port: String::new(),
         };
         let again = again(&stored);

@@ -27,10 +27,11 @@ use super::flood::Flood;
 use super::flow::{Flow, Inbound, Undelivered};
 use super::live_list::LiveList;
 use super::registrar::{Registrar, Told};
+use super::registration::Due;
 use super::ring::{Arrived, Bounds, Given, NoRoom, Ring};
 use super::settings::Settings;
-use super::snapshot::Snapshot;
-use super::transactions::{Now, Probe};
+use super::snapshot::{Snapshot, Target};
+use super::transactions::{Now, Probe, Register};
 use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::{Delivered, Streams};
 use super::worker::{Input, worker_of_sender};
@@ -246,6 +247,29 @@ impl Calls {
     /// Asks an address of a vendor whether it is there.
     pub fn probe(&self, vendor: u32, target: usize) {
         self.hand(0, Input::Probe(Probe { vendor, target }));
+    }
+
+    /// Registers at an address of a vendor.
+    pub fn register(&self, vendor: u32, target: &Target, due: Due) {
+        let Target { address, transport, .. } = *target;
+        self.hand(0, Input::Register(Register { vendor, address, transport, due }));
+    }
+
+    /// Ends every registration at vendors; how many are left.
+    pub fn unregister(&self) -> usize {
+        let snapshot = self.snapshot.load();
+        let now = self.now().instant;
+        let mut left = 0;
+        for vendor in &snapshot.vendors {
+            for target in &vendor.targets {
+                let Some(registration) = &target.registration else { continue };
+                if let Some(due) = registration.end(now) {
+                    self.register(vendor.config.number, target, due);
+                }
+                left += usize::from(registration.is_there(now));
+            }
+        }
+        left
     }
 
     /// Which worker a message is for: a request goes by its Call-ID, always; a response to where its branch was made.

@@ -23,6 +23,7 @@ use runtime::supervision::{
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
+use super::account::Accounts;
 use super::acl_publisher;
 use super::calls::Calls;
 use super::cookie::{Keys, Secret};
@@ -353,7 +354,8 @@ async fn refresh(
         let find = |gateway: &Gateway| names.addresses(gateway);
         let now = Instant::now().into_std();
         let snapshot = Snapshot::new(Voice::clone(&building), Some(&before), &find, now);
-        (snapshot.with_digests(Users::open(&building, &root_key)), sources)
+        let snapshot = snapshot.with_digests(Users::open(&building, &root_key));
+        (snapshot.with_accounts(&Accounts::open(&building, &root_key)), sources)
     });
     // The follower says it once, and tries again.
     let failed = |error: JoinError| Error::new(ErrorKind::Other, format!("no snapshot of it: {error}"));
@@ -375,11 +377,14 @@ async fn refresh(
 /// was sealed with it, or the operator has put it there.
 async fn opens_by_now(calls: &Calls, source: &Source, in_force: &InForce) -> bool {
     let snapshot = calls.snapshot.load_full();
-    let is_closed = !snapshot.digests().closed().is_empty();
+    let is_closed = !snapshot.digests().closed().is_empty() || !snapshot.closed_accounts().is_empty();
     let Some(voice) = in_force.voice.clone().filter(|_| is_closed) else { return false };
     let root_key = Arc::clone(&source.root_key);
     // It reads the key file.
-    let tried = move || Users::opens_one(&voice, &root_key, snapshot.digests().closed());
+    let tried = move || {
+        Users::opens_one(&voice, &root_key, snapshot.digests().closed())
+            || Accounts::opens_one(&voice, &root_key, snapshot.closed_accounts())
+    };
     // What could not be tried is tried again.
     tokio::task::spawn_blocking(tried).await.unwrap_or(false)
 }

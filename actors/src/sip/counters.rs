@@ -47,6 +47,8 @@ counters! {
     digests_wrong: "Answers to that which did not.";
     registers: "REGISTERs of trunks that had shown who they are.";
     registers_refused: "Of those, the ones that were refused, or could not be made durable.";
+    challenges_answered: "Challenges of vendors that were answered.";
+    challenges_unanswered: "Challenges to requests of ours that were not.";
     responses_foreign: "Responses with a branch that we did not make.";
     responses_stray: "Responses to nothing that is open.";
     responses_stateless: "Responses to what an earlier process passed on, passed on without state.";

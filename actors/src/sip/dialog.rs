@@ -3,6 +3,7 @@
 //! Pure data. The sealed cookie is the routing truth: a dialog that is not here can still be served from it. What is
 //! here makes it strict (tags, addresses) and lets us write a BYE to either side.
 
+mod asked;
 mod seen;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,6 +19,7 @@ use super::routing::Direction;
 use super::session_timer;
 use super::settings::default_port;
 
+pub use self::asked::{Asked, Challenged};
 pub use self::seen::{Answer, Seen, Verdict};
 
 /// Forks of one vendor that are told apart beside the first; requests of and to others are refused.
@@ -62,6 +64,8 @@ pub struct Dialog {
     /// What is done with descriptions of a call whose sound goes past us; of one of an earlier process it is looked up.
     #[serde(skip)]
     pub profiles: Option<Profiles>,
+    /// How its vendor has asked who we are.
+    pub asked: Asked,
     /// Who has made an offer that has no answer yet.
     #[serde(skip)]
     pub offered_by: Option<End>,
@@ -138,6 +142,19 @@ impl Dialog {
             End::Caller => &mut self.caller,
             End::Callee => &mut self.callee,
         }
+    }
+
+    /// The side that is the vendor.
+    pub const fn vendor_end(&self) -> End {
+        match self.direction {
+            Direction::Outbound => End::Callee,
+            Direction::Inbound => End::Caller,
+        }
+    }
+
+    /// The number of CSeq by which one side knows a request of the other.
+    pub fn cseq_at(&self, end: End, number: u32) -> u32 {
+        if end == self.vendor_end() { self.asked.to_vendor(number) } else { number }
     }
 
     /// The header that names the caller in a request of `from` and in the responses to it, and the name by which `to`

@@ -205,7 +205,7 @@ impl Users {
             // Neither was offered.
             Username::Hashed(_) | Username::Encoded(_) => None,
         };
-        let secret = user.map_or_else(|| nobodys(hash), |user| user.secret(hash));
+        let secret = user.map_or_else(|| nobodys(hash), |user| ha1_by(&user.ha1, hash));
         let right = credentials.are_by(secret.as_bytes(), method);
         user.filter(|_| right).map(|user| user.trunk)
     }
@@ -225,13 +225,12 @@ fn secrets(voice: &Voice) -> impl Iterator<Item = (&Trunk, u32, &DigestCredentia
     })
 }
 
-impl User {
-    fn secret(&self, hash: Hash) -> &str {
-        match hash {
-            Hash::Sha512Trunc256 => &self.ha1.sha512_256,
-            Hash::Sha256 => &self.ha1.sha256,
-            Hash::Md5 => &self.ha1.md5,
-        }
+/// What stands in place of a password, by a hash function.
+pub(super) fn ha1_by(ha1: &Ha1, hash: Hash) -> &str {
+    match hash {
+        Hash::Sha512Trunc256 => &ha1.sha512_256,
+        Hash::Sha256 => &ha1.sha256,
+        Hash::Md5 => &ha1.md5,
     }
 }
 

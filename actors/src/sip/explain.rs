@@ -17,6 +17,7 @@ use super::bindings::Binding;
 use super::identity::{self, Caller, Origin, Standing};
 use super::lcr;
 use super::number::{dialled, digits};
+use super::registration::{Registration, Said};
 use super::routing::{self, Direction, Plan, Refusal};
 use super::settings::{Listener, default_port};
 use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
@@ -282,7 +283,14 @@ fn has_channel(usage: &Usage, channels_max: u32) -> bool {
 }
 
 fn gateway(target: &Target) -> String {
-    format!("sip:{} at {}{}", target.host_port, target.address, silent(target))
+    let is_absent = |known: &Arc<Registration>| !matches!(known.last(), Some(Said::Granted(_)));
+    // A call goes around what is silent, and may go around this, while another one is left.
+    let registered = if target.health.is_up() && target.registration.as_ref().is_some_and(is_absent) {
+        ", without our registration"
+    } else {
+        ""
+    };
+    format!("sip:{} at {}{}{registered}", target.host_port, target.address, silent(target))
 }
 
 fn contact(binding: &Binding) -> String {

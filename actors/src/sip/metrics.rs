@@ -22,8 +22,11 @@ struct Workers {
 pub fn register(metrics: &Metrics, calls: &Arc<Calls>) -> Result<(), prometheus::Error> {
     let names = counted(calls).map(|(name, help, _)| (name, help));
     let live = ("warp_sip_active_dialogs".to_owned(), LIVE);
-    let descriptions = names.chain([live]).filter_map(|(name, help)| {
-        Desc::new(name, help.to_owned(), Vec::new(), std::collections::HashMap::new()).ok()
+    let plain = names.chain([live]).map(|(name, help)| (name, help, Vec::new()));
+    let labels = LABELS.map(str::to_owned).to_vec();
+    let descriptions = plain.chain([(REGISTERED.to_owned(), REGISTERED_HELP, labels)]);
+    let descriptions = descriptions.filter_map(|(name, help, labels)| {
+        Desc::new(name, help.to_owned(), labels, std::collections::HashMap::new()).ok()
     });
     let bound = registrations(calls);
     let bound = bound.iter().flat_map(|bound| bound.desc().into_iter().cloned());
@@ -32,6 +35,28 @@ pub fn register(metrics: &Metrics, calls: &Arc<Calls>) -> Result<(), prometheus:
 }
 
 const LIVE: &str = "Calls that live, early ones too.";
+const REGISTERED: &str = "warp_sip_vendor_registered";
+const REGISTERED_HELP: &str = "1 while a vendor's gateway has our registration, else 0.";
+const LABELS: [&str; 2] = ["vendor", "gateway"];
+
+/// Registrations at vendors: there are few.
+fn registered(calls: &Calls) -> Vec<MetricFamily> {
+    let Ok(gauges) = IntGaugeVec::new(Opts::new(REGISTERED, REGISTERED_HELP), &LABELS) else {
+        return Vec::new();
+    };
+    let (snapshot, now) = (calls.snapshot.load(), calls.now().instant);
+    let mut some = false;
+    for vendor in &snapshot.vendors {
+        for target in &vendor.targets {
+            let Some(registration) = &target.registration else { continue };
+            let gateway = target.address.to_string();
+            let gauge = gauges.with_label_values(&[vendor.config.name.as_str(), gateway.as_str()]);
+            gauge.set(i64::from(registration.is_there(now)));
+            some = true;
+        }
+    }
+    if some { gauges.collect() } else { Vec::new() }
+}
 
 /// Contacts that trunks have registered, at this node or at others of its database.
 fn registrations(calls: &Calls) -> Option<IntGaugeVec> {
@@ -79,6 +104,6 @@ impl Collector for Workers {
             gauge.collect()
         });
         let bound = registrations(&self.calls).into_iter().flat_map(|gauge| gauge.collect());
-        counted.chain(live).chain(bound).collect()
+        counted.chain(live).chain(bound).chain(registered(&self.calls)).collect()
     }
 }

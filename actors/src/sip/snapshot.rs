@@ -15,11 +15,13 @@ use sip::StatusCode;
 use sip::proxy::{self, FailoverOptions};
 use uuid::Uuid;
 
+use super::account::{Account, Accounts};
 use super::acl::{self, Acl, Source};
 use super::digest::Users;
 use super::health::Health;
 use super::lcr;
 use super::prefixes::Prefixes;
+use super::registration::Registration;
 use super::settings::{default_port, transport_param};
 use super::usage::Usage;
 
@@ -43,6 +45,7 @@ pub struct Snapshot {
     dedicated: HashMap<IpAddr, Uuid>,
     numbers: HashMap<String, Number>,
     digests: Users,
+    closed_accounts: Vec<Uuid>,
 }
 
 /// A number of ours.
@@ -90,6 +93,8 @@ pub struct Vendor {
     pub usage: Arc<Usage>,
     /// What is done with its media.
     pub media: Arc<MediaProfile>,
+    /// What its challenges are answered with.
+    pub account: Option<Arc<Account>>,
 }
 
 /// An address that calls go to.
@@ -101,6 +106,8 @@ pub struct Target {
     pub transport: Transport,
     /// Whether it answers.
     pub health: Arc<Health>,
+    /// A vendor's that we register at: what is known of that.
+    pub registration: Option<Arc<Registration>>,
     /// The part of a Request-URI behind the at sign: host, port where one was given, transport.
     pub host_port: String,
 }
@@ -197,6 +204,7 @@ impl Snapshot {
                 .collect(),
             numbers,
             digests: Users::default(),
+            closed_accounts: Vec::new(),
         }
     }
 
@@ -204,6 +212,21 @@ impl Snapshot {
     #[must_use]
     pub fn with_digests(self, digests: Users) -> Self {
         Self { digests, ..self }
+    }
+
+    /// The same, with the accounts at its vendors: those of the same configuration.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: &Accounts) -> Self {
+        for (vendor, place) in self.vendors.iter_mut().zip(0_u32..) {
+            vendor.account = accounts.get(place);
+        }
+        self.closed_accounts = accounts.closed().to_vec();
+        self
+    }
+
+    /// The vendors whose accounts did not open.
+    pub fn closed_accounts(&self) -> &[Uuid] {
+        &self.closed_accounts
     }
 
     /// Who sends from `source` to our address `destination`. A destination that is dedicated to a customer admits
@@ -290,13 +313,27 @@ impl Vendor {
         // It is about the request, and for who sent it (RFC 4028 8.2).
         failover.codes.remove(StatusCode::SESSION_INTERVAL_TOO_SMALL);
         let proxy = proxy::Options { timer_c: config.ring_timeout, pass_503: false, failover };
+        let mut targets = targets(&config.gateways, resolve, used);
+        if let Some(register) = config.account.as_ref().and_then(|account| account.register.as_ref()) {
+            for target in &mut targets {
+                target.registration = Some(used.registration(&config, target, register.required));
+            }
+        }
         Self {
-            targets: targets(&config.gateways, resolve, used),
+            targets,
             proxy,
             usage: used.vendor(config.id),
             media: Arc::new(config.media.clone()),
+            account: None,
             config,
         }
+    }
+
+    /// Whether an address is one of its own.
+    pub fn is_at(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.targets.iter().any(|target| target.address.ip().to_canonical() == address)
+            || self.config.networks.iter().any(|network| network.contains(address))
     }
 
     /// Whether new calls go to it.
@@ -308,7 +345,7 @@ impl Vendor {
 /// What the snapshot before has counted.
 struct Used<'a> {
     trunks: HashMap<Uuid, &'a Arc<Usage>>,
-    vendors: HashMap<Uuid, &'a Arc<Usage>>,
+    vendors: HashMap<Uuid, &'a Vendor>,
     healths: HashMap<(SocketAddr, Transport), &'a Arc<Health>>,
     now: Instant,
 }
@@ -319,7 +356,7 @@ impl<'a> Used<'a> {
         let vendors = before.into_iter().flat_map(|before| &before.vendors);
         Self {
             trunks: trunks.map(|trunk| (trunk.config.id, &trunk.usage)).collect(),
-            vendors: vendors.map(|vendor| (vendor.config.id, &vendor.usage)).collect(),
+            vendors: vendors.map(|vendor| (vendor.config.id, vendor)).collect(),
             healths: before.into_iter().flat_map(Snapshot::targets).collect(),
             now,
         }
@@ -335,7 +372,22 @@ impl<'a> Used<'a> {
     }
 
     fn vendor(&self, id: Uuid) -> Arc<Usage> {
-        self.vendors.get(&id).map_or_else(|| Arc::new(Usage::new(self.now)), |usage| Arc::clone(usage))
+        let known = self.vendors.get(&id);
+        known.map_or_else(|| Arc::new(Usage::new(self.now)), |vendor| Arc::clone(&vendor.usage))
+    }
+
+    /// The registration at a vendor's address. With another account, or another password, it is another one.
+    fn registration(&self, config: &SipVendor, target: &Target, required: bool) -> Arc<Registration> {
+        let vendor = self.vendors.get(&config.id);
+        let same = |known: &&Target| known.address == target.address && known.transport == target.transport;
+        let known = vendor.and_then(|vendor| vendor.targets.iter().find(same)?.registration.as_ref());
+        match known {
+            Some(known) if vendor.is_some_and(|vendor| vendor.config.account == config.account) => {
+                Arc::clone(known)
+            }
+            Some(known) => Arc::new(known.replaced(required, self.now)),
+            None => Arc::new(Registration::new(required, self.now)),
+        }
     }
 }
 
@@ -360,7 +412,8 @@ fn targets(gateways: &[Gateway], resolve: Resolve<'_>, used: &Used<'_>) -> Vec<T
         let port = gateway.port.map(|port| format!(":{port}")).unwrap_or_default();
         found.into_iter().map(move |(address, transport)| {
             let host_port = format!("{host}{port}{}", transport_param(transport));
-            Target { address, transport, health: used.health(address, transport), host_port }
+            let health = used.health(address, transport);
+            Target { address, transport, health, registration: None, host_port }
         })
     };
     gateways.iter().flat_map(targets_of).collect()

@@ -19,6 +19,7 @@ use sip::transaction::TimerOptions;
 use sip::{HeaderId, Limits, Message, Response, StatusCode};
 use uuid::Uuid;
 
+use super::account::Accounts;
 use super::bindings::{Bindings, By, Held};
 use super::cookie::{Keys, Secret};
 use super::counters::Counters;
@@ -39,7 +40,7 @@ pub(crate) const CUSTOMER: &str = "192.0.2.10:5060";
 pub(crate) const VENDORS: [&str; 3] = ["198.51.100.1:5060", "198.51.100.2:5060", "198.51.100.3:5070"];
 /// Somebody.
 pub(crate) const STRANGER: &str = "203.0.113.66:5060";
-const START: i64 = 1_790_000_000_000_000;
+pub(crate) const START: i64 = 1_790_000_000_000_000;
 
 /// A configuration: one customer, one trunk, three vendors by ascending rate, one number.
 pub(crate) fn voice() -> Voice {
@@ -142,6 +143,7 @@ fn vendor(number: u32) -> SipVendor {
         trusted: false,
         identity: IdentityProfile::default(),
         media: MediaProfile::default(),
+        account: None,
     }
 }
 
@@ -223,6 +225,14 @@ impl Node {
         let node = Self::with_listeners(voice.clone(), listeners);
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), node.now.instant);
         node.snapshot.store(Arc::new(snapshot.with_digests(users)));
+        node
+    }
+
+    /// A node with accounts at its vendors that started at this time, microseconds.
+    pub(crate) fn with_accounts(voice: Voice, accounts: &Accounts, started: i64) -> Self {
+        let node = Self::started(voice.clone(), started);
+        let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), node.now.instant);
+        node.snapshot.store(Arc::new(snapshot.with_accounts(accounts)));
         node
     }
 

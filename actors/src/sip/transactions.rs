@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use runtime::model::Transport;
 use sip::Method;
 use sip::proxy::{BranchId, ProxyTimer};
 use sip::timer_wheel::{TimerId, TimerWheel};
@@ -14,7 +15,8 @@ use uuid::Uuid;
 
 use super::dialog::End;
 use super::flow::Flow;
-use super::snapshot::{Snapshot, Target};
+use super::registration::Due;
+use super::snapshot::{Snapshot, Target, Vendor};
 
 new_key_type! {
     /// A transaction, as long as it lives.
@@ -42,6 +44,8 @@ pub enum Owner {
     Sender(Uuid),
     /// An OPTIONS of ours to a vendor.
     Probe(Probe),
+    /// A REGISTER of ours to a vendor.
+    Register(Register),
     /// A BYE of ours; whether it may be tried again.
     Bye(Tries),
     /// An OPTIONS of ours within a dialog, to this side, and the number of the question.
@@ -71,6 +75,28 @@ impl Probe {
     pub fn target(self, snapshot: &Snapshot) -> Option<&Target> {
         let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == self.vendor)?;
         vendor.targets.get(self.target)
+    }
+}
+
+/// A REGISTER to a vendor's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register {
+    /// Number of the vendor.
+    pub vendor: u32,
+    /// Where it goes.
+    pub address: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// Its number, and the seconds that it asks for; 0 ends the registration.
+    pub due: Due,
+}
+
+impl Register {
+    /// The vendor and the address, as long as the configuration has them.
+    pub fn find(self, snapshot: &Snapshot) -> Option<(&Vendor, &Target)> {
+        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == self.vendor)?;
+        let is_it = |target: &&Target| target.address == self.address && target.transport == self.transport;
+        Some((vendor, vendor.targets.iter().find(is_it)?))
     }
 }
 
@@ -108,6 +134,8 @@ pub struct Transaction {
     pub flow: Flow,
     /// Client: the request. Server: the last response. Empty when it is no longer needed.
     pub message: Bytes,
+    /// How many challenges its request answers, each sent before without the answer.
+    pub challenges: u8,
     timers: [Option<TimerId>; 2],
 }
 
@@ -182,8 +210,8 @@ impl Transactions {
         if self.all.len() >= self.transactions_max {
             return None;
         }
-        let transaction =
-            Transaction { machine, key, owner, flow, message: Bytes::new(), timers: [None, None] };
+        let (message, timers) = (Bytes::new(), [None, None]);
+        let transaction = Transaction { machine, key, owner, flow, message, challenges: 0, timers };
         let id = self.all.insert(transaction);
         self.by_key.insert(key, id);
         Some(id)

@@ -31,6 +31,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::account::Accounts;
 use super::acl_publisher;
 use super::call_metrics::CallMetrics;
 use super::calls::{self, Calls};
@@ -61,6 +62,8 @@ const LISTEN_WITHIN: Duration = Duration::from_secs(5);
 const MIRROR_QUEUE: usize = 10_000;
 /// How often a draining node looks whether calls are left.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long vendors have to take back our registrations when the node stops.
+const UNREGISTER_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the tree is built from.
 pub struct Options {
@@ -108,8 +111,9 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     let sockets = sockets(&options.config.sip, workers)?;
     let voice = options.source.load().await?;
     let digests = Users::open(&voice, &options.source.root_key);
+    let accounts = Accounts::open(&voice, &options.source.root_key);
     let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), Instant::now().into_std());
-    let snapshot = snapshot.with_digests(digests);
+    let snapshot = snapshot.with_digests(digests).with_accounts(&accounts);
     let settings = settings(&options, &sockets)?;
     let calls = Calls::new(calls::Parts {
         settings,
@@ -174,7 +178,14 @@ impl Started {
                 tokio::time::sleep(DRAIN_LOOK_EVERY).await;
             }
         };
-        let _ = tokio::time::timeout(within, empty).await;
+        // Calls to our numbers are to find another node. A registrar that is silent is not waited for.
+        let registered = async {
+            while self.calls.unregister() > 0 {
+                tokio::time::sleep(DRAIN_LOOK_EVERY).await;
+            }
+        };
+        let unregistered = tokio::time::timeout(within.min(UNREGISTER_WITHIN), registered);
+        let _ = tokio::join!(tokio::time::timeout(within, empty), unregistered);
         self.streams.shut_down();
         self.supervisor.stop().await;
         self.calls.settle();

@@ -1,9 +1,11 @@
-//! The actor of a SIP vendor: probes its addresses, and shows how it is.
+//! The actor of a SIP vendor: probes its addresses, keeps our registrations there, and shows how it is.
 //!
-//! Owns: when each address is probed next. Its key is `sip_vendor:NAME:0`, its parent the `vendors` supervisor, its
-//! restart policy permanent. A crash loses nothing: what is known of the addresses lives in the snapshot.
+//! Owns: when each address is probed next, and that registrations are asked for in time. Its key is
+//! `sip_vendor:NAME:0`, its parent the `vendors` supervisor, its restart policy permanent. A crash loses nothing: what is
+//! known of the addresses and of the registrations lives in the snapshot.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use runtime::model::VendorStatus;
@@ -12,8 +14,11 @@ use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::time::sleep;
 
 use super::calls::Calls;
+use super::registration::Registration;
 use super::snapshot::{Snapshot, Vendor};
 
+/// How often a vendor looks whether it is time to register.
+const REGISTER_EVERY: Duration = Duration::from_secs(1);
 /// How often a vendor without probes looks whether it has some now.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The part of an interval by which probes are spread, so that nodes and vendors do not march in step.
@@ -33,6 +38,7 @@ pub fn child_spec(calls: Arc<Calls>, vendor: String) -> ChildSpec {
             let _registration = seat.register(observe(&calls, &vendor));
             tokio::select! {
                 () = probe(&calls, &vendor) => {}
+                () = register(&calls, &vendor) => {}
                 () = seat.shutdown.requested() => {}
             }
             Ok::<(), BoxError>(())
@@ -60,6 +66,31 @@ async fn probe(calls: &Calls, name: &str) {
     }
 }
 
+/// What is known of a registration says when it is asked for next; a vendor that is not to have one any more is told.
+async fn register(calls: &Calls, name: &str) {
+    loop {
+        register_now(calls, name);
+        sleep(REGISTER_EVERY).await;
+    }
+}
+
+fn register_now(calls: &Calls, name: &str) {
+    let snapshot = calls.snapshot.load();
+    let Some(vendor) = find(&snapshot, name) else { return };
+    let account = vendor.config.account.as_ref();
+    let Some(register) = account.and_then(|account| account.register.as_ref()) else { return };
+    let seconds = u32::try_from(register.expires.get().as_secs()).unwrap_or(u32::MAX);
+    let wanted = vendor.config.status != VendorStatus::Disabled && !calls.draining.load(Ordering::Acquire);
+    let now = calls.now().instant;
+    for target in &vendor.targets {
+        let Some(registration) = &target.registration else { continue };
+        let due = if wanted { registration.begin(seconds, now) } else { registration.end(now) };
+        if let Some(due) = due {
+            calls.register(vendor.config.number, target, due);
+        }
+    }
+}
+
 fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Vendor> {
     snapshot.vendors.iter().find(|vendor| vendor.config.name == name)
 }
@@ -70,6 +101,11 @@ fn observe(calls: &Arc<Calls>, name: &str) -> Observe {
         let snapshot = calls.snapshot.load();
         let Some(vendor) = find(&snapshot, &name) else { return Observation::default() };
         let up = vendor.targets.iter().filter(|target| target.health.is_up()).count();
+        let now = calls.now().instant;
+        let registrations = vendor.targets.iter().filter_map(|target| target.registration.as_deref());
+        let registered = registrations.clone().filter(|registration| registration.is_there(now)).count();
+        let mut absent = registrations.filter(|registration| !registration.is_there(now));
+        let note = absent.find_map(Registration::last).map(|said| format!("registration: {}", said.text()));
         let state = match vendor.config.status {
             VendorStatus::Active if up == 0 => "down",
             VendorStatus::Active if up < vendor.targets.len() => "degraded",
@@ -84,8 +120,9 @@ fn observe(calls: &Arc<Calls>, name: &str) -> Observe {
                 ("channels", vendor.usage.channels().into()),
                 ("gateways", vendor.targets.len() as u64),
                 ("gateways_up", up as u64),
+                ("registered", registered as u64),
             ],
-            note: None,
+            note,
         }
     })
 }

@@ -9,6 +9,7 @@ mod answers;
 mod attempt;
 mod bye;
 mod call;
+mod challenged;
 mod contact;
 mod digest;
 mod forward;
@@ -22,6 +23,7 @@ mod probe;
 mod receive;
 mod recent;
 mod register;
+mod register_at_vendor;
 mod relay;
 mod reply;
 
@@ -55,7 +57,7 @@ use super::lcr::Candidate;
 use super::registrar::{ToRegistrar, Told};
 use super::settings::Settings;
 use super::snapshot::Snapshot;
-use super::transactions::{ByeId, CallId, MediaId, Now, Probe, TransactionId, Transactions, Wake};
+use super::transactions::{ByeId, CallId, MediaId, Now, Probe, Register, TransactionId, Transactions, Wake};
 use super::usage::Usage;
 use crate::media::exchange::Command;
 use crate::media::pool::{Answer, Pool, Ticket};
@@ -74,6 +76,8 @@ pub enum Input {
     Check(Uuid),
     /// Ask a vendor's address whether it is there.
     Probe(Probe),
+    /// Register at a vendor's address.
+    Register(Register),
     /// What a media node said.
     Media(Answer),
     /// A call that is up has lost its media at this node, and was heard there then for the last time.
@@ -168,6 +172,8 @@ pub struct Worker {
     byes: SlotMap<ByeId, (Flow, Message)>,
     /// How often a BYE without effect is logged.
     bye_log: Usage,
+    /// How often a challenge is that is not answered.
+    challenge_log: Usage,
     /// How fast strangers are answered, and how fast they are challenged.
     strangers: Usage,
     challenged: Usage,
@@ -232,6 +238,7 @@ impl Worker {
             held: HashMap::new(),
             byes: SlotMap::with_key(),
             bye_log: Usage::new(now.instant),
+            challenge_log: Usage::new(now.instant),
             strangers: Usage::new(now.instant),
             challenged: Usage::new(now.instant),
             answers: Answers::new(now.instant),
@@ -257,6 +264,7 @@ impl Worker {
                 Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
                 Input::Check(dialog) => self.check(dialog, &mut turn),
                 Input::Probe(probe) => self.probe(probe, &mut turn),
+                Input::Register(register) => self.register_at_vendor(register, &mut turn),
                 Input::Media(answer) => self.media_answered(&answer, &mut turn),
                 Input::MediaLost(dialog, node, at) => self.media_lost(dialog, (node, at), &mut turn),
                 Input::Registered(told) => self.registered(told, &mut turn),

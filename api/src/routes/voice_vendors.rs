@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::clock::Timestamp;
 use runtime::model::{Parts, VendorStatus};
 use runtime::store::group::Touched;
-use runtime::store::provisioning::SipVendorEntry;
+use runtime::store::provisioning::{SipVendorEntry, VendorAccountEntry};
 use runtime::store::voice_vendor::{self, Filter, VoiceVendor};
+use runtime::store::{Tx, vendor_account};
 use uuid::Uuid;
 use warp::http::Method;
 
@@ -37,7 +39,7 @@ pub(super) const ROUTES: &[Route] = &[
         .says("One SIP vendor")
         .gives::<VoiceVendor>(200),
     Route::new(Method::PUT, "/v1/admin/voice-vendors/{id}", MANAGE, update)
-        .says("Changes a SIP vendor; what is not given goes back to its default")
+        .says("Changes a SIP vendor; what is not given goes back to its default, but for a password")
         .takes::<SipVendorEntry>()
         .gives::<VoiceVendor>(200),
     Route::new(Method::DELETE, "/v1/admin/voice-vendors/{id}", MANAGE, delete)
@@ -74,12 +76,35 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     })
 }
 
+/// What is stored in place of the password in the body, for the vendor of this id.
+fn sealed(api: &Api, id: Uuid, entry: &SipVendorEntry) -> Result<Option<Vec<u8>>, Problem> {
+    let given = entry.account.as_ref().and_then(|account| Some((account, account.password.as_ref()?)));
+    let Some((account, password)) = given else { return Ok(None) };
+    let sealed = vendor_account::seal(&api.root_key, id, (&account.username, &account.realm), password);
+    sealed.map(Some).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+}
+
+/// Makes the account at a vendor what its entry says.
+async fn account(
+    tx: &mut Tx,
+    id: Uuid,
+    (before, entry): (Option<&VendorAccountEntry>, &SipVendorEntry),
+    (sealed, now): (Option<Vec<u8>>, Timestamp),
+) -> Result<(), Problem> {
+    let Some(account) = &entry.account else { return Ok(vendor_account::delete(tx, id).await?) };
+    if sealed.is_none() && before.is_none_or(|before| !before.is_same(account)) {
+        return Err(Problem::invalid("/account/password", "a username or realm that is new needs one"));
+    }
+    Ok(vendor_account::put(tx, id, (account, sealed), now).await?)
+}
+
 fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let entry: SipVendorEntry = request.json()?;
         check::form(entry.check())?;
         let now = api.clock.now();
         let id = uuid_v7(now.micros());
+        let sealed = sealed(&api, id, &entry)?;
         write(&api, request, move |tx, _| {
             Box::pin(async move {
                 let taken = || Problem::new(Code::AlreadyExists, "a vendor has this name already");
@@ -88,7 +113,9 @@ fn create(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 }
                 voice_vendor::insert(tx, id, &entry, now).await?;
                 // Not there under this id: another node has made one of this name just now.
-                let vendor = voice_vendor::find(tx, id).await?.ok_or_else(taken)?;
+                voice_vendor::find(tx, id).await?.ok_or_else(taken)?;
+                account(tx, id, (None, &entry), (sealed, now)).await?;
+                let vendor = voice_vendor::find(tx, id).await?.ok_or_else(unknown)?;
                 let location = format!("/v1/admin/voice-vendors/{id}");
                 Ok(Change::created(location, &vendor, Touched::only(Parts::OTHERS)))
             })
@@ -102,6 +129,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let entry: SipVendorEntry = request.json()?;
         check::form(entry.check())?;
         let id = request.id_param("id")?;
+        let sealed = sealed(&api, id, &entry)?;
         let now = api.clock.now();
         write(&api, request, move |tx, request| {
             Box::pin(async move {
@@ -109,6 +137,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
                 check_match(request, &before)?;
                 check::unchanged("/name", &before.entry.name, &entry.name)?;
                 voice_vendor::put(tx, (id, before.number.into()), &entry, now).await?;
+                account(tx, id, (before.entry.account.as_ref(), &entry), (sealed, now)).await?;
                 let after = voice_vendor::find(tx, id).await?.ok_or_else(unknown)?;
                 Ok(Change::updated(&before, &after, Touched::only(Parts::OTHERS)))
             })

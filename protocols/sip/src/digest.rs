@@ -6,9 +6,11 @@
 
 mod hash;
 mod new_challenge;
+mod new_credentials;
 
 pub use self::hash::{Hash, HexDigest};
 pub use self::new_challenge::NewChallenge;
+pub use self::new_credentials::{NewCredentials, NewProtection};
 use crate::list::List;
 use crate::params::{Param, param_of};
 use crate::syntax::{SyntaxError, is_token, split, trim};

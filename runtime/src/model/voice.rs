@@ -1,5 +1,6 @@
 //! Configuration entities of voice, as the actors see them.
 
+mod account;
 mod address;
 mod digest;
 mod identity;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub use self::account::{VendorAccount, VendorRegister};
 pub use self::address::{AclSource, Gateway};
 pub use self::digest::{DigestCredential, SIP_REALM};
 pub use self::identity::IdentityProfile;
@@ -152,6 +154,8 @@ pub struct SipVendor {
     pub identity: IdentityProfile,
     /// What is done with the media on its side of calls.
     pub media: MediaProfile,
+    /// What it is told who calls, where it asks.
+    pub account: Option<VendorAccount>,
 }
 
 /// A set of offers that trunks choose from.

@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     Step {
         version: 1,
         name: "customers",
@@ -84,6 +84,12 @@ const STEPS: [Step; 16] = [
         name: "registrations",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0010_registrations.sql"),
+    },
+    Step {
+        version: 11,
+        name: "vendor_credentials",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0011_vendor_credentials.sql"),
     },
     Step {
         version: 1001,

@@ -19,11 +19,11 @@ pub(crate) use self::document::TrunkIdentity;
 pub use self::document::{
     CustomerEntry, DedicatedAddressEntry, DidEntry, Document, EsmeAccountEntry, MediaNodeEntry,
     PartitionEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkDigest, TrunkEntry,
-    TrunkForm, UncertainWord, VoiceRateEntry, high_cost_prefix, without_plus,
+    TrunkForm, UncertainWord, VendorAccountEntry, VoiceRateEntry, high_cost_prefix, without_plus,
 };
 pub use self::write::apply;
 pub(super) use self::write::voice::{milliseconds, next_number};
-use super::{Db, trunk_credential};
+use super::{Db, trunk_credential, vendor_account};
 use crate::model::{Messaging, Voice};
 use crate::password::{self, Ha1};
 use crate::seal::RootKey;
@@ -37,6 +37,8 @@ pub struct Current {
     pub voice: Voice,
     /// What stands in place of the passwords of trunks; of those alone that open.
     pub digests: HashMap<Uuid, Ha1>,
+    /// The same of accounts at vendors, by vendor.
+    pub accounts: HashMap<Uuid, Ha1>,
 }
 
 impl Current {
@@ -50,7 +52,10 @@ impl Current {
         let stored = voice.trunks.iter().filter_map(|trunk| Some((trunk.id, trunk.digest.as_ref()?)));
         let opened = |(id, digest)| Some((id, trunk_credential::open(key, id, digest).ok()?));
         let digests = stored.filter_map(opened).collect();
-        Ok(Self { messaging, voice, digests })
+        let stored = voice.vendors.iter().filter_map(|vendor| Some((vendor.id, vendor.account.as_ref()?)));
+        let opened = |(id, account)| Some((id, vendor_account::open(key, id, account).ok()?));
+        let accounts = stored.filter_map(opened).collect();
+        Ok(Self { messaging, voice, digests, accounts })
     }
 }
 

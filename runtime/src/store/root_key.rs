@@ -24,6 +24,9 @@ statements! {
     TRUNKS = Sql::both("SELECT trunk_group_id, ha1_sealed FROM accounts.trunk_credentials");
     UPDATE_TRUNK = Sql::both(
         "UPDATE accounts.trunk_credentials SET ha1_sealed = $2 WHERE trunk_group_id = $1 AND ha1_sealed = $3");
+    ACCOUNTS = Sql::both("SELECT vendor_id, ha1_sealed FROM voice.vendor_credentials");
+    UPDATE_ACCOUNT = Sql::both(
+        "UPDATE voice.vendor_credentials SET ha1_sealed = $2 WHERE vendor_id = $1 AND ha1_sealed = $3");
     WEBHOOKS = Sql::both("SELECT account_id, secret_sealed FROM messaging.webhooks");
     UPDATE_WEBHOOK = Sql::both(
         "UPDATE messaging.webhooks SET secret_sealed = $2 WHERE account_id = $1 AND secret_sealed = $3");
@@ -38,11 +41,12 @@ pub(super) struct Sealed {
 }
 
 /// Every column of sealed values. A column whose name ends in `_sealed` and that is missing here fails a test.
-pub(super) static SEALED: [Sealed; 5] = [
+pub(super) static SEALED: [Sealed; 6] = [
     Sealed { column: "messaging.vendors.password_sealed", select: &VENDORS, update: &UPDATE_VENDOR },
     Sealed { column: "voice.cookie_keys.key_sealed", select: &COOKIE_KEYS, update: &UPDATE_COOKIE_KEY },
     Sealed { column: "auth.signing_keys.key_sealed", select: &SIGNING_KEYS, update: &UPDATE_SIGNING_KEY },
     Sealed { column: "accounts.trunk_credentials.ha1_sealed", select: &TRUNKS, update: &UPDATE_TRUNK },
+    Sealed { column: "voice.vendor_credentials.ha1_sealed", select: &ACCOUNTS, update: &UPDATE_ACCOUNT },
     Sealed { column: "messaging.webhooks.secret_sealed", select: &WEBHOOKS, update: &UPDATE_WEBHOOK },
 ];
 

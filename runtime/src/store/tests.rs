@@ -28,6 +28,7 @@ async fn every_statement_prepares_on_both_engines() {
             trunk::ALL,
             trunk_credential::ALL,
             trunk_ip::ALL,
+            vendor_account::ALL,
             version::ALL,
             voice::ALL,
             voice_rate::ALL,
@@ -96,7 +97,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0007 media",
             "0008 trunk_credentials",
             "0009 identity",
-            "0010 registrations"
+            "0010 registrations",
+            "0011 vendor_credentials"
         ]
     );
     each_engine(async |engine: Engine| {

@@ -12,7 +12,8 @@ use super::version::versions;
 use super::{Db, Error, ErrorKind, Sql, fetch_all, media_node, statements};
 use crate::model::{
     AclEntry, Cidr, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, IdentityProfile,
-    MediaProfile, Money, NumberRule, Offer, Partition, Parts, SipVendor, Trunk, Voice,
+    MediaProfile, Money, NumberRule, Offer, Partition, Parts, SipVendor, Trunk, VendorAccount,
+    VendorRegister, Voice,
 };
 
 statements! {
@@ -25,9 +26,11 @@ statements! {
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
     VENDORS = Sql::both(
-        "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
-         ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, oversize, callee_rules, \
-         caller_rules, header_rules, trusted, media, identity FROM voice.vendors ORDER BY number");
+        "SELECT v.id, v.number, v.name, v.status, v.gateways, v.networks, v.cps, v.channels, v.priority, v.weight, \
+         v.pdd_timeout, v.ring_timeout, v.session_expires, v.failover_statuses, v.failover_after_early_media, \
+         v.probe_interval, v.oversize, v.callee_rules, v.caller_rules, v.header_rules, v.trusted, v.media, \
+         v.identity, a.username, a.realm, a.ha1_sealed, a.registration \
+         FROM voice.vendors v LEFT JOIN voice.vendor_credentials a ON a.vendor_id = v.id ORDER BY v.number");
     PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
     OFFERS = Sql::both(
         "SELECT id, partition_id, prefix, vendor_id, rate, priority, weight, blocked FROM voice.vendor_rates");
@@ -200,10 +203,23 @@ pub(super) struct VendorRecord {
     trusted: bool,
     media: Json<MediaProfile>,
     identity: Json<IdentityProfile>,
+    username: Option<String>,
+    realm: Option<String>,
+    ha1_sealed: Option<Vec<u8>>,
+    registration: Option<Json<VendorRegister>>,
 }
 
 pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
+    let account = row.username.zip(row.realm).zip(row.ha1_sealed);
+    let register = row.registration.map(|registration| registration.0);
+    let account = account.map(|((username, realm), ha1_sealed)| VendorAccount {
+        username,
+        realm,
+        ha1_sealed,
+        register,
+    });
     Ok(SipVendor {
+        account,
         id: row.id,
         number: number(row.number),
         name: row.name,

@@ -9,7 +9,10 @@ use uuid::Uuid;
 use super::messaging::{collect, stored_time};
 use super::provisioning::{SipVendorEntry, milliseconds, next_number};
 use super::voice::{VendorRecord, vendor};
-use super::{Db, Error, Sql, Tx, containing, execute, fetch_all, fetch_optional, statements, tx_optional};
+use super::{
+    Db, Error, Sql, Tx, containing, execute, fetch_all, fetch_optional, statements, tx_optional,
+    vendor_account,
+};
 use crate::clock::Timestamp;
 use crate::model::VendorStatus;
 
@@ -17,10 +20,12 @@ use crate::model::VendorStatus;
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, number, name, status, gateways, networks, cps, channels, priority, weight, pdd_timeout, \
-             ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, \
-             oversize, callee_rules, caller_rules, header_rules, trusted, media, identity, created_at, \
-             updated_at FROM voice.vendors ",
+            "SELECT v.id, v.number, v.name, v.status, v.gateways, v.networks, v.cps, v.channels, v.priority, \
+             v.weight, v.pdd_timeout, v.ring_timeout, v.session_expires, v.failover_statuses, \
+             v.failover_after_early_media, v.probe_interval, v.oversize, v.callee_rules, v.caller_rules, \
+             v.header_rules, v.trusted, v.media, v.identity, a.username, a.realm, a.ha1_sealed, a.registration, \
+             v.created_at, v.updated_at \
+             FROM voice.vendors v LEFT JOIN voice.vendor_credentials a ON a.vendor_id = v.id ",
             $rest
         )
     };
@@ -28,8 +33,9 @@ macro_rules! select {
 
 statements! {
     PAGE = Sql::both(select!(
-        "WHERE name > $1 AND lower(name) LIKE $2 ESCAPE '!' AND ($3 = '' OR status = $3) ORDER BY name LIMIT $4"));
-    ONE = Sql::both(select!("WHERE id = $1"));
+        "WHERE v.name > $1 AND lower(v.name) LIKE $2 ESCAPE '!' AND ($3 = '' OR v.status = $3) ORDER BY v.name \
+         LIMIT $4"));
+    ONE = Sql::both(select!("WHERE v.id = $1"));
     TAKEN = Sql::both("SELECT id FROM voice.vendors WHERE name = $1");
     UPSERT = Sql::both(
         "INSERT INTO voice.vendors (id, number, name, status, gateways, networks, cps, channels, priority, weight, \
@@ -207,11 +213,12 @@ pub async fn partition_of(tx: &mut Tx, id: Uuid) -> Result<Option<String>, Error
     Ok(row.map(|(name,)| name))
 }
 
-/// Takes a vendor away.
+/// Takes a vendor away, with the account at it.
 ///
 /// # Errors
 /// [`super::ErrorKind::Constraint`] when it has rates.
 pub async fn delete(tx: &mut Tx, id: Uuid) -> Result<(), Error> {
+    vendor_account::delete(tx, id).await?;
     execute!(tx, DELETE, id)?;
     Ok(())
 }

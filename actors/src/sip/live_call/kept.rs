@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::sip::dialog::Dialog;
 
 /// The form of what follows [`Said`] in a record.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 /// What the next process is told of a call that is up, behind an octet that says in which form.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use super::call::{Call, Kind, Setup, Way};
 use super::receive::Request;
 use super::{Hand, TAG_LEN, Turn, Worker, receive};
 use crate::sip::branch;
-use crate::sip::dialog::{Dialog, End, Seen, Side};
+use crate::sip::dialog::{Asked, Dialog, End, Seen, Side};
 use crate::sip::event::{CallEvent, Ended, Started, What};
 use crate::sip::identity::{self, Caller, Standing};
 use crate::sip::number::{Dialled, dialled};
@@ -209,6 +209,7 @@ impl Worker {
             identities: false,
             media: None,
             profiles: None,
+            asked: Asked::default(),
             offered_by: None,
             seen,
             unseen: 0,

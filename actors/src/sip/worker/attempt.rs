@@ -15,7 +15,7 @@ use super::forward::Leave;
 use super::media::Anchoring;
 use super::{Hand, Turn, Worker, contact, outgoing, receive};
 use crate::sip::anchor::{Anchor, Profiles};
-use crate::sip::dialog::Side;
+use crate::sip::dialog::{Asked, Side};
 use crate::sip::flow::Flow;
 use crate::sip::identity;
 use crate::sip::routing::Direction;
@@ -160,6 +160,10 @@ impl Worker {
                 setup.passed_over = true;
                 continue;
             }
+            if target.registration.as_ref().is_some_and(|known| !known.lets_pass(now.instant)) {
+                setup.passed_over = true;
+                continue;
+            }
             let outbound = plan.direction == Direction::Outbound;
             let channel = if outbound {
                 let Some(channel) = self.vendor_channel(vendor, now) else {
@@ -254,6 +258,7 @@ impl Worker {
             let trunk = plan.trunk().filter(|_| anchor.is_none());
             dialog.profiles = trunk.map(|trunk| Profiles::between(trunk, vendor));
             dialog.media.clone_from(&anchor);
+            dialog.asked = Asked::default();
         }
         let mut attempt = Attempt::new(hop, flow, now);
         attempt.channel = channel;

@@ -80,7 +80,7 @@ impl Worker {
         let question = dialog.seen.ask(turn.now.instant);
         let dialog = dialog.clone();
         for end in [End::Caller, End::Callee] {
-            let cseq = dialog.side(end.other()).cseq;
+            let cseq = dialog.cseq_at(end, dialog.side(end.other()).cseq);
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
             let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
             let own = Own { flow, ..between(&dialog, end, cseq, &routes) };
@@ -152,9 +152,11 @@ impl Worker {
     /// A BYE of ours to one side, as if the other had sent it.
     pub(super) fn end_side(&mut self, dialog: &Dialog, end: End, turn: &mut Turn<'_>) {
         let cseq = dialog.side(end.other()).cseq.saturating_add(dialog.unseen).saturating_add(1);
+        let cseq = dialog.cseq_at(end, cseq);
         let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
         let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
-        self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, turn);
+        let asked = Some(dialog).filter(|dialog| dialog.vendor_end() == end);
+        self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, asked, turn);
     }
 
     /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for
@@ -227,7 +229,7 @@ impl Worker {
         self.send_ack_of_2xx(&own, turn);
         if !again {
             self.counters.ended_at_vendor.add(1);
-            self.send_bye(&Own { cseq: own.cseq.saturating_add(1), ..own }, turn);
+            self.send_bye(&Own { cseq: own.cseq.saturating_add(1), ..own }, None, turn);
         }
     }
 
@@ -247,9 +249,11 @@ impl Worker {
         }
     }
 
-    fn send_bye(&mut self, own: &Own<'_>, turn: &mut Turn<'_>) {
+    /// A BYE of ours, with credentials where the vendor of the dialog `asked` for them.
+    fn send_bye(&mut self, own: &Own<'_>, asked: Option<&Dialog>, turn: &mut Turn<'_>) {
         let branch = self.branches.make(0);
         let octets = self.own_request(own, Method::Bye, &branch);
+        let octets = octets.map(|octets| self.bye_signed(octets, asked, own.flow));
         let key = self.keys.client(&branch, Method::Bye);
         let sent = octets
             .and_then(|octets| self.begin_client(key, (own.flow, octets), Owner::Bye(Tries::Another), turn));

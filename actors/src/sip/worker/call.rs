@@ -7,10 +7,11 @@ use runtime::log::Reason;
 use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
 use sip::timer_wheel::TimerId;
 use sip::transaction::{Event, Failure};
-use sip::{HeaderId, Message, StatusCode};
+use sip::{Message, StatusCode};
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use super::challenged::is_challenge;
 use super::{Hand, TAG_LEN, Turn, Worker, perform};
 use crate::sip::anchor::Anchor;
 use crate::sip::dialog::End;
@@ -64,8 +65,8 @@ pub(super) struct Setup {
     pub(super) request: Message,
     pub(super) source: Flow,
     pub(super) tag: [u8; TAG_LEN],
-    /// Responses that may yet be forwarded, and challenges beside them.
-    kept: Vec<(BranchId, Message)>,
+    /// The best response so far, which may yet be forwarded.
+    kept: Option<(BranchId, Message)>,
     pub(super) way: Way,
     /// Whether any attempt was made.
     pub(super) tried: bool,
@@ -108,6 +109,8 @@ pub(super) struct Attempt {
     pub(super) anchor: Option<Anchor>,
     /// Whether what follows its answer goes to where it went, whatever the answer says.
     pub(super) pinned: bool,
+    /// The challenge that it came to, and that was not answered.
+    pub(super) challenged: Option<StatusCode>,
     /// Whether the record of it was given.
     pub(super) told: bool,
     /// To tags of 2xx that were ended at the vendor.
@@ -161,7 +164,7 @@ impl Setup {
             request,
             source,
             tag,
-            kept: Vec::new(),
+            kept: None,
             way,
             tried: false,
             tcp_failed: false,
@@ -192,6 +195,7 @@ impl Attempt {
             session: None,
             anchor: None,
             pinned: false,
+            challenged: None,
             told: false,
             ended: Vec::new(),
         }
@@ -305,6 +309,7 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let dialog = call.dialog;
         let Some(attempt) = call.attempts.get_mut(branch.index()) else { return };
+        let status = attempt.challenged.take().unwrap_or(status);
         // A refusal is no ringing.
         let rings =
             received && (status.is_success() || (status.is_provisional() && status != StatusCode::TRYING));
@@ -359,40 +364,46 @@ impl Worker {
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }
 
-    fn keep(&mut self, id: CallId, branch: BranchId, hand: Hand<'_>) {
-        let Some((message, _)) = hand.message else { return };
-        let Some(setup) = self.calls.get_mut(id).and_then(|call| call.setup.as_mut()) else { return };
-        let challenges = |(_, kept): &(BranchId, Message)| matches!(kept.status_code(), Some(401 | 407));
-        setup.kept.retain(challenges);
-        setup.kept.push((branch, message.clone()));
+    /// A challenge that is not answered is a failure of who has challenged: nobody behind us has credentials for it, and
+    /// who is asked for them by us shall not answer a stranger.
+    pub(super) fn as_failure(&mut self, id: CallId, branch: BranchId, status: StatusCode) -> StatusCode {
+        if !is_challenge(status) {
+            return status;
+        }
+        let attempt = self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index()));
+        if let Some(attempt) = attempt {
+            attempt.challenged = Some(status);
+        }
+        StatusCode::SERVER_INTERNAL_ERROR
     }
 
-    /// The best response goes to the caller, with the challenges of others (16.7 step 7).
+    fn keep(&mut self, id: CallId, branch: BranchId, hand: Hand<'_>) {
+        let Some((message, _)) = hand.message else { return };
+        if message.status_code().and_then(StatusCode::new).is_some_and(is_challenge) {
+            return;
+        }
+        let Some(setup) = self.calls.get_mut(id).and_then(|call| call.setup.as_mut()) else { return };
+        setup.kept = Some((branch, message.clone()));
+    }
+
+    /// The best response goes to the caller.
     fn forward_kept(&mut self, id: CallId, branch: BranchId, status: StatusCode, turn: &mut Turn<'_>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        let kept = call.setup.as_mut().map(|setup| std::mem::take(&mut setup.kept)).unwrap_or_default();
-        let others: SmallVec<[BranchId; 4]> = call.context.challenges().collect();
         let (server, dialog, kind) = (call.server, call.dialog, call.kind);
-        let Some((_, best)) = kept.iter().find(|(kept, _)| *kept == branch) else {
+        let kept = call.setup.as_mut().and_then(|setup| setup.kept.take());
+        let Some((_, best)) = kept.filter(|(kept, _)| *kept == branch) else {
             self.respond_to_caller(id, status, turn);
             return;
         };
-        let mut edits = sip::Edits::new(best);
-        let mut complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
+        let mut edits = sip::Edits::new(&best);
+        let complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
             && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some());
-        for (_, other) in kept.iter().filter(|(kept, _)| others.contains(kept)) {
-            for header in [HeaderId::WwwAuthenticate, HeaderId::ProxyAuthenticate] {
-                for value in other.values(header) {
-                    complete &= edits.append(header.name(), value).is_ok();
-                }
-            }
-        }
         let written = self.written(|out| {
             edits.write(out);
             complete
         });
         if let Some(octets) = written {
-            let cause = perform::q850_cause(best);
+            let cause = perform::q850_cause(&best);
             self.failed(id, (status, true), cause, turn);
             self.respond(server, status, &octets, turn);
         } else {
@@ -406,7 +417,7 @@ impl Worker {
         let Some(setup) = call.setup.as_ref() else { return };
         let (request, source, tag, server) = (setup.request.clone(), setup.source, setup.tag, call.server);
         // It stands for the best of theirs.
-        let cause = setup.kept.iter().rev().find_map(|(_, kept)| perform::q850_cause(kept));
+        let cause = setup.kept.as_ref().and_then(|(_, kept)| perform::q850_cause(kept));
         self.failed(id, (status, false), cause, turn);
         if let Some(octets) = self.own_response(&request, source, (status, None), &tag) {
             self.respond(server, status, &octets, turn);

@@ -12,6 +12,7 @@ use sip::{Edits, HeaderId, List, Message, NameAddr, StatusCode, Uri, Via};
 use uuid::Uuid;
 
 use super::call::Kind;
+use super::challenged::{restore_number, restore_unknown};
 use super::media::Described;
 use super::receive::{from_tag, reply_to, to_tag};
 use super::{Hand, Turn, Worker, identity};
@@ -239,12 +240,16 @@ impl Worker {
         }
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()?;
-        dialog.map_or(Some(()), |dialog| restore_caller(edits, dialog, from))
+        dialog.map_or(Some(()), |dialog| {
+            restore_number(edits, dialog, from)?;
+            restore_caller(edits, dialog, from)
+        })
     }
 
     /// What a response loses on its way to somebody of whose call nothing is known.
     pub(super) fn towards_unknown(edits: &mut Edits<'_>) -> Option<()> {
         strip(edits)?;
+        restore_unknown(edits)?;
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()
     }

@@ -230,6 +230,7 @@ impl Worker {
             identities: false,
             media: anchor_of(&cookie),
             profiles: None,
+            asked: self.asked_before(&cookie),
             offered_by: None,
             seen: Seen::default(),
             unseen: 0,
@@ -304,7 +305,9 @@ impl Worker {
             caller: caller.as_ref().map(|(id, name)| (*id, &**name)),
             session_asked,
         };
-        let Some((octets, session)) = self.request_within(request.message, &leave, &to) else {
+        let within = self.request_within(request.message, &leave, &to);
+        let within = within.and_then(|made| self.for_vendor(made, (cookie.dialog, from), flow));
+        let Some((octets, session)) = within else {
             self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);
             return;
         };

@@ -12,12 +12,13 @@ use runtime::model::Transport;
 use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
 use uuid::Uuid;
 
+use super::challenged::{answered, is_challenge};
 use super::in_dialog::{anchor_of, began};
 use super::media::{Described, Role, Subject, may_describe};
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit, identity};
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, End, Seen, Side, session_of, unfolded};
+use crate::sip::dialog::{Asked, Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::routing::Direction;
 use crate::sip::session_timer;
@@ -67,7 +68,8 @@ impl Worker {
             self.counters.responses_stray.add(1);
             return;
         }
-        let to = self.next_via(message, flow, given.as_ref());
+        // What a challenge asks about is forgotten, and nobody else is to answer it.
+        let to = self.next_via(message, flow, given.as_ref()).filter(|_| !is_challenge(status));
         let answer = method == Method::Invite && status.is_success();
         let cookie = given.filter(|_| answer);
         // Nobody could be billed for it, or hear of it.
@@ -266,7 +268,8 @@ impl Worker {
             // What the caller calls itself is not known any more; the callee shall not learn it.
             let shown = unfolded(message.value(HeaderId::From).unwrap_or_default());
             caller.name.clone_from(&shown);
-            caller.cseq = super::perform::cseq(message).unwrap_or_default();
+            let answers = answered(message);
+            caller.cseq = super::perform::cseq(message).unwrap_or_default().saturating_sub(answers);
             let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
             let mut dialog = Dialog {
                 id: cookie.dialog,
@@ -285,6 +288,7 @@ impl Worker {
                 session_asked: self.session_asked(cookie),
                 media: anchor_of(cookie),
                 profiles: None,
+                asked: Asked::after(answers),
                 offered_by: None,
                 repeats: 0,
                 seen: Seen::default(),

@@ -5,6 +5,7 @@ use sip::proxy::Input as CallInput;
 use sip::transaction::{Action, Client, Ended, Event, Failure, Machine, Timer};
 use sip::{CSeq, HeaderId, Limits, Message, Method, Response, StatusCode, Via, write};
 
+use super::challenged::is_challenge;
 use super::{Hand, Turn, Worker};
 use crate::sip::dialog::Answer;
 use crate::sip::flow::Outbound;
@@ -166,15 +167,19 @@ impl Worker {
     }
 
     /// What a transaction has stored: it was taken, or written, whatever its length.
-    fn parsed(&self, octets: &Bytes) -> Option<Message> {
+    pub(super) fn parsed(&self, octets: &Bytes) -> Option<Message> {
         let limits = Limits { message: usize::MAX, ..self.settings.limits };
         Message::parse_datagram(octets.clone(), &limits).ok()
     }
 
     fn pass(&mut self, id: TransactionId, status: StatusCode, hand: Hand<'_>, turn: &mut Turn<'_>) {
+        if is_challenge(status) && self.answer_challenge(id, status, hand, turn) {
+            return;
+        }
         match self.owner(id) {
             Some(Owner::Branch(call, branch)) => {
                 let sdp = hand.message.is_some_and(|(message, _)| has_sdp(message));
+                let status = self.as_failure(call, branch, status);
                 self.call_input(call, CallInput::Response { branch, status, sdp }, hand, turn);
             }
             Some(Owner::Relay(relay)) => self.relay_response(relay, status, hand, turn),
@@ -185,6 +190,9 @@ impl Worker {
                 self.bye_answered(id, tries, (status, true), turn.now);
             }
             Some(Owner::Probe(probe)) if status.is_final() => self.probed(probe, status, true, turn),
+            Some(Owner::Register(register)) if status.is_final() => {
+                self.registered_at_vendor(register, Some(status), hand, turn);
+            }
             _ => {}
         }
     }
@@ -202,6 +210,9 @@ impl Worker {
             }
             Some(Owner::Bye(tries)) => self.bye_answered(id, tries, (failure.status(), false), turn.now),
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),
+            Some(Owner::Register(register)) => {
+                self.registered_at_vendor(register, None, Hand::default(), turn);
+            }
             _ => {}
         }
     }

@@ -6,6 +6,7 @@ use sip::transaction::{Event, Failure};
 use sip::{Edits, HeaderId, Message, Method, StatusCode};
 use uuid::Uuid;
 
+use super::challenged::is_challenge;
 use super::{Hand, Turn, Worker};
 use crate::sip::dialog::unfolded;
 use crate::sip::event::{CallEvent, Ended, What};
@@ -26,7 +27,13 @@ impl Worker {
             let request = self.stored_request(relay.server).map(|(source, request)| (request, source));
             self.refresh((relay.dialog, relay.from), request, (message, flow, relay.session), turn);
         }
-        match forward::non_invite_response(status) {
+        let outcome = if is_challenge(status) {
+            // Who sent the request has no credentials for it.
+            NonInvite::Respond(StatusCode::SERVER_INTERNAL_ERROR)
+        } else {
+            forward::non_invite_response(status)
+        };
+        match outcome {
             NonInvite::Forward => self.relay_back(relay, status, message, turn),
             other @ (NonInvite::Absorb | NonInvite::Respond(_) | NonInvite::Abandon) => {
                 self.relay_outcome(relay.server, other, turn);
@@ -60,8 +67,8 @@ impl Worker {
         }
     }
 
-    /// From and To of a response whose dialog is gone, as the sender of the request wrote them: it may have been the
-    /// only one to know the caller by that name.
+    /// From, To and CSeq of a response whose dialog is gone, as the sender of the request wrote them: it may have been
+    /// the only one to know the caller by that name, and the request by that number.
     pub(super) fn names_of_sender(
         &self,
         edits: &mut Edits<'_>,
@@ -72,7 +79,7 @@ impl Worker {
             return Some(());
         }
         let (_, stored) = self.stored_request(server)?;
-        for id in [HeaderId::From, HeaderId::To] {
+        for id in [HeaderId::From, HeaderId::To, HeaderId::CSeq] {
             let name = stored.value(id)?;
             if edits.message().value(id) != Some(name) {
                 edits.set(id, &unfolded(name)).ok()?;
@@ -103,21 +110,20 @@ impl Worker {
         self.respond(server, status, &octets, turn);
     }
 
-    /// A BYE ends the call, whatever becomes of it (15.1.1): who sent it is gone. Only one that has to be sent again with
-    /// credentials ends nothing, nor one of an early dialog. It is over since the BYE came. A side that did not take it,
+    /// A BYE ends the call, whatever becomes of it (15.1.1): who sent it is gone. Only one whose challenge nothing answers
+    /// ends nothing, nor one of an early dialog. It is over since the BYE came. A side that did not take it,
     /// nor says that it knows of no call, gets a BYE of ours, since what was passed on may have been what it could not
     /// read: there it was up until then.
     fn relay_ended(&mut self, relay: Relay, (status, received): (StatusCode, bool), turn: &mut Turn<'_>) {
         if relay.method != Method::Bye || !relay.own {
             return;
         }
-        let again = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         let is_up = self.dialogs.get(&relay.dialog).is_some_and(|dialog| dialog.confirmed);
         if !is_up {
             return;
         }
-        if received && again {
-            // Who has no credentials for it gives the call up all the same.
+        if received && is_challenge(status) {
+            // Who sent it gives the call up all the same.
             self.check_after_bye(relay.dialog, turn.now);
             return;
         }

@@ -6,6 +6,7 @@ use crate::sip::testing::{CUSTOMER, Node, STRANGER, Sent, VENDORS, Within, invit
 
 mod byes;
 mod cancel;
+mod challenged;
 mod clocks;
 mod cost;
 mod dialogs;
@@ -27,6 +28,7 @@ mod roaming;
 mod session_timers;
 mod sources;
 mod strict_routers;
+mod vendor_registrations;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -99,6 +99,58 @@ async fn a_vendor_with_values_that_cannot_be_is_refused_by_pointer() {
 }
 
 #[tokio::test]
+async fn a_password_is_written_and_never_read() {
+    let lab = Lab::new().await;
+    let of = |account: Value| json!({"name": "atlantic", "account": account});
+    let first = json!({"username": "warp", "realm": "a.example", "password": "correct horse"});
+    let made = lab.ask(TOKEN, ("POST", VENDORS), Some(of(first.clone()))).await;
+    let shown = json!({"username": "warp", "realm": "a.example"});
+    assert_eq!((made.status, &made.json()["account"]), (201, &shown), "{}", made.body);
+    let path = made.header("location").to_owned();
+    let stored = sealed(&lab).await;
+    let registered = json!({"username": "warp", "realm": "a.example", "register": {"expires": "10m"}});
+    for (account, is_same) in [(shown.clone(), true), (registered, true), (first, false)] {
+        let changed = lab.ask(TOKEN, ("PUT", &path), Some(of(account.clone()))).await;
+        assert_eq!(changed.status, 200, "{}", changed.body);
+        let read = lab.ask(TOKEN, ("GET", &path), None).await;
+        assert_eq!(read.json()["account"]["register"].is_object(), account.get("register").is_some());
+        for body in [changed.body, read.body] {
+            assert!(!body.contains("horse") && !body.contains("password"), "{body}");
+        }
+        assert_eq!(sealed(&lab).await == stored, is_same, "{account}: a password that is not given stays");
+    }
+    for (account, pointer) in [
+        (json!({"username": "warp", "realm": "b.example"}), "/account/password"),
+        (json!({"username": "other", "realm": "a.example"}), "/account/password"),
+        (json!({"username": "a:b", "realm": "a.example", "password": "x"}), "/account/username"),
+        (json!({"username": "warp", "realm": "\"", "password": "x"}), "/account/realm"),
+        (json!({"username": "warp", "realm": "a.example", "password": ""}), "/account/password"),
+        (
+            json!({"username": "warp", "realm": "a.example", "register": {"expires": "1s"}}),
+            "/account/register/expires",
+        ),
+        (json!({"username": "warp", "realm": "a.example", "register": {"path": 1}}), "/account/register"),
+    ] {
+        let refused = lab.ask(TOKEN, ("PUT", &path), Some(of(account.clone()))).await;
+        assert_eq!(refused.status, 422, "{account} {}", refused.body);
+        let found = refused.json()["errors"][0]["pointer"].as_str().unwrap().to_owned();
+        assert!(found.starts_with(pointer), "{account} {}", refused.body);
+    }
+    let nobody = json!({"name": "pacific", "account": shown});
+    let refused = lab.ask(TOKEN, ("POST", VENDORS), Some(nobody)).await;
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/account/password", "{}", refused.body);
+    let gone = lab.ask(TOKEN, ("PUT", &path), Some(json!({"name": "atlantic"}))).await;
+    assert_eq!((gone.status, gone.json().get("account")), (200, None), "{}", gone.body);
+    assert_eq!(sealed(&lab).await, None);
+}
+
+/// What is stored in place of the password of a vendor's account.
+async fn sealed(lab: &Lab) -> Option<Vec<u8>> {
+    let vendors = runtime::store::voice::load(&lab.api.store).await.unwrap().vendors;
+    vendors.into_iter().find_map(|vendor| vendor.account).map(|account| account.ha1_sealed)
+}
+
+#[tokio::test]
 async fn vendors_are_paged_and_searched() {
     let lab = Lab::new().await;
     for name in ["atlantic", "baltic", "pacific_1"] {

@@ -124,6 +124,11 @@ impl ResponseContext {
         self.phase == Phase::Done
     }
 
+    /// Whether this branch is the one that is tried, and is not given up.
+    pub fn is_trying(&self, branch: BranchId) -> bool {
+        matches!(self.phase, Phase::Trying(attempt) if attempt.branch == branch)
+    }
+
     /// Whether [`Step::Finished`] was given.
     pub const fn is_finished(&self) -> bool {
         self.finished

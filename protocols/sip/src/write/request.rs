@@ -61,7 +61,7 @@ impl Request<'_> {
 }
 
 /// Appends the ACK to a final response other than 2xx (17.1.1.3). `invite` is the INVITE as we sent it,
-/// `response` the response as it came: only To is of it.
+/// `response` the response as it came: only To is of it. Credentials of the INVITE are those of its ACK (22.1).
 ///
 /// Errors: [`WriteError::Kind`] where they are something else; [`WriteError::Missing`].
 pub fn ack(invite: &Message, response: &Message, out: &mut BytesMut) -> Result<(), WriteError> {
@@ -71,6 +71,9 @@ pub fn ack(invite: &Message, response: &Message, out: &mut BytesMut) -> Result<(
     }
     whole_or_nothing(out, |out| {
         follow_up(invite, Method::Ack, response.value(HeaderId::To), out)?;
+        for id in [HeaderId::Authorization, HeaderId::ProxyAuthorization] {
+            invite.values(id).for_each(|value| copied(out, id, value));
+        }
         end(out, None)
     })
 }

@@ -168,6 +168,12 @@ fn the_ack_to_a_refusal() {
     );
     assert_eq!(text(|out| ack(&message(INVITE), &refused, out)).as_deref(), Ok(expected));
     assert_eq!(text(|out| ack(&message(INVITE), &message(INVITE), out)), Err(WriteError::Kind));
+    let credentials = "Authorization: Digest a=1\r\nProxy-Authorization: Digest b=2\r\n";
+    let proven = message(&INVITE.replace("Timestamp: 54\r\n", credentials));
+    let expected = expected.replace("Content-Length", &format!("{credentials}Content-Length"));
+    assert_eq!(text(|out| ack(&proven, &refused, out)), Ok(expected));
+    let cancelled = text(|out| cancel(&proven, &[], out)).unwrap();
+    assert!(!cancelled.contains("Digest"), "nobody asks a CANCEL: {cancelled}");
 }
 
 #[test]

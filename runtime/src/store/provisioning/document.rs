@@ -12,7 +12,8 @@ pub use self::check::high_cost_prefix;
 pub(crate) use self::trunk::TrunkIdentity;
 pub use self::trunk::{StoredTrunk, TrunkDigest, TrunkEntry, TrunkForm};
 pub use self::voice::{
-    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, VoiceRateEntry, without_plus,
+    DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, VendorAccountEntry,
+    VoiceRateEntry, without_plus,
 };
 use super::Error;
 use crate::config;

@@ -6,6 +6,7 @@ use crate::model::Vendor;
 use crate::seal::RootKey;
 use crate::store::testing::{Engine, each_engine};
 
+mod accounts;
 mod digest;
 mod identity;
 mod media;

@@ -5,7 +5,9 @@ use std::fmt::Display;
 
 use uuid::Uuid;
 
-use super::{Change, Current, Document, TrunkEntry, VoiceRateEntry, by_key, compare, differences, json};
+use super::{
+    Change, Current, Document, SipVendorEntry, TrunkEntry, VoiceRateEntry, by_key, compare, differences, json,
+};
 use crate::model::{AclSource, SIP_REALM, Voice};
 use crate::password::Ha1;
 
@@ -23,8 +25,10 @@ pub(super) fn plan(document: &Document, (current, known): (&Current, &Document),
         compare(changes, "partition", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
     }
     let stored = by_key(&known.sip_vendors, |entry| &entry.name);
+    let ids = by_key(&current.voice.vendors, |vendor| &vendor.name);
     for entry in &document.sip_vendors {
-        compare(changes, "sip_vendor", &entry.name, (stored.get(entry.name.as_str()).copied(), entry), false);
+        let ha1 = ids.get(entry.name.as_str()).and_then(|vendor| current.accounts.get(&vendor.id));
+        vendor(changes, (stored.get(entry.name.as_str()).copied(), entry), ha1);
     }
     let (stored, sources) = (by_key(&known.trunks, |entry| &entry.name), Sources::of(&current.voice));
     let ids = by_key(&current.voice.trunks, |trunk| &trunk.name);
@@ -46,6 +50,37 @@ pub(super) fn plan(document: &Document, (current, known): (&Current, &Document),
             compare(changes, "dedicated_address", &entry.address.to_string(), (now, entry), false);
         }
     }
+}
+
+fn vendor(
+    changes: &mut Vec<Change>,
+    (now, wanted): (Option<&SipVendorEntry>, &SipVendorEntry),
+    ha1: Option<&Ha1>,
+) {
+    let mut fields = now.map_or_else(Vec::new, |now| differences(&json(now), &json(wanted)));
+    fields.extend(now.and_then(|now| account((now, wanted), ha1)));
+    if now.is_none() || !fields.is_empty() {
+        let (key, new) = (wanted.name.clone(), now.is_none());
+        changes.push(Change { kind: "sip_vendor", key, new, fields });
+    }
+}
+
+/// As [`digest`].
+fn account(
+    (now, wanted): (&SipVendorEntry, &SipVendorEntry),
+    ha1: Option<&Ha1>,
+) -> Option<(String, String, String)> {
+    let field = |name: &str, now: &str, wanted: &str| (name.to_owned(), now.to_owned(), wanted.to_owned());
+    let stored = now.account.as_ref()?;
+    let Some(wanted) = &wanted.account else {
+        return Some(field("account", &json(stored).to_string(), "-"));
+    };
+    let password = wanted.password.as_ref().filter(|_| wanted.is_same(stored))?;
+    let Some(ha1) = ha1 else {
+        return Some(field("account.password", "[does not open]", "[redacted]"));
+    };
+    let differs = Ha1::of(&wanted.username, &wanted.realm, password) != *ha1;
+    differs.then(|| field("account.password", "[redacted]", "[redacted]"))
 }
 
 fn trunk(

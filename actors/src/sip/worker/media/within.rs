@@ -73,6 +73,7 @@ impl Worker {
             | Owner::Caller(_)
             | Owner::Sender(_)
             | Owner::Probe(_)
+            | Owner::Register(_)
             | Owner::Bye(_)
             | Owner::Alive(..) => return false,
         };

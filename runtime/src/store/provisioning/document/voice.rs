@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use crate::config::HumanDuration;
 use crate::model::{
     Cidr, Gateway, HeaderRule, IdentityProfile, MediaNodeState, MediaProfile, Money, NumberRule, Oversize,
-    VendorStatus,
+    VendorRegister, VendorStatus,
 };
+use crate::password::SecretString;
 use crate::schema::{Name, SocketAddress};
 
 /// A set of offers that trunks choose from.
@@ -99,6 +100,36 @@ pub struct SipVendorEntry {
     /// What is done with the media on its side of calls.
     #[serde(default)]
     pub media: MediaProfile,
+    /// What it is told who calls, where it asks by digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<VendorAccountEntry>,
+}
+
+/// An account of ours at a vendor that asks by digest who calls (RFC 7616). Its password is written and never read.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VendorAccountEntry {
+    /// The name that is said.
+    #[schema(example = "warp-atlanta", pattern = r"^[!#-9;-\[\]-~]{1,128}$")]
+    pub username: String,
+    /// The realm of the vendor's challenges, as they have it: those of another one are not answered.
+    #[schema(example = "sip.atlantic.example", pattern = r"^[ !#-\[\]-~]{1,128}$")]
+    pub realm: String,
+    /// Its password; needed once, and with another username or realm.
+    #[serde(serialize_with = "super::never", skip_serializing_if = "super::unseen")]
+    #[schema(value_type = Option<String>, write_only, min_length = 1, max_length = 128, pattern = "^[ -~]*$")]
+    pub password: Option<SecretString>,
+    /// How it is registered at each gateway; without it not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub register: Option<VendorRegister>,
+}
+
+impl VendorAccountEntry {
+    /// Whether a password for this one is a password for the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.username == other.username && self.realm == other.realm
+    }
 }
 
 /// An RTPEngine node, which the media of calls goes through.

@@ -11,7 +11,7 @@ use crate::store::trunk::TrunkRow;
 use crate::store::voice_rate::{self, RateRow};
 use crate::store::{
     self, ErrorKind, Sql, Tx, dedicated_ip, high_cost, media_node, partition, statements, trunk,
-    trunk_credential, trunk_ip, voice_vendor,
+    trunk_credential, trunk_ip, vendor_account, voice_vendor,
 };
 
 statements! {
@@ -88,7 +88,15 @@ impl Writer<'_> {
     async fn sip_vendor(&mut self, entry: &SipVendorEntry, stored: Option<u32>) -> Result<(), Error> {
         let number = self.number("vendor", stored).await?;
         let id = self.ids.get_or_make("sip_vendor", &entry.name);
-        Ok(voice_vendor::put(&mut self.tx, (id, number), entry, self.now).await?)
+        voice_vendor::put(&mut self.tx, (id, number), entry, self.now).await?;
+        let Some(account) = &entry.account else {
+            return Ok(vendor_account::delete(&mut self.tx, id).await?);
+        };
+        // Without a password it stays what it was.
+        let seal =
+            |password| vendor_account::seal(self.key, id, (&account.username, &account.realm), password);
+        let sealed = account.password.as_ref().map(seal).transpose().map_err(store::Error::from)?;
+        Ok(vendor_account::put(&mut self.tx, id, (account, sealed), self.now).await?)
     }
 
     async fn trunk(&mut self, entry: &TrunkEntry, stored: Option<u32>) -> Result<(), Error> {

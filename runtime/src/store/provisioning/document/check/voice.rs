@@ -4,18 +4,25 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Document, Entry, Known, NETWORKS_MAX, media, unique};
+use super::{Document, Entry, HOST_MAX, Known, NETWORKS_MAX, media, unique};
 use crate::config::HumanDuration;
-use crate::model::{AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, Voice};
+use crate::model::{
+    AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, VendorAccount, VendorRegister, Voice,
+};
 use crate::store::provisioning::Error;
 use crate::store::provisioning::document::{
-    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkDigest, TrunkEntry, TrunkForm, VoiceRateEntry,
+    DedicatedAddressEntry, PartitionEntry, SipVendorEntry, TrunkDigest, TrunkEntry, TrunkForm,
+    VendorAccountEntry, VoiceRateEntry,
 };
 
 const GATEWAYS_MAX: usize = 32;
 const USERNAME_MAX: usize = 64;
 /// Who hears one answer to a challenge may try passwords for as long as it takes: a short one is soon found.
 const SIP_PASSWORD: RangeInclusive<usize> = 12..=128;
+/// Octets of what a vendor has given us as name, realm or password: any that a header has room for.
+const ACCOUNT: RangeInclusive<usize> = 1..=128;
+/// A shorter registration would be asked for all the time, a longer one is of no use.
+const EXPIRES: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(24 * 3600);
 const RULES_MAX: usize = 64;
 const PREFIXES_MAX: usize = 10_000;
 /// The least that a session may be refreshed within (RFC 4028 4), and the most that is of any use.
@@ -38,6 +45,7 @@ pub(super) fn check(document: &Document, known: &Known<'_>, current: &Voice) -> 
     moved(document, current)?;
     sources(document, current)?;
     digests(document, current)?;
+    accounts(document, current)?;
     rates(&document.voice_rates, known)?;
     let high_cost = document.high_cost.iter().flatten();
     unique("high_cost", high_cost.clone().map(String::as_str))?;
@@ -94,6 +102,7 @@ impl SipVendorEntry {
         at.at_most("failover_statuses", &self.failover_statuses, 400)?;
         at.media(&self.media)?;
         at.vendor_identity(&self.identity)?;
+        self.account.as_ref().map_or(Ok(()), |account| at.account(account))?;
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)
     }
 }
@@ -201,6 +210,25 @@ fn digests(document: &Document, current: &Voice) -> Result<(), Error> {
     Ok(())
 }
 
+/// A vendor's password is needed once, and with another username or realm: what is stored is of both.
+fn accounts(document: &Document, current: &Voice) -> Result<(), Error> {
+    let stored = current.vendors.iter();
+    let stored = stored.filter_map(|vendor| Some((vendor.name.as_str(), vendor.account.as_ref()?)));
+    let stored: HashMap<&str, _> = stored.collect();
+    for entry in &document.sip_vendors {
+        let Some(wanted) = entry.account.as_ref().filter(|wanted| wanted.password.is_none()) else {
+            continue;
+        };
+        let same =
+            |stored: &&VendorAccount| stored.username == wanted.username && stored.realm == wanted.realm;
+        if stored.get(entry.name.as_str()).is_none_or(|stored| !same(stored)) {
+            let at = Entry { kind: "sip_vendor", key: &entry.name };
+            return Err(at.refused("account.password", "a username or realm that is new needs one"));
+        }
+    }
+    Ok(())
+}
+
 fn rates(entries: &[VoiceRateEntry], known: &Known<'_>) -> Result<(), Error> {
     let mut seen = HashSet::with_capacity(entries.len());
     for entry in entries {
@@ -282,6 +310,48 @@ impl Entry<'_> {
             return Err(self.refused("digest.password", text));
         }
         Ok(())
+    }
+
+    /// What stands between quotes in a header has none of its own, and a name no colon, which would make it look like
+    /// another's digest.
+    fn account(&self, account: &VendorAccountEntry) -> Result<(), Error> {
+        let is_quoted = |octet: u8| (b' '..=b'~').contains(&octet) && !b"\"\\".contains(&octet);
+        let is_name = |octet: u8| is_quoted(octet) && octet != b' ' && octet != b':';
+        let (username, realm) = (&account.username, &account.realm);
+        if !ACCOUNT.contains(&username.len()) || !username.bytes().all(is_name) {
+            let text =
+                format!("{username:?} is not 1 to 128 printable characters without blank, colon, quote");
+            return Err(self.refused("account.username", text));
+        }
+        if !ACCOUNT.contains(&realm.len()) || !realm.bytes().all(is_quoted) {
+            let text = format!("{realm:?} is not 1 to 128 printable characters without quote");
+            return Err(self.refused("account.realm", text));
+        }
+        if let Some(password) = &account.password {
+            let printable = password.expose().bytes().all(|octet| (b' '..=b'~').contains(&octet));
+            if !printable || !ACCOUNT.contains(&password.expose().len()) {
+                let text = "a password of SIP has 1 to 128 printable characters of ASCII here";
+                return Err(self.refused("account.password", text));
+            }
+        }
+        account.register.as_ref().map_or(Ok(()), |register| self.register(register))
+    }
+
+    fn register(&self, register: &VendorRegister) -> Result<(), Error> {
+        let is_user = |octet: u8| octet.is_ascii_alphanumeric() || b"._~+-".contains(&octet);
+        let is_domain = |octet: u8| octet.is_ascii_alphanumeric() || b".-".contains(&octet);
+        if register.user.len() > USERNAME_MAX || !register.user.bytes().all(is_user) {
+            let text = format!("{:?} is not up to {USERNAME_MAX} letters, digits and ._~+-", register.user);
+            return Err(self.refused("account.register.user", text));
+        }
+        if register.domain.len() > HOST_MAX || !register.domain.bytes().all(is_domain) {
+            let text = format!("{:?} is not a name of a host", register.domain);
+            return Err(self.refused("account.register.domain", text));
+        }
+        if EXPIRES.contains(&register.expires.get()) {
+            return Ok(());
+        }
+        Err(self.refused("account.register.expires", "it is not 60s to 24h"))
     }
 
     fn gateways(&self, gateways: &[Gateway]) -> Result<(), Error> {

@@ -2,10 +2,12 @@
 
 use super::{Names, name};
 use crate::config::HumanDuration;
-use crate::model::{DedicatedAddress, DigestCredential, MediaNode, Offer, Partition, SipVendor, Trunk};
+use crate::model::{
+    DedicatedAddress, DigestCredential, MediaNode, Offer, Partition, SipVendor, Trunk, VendorAccount,
+};
 use crate::store::provisioning::document::{
     DedicatedAddressEntry, MediaNodeEntry, PartitionEntry, SipVendorEntry, TrunkDigest, TrunkEntry,
-    VoiceRateEntry,
+    VendorAccountEntry, VoiceRateEntry,
 };
 
 pub(super) fn partition(partition: &Partition) -> PartitionEntry {
@@ -40,7 +42,17 @@ impl SipVendorEntry {
             trusted: vendor.trusted,
             identity: vendor.identity.clone(),
             media: vendor.media.clone(),
+            account: vendor.account.as_ref().map(account),
         }
+    }
+}
+
+fn account(stored: &VendorAccount) -> VendorAccountEntry {
+    VendorAccountEntry {
+        username: stored.username.clone(),
+        realm: stored.realm.clone(),
+        password: None,
+        register: stored.register.clone(),
     }
 }
 
