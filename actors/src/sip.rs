@@ -20,6 +20,7 @@ pub mod explain;
 pub mod flood;
 pub mod flow;
 pub mod health;
+pub mod identities;
 pub mod identity;
 pub mod lcr;
 pub mod live_call;

@@ -326,6 +326,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         flood_per_source: 0,
         registrations: Default::default(),
         limits: Default::default(),
+        identities: Default::default(),
     };
     Calls::new(calls::Parts {
         settings,

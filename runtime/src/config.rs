@@ -10,6 +10,7 @@ mod environment;
 mod mail;
 mod network;
 mod sip;
+mod stir;
 mod units;
 mod webhooks;
 
@@ -28,6 +29,7 @@ pub(crate) use self::environment::{
 pub use self::mail::{MailOptions, SmtpSecurity};
 pub use self::network::{EgressAddress, IngressAddress, NetworkOptions};
 pub use self::sip::{DigestAlgorithm, SipListener, SipOptions, UnknownSource};
+pub use self::stir::StirOptions;
 pub use self::units::HumanDuration;
 pub use self::webhooks::WebhookOptions;
 use crate::password::SecretString;
@@ -54,6 +56,8 @@ pub struct Config {
     pub webhooks: WebhookOptions,
     /// SIP towards customers and vendors.
     pub sip: SipOptions,
+    /// Calls that are signed, and checked.
+    pub stir: StirOptions,
     /// The database.
     pub store: StoreOptions,
     /// A cache outside of the node.

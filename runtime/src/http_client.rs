@@ -106,6 +106,15 @@ pub fn check_url(url: &str, policy: AddressPolicy) -> Result<(), Error> {
     }
 }
 
+/// The host of a URL that is asked by TLS: a name, or an address.
+///
+/// # Errors
+/// [`Error::Url`], also where it is not https.
+pub fn secure_host(url: &str) -> Result<String, Error> {
+    let target = Target::parse(url)?;
+    if target.secure { Ok(target.name()) } else { Err(Error::Url("its scheme is not https")) }
+}
+
 /// How long and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

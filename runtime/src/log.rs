@@ -21,7 +21,8 @@ use uuid::Uuid;
 
 pub use self::batch::{Batch, Calls};
 pub use self::call::{
-    Attempt, CallDirection, CallMedia, Cdr, DIALOG_STATE_MAX, Dialog, EndedBy, MediaSent, Reason,
+    Attempt, Attested, CallDirection, CallIdentity, CallMedia, Cdr, DIALOG_STATE_MAX, Dialog, EndedBy,
+    MediaSent, Reason, Verstat,
 };
 pub use self::filter::{CdrFilter, MdrFilter};
 pub use self::group::{CallTotals, Committed, Dropped, Full, Health, Limits, MessageLog, Ticket};

@@ -82,4 +82,11 @@ counters! {
     media_unreported: "Records of calls without what their media node had counted, which was not told in time.";
     media_lost: "Descriptions of calls that their media node did not take.";
     loops: "Requests that had been here before, unchanged.";
+    identities_signed: "INVITEs that were signed for their vendor.";
+    identities_unsigned: "INVITEs whose vendor wants them signed, and that were not.";
+    identities_passed: "Calls whose Identity was right.";
+    identities_failed: "Calls whose Identity was wrong.";
+    identities_unchecked: "Calls without an Identity, or whose certificate was not there.";
+    certificates_fetched: "Certificates of Identities that were fetched and are believed.";
+    certificates_refused: "Certificates of Identities that could not be had, or are not believed.";
 }

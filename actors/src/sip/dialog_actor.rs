@@ -259,6 +259,7 @@ fn lost(calls: &Calls, kept: &Kept, state: &mut State) -> bool {
         retransmissions: None,
         q850_cause: None,
         media: None,
+        identity: runtime::log::CallIdentity::default(),
     };
     let effect = state.call.end(ended, calls.now());
     perform(calls, kept, state, Some(effect))

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use runtime::log::Reason;
+use runtime::log::{CallIdentity, Reason};
 use runtime::model::Money;
 use sip::StatusCode;
 use uuid::Uuid;
@@ -93,6 +93,8 @@ pub struct Attempted {
     pub status: StatusCode,
     /// Whether the vendor said so; else it was silent, or could not be reached.
     pub received: bool,
+    /// What was signed of the caller: when it came, and for this vendor.
+    pub identity: CallIdentity,
 }
 
 /// A call that is up.
@@ -119,11 +121,14 @@ pub struct Ended {
     pub q850_cause: Option<u8>,
     /// The media node that is asked what it has counted of it; [`What::Media`] comes of that.
     pub media: Option<u8>,
+    /// What was signed of the caller of a call that never came up; of another its attempts have told.
+    pub identity: CallIdentity,
 }
 
 impl Ended {
     /// An end of which no more is known.
     pub const fn new(status: StatusCode, reason: Reason, by: Option<End>) -> Self {
-        Self { status, reason, by, retransmissions: None, q850_cause: None, media: None }
+        let identity = CallIdentity { verstat: None, received: None, signed: None };
+        Self { status, reason, by, retransmissions: None, q850_cause: None, media: None, identity }
     }
 }

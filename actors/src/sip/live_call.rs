@@ -12,7 +12,7 @@ use runtime::clock::Timestamp;
 use runtime::log::{Attempt, CallMedia, Cdr, DIALOG_STATE_MAX, Dialog as Record, EndedBy, Reason};
 use uuid::Uuid;
 
-use self::kept::{Kept, Said, Shared, Tried, VERSION, closed};
+use self::kept::{Kept, Said, Shared, Signatures, Tried, VERSION, closed};
 use super::anchor::Counted;
 use super::dialog::{Dialog, End};
 use super::event::{Attempted, CallEvent, Ended, Started, What};
@@ -101,6 +101,7 @@ impl LiveCall {
             attempts: Vec::new(),
             dialog: None,
             recovered: started.recovered,
+            identity: Signatures::default(),
         };
         let channels = started.channel.into_iter().collect();
         Some(Self { channels, ..Self::new(kept, at.instant) })
@@ -288,6 +289,8 @@ impl LiveCall {
     }
 
     fn attempted(&mut self, attempted: Attempted, at: Now) {
+        self.kept.identity.check(attempted.identity);
+        self.kept.identity.sign(attempted.identity);
         if let Some(ringing) = attempted.ringing {
             let pdd = micros(ringing.instant.saturating_duration_since(self.started));
             self.kept.said.pdd_us.get_or_insert(pdd);
@@ -352,7 +355,8 @@ impl LiveCall {
     /// Its seconds are of the clock that never jumps, unless another process saw the answer.
     fn record_of_end(&mut self, ended: Ended, at: Now) -> (Box<Cdr>, Vec<Attempt>) {
         self.channels.clear();
-        let Kept { said, attempts, recovered, .. } = &self.kept;
+        self.kept.identity.check(ended.identity);
+        let Kept { said, attempts, recovered, identity, .. } = &self.kept;
         let time = Timestamp::from_micros;
         let up = match (self.answered, said.answered_at) {
             (Some(answered), _) => at.instant.saturating_duration_since(answered),
@@ -375,6 +379,7 @@ impl LiveCall {
             recovered: *recovered,
             attempts: u16::try_from(attempts.len()).unwrap_or(u16::MAX),
             media: ended.media.map(|node| CallMedia { node, ..CallMedia::default() }),
+            identity: identity.told(),
             ..said.cdr(ended_at, up)
         };
         let attempts = (1..).zip(attempts).map(|(number, tried)| Attempt {

@@ -1,6 +1,7 @@
 //! What all workers of a node are told at their start.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::clock::Timestamp;
@@ -12,6 +13,7 @@ use sip::{Host, Limits, Uri};
 
 use super::acl::Source;
 use super::flow::Flow;
+use super::identities::Identities;
 use super::snapshot::{Peer, Snapshot};
 use super::{branch, cookie};
 
@@ -63,6 +65,8 @@ pub struct Settings {
     pub registrations: Rules,
     /// What a message may be at most.
     pub limits: Limits,
+    /// What calls are signed and checked with.
+    pub identities: Arc<Identities>,
 }
 
 impl Settings {

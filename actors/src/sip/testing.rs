@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
 use runtime::model::{
-    AclEntry, AuthType, Customer, Did, Gateway, IdentityProfile, MediaProfile, Money, Offer, Oversize,
-    Partition, SipVendor, Transport, Trunk, VendorStatus, Versions, Voice,
+    AclEntry, Attestation, AuthType, Customer, Did, Gateway, IdentityProfile, MediaProfile, Money, Offer,
+    Oversize, Partition, SipVendor, Transport, Trunk, VendorStatus, VerifyIdentity, Versions, Voice,
 };
 use runtime::random::Random;
 use sip::digest::Hash;
@@ -27,6 +27,7 @@ use super::dialog::Dialog;
 use super::digest::Users;
 use super::event::{CallEvent, What};
 use super::flow::{Flow, Undelivered};
+use super::identities::Identities;
 use super::registrar::{self, ToRegistrar, Told};
 use super::settings::{Listener, Settings};
 use super::snapshot::Snapshot;
@@ -45,31 +46,6 @@ pub(crate) const START: i64 = 1_790_000_000_000_000;
 /// A configuration: one customer, one trunk, three vendors by ascending rate, one number.
 pub(crate) fn voice() -> Voice {
     let id = |number: u128| Uuid::from_u128(number);
-    let trunk = Trunk {
-        id: id(10),
-        number: 1,
-        name: "acme-main".to_owned(),
-        customer: id(1),
-        auth_type: AuthType::IpAcl,
-        digest: None,
-        active: true,
-        cps: 0,
-        channels: 0,
-        partition: Some(id(20)),
-        allow: Vec::new(),
-        deny: vec!["1900".to_owned()],
-        opened: Vec::new(),
-        rate_max: None,
-        trusted: false,
-        identity: IdentityProfile::default(),
-        max_duration: Duration::ZERO,
-        session_expires: Duration::ZERO,
-        callee_rules: Vec::new(),
-        caller_rules: Vec::new(),
-        header_rules: Vec::new(),
-        gateways: vec!["sip:192.0.2.10".parse().unwrap()],
-        media: MediaProfile::default(),
-    };
     let acl = AclEntry {
         id: id(11),
         trunk: id(10),
@@ -98,7 +74,7 @@ pub(crate) fn voice() -> Voice {
             kind: "POSTPAID".to_owned(),
             services: Vec::new(),
         }],
-        trunks: vec![trunk],
+        trunks: vec![trunk()],
         acl: vec![acl],
         dedicated: Vec::new(),
         vendors: (1..=3).map(vendor).collect(),
@@ -113,6 +89,36 @@ pub(crate) fn voice() -> Voice {
             trunk: Some(id(10)),
         }],
         media_nodes: Vec::new(),
+    }
+}
+
+fn trunk() -> Trunk {
+    Trunk {
+        id: Uuid::from_u128(10),
+        number: 1,
+        name: "acme-main".to_owned(),
+        customer: Uuid::from_u128(1),
+        auth_type: AuthType::IpAcl,
+        digest: None,
+        active: true,
+        cps: 0,
+        channels: 0,
+        partition: Some(Uuid::from_u128(20)),
+        allow: Vec::new(),
+        deny: vec!["1900".to_owned()],
+        opened: Vec::new(),
+        rate_max: None,
+        trusted: false,
+        identity: IdentityProfile::default(),
+        max_duration: Duration::ZERO,
+        session_expires: Duration::ZERO,
+        callee_rules: Vec::new(),
+        caller_rules: Vec::new(),
+        header_rules: Vec::new(),
+        gateways: vec!["sip:192.0.2.10".parse().unwrap()],
+        media: MediaProfile::default(),
+        verify_identity: VerifyIdentity::Off,
+        attestation_max: Attestation::A,
     }
 }
 
@@ -144,6 +150,8 @@ fn vendor(number: u32) -> SipVendor {
         identity: IdentityProfile::default(),
         media: MediaProfile::default(),
         account: None,
+        verify_identity: VerifyIdentity::Off,
+        sign_calls: false,
     }
 }
 
@@ -246,7 +254,22 @@ impl Node {
         Self::built(voice(), START, 1, room)
     }
 
+    /// A node that signs and checks calls with these.
+    pub(crate) fn with_identities(voice: Voice, identities: &Arc<Identities>) -> Self {
+        Self::built_with(voice, START, 1, (1000, 100), Arc::clone(identities))
+    }
+
     fn built(voice: Voice, started: i64, listeners: usize, room: (usize, usize)) -> Self {
+        Self::built_with(voice, started, listeners, room, Arc::default())
+    }
+
+    fn built_with(
+        voice: Voice,
+        started: i64,
+        listeners: usize,
+        (transactions_max, dialogs_max): (usize, usize),
+        identities: Arc<Identities>,
+    ) -> Self {
         let instant = tokio::time::Instant::now().into_std();
         let now = Now { instant, wall: Timestamp::from_micros(started) };
         let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), instant);
@@ -254,9 +277,8 @@ impl Node {
         let address = "203.0.113.5:5060".parse().unwrap();
         let listeners = [Transport::Udp, Transport::Tcp].into_iter().take(listeners);
         let listener = |transport| Listener::new(transport, address, "").unwrap();
-        let (transactions_max, dialogs_max) = room;
         let listeners = listeners.map(listener).collect();
-        let settings = Settings { transactions_max, dialogs_max, ..settings(now, listeners) };
+        let settings = Settings { transactions_max, dialogs_max, identities, ..settings(now, listeners) };
         let counters = Arc::new(Counters::default());
         let media = Arc::new(Pool::default());
         media.configure(&snapshot.load().media_nodes, instant);
@@ -399,6 +421,7 @@ pub(crate) fn settings(now: Now, listeners: Vec<Listener>) -> Settings {
         flood_per_source: 0,
         registrations: Rules::default(),
         limits: Limits::default(),
+        identities: Arc::default(),
     }
 }
 

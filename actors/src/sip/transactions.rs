@@ -148,6 +148,8 @@ pub enum Wake {
     Call(CallId, ProxyTimer, BranchId),
     /// A media node has said nothing for too long.
     Media(MediaId),
+    /// A call that waits for a certificate looks whether it is there.
+    Identity(CallId, BranchId),
     /// A BYE of ours is tried again.
     Bye(ByeId),
     /// The sides of a call are asked whether it is up.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use runtime::clock::SharedClock;
 use runtime::config::{Config, DigestAlgorithm, HumanDuration, SipOptions, UnknownSource};
+use runtime::http_client::{self, HttpClient};
 use runtime::log::MessageLog;
 use runtime::model::Transport;
 use runtime::net::Net;
@@ -38,6 +39,7 @@ use super::calls::{self, Calls};
 use super::configuration::{self, Source};
 use super::cookie::{Keys, Secret};
 use super::digest::Users;
+use super::identities::{Identities, fetcher};
 use super::live_call::LiveCall;
 use super::names::Names;
 use super::settings::{Listener, Settings};
@@ -147,6 +149,7 @@ pub async fn start(options: Options) -> Result<Started, BoxError> {
     });
     let of_redis = of_redis(&options, &calls)?;
     let spec = spec(&options, &calls, (&sockets, &transport_metrics), (doors, names, mirror, of_redis));
+    let spec = certificates(&calls)?.into_iter().fold(spec, SupervisorSpec::child);
     // Before anything can come in for them.
     let recovered = recover(&calls).await?;
     calls.registrar.read(&options.source.db, calls.now()).await?;
@@ -262,6 +265,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         flood_per_source: sip.flood_per_source_per_s,
         registrations: rules(sip),
         limits: Limits { message: usize::try_from(sip.message_octets_max)?, ..Limits::default() },
+        identities: Arc::new(Identities::open(&options.config.stir)?),
     })
 }
 
@@ -394,6 +398,22 @@ fn of_redis(options: &Options, calls: &Arc<Calls>) -> Result<Vec<ChildSpec>, Box
         }));
     }
     Ok(children)
+}
+
+/// Who fetches certificates of those who sign calls, where that is configured.
+fn certificates(calls: &Arc<Calls>) -> Result<Option<ChildSpec>, BoxError> {
+    let identities = &calls.settings.identities;
+    if !identities.is_used() {
+        return Ok(None);
+    }
+    let options = identities.options();
+    let limits = http_client::Limits {
+        connect: options.fetch_timeout.get(),
+        whole: options.fetch_timeout.get(),
+        body_octets_max: stir::certificate::CHAIN_OCTETS_MAX,
+    };
+    let client = HttpClient::new(ClientTls::new(None)?, options.policy()).with_limits(limits);
+    Ok(Some(fetcher::child_spec(Arc::clone(calls), client)))
 }
 
 /// Who turns names of gateways into addresses.

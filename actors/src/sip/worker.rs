@@ -18,6 +18,7 @@ mod in_dialog;
 mod media;
 mod orphan;
 mod outgoing;
+mod passport;
 mod perform;
 mod probe;
 mod receive;
@@ -26,6 +27,7 @@ mod register;
 mod register_at_vendor;
 mod relay;
 mod reply;
+mod stamp;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -331,6 +333,7 @@ impl Worker {
             Wake::Bye(id) => self.bye_again(id, turn),
             Wake::Check(id) => self.check_now(id, turn),
             Wake::Media(id) => self.media_late(id, turn),
+            Wake::Identity(id, branch) => self.look_again(id, branch, turn),
         }
     }
 

@@ -227,6 +227,7 @@ mod tests {
             recovered: false,
             attempts: 0,
             media: None,
+            identity: runtime::log::CallIdentity::default(),
         }
     }
 }

@@ -66,7 +66,7 @@ const CSV_EXAMPLE: &str = "id,customer_id,trunk_id,trunk,direction,status\r\n";
 const NDJSON_EXAMPLE: &str = "{\"id\":\"0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11\",\"status\":200}\n";
 
 /// Columns of CSV that everybody gets.
-const TITLES: [&str; 28] = [
+const TITLES: [&str; 31] = [
     "id",
     "customer_id",
     "trunk_id",
@@ -87,6 +87,9 @@ const TITLES: [&str; 28] = [
     "reason",
     "ended_by",
     "q850_cause",
+    "verstat",
+    "attestation_received",
+    "attestation_signed",
     "caller_packets",
     "caller_lost",
     "caller_jitter_ms",
@@ -165,6 +168,16 @@ struct CallRecord {
     /// Cause of Q.850 in the Reason of the final response or the BYE (RFC 3326).
     #[schema(example = 16)]
     q850_cause: Option<u8>,
+    /// `TN-Validation-Passed`, `TN-Validation-Failed` or `No-TN-Validation`: what came of checking the Identity that it
+    /// came with (RFC 8224); null where that was not asked for.
+    #[schema(example = "TN-Validation-Passed")]
+    verstat: Option<&'static str>,
+    /// A, B or C: what its signer said of the caller (RFC 8588), where that was right.
+    #[schema(example = "A")]
+    attestation_received: Option<&'static str>,
+    /// A, B or C: what was said of the caller when it was signed for the vendor that had it last.
+    #[schema(example = "A")]
+    attestation_signed: Option<&'static str>,
     /// What its media node counted; null where none carried it while it was up.
     media: Option<CallMedia>,
     /// Who carried it; told to the platform's own people alone.
@@ -317,6 +330,9 @@ impl List for Calls {
         csv.cell(row.reason);
         csv.cell(row.ended_by);
         csv.maybe(row.q850_cause);
+        csv.maybe(row.verstat);
+        csv.maybe(row.attestation_received);
+        csv.maybe(row.attestation_signed);
         let media = row.media.as_ref();
         for sent in [media.map(|media| &media.caller), media.map(|media| &media.callee)] {
             csv.maybe(sent.and_then(|sent| sent.packets));
@@ -375,6 +391,9 @@ fn record(cdr: Cdr, names: &Names<'_>, operator: bool) -> CallRecord {
         reason: cdr.reason.as_str(),
         ended_by: cdr.ended_by.as_str(),
         q850_cause: cdr.q850_cause,
+        verstat: cdr.identity.verstat.map(log::Verstat::as_str),
+        attestation_received: cdr.identity.received.map(log::Attested::as_str),
+        attestation_signed: cdr.identity.signed.map(log::Attested::as_str),
         media: cdr.media.map(of_sides),
         routing,
     }

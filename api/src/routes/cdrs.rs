@@ -8,7 +8,7 @@ use actors::sip::live_list::Names;
 use actors::sip::snapshot::Snapshot;
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::log::{Attempt, Cdr, MessageLog};
+use runtime::log::{Attempt, Attested, Cdr, MessageLog, Verstat};
 use runtime::store::Error;
 use runtime::telemetry::redact;
 use serde::Serialize;
@@ -42,7 +42,7 @@ const RECORDS: &str = r#"{"cdrs":[{"id":"0198c9a0-5b7e-7c3a-9d5e-3f0b6a0f1c11","
     "ringing_at":"2026-01-02T03:04:06.000006Z","answered_at":"2026-01-02T03:04:09.000006Z",
     "ended_at":"2026-01-02T03:05:10.000006Z","pdd_us":1200000,"duration_ms":61001,"billed_seconds":62,"status":200,
     "reason":"answered","ended_by":"caller","prefix":"1","rate":"0.0051","retransmissions":0,"q850_cause":16,
-    "recovered":false,"media":{"node":1,
+    "recovered":false,"verstat":null,"attestation_received":null,"attestation_signed":"A","media":{"node":1,
     "caller":{"packets":3050,"lost":7,"jitter_ms":3,"mos_tenths":43},
     "callee":{"packets":3048,"lost":0,"jitter_ms":2,"mos_tenths":44}},
     "attempts":[{"number":1,"vendor":"pacific","gateway":"198.51.100.5:5061",
@@ -90,6 +90,9 @@ struct Record {
     retransmissions: Option<u32>,
     q850_cause: Option<u8>,
     recovered: bool,
+    verstat: Option<&'static str>,
+    attestation_received: Option<&'static str>,
+    attestation_signed: Option<&'static str>,
     media: Option<Media>,
     attempts: Vec<Tried>,
 }
@@ -185,6 +188,9 @@ fn record((cdr, attempts): (Cdr, Vec<Attempt>), names: &Names<'_>) -> Record {
         retransmissions: cdr.retransmissions,
         q850_cause: cdr.q850_cause,
         recovered: cdr.recovered,
+        verstat: cdr.identity.verstat.map(Verstat::as_str),
+        attestation_received: cdr.identity.received.map(Attested::as_str),
+        attestation_signed: cdr.identity.signed.map(Attested::as_str),
         media,
         attempts: attempts.into_iter().map(tried).collect(),
     }

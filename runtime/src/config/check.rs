@@ -42,6 +42,7 @@ impl Config {
         self.durations()?;
         self.api.check()?;
         self.sip.check()?;
+        self.stir.check()?;
         self.mail.check()?;
         self.network.check()?;
         self.webhooks.check()?;

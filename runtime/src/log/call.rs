@@ -106,6 +106,30 @@ coded!(
     }
 );
 
+coded!(
+    /// What came of checking the Identity of a call (RFC 8224).
+    Verstat {
+        /// It was right.
+        Passed = 0, "TN-Validation-Passed";
+        /// It was wrong.
+        Failed = 1, "TN-Validation-Failed";
+        /// There was none, or it could not be checked.
+        NoValidation = 2, "No-TN-Validation";
+    }
+);
+
+coded!(
+    /// What the signer of a call says of its caller (RFC 8588).
+    Attested {
+        /// Full.
+        A = 0, "A";
+        /// Partial.
+        B = 1, "B";
+        /// Gateway.
+        C = 2, "C";
+    }
+);
+
 /// A call that is up, as another process or the next one needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialog {
@@ -183,6 +207,19 @@ pub struct Cdr {
     pub attempts: u16,
     /// What the media node that carried it while it was up counted; `None` where none did.
     pub media: Option<CallMedia>,
+    /// What was signed of its caller.
+    pub identity: CallIdentity,
+}
+
+/// What was signed of the caller of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallIdentity {
+    /// What came of checking it; `None` where that was not asked for.
+    pub verstat: Option<Verstat>,
+    /// What its signer says, where that was right.
+    pub received: Option<Attested>,
+    /// What was said when it was signed here for its vendor; `None` where it was not.
+    pub signed: Option<Attested>,
 }
 
 /// What a media node counted of a call.

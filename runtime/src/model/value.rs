@@ -144,6 +144,20 @@ word_value!(Oversize, "How a request goes over UDP that is larger than 1,300 oct
     Fragment = "fragment", "As IP fragments.";
 });
 
+word_value!(VerifyIdentity, "What is done with the Identity that calls come with (RFC 8224).",
+    "a verify_identity: off, note or refuse", {
+    Off = "off", "It is not looked at.";
+    Note = "note", "It is checked, and what came of it is noted.";
+    Refuse = "refuse", "Calls without one, and those whose one is not right, are refused.";
+});
+
+word_value!(Attestation, "How much is said of a caller when its call is signed (RFC 8588); the weaker one is the greater.",
+    "an attestation: A, B or C", {
+    A = "A", "Full: the number is the customer's.";
+    B = "B", "Partial: the customer is known.";
+    C = "C", "Gateway: where the call came from is known.";
+});
+
 word_value!(MediaNodeState, "Whether a media node gets calls.",
     "the state of a media node: ACTIVE, DRAINING or DISABLED", {
     Active = "ACTIVE", "New calls.";

@@ -18,7 +18,10 @@ pub use self::digest::{DigestCredential, SIP_REALM};
 pub use self::identity::IdentityProfile;
 pub use self::media::{MediaNode, MediaProfile};
 pub use self::rule::{HeaderRule, NumberRule};
-use super::{AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, Versions};
+use super::{
+    Attestation, AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, VerifyIdentity,
+    Versions,
+};
 
 /// A customer's trunk: where calls come from, what they may cost, where calls to its numbers go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +72,10 @@ pub struct Trunk {
     pub gateways: Vec<Gateway>,
     /// What is done with the media on its side of calls.
     pub media: MediaProfile,
+    /// What is done with the Identity that its calls come with (RFC 8224).
+    pub verify_identity: VerifyIdentity,
+    /// The most that is said of its callers when its calls are signed.
+    pub attestation_max: Attestation,
 }
 
 /// A source that a trunk's calls come from.
@@ -156,6 +163,10 @@ pub struct SipVendor {
     pub media: MediaProfile,
     /// What it is told who calls, where it asks.
     pub account: Option<VendorAccount>,
+    /// What is done with the Identity that its calls come with (RFC 8224).
+    pub verify_identity: VerifyIdentity,
+    /// Calls to it are signed.
+    pub sign_calls: bool,
 }
 
 /// A set of offers that trunks choose from.

@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 19] = [
     Step {
         version: 1,
         name: "customers",
@@ -92,6 +92,12 @@ const STEPS: [Step; 17] = [
         ddl: include_str!("../../../migrations/0011_vendor_credentials.sql"),
     },
     Step {
+        version: 12,
+        name: "stir",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0012_stir.sql"),
+    },
+    Step {
         version: 1001,
         name: "messages",
         part: Part::Log,
@@ -126,6 +132,12 @@ const STEPS: [Step; 17] = [
         name: "call_media",
         part: Part::Log,
         ddl: include_str!("../../../migrations/log/0006_media.sql"),
+    },
+    Step {
+        version: 1008,
+        name: "verstat",
+        part: Part::Log,
+        ddl: include_str!("../../../migrations/log/0008_verstat.sql"),
     },
 ];
 

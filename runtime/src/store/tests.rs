@@ -98,7 +98,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0008 trunk_credentials",
             "0009 identity",
             "0010 registrations",
-            "0011 vendor_credentials"
+            "0011 vendor_credentials",
+            "0012 stir"
         ]
     );
     each_engine(async |engine: Engine| {

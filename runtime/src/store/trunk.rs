@@ -25,7 +25,8 @@ macro_rules! select {
             "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, \
              COALESCE(p.name, '') AS partition_name, t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, \
              t.rate_max, t.trusted, t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, \
-             t.header_rules, t.gateways, t.media, t.identity, c.username, t.created_at, t.updated_at \
+             t.header_rules, t.gateways, t.media, t.identity, t.verify_identity, t.attestation_max, c.username, \
+             t.created_at, t.updated_at \
              FROM accounts.trunk_groups t LEFT JOIN voice.partitions p ON p.id = t.partition_id \
              LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ",
             $rest
@@ -41,10 +42,10 @@ statements! {
     UPSERT = Sql::both(
         "INSERT INTO accounts.trunk_groups (id, number, name, customer_id, auth_type, active, cps, channels, \
          partition_id, allow_prefixes, deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
-         session_expires, callee_rules, caller_rules, header_rules, gateways, media, identity, created_at, \
-         updated_at) \
+         session_expires, callee_rules, caller_rules, header_rules, gateways, media, identity, verify_identity, \
+         attestation_max, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $23) \
+         $22, $23, $24, $25, $25) \
          ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, auth_type = excluded.auth_type, \
          active = excluded.active, cps = excluded.cps, channels = excluded.channels, \
          partition_id = excluded.partition_id, allow_prefixes = excluded.allow_prefixes, \
@@ -53,6 +54,7 @@ statements! {
          session_expires = excluded.session_expires, callee_rules = excluded.callee_rules, \
          caller_rules = excluded.caller_rules, header_rules = excluded.header_rules, \
          gateways = excluded.gateways, media = excluded.media, identity = excluded.identity, \
+         verify_identity = excluded.verify_identity, attestation_max = excluded.attestation_max, \
          updated_at = excluded.updated_at");
     ID_OF = Sql::both("SELECT id FROM accounts.trunk_groups WHERE name = $1");
     PARTITION = Sql::both("SELECT id FROM voice.partitions WHERE name = $1");
@@ -86,6 +88,8 @@ struct Record {
     gateways: Json<Vec<Gateway>>,
     media: Json<MediaProfile>,
     identity: Json<IdentityProfile>,
+    verify_identity: String,
+    attestation_max: String,
     username: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -121,6 +125,8 @@ impl TryFrom<Record> for StoredTrunk {
             header_rules: row.header_rules.0,
             gateways: row.gateways.0,
             media: row.media.0,
+            verify_identity: row.verify_identity.parse()?,
+            attestation_max: row.attestation_max.parse()?,
         })
     }
 }
@@ -244,6 +250,8 @@ pub(super) async fn put(tx: &mut Tx, row: &TrunkRow<'_>, now: Timestamp) -> Resu
         json!(form.gateways),
         json!(form.media),
         json!(form.identity),
+        form.verify_identity.as_str(),
+        form.attestation_max.as_str(),
         stored_time(now),
     )?;
     Ok(())

@@ -21,7 +21,7 @@ statements! {
         "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, t.partition_id, \
          t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, t.rate_max, t.trusted, t.max_duration, \
          t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, t.identity, \
-         c.username, c.realm, c.ha1_sealed FROM accounts.trunk_groups t \
+         t.verify_identity, t.attestation_max, c.username, c.realm, c.ha1_sealed FROM accounts.trunk_groups t \
          LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ORDER BY t.number");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
@@ -29,7 +29,7 @@ statements! {
         "SELECT v.id, v.number, v.name, v.status, v.gateways, v.networks, v.cps, v.channels, v.priority, v.weight, \
          v.pdd_timeout, v.ring_timeout, v.session_expires, v.failover_statuses, v.failover_after_early_media, \
          v.probe_interval, v.oversize, v.callee_rules, v.caller_rules, v.header_rules, v.trusted, v.media, \
-         v.identity, a.username, a.realm, a.ha1_sealed, a.registration \
+         v.identity, v.verify_identity, v.sign_calls, a.username, a.realm, a.ha1_sealed, a.registration \
          FROM voice.vendors v LEFT JOIN voice.vendor_credentials a ON a.vendor_id = v.id ORDER BY v.number");
     PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
     OFFERS = Sql::both(
@@ -116,6 +116,8 @@ struct TrunkRecord {
     gateways: Json<Vec<Gateway>>,
     media: Json<MediaProfile>,
     identity: Json<IdentityProfile>,
+    verify_identity: String,
+    attestation_max: String,
     username: Option<String>,
     realm: Option<String>,
     ha1_sealed: Option<Vec<u8>>,
@@ -149,6 +151,8 @@ fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
         header_rules: row.header_rules.0,
         gateways: row.gateways.0,
         media: row.media.0,
+        verify_identity: row.verify_identity.parse()?,
+        attestation_max: row.attestation_max.parse()?,
     })
 }
 
@@ -203,6 +207,8 @@ pub(super) struct VendorRecord {
     trusted: bool,
     media: Json<MediaProfile>,
     identity: Json<IdentityProfile>,
+    verify_identity: String,
+    sign_calls: bool,
     username: Option<String>,
     realm: Option<String>,
     ha1_sealed: Option<Vec<u8>>,
@@ -243,6 +249,8 @@ pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
         trusted: row.trusted,
         identity: row.identity.0,
         media: row.media.0,
+        verify_identity: row.verify_identity.parse()?,
+        sign_calls: row.sign_calls,
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::clock::Timestamp;
-use runtime::log::{CallDirection, Cdr, Dialog as Record, EndedBy, Reason};
+use runtime::log::{Attested, CallDirection, CallIdentity, Cdr, Dialog as Record, EndedBy, Reason, Verstat};
 use runtime::model::Money;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -23,6 +23,39 @@ pub(super) struct Kept {
     pub(super) attempts: Vec<Tried>,
     pub(super) dialog: Option<Shared>,
     pub(super) recovered: bool,
+    /// What was signed of its caller, by the numbers of the log.
+    pub(super) identity: Signatures,
+}
+
+/// A [`CallIdentity`], by the numbers of the log.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Signatures {
+    verstat: Option<i16>,
+    received: Option<i16>,
+    signed: Option<i16>,
+}
+
+impl Signatures {
+    /// What came of checking it, where that was asked for.
+    pub(super) fn check(&mut self, identity: CallIdentity) {
+        if let Some(verstat) = identity.verstat {
+            self.verstat = Some(verstat.code());
+            self.received = identity.received.map(Attested::code);
+        }
+    }
+
+    /// How it was signed for the vendor that had it last.
+    pub(super) fn sign(&mut self, identity: CallIdentity) {
+        self.signed = identity.signed.map(Attested::code);
+    }
+
+    pub(super) fn told(self) -> CallIdentity {
+        CallIdentity {
+            verstat: self.verstat.and_then(Verstat::from_code),
+            received: self.received.and_then(Attested::from_code),
+            signed: self.signed.and_then(Attested::from_code),
+        }
+    }
 }
 
 impl Kept {
@@ -116,6 +149,7 @@ impl Said {
             recovered: true,
             attempts: u16::from(self.vendor.is_some()),
             media: None,
+            identity: CallIdentity::default(),
         }
     }
 }

@@ -1,9 +1,11 @@
 use std::time::Duration;
 
+use runtime::log::{Attested, CallIdentity, Verstat};
 use runtime::model::Money;
 
 use super::*;
-use crate::sip::testing::{CUSTOMER, Node, VENDORS, Within, invite, response};
+use crate::sip::identities::testing::Pki;
+use crate::sip::testing::{CUSTOMER, Node, VENDORS, Within, invite, response, voice};
 
 /// A call that is up and whose events are all applied.
 fn call(node: &mut Node) -> (LiveCall, Record, String) {
@@ -74,6 +76,23 @@ fn another_process_ends_it_by_the_wall_clock() {
     let (cdr, attempts) = cdr(call.end(ended, now));
     assert_eq!((cdr.duration_ms, cdr.recovered, cdr.ended_by), (600_000, true, EndedBy::System));
     assert_eq!((cdr.id, attempts.len()), (record.id, 1));
+}
+
+#[test]
+fn how_a_call_was_signed_stands_in_its_record_whoever_writes_it() {
+    let mut voice = voice();
+    voice.vendors[0].sign_calls = true;
+    let mut node = Node::with_identities(voice, &Pki::new().identities());
+    let (mut call, record, _) = call_of(&mut node, &invite("a", "+15551234"));
+    let ended = Ended::new(sip::StatusCode::OK, Reason::Operator, None);
+    let signed = CallIdentity { signed: Some(Attested::B), ..CallIdentity::default() };
+    assert_eq!(cdr(call.end(ended, node.now)).0.identity, signed);
+    let (mut call, _) = LiveCall::recover(&record, node.now).unwrap();
+    // What the end of a call tells that never came up.
+    let failed = CallIdentity { verstat: Some(Verstat::Failed), ..CallIdentity::default() };
+    let ended = Ended { identity: failed, ..ended };
+    let expected = CallIdentity { verstat: Some(Verstat::Failed), ..signed };
+    assert_eq!(cdr(call.end(ended, node.now)).0.identity, expected);
 }
 
 #[test]
@@ -148,7 +167,7 @@ fn a_call_with_long_targets_is_closed_by_the_next_process() {
 
 #[test]
 fn the_longest_call() {
-    let mut voice = crate::sip::testing::voice();
+    let mut voice = voice();
     voice.trunks[0].max_duration = Duration::from_secs(100);
     let mut node = Node::with(voice);
     let (before, record, _) = call(&mut node);

@@ -9,6 +9,7 @@ use sip::{HeaderId, Message, NameAddr, StatusCode, Uri, Via};
 use uuid::{Builder, Uuid};
 
 use super::call::{Call, Kind, Setup, Way};
+use super::passport::Identified;
 use super::receive::Request;
 use super::{Hand, TAG_LEN, Turn, Worker, receive};
 use crate::sip::branch;
@@ -133,6 +134,7 @@ impl Worker {
         let caller = planned.as_ref().ok().and_then(|plan| identity::caller(plan, request.message));
         let planned = planned.and_then(|plan| may_call(plan, caller.as_ref()));
         let planned = planned.and_then(|plan| long_enough(plan, request.message));
+        let (planned, identified) = self.look_at_identity(request.message, planned, turn.now);
         let channel = planned.and_then(|plan| Ok((self.channel(&plan)?, plan)));
         let (channel, planned) = match channel {
             Ok((channel, plan)) => (Some(channel), Ok(plan)),
@@ -154,8 +156,8 @@ impl Worker {
             turn.out.events.push(CallEvent { dialog, at: turn.now, what });
         }
         match planned {
-            Ok(plan) => self.begin_call(&admitted, plan, turn),
-            Err(refusal) => self.refuse(&admitted, refusal, turn),
+            Ok(plan) => self.begin_call(&admitted, (plan, identified), turn),
+            Err(refusal) => self.refuse(&admitted, (refusal, &identified), turn),
         }
     }
 
@@ -171,17 +173,32 @@ impl Worker {
         })
     }
 
-    fn refuse(&mut self, admitted: &Admitted<'_>, refusal: Refusal, turn: &mut Turn<'_>) {
+    fn refuse(
+        &mut self,
+        admitted: &Admitted<'_>,
+        (refusal, identified): (Refusal, &Identified),
+        turn: &mut Turn<'_>,
+    ) {
         self.counters.invites_refused.add(1);
         let Request { message, flow, .. } = admitted.request;
-        if let Some(octets) = self.own_response(message, flow, (refusal.status, None), &admitted.tag) {
+        let phrase = identified.refused.map(stir::Failure::phrase);
+        if let Some(octets) = self.own_response(message, flow, (refusal.status, phrase), &admitted.tag) {
             self.respond(admitted.server, refusal.status, &octets, turn);
         }
-        let ended = Ended { retransmissions: Some(0), ..Ended::new(refusal.status, refusal.reason, None) };
+        let ended = Ended {
+            retransmissions: Some(0),
+            identity: identified.noted,
+            ..Ended::new(refusal.status, refusal.reason, None)
+        };
         turn.out.events.push(CallEvent { dialog: admitted.dialog, at: turn.now, what: What::Ended(ended) });
     }
 
-    fn begin_call(&mut self, admitted: &Admitted<'_>, plan: Plan, turn: &mut Turn<'_>) {
+    fn begin_call(
+        &mut self,
+        admitted: &Admitted<'_>,
+        (plan, identified): (Plan, Identified),
+        turn: &mut Turn<'_>,
+    ) {
         let Request { message, flow, reply_to, answer, .. } = admitted.request;
         let mut caller = Side { pinned: answer.is_some(), ..Side::unknown(reply_to) };
         caller.learn_routes(message.list(HeaderId::RecordRoute));
@@ -218,6 +235,7 @@ impl Worker {
         let way = Way::Plan { plan, next: 0 };
         let mut setup = Setup::new(message.clone(), flow, admitted.tag, way);
         setup.none_left = none_left;
+        setup.identified = identified;
         let of = (admitted.dialog, Kind::Initial);
         self.start_call(of, admitted.server, setup, turn);
     }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::call::{Attempt, Call, Kind, Setup, Way};
 use super::forward::Leave;
 use super::media::Anchoring;
+use super::passport::Certified;
 use super::{Hand, Turn, Worker, contact, outgoing, receive};
 use crate::sip::anchor::{Anchor, Profiles};
 use crate::sip::dialog::{Asked, Side};
@@ -54,7 +55,11 @@ impl Worker {
             return;
         }
         match call.setup.as_deref().map(|setup| &setup.way) {
-            Some(Way::Plan { .. }) => self.next_of_plan(id, branch, inputs, turn),
+            Some(Way::Plan { .. }) => match self.certified(id, branch, turn) {
+                Certified::Goes => self.next_of_plan(id, branch, inputs, turn),
+                Certified::Waits => {}
+                Certified::Refused(status) => inputs.push_back(Input::NoVendor(status)),
+            },
             Some(Way::Dialog { octets, flow, branch: name, session }) if branch.index() == 0 => {
                 let key = self.keys.client(name, Method::Invite);
                 let pinned = match call.kind {
@@ -231,9 +236,16 @@ impl Worker {
         };
         let request = request.unwrap_or(&setup.request);
         let media = anchor.as_ref().map_or(0, |anchor| anchor.node);
-        let mut outgoing = outgoing::Outgoing { request, plan, hop, dialog, media, leave };
+        let identified = &setup.identified;
+        let mut outgoing = outgoing::Outgoing { request, plan, hop, dialog, media, leave, identified, now };
         let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
-        let outgoing::Invite { mut octets, callee, mut shown, session_asked, session } = invite;
+        let outgoing::Invite { mut octets, callee, mut shown, session_asked, session, signed } = invite;
+        if outbound && vendor.config.sign_calls {
+            let counters = &self.counters;
+            let counter =
+                if signed.is_some() { &counters.identities_signed } else { &counters.identities_unsigned };
+            counter.add(1);
+        }
         let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
         let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
         let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
@@ -267,6 +279,7 @@ impl Worker {
         attempt.session = session;
         attempt.anchor = anchor;
         attempt.pinned = pinned;
+        attempt.signed = signed;
         setup.tried = true;
         Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options))
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use runtime::log::Reason;
+use runtime::log::{Attested, CallIdentity, Reason};
 use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
 use sip::timer_wheel::TimerId;
 use sip::transaction::{Event, Failure};
@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::challenged::is_challenge;
+use super::passport::Identified;
 use super::{Hand, TAG_LEN, Turn, Worker, perform};
 use crate::sip::anchor::Anchor;
 use crate::sip::dialog::End;
@@ -79,6 +80,8 @@ pub(super) struct Setup {
     pub(super) passed_over: bool,
     /// Attempts that came to nothing, and are still to be deleted at their media nodes.
     pub(super) stale: SmallVec<[Anchor; 1]>,
+    /// What is known of who calls.
+    pub(super) identified: Identified,
 }
 
 /// Where the attempts go.
@@ -111,6 +114,8 @@ pub(super) struct Attempt {
     pub(super) pinned: bool,
     /// The challenge that it came to, and that was not answered.
     pub(super) challenged: Option<StatusCode>,
+    /// How much is said of the caller, where it is signed.
+    pub(super) signed: Option<Attested>,
     /// Whether the record of it was given.
     pub(super) told: bool,
     /// To tags of 2xx that were ended at the vendor.
@@ -172,6 +177,7 @@ impl Setup {
             unfit: false,
             passed_over: false,
             stale: SmallVec::new(),
+            identified: Identified::default(),
         }
     }
 
@@ -196,6 +202,7 @@ impl Attempt {
             anchor: None,
             pinned: false,
             challenged: None,
+            signed: None,
             told: false,
             ended: Vec::new(),
         }
@@ -339,7 +346,8 @@ impl Worker {
                 setup.stale.push(anchor.clone());
             }
         }
-        let Some(Way::Plan { plan, .. }) = call.setup.as_deref().map(|setup| &setup.way) else { return };
+        let Some(setup) = call.setup.as_deref() else { return };
+        let Way::Plan { plan, .. } = &setup.way else { return };
         let Some((hop, vendor, target)) = plan.hop(attempt.hop) else { return };
         if received {
             target.health.answered();
@@ -359,6 +367,7 @@ impl Worker {
             ringing: attempt.ringing,
             status,
             received,
+            identity: CallIdentity { signed: attempt.signed, ..setup.identified.noted },
         };
         let what = What::Attempted(Box::new(attempted));
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
@@ -447,7 +456,8 @@ impl Worker {
             Some(reason) => Ended::new(status, reason, None),
             None => Ended::new(status, reason, by),
         };
-        let ended = Ended { retransmissions, q850_cause, ..ended };
+        let identity = call.setup.as_ref().map(|setup| setup.identified.noted).unwrap_or_default();
+        let ended = Ended { retransmissions, q850_cause, identity, ..ended };
         turn.out.events.push(CallEvent { dialog, at: turn.now, what: What::Ended(ended) });
         self.release_all(id, turn);
     }

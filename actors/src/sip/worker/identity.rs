@@ -137,12 +137,28 @@ impl<'a> Told<'a> {
         Some(named.unwrap_or_else(|| anonymous(from)))
     }
 
+    /// Whether From goes on with the number of [`Told::number`] in place of the one that came.
+    pub(super) fn replaces(&self) -> bool {
+        let gives_way = |caller: &Caller| caller.standing == Standing::GivesWay;
+        !self.hides() && self.caller.as_ref().is_some_and(gives_way)
+    }
+
+    /// Whether identity headers go on as they came.
+    pub(super) const fn passes(&self) -> bool {
+        self.passes
+    }
+
+    /// The number that counts, by the rules of the side that it comes from, and as this side wants it; none where that is
+    /// simply the one that headers have.
+    pub(super) fn number(&self) -> Option<(&str, String)> {
+        let number = self.caller.as_ref()?.number.as_deref()?;
+        Some((number, NumberRule::rewrite(self.rules, number).unwrap_or_else(|| number.to_owned())))
+    }
+
     /// The caller's address with its number as this side wants it.
     fn address(&self) -> Option<String> {
-        let number = self.caller.as_ref()?.number.as_ref()?;
-        let rewritten = NumberRule::rewrite(self.rules, number);
-        let number = rewritten.as_deref().unwrap_or(number);
-        Some(format!("sip:{}@{};user=phone", escaped(number), self.host))
+        let (_, number) = self.number()?;
+        Some(format!("sip:{}@{};user=phone", escaped(&number), self.host))
     }
 
     /// The identity headers, and Privacy that goes with them. A rule for one of them is the operator's own
@@ -150,6 +166,9 @@ impl<'a> Told<'a> {
     pub(super) fn write(&self, edits: &mut Edits<'_>, rules: &[HeaderRule]) -> Option<()> {
         if self.hides() {
             hide(edits)?;
+        } else if self.replaces() {
+            // It speaks for another number.
+            remove(edits, &[HeaderId::Identity])?;
         }
         if !self.passes {
             remove(edits, &CALLER)?;

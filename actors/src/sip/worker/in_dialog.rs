@@ -443,5 +443,6 @@ fn attempt_before(
         ringing: None,
         status: StatusCode::OK,
         received: true,
+        identity: runtime::log::CallIdentity::default(),
     })
 }

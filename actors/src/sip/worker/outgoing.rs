@@ -3,20 +3,23 @@
 use std::io::Write;
 
 use bytes::Bytes;
+use runtime::log::Attested;
 use runtime::model::{HeaderAction, HeaderRule, NumberRule};
 use runtime::store::registration::StoredRegistration;
 use sip::{Edits, HeaderId, Message, NameAddr, Uri};
 use uuid::Uuid;
 
-use super::admit;
 use super::forward::{Leave, pass_on};
 use super::identity::{self, Told};
+use super::passport::Identified;
+use super::{admit, stamp};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::unfolded;
 use crate::sip::number::{dialled, escaped};
 use crate::sip::routing::{Direction, Plan};
 use crate::sip::session_timer;
 use crate::sip::snapshot::{Target, Trunk, Vendor};
+use crate::sip::transactions::Now;
 
 /// An INVITE that goes to a target of a plan.
 pub(super) struct Outgoing<'a> {
@@ -28,6 +31,9 @@ pub(super) struct Outgoing<'a> {
     /// The media node that carries it; 0 is none.
     pub(super) media: u8,
     pub(super) leave: Leave<'a>,
+    /// What is known of who calls.
+    pub(super) identified: &'a Identified,
+    pub(super) now: Now,
 }
 
 /// An INVITE as it goes to a vendor or gateway.
@@ -41,6 +47,8 @@ pub(super) struct Invite {
     pub(super) session_asked: Option<u32>,
     /// Seconds that the caller is told to refresh within, where the answer says nothing.
     pub(super) session: Option<u32>,
+    /// How much is said of the caller, where it is signed.
+    pub(super) signed: Option<Attested>,
 }
 
 /// The INVITE as it goes to a vendor or gateway.
@@ -82,7 +90,8 @@ pub(super) fn invite(
     memory.octets.clear();
     edits.write(&mut memory.octets);
     let octets = Bytes::copy_from_slice(&memory.octets);
-    Some(Invite { octets, callee, shown, session_asked: asked, session })
+    let (octets, signed) = stamp::stamped(octets, (outgoing, &told), settings, memory);
+    Some(Invite { octets, callee, shown, session_asked: asked, session, signed })
 }
 
 /// One Record-Route with the cookie; a second one where the call leaves by another listener than it came by (16.6
@@ -93,7 +102,7 @@ fn record_route(
     (settings, withheld): (&crate::sip::settings::Settings, bool),
     text: &mut Vec<u8>,
 ) -> Option<()> {
-    let Outgoing { request, plan, hop, dialog, media, leave } = outgoing;
+    let Outgoing { request, plan, hop, dialog, media, leave, .. } = outgoing;
     let (_, vendor, _) = plan.hop(*hop)?;
     let from = NameAddr::parse(request.value(HeaderId::From)?).ok()?;
     let cookie = Cookie {

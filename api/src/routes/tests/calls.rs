@@ -5,7 +5,9 @@ use actors::sip::live_list::{self, Wanted};
 use actors::sip::routing::Direction;
 use actors::sip::snapshot::Snapshot;
 use runtime::clock::Timestamp;
-use runtime::log::{Attempt, CallDirection, CallMedia, Cdr, EndedBy, MediaSent, Reason};
+use runtime::log::{
+    Attempt, Attested, CallDirection, CallIdentity, CallMedia, Cdr, EndedBy, MediaSent, Reason, Verstat,
+};
 use runtime::model::Money;
 use runtime::store::voice;
 use serde_json::{Value, json};
@@ -159,6 +161,11 @@ fn cdr(number: u128, snapshot: &Snapshot) -> Cdr {
             },
             callee: MediaSent { packets: Some(0), ..MediaSent::default() },
         }),
+        identity: CallIdentity {
+            verstat: Some(Verstat::Passed),
+            received: Some(Attested::A),
+            signed: Some(Attested::B),
+        },
     }
 }
 
@@ -196,6 +203,8 @@ async fn records_are_shown_with_the_vendors_that_were_tried() {
     assert_eq!((&tried["vendor"], &tried["gateway"]), (&json!("atlantic"), &json!("192.0.2.10:5060")));
     assert_eq!((&tried["status"], &tried["reason"]), (&json!(200), &json!("answered")));
     assert_eq!((&first["retransmissions"], &first["q850_cause"]), (&json!(3), &json!(16)));
+    let signed = [&first["verstat"], &first["attestation_received"], &first["attestation_signed"]];
+    assert_eq!(signed, [&json!("TN-Validation-Passed"), &json!("A"), &json!("B")]);
     let caller = json!({"packets": 3050, "lost": 7, "jitter_ms": 3, "mos_tenths": 43});
     let callee = json!({"packets": 0, "lost": null, "jitter_ms": null, "mos_tenths": null});
     assert_eq!(first["media"], json!({"node": 2, "caller": caller, "callee": callee}));

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use runtime::clock::Timestamp;
-use runtime::log::{CallDirection, Cdr, Direction, EndedBy, MessageRow, Progress, Reason, State, Uncertain};
+use runtime::log::{
+    CallDirection, CallIdentity, Cdr, Direction, EndedBy, MessageRow, Progress, Reason, State, Uncertain,
+};
 use runtime::model::{MessageId, Money};
 use serde_json::{Value, json};
 use uuid::{Builder, Uuid};
@@ -140,6 +142,7 @@ impl Fixture {
             recovered: false,
             attempts: 1,
             media: answered.then(media::counted),
+            identity: CallIdentity::default(),
         }
     }
 
@@ -312,7 +315,8 @@ async fn records_are_shown_with_what_belongs_to_them() {
         "call_id": "a@203.0.113.1", "caller": "441632960000", "callee": "15557650001", "started_at": at,
         "ringing_at": null, "answered_at": null, "ended_at": at.plus(Duration::from_secs(2)),
         "pdd_us": null, "duration_ms": 2000, "billed_seconds": 2, "status": 503,
-        "reason": "vendor_failed", "ended_by": "callee", "q850_cause": 16, "media": null, "routing": routing});
+        "reason": "vendor_failed", "ended_by": "callee", "q850_cause": 16, "verstat": null,
+        "attestation_received": null, "attestation_signed": null, "media": null, "routing": routing});
     assert_eq!(calls, json!({"items": [shown], "next": null}));
 }
 

@@ -34,7 +34,8 @@ async fn a_vendor_is_made_read_changed_and_taken_away() {
     let body = json!({"name": "atlantic", "gateways": ["sip:192.0.2.10"], "networks": ["192.0.2.8/29"],
         "session_expires": "30m", "callee_rules": [{"prefix": "+", "strip": 1}],
         "identity": {"send": "both", "diversions": "history_info"},
-        "media": {"transcode": ["opus"], "recording_retention": "24h"}});
+        "media": {"transcode": ["opus"], "recording_retention": "24h"},
+        "verify_identity": "note", "sign_calls": true});
     let made = lab.ask(TOKEN, ("POST", VENDORS), Some(body)).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let vendor = made.json();
@@ -44,6 +45,7 @@ async fn a_vendor_is_made_read_changed_and_taken_away() {
     let media = &vendor["media"];
     assert_eq!((&media["transcode"], &media["recording_retention"]), (&json!(["opus"]), &json!("1d")));
     assert_eq!((&vendor["status"], &vendor["number"]), (&json!("ACTIVE"), &Value::Null));
+    assert_eq!((&vendor["verify_identity"], &vendor["sign_calls"]), (&json!("note"), &json!(true)));
     let path = format!("{VENDORS}/{}", vendor["id"].as_str().unwrap());
     assert_eq!(made.header("location"), path);
     let read = lab.ask(TOKEN, ("GET", &path), None).await;

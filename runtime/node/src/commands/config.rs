@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use actors::sip::acl_publisher;
+use actors::sip::identities::Identities;
 use runtime::config::{Config, SipListener};
 use runtime::seal::{KeySource, RootKey};
 
@@ -33,6 +34,7 @@ fn files(config: &Config) -> Result<(), Failure> {
     }
     if !config.sip.listen.is_empty() {
         acl_publisher::Options::new(&config.redis).map_err(Failure::run)?;
+        Identities::open(&config.stir).map_err(Failure::run)?;
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ macro_rules! cdr_columns {
         "id, node, customer_id, trunk_id, vendor_id, direction, source, call_id, caller, callee, callee_sent, \
          started_at, ringing_at, answered_at, ended_at, pdd_us, duration_ms, billed_seconds, status, reason, ended_by, \
          prefix, rate, retransmissions, recovered, attempts, q850_cause, media_node, caller_packets, caller_lost, \
-         caller_jitter_ms, caller_mos_tenths, callee_packets, callee_lost, callee_jitter_ms, callee_mos_tenths"
+         caller_jitter_ms, caller_mos_tenths, callee_packets, callee_lost, callee_jitter_ms, callee_mos_tenths, \
+         verstat, attestation_received, attestation_signed"
     };
 }
 
@@ -50,7 +51,7 @@ pub(in crate::log) static DELETE_DIALOGS: Bulk =
 
 pub(in crate::log) static INSERT_CDRS: Bulk = Bulk::new(
     concat!("INSERT INTO voice.cdrs (", cdr_columns!(), ") VALUES "),
-    36,
+    39,
     " ON CONFLICT (id) DO NOTHING",
 );
 
@@ -87,7 +88,7 @@ pub(in crate::log) static PG_INSERT_CDRS: &str = concat!(
      $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::smallint[], $20::smallint[], $21::smallint[], \
      $22::text[], $23::bigint[], $24::bigint[], $25::boolean[], $26::smallint[], $27::smallint[], \
      $28::smallint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::smallint[], $33::bigint[], $34::bigint[], \
-     $35::bigint[], $36::smallint[]) ON CONFLICT (id) DO NOTHING"
+     $35::bigint[], $36::smallint[], $37::smallint[], $38::smallint[], $39::smallint[]) ON CONFLICT (id) DO NOTHING"
 );
 
 pub(in crate::log) static PG_INSERT_ATTEMPTS: &str = concat!(

@@ -62,6 +62,11 @@ pub(super) fn answered(ms: u64) -> Cdr {
         recovered: false,
         attempts: 2,
         media: Some(media()),
+        identity: CallIdentity {
+            verstat: Some(Verstat::Passed),
+            received: Some(Attested::B),
+            signed: Some(Attested::C),
+        },
     }
 }
 
@@ -95,6 +100,7 @@ fn refused(ms: u64) -> Cdr {
         recovered: true,
         attempts: 0,
         media: None,
+        identity: CallIdentity::default(),
         ..answered(ms)
     }
 }
@@ -228,6 +234,31 @@ async fn what_a_media_node_counted_stands_where_it_belongs() {
 }
 
 #[tokio::test]
+async fn what_was_signed_stands_where_it_belongs() {
+    let none = CallIdentity::default();
+    let cases = [
+        none,
+        CallIdentity { verstat: Some(Verstat::NoValidation), ..none },
+        CallIdentity { verstat: Some(Verstat::Failed), signed: Some(Attested::A), ..none },
+        CallIdentity { received: Some(Attested::C), ..none },
+        CallIdentity { signed: Some(Attested::B), ..none },
+        answered(1).identity,
+    ];
+    each_engine(async |engine: Engine| {
+        let store = SqlLog::new(engine.log.clone());
+        let mut batch = Batch::default();
+        for (ms, identity) in (1..).zip(cases) {
+            batch.calls.cdr(Cdr { identity, ..answered(ms) }, []);
+        }
+        store.commit(&batch).await.unwrap();
+        let stored = store.cdrs(&CdrFilter::default(), Uuid::max(), 9).await.unwrap();
+        let stored: Vec<_> = stored.iter().rev().map(|cdr| cdr.identity).collect();
+        assert_eq!(stored, cases);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn texts_are_what_every_engine_takes() {
     each_engine(async |engine: Engine| {
         let store = SqlLog::new(engine.log.clone());
@@ -262,6 +293,14 @@ fn numbers_and_words_are_one_to_one_and_stand_beside_the_table() {
     of(CallDirection::ALL.iter().map(|way| (way.code(), way.as_str())).collect());
     for reason in Reason::ALL {
         assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+    }
+    let ddl = include_str!("../../../../migrations/log/0008_verstat.sql").replace("\n--", "").to_lowercase();
+    let words = Verstat::ALL.iter().map(|verstat| (verstat.code(), verstat.as_str()));
+    let words = words.map(|(code, word)| (code, word.trim_start_matches("TN-Validation-")));
+    let words = words.map(|(code, word)| (code, word.replace("No-TN-Validation", "no validation")));
+    let letters = Attested::ALL.iter().map(|letter| (letter.code(), letter.as_str().to_owned()));
+    for (code, word) in words.chain(letters) {
+        assert!(ddl.contains(&format!("{code} {}", word.to_lowercase())), "{code} {word}");
     }
     assert_eq!(Reason::from_code(i16::try_from(Reason::ALL.len()).unwrap()), None);
 }

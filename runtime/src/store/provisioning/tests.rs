@@ -10,6 +10,7 @@ mod accounts;
 mod digest;
 mod identity;
 mod media;
+mod stir;
 mod voice;
 
 const FILE: &str = r#"

@@ -75,6 +75,9 @@ fn bind_cdr(query: Statement, row: &Cdr) -> Statement {
         .bind(row.media.map(|media| i16::from(media.node)));
     let query = bind_sent(query, row.media.map(|media| media.caller));
     bind_sent(query, row.media.map(|media| media.callee))
+        .bind(row.identity.verstat.map(|verstat| verstat.code()))
+        .bind(row.identity.received.map(|received| received.code()))
+        .bind(row.identity.signed.map(|signed| signed.code()))
 }
 
 fn bind_sent(query: Statement, sent: Option<MediaSent>) -> Statement {

@@ -73,7 +73,10 @@ fn insert_cdrs(rows: &[Cdr]) -> Statement {
     let query = column(query, rows, |row| row.q850_cause.map(i16::from));
     let query = column(query, rows, |row| row.media.map(|media| i16::from(media.node)));
     let query = sent(query, rows, |media| media.caller);
-    sent(query, rows, |media| media.callee)
+    let query = sent(query, rows, |media| media.callee);
+    let query = column(query, rows, |row| row.identity.verstat.map(|verstat| verstat.code()));
+    let query = column(query, rows, |row| row.identity.received.map(|received| received.code()));
+    column(query, rows, |row| row.identity.signed.map(|signed| signed.code()))
 }
 
 /// The columns of what one side sent.

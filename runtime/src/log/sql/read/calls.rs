@@ -5,7 +5,10 @@ use sqlx_macros::FromRow;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::log::{Attempt, CallDirection, CallMedia, Cdr, Dialog, EndedBy, MediaSent, Reason};
+use crate::log::{
+    Attempt, Attested, CallDirection, CallIdentity, CallMedia, Cdr, Dialog, EndedBy, MediaSent, Reason,
+    Verstat,
+};
 use crate::model::Money;
 use crate::store::{Error, ErrorKind};
 
@@ -56,6 +59,9 @@ pub(in crate::log::sql) struct CdrRecord {
     callee_lost: Option<i64>,
     callee_jitter_ms: Option<i64>,
     callee_mos_tenths: Option<i16>,
+    verstat: Option<i16>,
+    attestation_received: Option<i16>,
+    attestation_signed: Option<i16>,
 }
 
 #[derive(Debug, FromRow)]
@@ -84,7 +90,7 @@ pub(in crate::log::sql) fn dialog(row: DialogRecord) -> Dialog {
 pub(in crate::log::sql) fn cdr(row: CdrRecord) -> Result<Cdr, Error> {
     let id = row.id;
     let direction = CallDirection::from_code(row.direction);
-    let media = media(&row);
+    let (media, identity) = (media(&row), identity(&row)?);
     Ok(Cdr {
         id,
         node: row.node.unsigned_abs(),
@@ -114,6 +120,20 @@ pub(in crate::log::sql) fn cdr(row: CdrRecord) -> Result<Cdr, Error> {
         recovered: row.recovered,
         attempts: row.attempts.unsigned_abs(),
         media,
+        identity,
+    })
+}
+
+fn identity(row: &CdrRecord) -> Result<CallIdentity, Error> {
+    let attested = |column: &str, code: Option<i16>| {
+        let known = |code| Attested::from_code(code).ok_or_else(|| unknown(row.id, column, &code));
+        code.map(known).transpose()
+    };
+    let verstat = |code| Verstat::from_code(code).ok_or_else(|| unknown(row.id, "verstat", &code));
+    Ok(CallIdentity {
+        verstat: row.verstat.map(verstat).transpose()?,
+        received: attested("attestation_received", row.attestation_received)?,
+        signed: attested("attestation_signed", row.attestation_signed)?,
     })
 }
 

@@ -11,7 +11,8 @@ use super::yes;
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
 use crate::model::{
-    AclSource, AuthType, Ban, Gateway, HeaderRule, IdentityProfile, MediaProfile, Money, NumberRule,
+    AclSource, Attestation, AuthType, Ban, Gateway, HeaderRule, IdentityProfile, MediaProfile, Money,
+    NumberRule, VerifyIdentity,
 };
 use crate::password::SecretString;
 use crate::schema::Name;
@@ -165,6 +166,13 @@ trunk_forms! {
     /// What is done with the media on its side of calls.
     #[serde(default)]
     media: MediaProfile,
+    /// What is done with the Identity that its calls come with (RFC 8224): off, note or refuse.
+    #[serde(default = "verify_off")]
+    verify_identity: VerifyIdentity,
+    /// The most that is said of its callers when its calls are signed: A; B for who sells on to others; C for calls
+    /// that it only passes on.
+    #[serde(default = "attestation_full")]
+    attestation_max: Attestation,
 }
 
 /// What a trunk says who it is by (RFC 7616). Its password is written and never read.
@@ -183,6 +191,8 @@ pub struct TrunkDigest {
 super::defaults! {
     ip_acl: AuthType = AuthType::IpAcl;
     no_time: HumanDuration = HumanDuration::from(Duration::ZERO);
+    verify_off: VerifyIdentity = VerifyIdentity::Off;
+    attestation_full: Attestation = Attestation::A;
 }
 
 impl TrunkEntry {
@@ -218,6 +228,8 @@ impl TrunkForm {
             header_rules: Vec::new(),
             gateways: Vec::new(),
             media: MediaProfile::default(),
+            verify_identity: verify_off(),
+            attestation_max: attestation_full(),
         }
     }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::config::HumanDuration;
 use crate::model::{
     Cidr, Gateway, HeaderRule, IdentityProfile, MediaNodeState, MediaProfile, Money, NumberRule, Oversize,
-    VendorRegister, VendorStatus,
+    VendorRegister, VendorStatus, VerifyIdentity,
 };
 use crate::password::SecretString;
 use crate::schema::{Name, SocketAddress};
@@ -103,6 +103,12 @@ pub struct SipVendorEntry {
     /// What it is told who calls, where it asks by digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<VendorAccountEntry>,
+    /// What is done with the Identity that its calls come with (RFC 8224): off, note or refuse.
+    #[serde(default = "verify_off")]
+    pub verify_identity: VerifyIdentity,
+    /// Calls to it are signed, with the key of the node's `[stir]`.
+    #[serde(default)]
+    pub sign_calls: bool,
 }
 
 /// An account of ours at a vendor that asks by digest who calls (RFC 7616). Its password is written and never read.
@@ -213,6 +219,7 @@ super::defaults! {
     ring_timeout: HumanDuration = HumanDuration::from_secs(180);
     probe_interval: HumanDuration = HumanDuration::from_secs(30);
     oversize: Oversize = Oversize::Tcp;
+    verify_off: VerifyIdentity = VerifyIdentity::Off;
     no_time: HumanDuration = HumanDuration::from(Duration::ZERO);
 }
 

@@ -43,6 +43,8 @@ impl SipVendorEntry {
             identity: vendor.identity.clone(),
             media: vendor.media.clone(),
             account: vendor.account.as_ref().map(account),
+            verify_identity: vendor.verify_identity,
+            sign_calls: vendor.sign_calls,
         }
     }
 }
@@ -81,6 +83,8 @@ pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
         header_rules: trunk.header_rules.clone(),
         gateways: trunk.gateways.clone(),
         media: trunk.media.clone(),
+        verify_identity: trunk.verify_identity,
+        attestation_max: trunk.attestation_max,
     })
 }
 

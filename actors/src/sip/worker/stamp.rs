@@ -1,0 +1,178 @@
+//! What an INVITE is given last on its way out: an Identity, where its vendor wants calls signed (RFC 8224, 6.1), and what
+//! came of checking one, where a trusted trunk gets the call.
+//!
+//! It is done to the INVITE as it leaves, when all rules have made of it what they make: what is signed is what its
+//! receiver reads.
+
+use bytes::Bytes;
+use runtime::log::{Attested, Verstat};
+use runtime::model::Attestation;
+use sip::{Edits, HeaderId, Message, NameAddr, Uri};
+use stir::{Claims, Party, Shaken};
+
+use super::Memory;
+use super::identity::Told;
+use super::outgoing::Outgoing;
+use super::passport::{ASSERTED_MAX, by_rules, user_of};
+use crate::sip::identities::seconds;
+use crate::sip::number::{dialled, digits};
+use crate::sip::routing::Direction;
+use crate::sip::settings::Settings;
+
+/// An INVITE, and what its receiver is told of who calls.
+type Of<'a> = (&'a Outgoing<'a>, &'a Told<'a>);
+
+/// The INVITE, and how much was said of its caller, where it was signed.
+pub(super) fn stamped(
+    octets: Bytes,
+    of: Of<'_>,
+    settings: &Settings,
+    memory: &mut Memory,
+) -> (Bytes, Option<Attested>) {
+    let stamped = match of.0.plan.direction {
+        Direction::Outbound => signed(&octets, of, settings, memory),
+        Direction::Inbound => noted(&octets, of, settings, memory).map(|octets| (octets, None)),
+    };
+    stamped.unwrap_or((octets, None))
+}
+
+/// A call to a vendor that wants calls signed. One that somebody has signed whom we trust goes on as it is, and one whose
+/// caller is not to be known there has no number to sign.
+fn signed(
+    octets: &Bytes,
+    (outgoing, told): Of<'_>,
+    settings: &Settings,
+    memory: &mut Memory,
+) -> Option<(Bytes, Option<Attested>)> {
+    let (plan, trunk) = (outgoing.plan, &outgoing.plan.trunk()?.config);
+    let (_, vendor, _) = plan.hop(outgoing.hop)?;
+    if !vendor.config.sign_calls || !settings.identities.signs() || told.hides() {
+        return None;
+    }
+    let message = Message::parse_datagram(octets.clone(), &settings.limits).ok()?;
+    let is_right = outgoing.identified.noted.verstat != Some(Verstat::Failed);
+    if trunk.trusted && is_right && message.has(HeaderId::Identity) {
+        return None;
+    }
+    let (orig, dest) = (caller(&message, (outgoing, told))?, callee(outgoing)?);
+    let known =
+        if plan.snapshot.owner(&orig) == Some(trunk.customer) { Attestation::A } else { Attestation::B };
+    let (attest, attested) = letter(known.max(trunk.attestation_max));
+    let now = seconds(outgoing.now.wall);
+    let claims = Claims {
+        orig: Party::Number(orig),
+        dest_tn: vec![dest],
+        dest_uri: Vec::new(),
+        iat: now,
+        shaken: Some(Shaken { attest, origid: trunk.id.to_string() }),
+    };
+    let identity = settings.identities.sign(&claims)?;
+    let mut edits = Edits::new(&message);
+    edits.remove(HeaderId::Identity).ok()?;
+    // What is signed is of this time, whatever the caller's clock shows (RFC 8224, 6.1, step 3).
+    edits.set(HeaderId::Date, stir::date::write(now).as_bytes()).ok()?;
+    edits.append(HeaderId::Identity.name(), identity.as_bytes()).ok()?;
+    Some((written(&edits, memory), Some(attested)))
+}
+
+/// The number that calls, as the vendor is told it: in P-Asserted-Identity where that goes along, else in From. Who is not
+/// to be known has none there. Where the trunk's settings say which number counts, it is that one, which no rule of the
+/// vendor has written in another form.
+fn caller(message: &Message, (outgoing, told): Of<'_>) -> Option<String> {
+    let mut asserted = message.list(HeaderId::PAssertedIdentity).take(ASSERTED_MAX).filter_map(user_of);
+    let asserted = asserted.find_map(stir::canonical);
+    if let Some((own, shown)) = told.number() {
+        let is_told =
+            asserted.as_deref().map_or_else(|| told.replaces(), |asserted| asserted == digits(&shown));
+        if is_told {
+            return Some(canonical(Some(digits(own).to_owned()), &shown));
+        }
+    }
+    if asserted.is_some() {
+        return asserted;
+    }
+    let shown = dialled(user_of(message.value(HeaderId::From)?)?)?.number;
+    let own = user_of(outgoing.request.value(HeaderId::From)?);
+    let own = own.and_then(|own| by_rules(own, &outgoing.plan.trunk()?.config.caller_rules));
+    Some(canonical(own, &shown))
+}
+
+/// The number that a vendor is shown. One that a rule has written shorter or longer is the same number in another form,
+/// and is signed as the trunk's rules make it.
+fn canonical(own: Option<String>, shown: &str) -> String {
+    let same = own.filter(|own| own.ends_with(digits(shown)) || shown.ends_with(own.as_str()));
+    same.filter(|_| !shown.starts_with('+')).unwrap_or_else(|| digits(shown).to_owned())
+}
+
+/// The number called: of To by the trunk's rules, which no vendor's prefix stands before; where there is none, the one
+/// that is called.
+fn callee(outgoing: &Outgoing<'_>) -> Option<String> {
+    let to = outgoing.request.value(HeaderId::To).and_then(user_of);
+    let to = to.and_then(|to| by_rules(to, &outgoing.plan.trunk()?.config.callee_rules));
+    to.or_else(|| stir::canonical(outgoing.plan.number.as_bytes()))
+}
+
+/// A call to a trusted trunk: what came of checking its Identity, as a parameter of the number that is asserted (3GPP TS
+/// 24.229, 7.2A.20). Where nothing is asserted, a number that was checked is, unless the trunk is told who calls in
+/// another way, or is not to know.
+fn noted(
+    octets: &Bytes,
+    (outgoing, told): Of<'_>,
+    settings: &Settings,
+    memory: &mut Memory,
+) -> Option<Bytes> {
+    let verstat = outgoing.identified.noted.verstat.filter(|_| outgoing.leave.trusted)?;
+    let message = Message::parse_datagram(octets.clone(), &settings.limits).ok()?;
+    let mut edits = Edits::new(&message);
+    let number = outgoing.identified.number.as_deref();
+    for element in message.list(HeaderId::PAssertedIdentity).take(ASSERTED_MAX) {
+        let Some(asserted) = user_of(element).and_then(stir::canonical) else { continue };
+        // What was signed says nothing of another number.
+        let is_other = verstat == Verstat::Passed && number != Some(asserted.as_str());
+        let verstat = if is_other { Verstat::NoValidation } else { verstat };
+        let (part, changed) = with_verstat(element, verstat)?;
+        edits.replace(part, &changed).ok()?;
+    }
+    let is_free = told.passes() && !told.hides() && !message.has(HeaderId::PAssertedIdentity);
+    if let Some(number) = number.filter(|_| is_free) {
+        let asserted = format!("<tel:+{number};verstat={}>", verstat.as_str());
+        edits.append(HeaderId::PAssertedIdentity.name(), asserted.as_bytes()).ok()?;
+    }
+    Some(written(&edits, memory))
+}
+
+/// The part of a name that has its number, and what it becomes.
+fn with_verstat(element: &[u8], verstat: Verstat) -> Option<(&[u8], Vec<u8>)> {
+    let name = NameAddr::parse(element).ok()?;
+    match name.uri().ok()? {
+        Uri::Sip(uri) => {
+            let user = uri.user?;
+            Some((user, marked(user, verstat)))
+        }
+        Uri::Tel(_) if name.bracketed => Some((name.uri, marked(name.uri, verstat))),
+        // Without brackets the parameter would be the header's.
+        Uri::Tel(_) => Some((name.uri, [&b"<"[..], &marked(name.uri, verstat), b">"].concat())),
+        Uri::Other { .. } => None,
+    }
+}
+
+/// A number with this parameter, and with none that somebody else gave it.
+fn marked(number: &[u8], verstat: Verstat) -> Vec<u8> {
+    let is_other = |part: &&[u8]| !part.get(..7).is_some_and(|name| name.eq_ignore_ascii_case(b"verstat"));
+    let kept: Vec<&[u8]> = number.split(|octet| *octet == b';').filter(is_other).collect();
+    [&kept.join(&b';')[..], b";verstat=", verstat.as_str().as_bytes()].concat()
+}
+
+fn written(edits: &Edits<'_>, memory: &mut Memory) -> Bytes {
+    memory.octets.clear();
+    edits.write(&mut memory.octets);
+    Bytes::copy_from_slice(&memory.octets)
+}
+
+const fn letter(attestation: Attestation) -> (stir::Attestation, Attested) {
+    match attestation {
+        Attestation::A => (stir::Attestation::A, Attested::A),
+        Attestation::B => (stir::Attestation::B, Attested::B),
+        Attestation::C => (stir::Attestation::C, Attested::C),
+    }
+}
