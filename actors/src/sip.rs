@@ -20,6 +20,7 @@ pub mod explain;
 pub mod flood;
 pub mod flow;
 pub mod health;
+pub mod hiding;
 pub mod identities;
 pub mod identity;
 pub mod lcr;

@@ -25,6 +25,7 @@ use super::dialog_actor::Kept;
 use super::event::{CallEvent, What};
 use super::flood::Flood;
 use super::flow::{Flow, Inbound, Undelivered};
+use super::hiding;
 use super::live_list::LiveList;
 use super::registrar::{Registrar, Told};
 use super::registration::Due;
@@ -219,12 +220,14 @@ impl Calls {
         let Some(listener) = self.settings.listeners.get(usize::from(flow.listener)) else { return };
         let (source, destination) =
             if received { (flow.peer, listener.address) } else { (listener.address, flow.peer) };
+        // Both sides of a call are one there, whatever its Call-ID is on the wire.
+        let keys = &self.settings.cookies;
         mirror.capture(Captured {
             source,
             destination,
             transport: flow.transport,
             time: self.clock.now(),
-            call_id: Bytes::copy_from_slice(call_id().unwrap_or_default()),
+            call_id: Bytes::copy_from_slice(&hiding::root(keys, call_id().unwrap_or_default())),
             octets: octets.clone(),
         });
     }

@@ -5,6 +5,8 @@
 //! commercial secret, and binds the cookie to the call: nonce and associated data are made of the A-leg's Call-ID and
 //! the caller's tag. A cookie is not permission: its opener still asks whether the source may speak in this dialog.
 
+mod text;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +18,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 
-/// The layout of the plaintext; other versions are refused.
+pub use self::text::{Kind, key_number};
+
+/// The layout of the plaintext; other versions are refused. Those above are [`Kind`]s of text.
 const VERSION: u8 = 1;
 const PLAIN_LEN: usize = 27;
 const TAG_LEN: usize = 16;

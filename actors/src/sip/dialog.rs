@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::anchor::{Anchor, Profiles};
 use super::flow::Flow;
+use super::hiding::Hides;
 use super::routing::Direction;
 use super::session_timer;
 use super::settings::default_port;
@@ -36,7 +37,7 @@ pub struct Dialog {
     pub trunk: u32,
     /// Number of the vendor, as in the cookie.
     pub vendor: u32,
-    /// Call-ID.
+    /// Call-ID, as the caller has made it.
     pub call_id: Box<[u8]>,
     /// Who called.
     pub caller: Side,
@@ -48,6 +49,10 @@ pub struct Dialog {
     pub forks: Vec<Side>,
     /// The caller's name as the callee was shown it; empty where it is the caller's own.
     pub shown: Box<[u8]>,
+    /// The Call-ID as the callee was shown it; empty where it is the caller's own.
+    pub call_id_shown: Box<[u8]>,
+    /// Which sides are not shown the other one.
+    pub hides: Hides,
     /// Whether both sides are trusted with identities.
     pub trusted: bool,
     /// Whether what they say of themselves within the call passes then as it came; not in the next process.
@@ -180,6 +185,14 @@ impl Dialog {
     pub fn is_withheld(&self) -> bool {
         let shown = NameAddr::parse(&self.shown);
         shown.is_ok_and(|shown| shown.uri == sip::identity::ANONYMOUS)
+    }
+
+    /// The Call-ID as one side knows it.
+    pub fn call_id_of(&self, known_by: End) -> &[u8] {
+        match known_by {
+            End::Callee if !self.call_id_shown.is_empty() => &self.call_id_shown,
+            End::Caller | End::Callee => &self.call_id,
+        }
     }
 
     /// Who stands at one end of the dialog with this callee's tag; `None` when there is no such fork.

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::bindings::Binding;
+use super::hiding::Hides;
 use super::lcr::Candidate;
 use super::number::digits;
 use super::session_timer;
@@ -84,6 +85,16 @@ impl Plan {
     pub fn session(&self, attempt: usize) -> Option<u32> {
         let (trunk, (_, vendor, _)) = (self.trunk()?, self.hop(attempt)?);
         session_timer::wanted(trunk.config.session_expires, vendor.config.session_expires)
+    }
+
+    /// Which sides of an attempt are not shown the other one.
+    pub fn hides(&self, attempt: usize) -> Option<Hides> {
+        let (trunk, (_, vendor, _)) = (self.trunk()?, self.hop(attempt)?);
+        let (trunk, vendor) = (trunk.config.hide_topology, vendor.config.hide_topology);
+        Some(match self.direction {
+            Direction::Outbound => Hides { caller: trunk, callee: vendor },
+            Direction::Inbound => Hides { caller: vendor, callee: trunk },
+        })
     }
 
     /// The vendor and the target of an attempt.

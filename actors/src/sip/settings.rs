@@ -15,7 +15,7 @@ use super::acl::Source;
 use super::flow::Flow;
 use super::identities::Identities;
 use super::snapshot::{Peer, Snapshot};
-use super::{branch, cookie};
+use super::{branch, cookie, hiding};
 
 /// The settings of a node's calls.
 #[derive(Debug)]
@@ -77,9 +77,10 @@ impl Settings {
         snapshot.peer(&source, listener.address.ip())
     }
 
-    /// Which worker has a call, always: that of its Call-ID.
+    /// Which worker has a call, always: that of its Call-ID, whichever side's that is.
     pub fn worker_of_call(&self, call_id: &[u8]) -> usize {
-        let hash = usize::try_from(branch::digest_of(self.seed, [call_id]) >> 32).unwrap_or_default();
+        let name = hiding::call_name(&self.cookies, call_id);
+        let hash = usize::try_from(branch::digest_of(self.seed, [&*name]) >> 32).unwrap_or_default();
         hash % self.workers.max(1)
     }
 }

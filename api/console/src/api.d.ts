@@ -1081,7 +1081,7 @@ export interface paths {
          */
         get: operations["get_admin_voice_vendors_id"];
         /**
-         * Changes a SIP vendor; what is not given goes back to its default
+         * Changes a SIP vendor; what is not given goes back to its default, but for a password
          * @description Needs `vendors:manage`.
          */
         put: operations["put_admin_voice_vendors_id"];
@@ -2394,6 +2394,11 @@ export interface components {
          * @enum {string}
          */
         Alphabet: "gsm7" | "ascii" | "latin1";
+        /**
+         * @description How much is said of a caller when its call is signed (RFC 8588); the weaker one is the greater.
+         * @enum {string}
+         */
+        Attestation: "A" | "B" | "C";
         /** @description One write. */
         Audited: {
             /**
@@ -2475,6 +2480,16 @@ export interface components {
         /** @description A call that ended. */
         CallRecord: {
             answered_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description A, B or C: what its signer said of the caller (RFC 8588), where that was right.
+             * @example A
+             */
+            attestation_received?: string | null;
+            /**
+             * @description A, B or C: what was said of the caller when it was signed for the vendor that had it last.
+             * @example A
+             */
+            attestation_signed?: string | null;
             /**
              * Format: int32
              * @description The duration in seconds, rounded up.
@@ -2567,6 +2582,12 @@ export interface components {
              * @description The customer's trunk.
              */
             trunk_id: string;
+            /**
+             * @description `TN-Validation-Passed`, `TN-Validation-Failed` or `No-TN-Validation`: what came of checking the Identity that it
+             *     came with (RFC 8224); null where that was not asked for.
+             * @example TN-Validation-Passed
+             */
+            verstat?: string | null;
         };
         CallRecordPage: {
             items: components["schemas"]["CallRecord"][];
@@ -4198,6 +4219,7 @@ export interface components {
         };
         /** @description A SIP vendor. */
         SipVendorEntry: {
+            account?: components["schemas"]["VendorAccountEntry"] | null;
             /** @description How called numbers are rewritten for it. */
             callee_rules?: components["schemas"]["NumberRule"][];
             /** @description How calling numbers are rewritten for it. */
@@ -4246,10 +4268,14 @@ export interface components {
             ring_timeout?: components["schemas"]["HumanDuration"];
             /** @description Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing. */
             session_expires?: components["schemas"]["HumanDuration"];
+            /** @description Calls to it are signed, with the key of the node's `[stir]`. */
+            sign_calls?: boolean;
             /** @description ACTIVE, DRAINED or DISABLED. */
             status?: components["schemas"]["VendorStatus"];
             /** @description Identity headers go to it and are believed from it. */
             trusted?: boolean;
+            /** @description What is done with the Identity that its calls come with (RFC 8224): off, note or refuse. */
+            verify_identity?: components["schemas"]["VerifyIdentity"];
             /**
              * Format: int32
              * @description Share among vendors whose offers are equal.
@@ -4687,6 +4713,11 @@ export interface components {
             active?: boolean;
             /** @description Digit prefixes that it may call, a plus before them is dropped; empty is any. */
             allow?: string[];
+            /**
+             * @description The most that is said of its callers when its calls are signed: A; B for who sells on to others; C for calls
+             *     that it only passes on.
+             */
+            attestation_max?: components["schemas"]["Attestation"];
             /** @description IP_ACL, DIGEST or BOTH. */
             auth_type?: components["schemas"]["AuthType"];
             /** @description How called numbers are rewritten as they come in from it. */
@@ -4756,6 +4787,8 @@ export interface components {
             trusted?: boolean;
             /** @description When it was changed last. */
             updated_at: components["schemas"]["Timestamp"];
+            /** @description What is done with the Identity that its calls come with (RFC 8224): off, note or refuse. */
+            verify_identity?: components["schemas"]["VerifyIdentity"];
         };
         /** @description Customers' trunks. */
         TrunkCounts: {
@@ -4788,6 +4821,11 @@ export interface components {
             active?: boolean;
             /** @description Digit prefixes that it may call, a plus before them is dropped; empty is any. */
             allow?: string[];
+            /**
+             * @description The most that is said of its callers when its calls are signed: A; B for who sells on to others; C for calls
+             *     that it only passes on.
+             */
+            attestation_max?: components["schemas"]["Attestation"];
             /** @description IP_ACL, DIGEST or BOTH. */
             auth_type?: components["schemas"]["AuthType"];
             /** @description How called numbers are rewritten as they come in from it. */
@@ -4843,6 +4881,8 @@ export interface components {
             session_expires?: string;
             /** @description Its identity headers are believed and pass to others that are trusted; else they are taken off. */
             trusted?: boolean;
+            /** @description What is done with the Identity that its calls come with (RFC 8224): off, note or refuse. */
+            verify_identity?: components["schemas"]["VerifyIdentity"];
         };
         /** @description A source of a trunk. */
         TrunkIp: {
@@ -5032,6 +5072,22 @@ export interface components {
             /** @description What it may do; nothing that who asks may not. */
             user_type: components["schemas"]["UserTypeName"];
         };
+        /** @description An account of ours at a vendor that asks by digest who calls (RFC 7616). Its password is written and never read. */
+        VendorAccountEntry: {
+            /** @description Its password; needed once, and with another username or realm. */
+            password?: string | null;
+            /**
+             * @description The realm of the vendor's challenges, as they have it: those of another one are not answered.
+             * @example sip.atlantic.example
+             */
+            realm: string;
+            register?: components["schemas"]["VendorRegister"] | null;
+            /**
+             * @description The name that is said.
+             * @example warp-atlanta
+             */
+            username: string;
+        };
         /** @description Vendors by how they are. */
         VendorCounts: {
             /**
@@ -5059,6 +5115,26 @@ export interface components {
              */
             up: number;
         };
+        /** @description A registration at each gateway of a vendor (RFC 3261, 10). */
+        VendorRegister: {
+            /**
+             * @description The domain of that user; empty is the gateway's host.
+             * @example sip.atlantic.example
+             */
+            domain?: string;
+            /**
+             * @description For how long it is asked, 60s to 24h.
+             * @example 1h
+             */
+            expires?: string;
+            /** @description Calls go to a gateway only while it has the registration. */
+            required?: boolean;
+            /**
+             * @description The user that is registered, also in Contact: whom the vendor calls here. Empty is the username.
+             * @example +15550001000
+             */
+            user?: string;
+        };
         /**
          * @description Whether a SIP vendor gets calls.
          * @enum {string}
@@ -5084,6 +5160,11 @@ export interface components {
             /** @description One for each question. */
             results: components["schemas"]["Verdict"][];
         };
+        /**
+         * @description What is done with the Identity that calls come with (RFC 8224).
+         * @enum {string}
+         */
+        VerifyIdentity: "off" | "note" | "refuse";
         /** @description What a vendor takes for a destination, within a partition */
         VoiceRate: {
             /** @description The vendor does not get these numbers, although it has a rate for a shorter prefix. */
@@ -5137,6 +5218,7 @@ export interface components {
         };
         /** @description A SIP vendor */
         VoiceVendor: {
+            account?: components["schemas"]["VendorAccountEntry"] | null;
             /** @description How called numbers are rewritten for it. */
             callee_rules: components["schemas"]["NumberRule"][];
             /** @description How calling numbers are rewritten for it. */
@@ -5195,6 +5277,8 @@ export interface components {
             ring_timeout: components["schemas"]["HumanDuration"];
             /** @description Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing. */
             session_expires: components["schemas"]["HumanDuration"];
+            /** @description Calls to it are signed, with the key of the node's `[stir]`. */
+            sign_calls: boolean;
             /** @description ACTIVE, DRAINED or DISABLED. */
             status: components["schemas"]["VendorStatus"];
             /** @description Identity headers go to it and are believed from it. */
@@ -5204,6 +5288,8 @@ export interface components {
              * @example 2026-01-02T03:04:05.000006Z
              */
             updated_at: string;
+            /** @description What is done with the Identity that its calls come with (RFC 8224): off, note or refuse. */
+            verify_identity: components["schemas"]["VerifyIdentity"];
             /**
              * Format: int32
              * @description Share among vendors whose offers are equal.
@@ -7096,6 +7182,7 @@ export interface operations {
                      *           "allow": [
                      *             "text"
                      *           ],
+                     *           "attestation_max": "A",
                      *           "auth_type": "IP_ACL",
                      *           "callee_rules": [
                      *             {
@@ -7160,7 +7247,8 @@ export interface operations {
                      *           "rate_max": "0.25",
                      *           "session_expires": "30m",
                      *           "trusted": true,
-                     *           "updated_at": "2026-01-02T03:04:05.000006Z"
+                     *           "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *           "verify_identity": "off"
                      *         }
                      *       ],
                      *       "next": "text"
@@ -7199,6 +7287,7 @@ export interface operations {
                  *       "allow": [
                  *         "text"
                  *       ],
+                 *       "attestation_max": "A",
                  *       "auth_type": "IP_ACL",
                  *       "callee_rules": [
                  *         {
@@ -7268,7 +7357,8 @@ export interface operations {
                  *       "partition": "wholesale",
                  *       "rate_max": "0.25",
                  *       "session_expires": "30m",
-                 *       "trusted": true
+                 *       "trusted": true,
+                 *       "verify_identity": "off"
                  *     }
                  */
                 "application/json": components["schemas"]["TrunkForm"];
@@ -7287,6 +7377,7 @@ export interface operations {
                      *       "allow": [
                      *         "text"
                      *       ],
+                     *       "attestation_max": "A",
                      *       "auth_type": "IP_ACL",
                      *       "callee_rules": [
                      *         {
@@ -7360,7 +7451,8 @@ export interface operations {
                      *       "rate_max": "0.25",
                      *       "session_expires": "30m",
                      *       "trusted": true,
-                     *       "updated_at": "2026-01-02T03:04:05.000006Z"
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "verify_identity": "off"
                      *     }
                      */
                     "application/json": components["schemas"]["Trunk"];
@@ -7405,6 +7497,7 @@ export interface operations {
                      *       "allow": [
                      *         "text"
                      *       ],
+                     *       "attestation_max": "A",
                      *       "auth_type": "IP_ACL",
                      *       "callee_rules": [
                      *         {
@@ -7478,7 +7571,8 @@ export interface operations {
                      *       "rate_max": "0.25",
                      *       "session_expires": "30m",
                      *       "trusted": true,
-                     *       "updated_at": "2026-01-02T03:04:05.000006Z"
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "verify_identity": "off"
                      *     }
                      */
                     "application/json": components["schemas"]["Trunk"];
@@ -7514,6 +7608,7 @@ export interface operations {
                  *       "allow": [
                  *         "text"
                  *       ],
+                 *       "attestation_max": "A",
                  *       "auth_type": "IP_ACL",
                  *       "callee_rules": [
                  *         {
@@ -7583,7 +7678,8 @@ export interface operations {
                  *       "partition": "wholesale",
                  *       "rate_max": "0.25",
                  *       "session_expires": "30m",
-                 *       "trusted": true
+                 *       "trusted": true,
+                 *       "verify_identity": "off"
                  *     }
                  */
                 "application/json": components["schemas"]["TrunkForm"];
@@ -7602,6 +7698,7 @@ export interface operations {
                      *       "allow": [
                      *         "text"
                      *       ],
+                     *       "attestation_max": "A",
                      *       "auth_type": "IP_ACL",
                      *       "callee_rules": [
                      *         {
@@ -7675,7 +7772,8 @@ export interface operations {
                      *       "rate_max": "0.25",
                      *       "session_expires": "30m",
                      *       "trusted": true,
-                     *       "updated_at": "2026-01-02T03:04:05.000006Z"
+                     *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "verify_identity": "off"
                      *     }
                      */
                     "application/json": components["schemas"]["Trunk"];
@@ -9907,6 +10005,7 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
+                     *           "account": {},
                      *           "callee_rules": [
                      *             {
                      *               "add": "+",
@@ -9970,9 +10069,11 @@ export interface operations {
                      *           "probe_interval": "30s",
                      *           "ring_timeout": "30s",
                      *           "session_expires": "30s",
+                     *           "sign_calls": true,
                      *           "status": "ACTIVE",
                      *           "trusted": true,
                      *           "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *           "verify_identity": "off",
                      *           "weight": 100
                      *         }
                      *       ],
@@ -10005,6 +10106,12 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "account": {
+                 *         "password": "text",
+                 *         "realm": "sip.atlantic.example",
+                 *         "register": {},
+                 *         "username": "warp-atlanta"
+                 *       },
                  *       "callee_rules": [
                  *         {
                  *           "add": "+",
@@ -10072,8 +10179,10 @@ export interface operations {
                  *       "probe_interval": "30s",
                  *       "ring_timeout": "30s",
                  *       "session_expires": "30s",
+                 *       "sign_calls": true,
                  *       "status": "ACTIVE",
                  *       "trusted": true,
+                 *       "verify_identity": "off",
                  *       "weight": 100
                  *     }
                  */
@@ -10089,6 +10198,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "account": {
+                     *         "password": "text",
+                     *         "realm": "sip.atlantic.example",
+                     *         "register": {},
+                     *         "username": "warp-atlanta"
+                     *       },
                      *       "callee_rules": [
                      *         {
                      *           "add": "+",
@@ -10158,9 +10273,11 @@ export interface operations {
                      *       "probe_interval": "30s",
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
+                     *       "sign_calls": true,
                      *       "status": "ACTIVE",
                      *       "trusted": true,
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "verify_identity": "off",
                      *       "weight": 100
                      *     }
                      */
@@ -10200,6 +10317,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "account": {
+                     *         "password": "text",
+                     *         "realm": "sip.atlantic.example",
+                     *         "register": {},
+                     *         "username": "warp-atlanta"
+                     *       },
                      *       "callee_rules": [
                      *         {
                      *           "add": "+",
@@ -10269,9 +10392,11 @@ export interface operations {
                      *       "probe_interval": "30s",
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
+                     *       "sign_calls": true,
                      *       "status": "ACTIVE",
                      *       "trusted": true,
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "verify_identity": "off",
                      *       "weight": 100
                      *     }
                      */
@@ -10303,6 +10428,12 @@ export interface operations {
             content: {
                 /**
                  * @example {
+                 *       "account": {
+                 *         "password": "text",
+                 *         "realm": "sip.atlantic.example",
+                 *         "register": {},
+                 *         "username": "warp-atlanta"
+                 *       },
                  *       "callee_rules": [
                  *         {
                  *           "add": "+",
@@ -10370,8 +10501,10 @@ export interface operations {
                  *       "probe_interval": "30s",
                  *       "ring_timeout": "30s",
                  *       "session_expires": "30s",
+                 *       "sign_calls": true,
                  *       "status": "ACTIVE",
                  *       "trusted": true,
+                 *       "verify_identity": "off",
                  *       "weight": 100
                  *     }
                  */
@@ -10387,6 +10520,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
+                     *       "account": {
+                     *         "password": "text",
+                     *         "realm": "sip.atlantic.example",
+                     *         "register": {},
+                     *         "username": "warp-atlanta"
+                     *       },
                      *       "callee_rules": [
                      *         {
                      *           "add": "+",
@@ -10456,9 +10595,11 @@ export interface operations {
                      *       "probe_interval": "30s",
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
+                     *       "sign_calls": true,
                      *       "status": "ACTIVE",
                      *       "trusted": true,
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
+                     *       "verify_identity": "off",
                      *       "weight": 100
                      *     }
                      */
@@ -11223,6 +11364,8 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "answered_at": "2026-01-02T03:04:05.000006Z",
+                     *           "attestation_received": "A",
+                     *           "attestation_signed": "A",
                      *           "billed_seconds": 62,
                      *           "call_id": "a84b4c76e66710@203.0.113.1",
                      *           "callee": "+15550002222",
@@ -11243,7 +11386,8 @@ export interface operations {
                      *           "started_at": "2026-01-02T03:04:05.000006Z",
                      *           "status": 200,
                      *           "trunk": "acme-east",
-                     *           "trunk_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11"
+                     *           "trunk_id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "verstat": "TN-Validation-Passed"
                      *         }
                      *       ],
                      *       "next": "text"
@@ -11305,6 +11449,8 @@ export interface operations {
                      *               "vendor": "pacific"
                      *             }
                      *           ],
+                     *           "attestation_received": null,
+                     *           "attestation_signed": "A",
                      *           "billed_seconds": 62,
                      *           "call_id": "a@203.0.113.1",
                      *           "callee": "+15550002222",
@@ -11344,7 +11490,8 @@ export interface operations {
                      *           "started_at": "2026-01-02T03:04:05.000006Z",
                      *           "status": 200,
                      *           "trunk": "acme-east",
-                     *           "vendor": "pacific"
+                     *           "vendor": "pacific",
+                     *           "verstat": null
                      *         }
                      *       ],
                      *       "next": null
@@ -11363,6 +11510,8 @@ export interface operations {
                                 status?: number | null;
                                 vendor?: string | null;
                             }[] | null;
+                            attestation_received?: unknown;
+                            attestation_signed?: string | null;
                             billed_seconds?: number | null;
                             call_id?: string | null;
                             callee?: string | null;
@@ -11403,6 +11552,7 @@ export interface operations {
                             status?: number | null;
                             trunk?: string | null;
                             vendor?: string | null;
+                            verstat?: unknown;
                         }[] | null;
                         next?: unknown;
                     };

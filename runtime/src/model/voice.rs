@@ -58,6 +58,8 @@ pub struct Trunk {
     pub trusted: bool,
     /// Who calls, as it says it and is told it.
     pub identity: IdentityProfile,
+    /// What it is sent names us in place of the other side: topology hiding.
+    pub hide_topology: bool,
     /// Longest call; zero is no limit of the trunk's own.
     pub max_duration: Duration,
     /// Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing.
@@ -159,6 +161,8 @@ pub struct SipVendor {
     pub trusted: bool,
     /// Who calls, as it says it and is told it.
     pub identity: IdentityProfile,
+    /// What it is sent names us in place of the other side: topology hiding.
+    pub hide_topology: bool,
     /// What is done with the media on its side of calls.
     pub media: MediaProfile,
     /// What it is told who calls, where it asks.

@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     Step {
         version: 1,
         name: "customers",
@@ -96,6 +96,12 @@ const STEPS: [Step; 19] = [
         name: "stir",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0012_stir.sql"),
+    },
+    Step {
+        version: 13,
+        name: "topology_hiding",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0013_topology_hiding.sql"),
     },
     Step {
         version: 1001,

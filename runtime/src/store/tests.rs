@@ -99,7 +99,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0009 identity",
             "0010 registrations",
             "0011 vendor_credentials",
-            "0012 stir"
+            "0012 stir",
+            "0013 topology_hiding"
         ]
     );
     each_engine(async |engine: Engine| {

@@ -24,9 +24,9 @@ macro_rules! select {
         concat!(
             "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, \
              COALESCE(p.name, '') AS partition_name, t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, \
-             t.rate_max, t.trusted, t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, \
-             t.header_rules, t.gateways, t.media, t.identity, t.verify_identity, t.attestation_max, c.username, \
-             t.created_at, t.updated_at \
+             t.rate_max, t.trusted, t.hide_topology, t.max_duration, t.session_expires, t.callee_rules, \
+             t.caller_rules, t.header_rules, t.gateways, t.media, t.identity, t.verify_identity, t.attestation_max, \
+             c.username, t.created_at, t.updated_at \
              FROM accounts.trunk_groups t LEFT JOIN voice.partitions p ON p.id = t.partition_id \
              LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ",
             $rest
@@ -43,9 +43,9 @@ statements! {
         "INSERT INTO accounts.trunk_groups (id, number, name, customer_id, auth_type, active, cps, channels, \
          partition_id, allow_prefixes, deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
          session_expires, callee_rules, caller_rules, header_rules, gateways, media, identity, verify_identity, \
-         attestation_max, created_at, updated_at) \
+         attestation_max, hide_topology, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24, $25, $25) \
+         $22, $23, $24, $25, $26, $26) \
          ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, auth_type = excluded.auth_type, \
          active = excluded.active, cps = excluded.cps, channels = excluded.channels, \
          partition_id = excluded.partition_id, allow_prefixes = excluded.allow_prefixes, \
@@ -55,6 +55,7 @@ statements! {
          caller_rules = excluded.caller_rules, header_rules = excluded.header_rules, \
          gateways = excluded.gateways, media = excluded.media, identity = excluded.identity, \
          verify_identity = excluded.verify_identity, attestation_max = excluded.attestation_max, \
+         hide_topology = excluded.hide_topology, \
          updated_at = excluded.updated_at");
     ID_OF = Sql::both("SELECT id FROM accounts.trunk_groups WHERE name = $1");
     PARTITION = Sql::both("SELECT id FROM voice.partitions WHERE name = $1");
@@ -80,6 +81,7 @@ struct Record {
     opened_prefixes: Json<Vec<String>>,
     rate_max: Option<i64>,
     trusted: bool,
+    hide_topology: bool,
     max_duration: i64,
     session_expires: i64,
     callee_rules: Json<Vec<NumberRule>>,
@@ -118,6 +120,7 @@ impl TryFrom<Record> for StoredTrunk {
             rate_max: row.rate_max.map(Money::from_nanos),
             trusted: row.trusted,
             identity: row.identity.0,
+            hide_topology: row.hide_topology,
             max_duration: duration(row.max_duration),
             session_expires: duration(row.session_expires),
             callee_rules: row.callee_rules.0,
@@ -252,6 +255,7 @@ pub(super) async fn put(tx: &mut Tx, row: &TrunkRow<'_>, now: Timestamp) -> Resu
         json!(form.identity),
         form.verify_identity.as_str(),
         form.attestation_max.as_str(),
+        form.hide_topology,
         stored_time(now),
     )?;
     Ok(())

@@ -19,17 +19,19 @@ use crate::model::{
 statements! {
     TRUNKS = Sql::both(
         "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, t.partition_id, \
-         t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, t.rate_max, t.trusted, t.max_duration, \
-         t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, t.identity, \
-         t.verify_identity, t.attestation_max, c.username, c.realm, c.ha1_sealed FROM accounts.trunk_groups t \
+         t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, t.rate_max, t.trusted, t.hide_topology, \
+         t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, \
+         t.identity, t.verify_identity, t.attestation_max, c.username, c.realm, c.ha1_sealed \
+         FROM accounts.trunk_groups t \
          LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ORDER BY t.number");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
     DEDICATED = Sql::both("SELECT id, address, customer_id FROM accounts.customer_dedicated_ips");
     VENDORS = Sql::both(
         "SELECT v.id, v.number, v.name, v.status, v.gateways, v.networks, v.cps, v.channels, v.priority, v.weight, \
          v.pdd_timeout, v.ring_timeout, v.session_expires, v.failover_statuses, v.failover_after_early_media, \
-         v.probe_interval, v.oversize, v.callee_rules, v.caller_rules, v.header_rules, v.trusted, v.media, \
-         v.identity, v.verify_identity, v.sign_calls, a.username, a.realm, a.ha1_sealed, a.registration \
+         v.probe_interval, v.oversize, v.callee_rules, v.caller_rules, v.header_rules, v.trusted, \
+         v.hide_topology, v.media, v.identity, v.verify_identity, v.sign_calls, a.username, a.realm, a.ha1_sealed, \
+         a.registration \
          FROM voice.vendors v LEFT JOIN voice.vendor_credentials a ON a.vendor_id = v.id ORDER BY v.number");
     PARTITIONS = Sql::both("SELECT id, number, name FROM voice.partitions");
     OFFERS = Sql::both(
@@ -108,6 +110,7 @@ struct TrunkRecord {
     opened_prefixes: Json<Vec<String>>,
     rate_max: Option<i64>,
     trusted: bool,
+    hide_topology: bool,
     max_duration: i64,
     session_expires: i64,
     callee_rules: Json<Vec<NumberRule>>,
@@ -144,6 +147,7 @@ fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
         rate_max: row.rate_max.map(Money::from_nanos),
         trusted: row.trusted,
         identity: row.identity.0,
+        hide_topology: row.hide_topology,
         max_duration: milliseconds(row.max_duration),
         session_expires: milliseconds(row.session_expires),
         callee_rules: row.callee_rules.0,
@@ -205,6 +209,7 @@ pub(super) struct VendorRecord {
     caller_rules: Json<Vec<NumberRule>>,
     header_rules: Json<Vec<HeaderRule>>,
     trusted: bool,
+    hide_topology: bool,
     media: Json<MediaProfile>,
     identity: Json<IdentityProfile>,
     verify_identity: String,
@@ -248,6 +253,7 @@ pub(super) fn vendor(row: VendorRecord) -> Result<SipVendor, Error> {
         header_rules: row.header_rules.0,
         trusted: row.trusted,
         identity: row.identity.0,
+        hide_topology: row.hide_topology,
         media: row.media.0,
         verify_identity: row.verify_identity.parse()?,
         sign_calls: row.sign_calls,

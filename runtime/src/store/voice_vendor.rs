@@ -23,8 +23,8 @@ macro_rules! select {
             "SELECT v.id, v.number, v.name, v.status, v.gateways, v.networks, v.cps, v.channels, v.priority, \
              v.weight, v.pdd_timeout, v.ring_timeout, v.session_expires, v.failover_statuses, \
              v.failover_after_early_media, v.probe_interval, v.oversize, v.callee_rules, v.caller_rules, \
-             v.header_rules, v.trusted, v.media, v.identity, v.verify_identity, v.sign_calls, a.username, \
-             a.realm, a.ha1_sealed, a.registration, v.created_at, v.updated_at \
+             v.header_rules, v.trusted, v.hide_topology, v.media, v.identity, v.verify_identity, v.sign_calls, \
+             a.username, a.realm, a.ha1_sealed, a.registration, v.created_at, v.updated_at \
              FROM voice.vendors v LEFT JOIN voice.vendor_credentials a ON a.vendor_id = v.id ",
             $rest
         )
@@ -41,9 +41,9 @@ statements! {
         "INSERT INTO voice.vendors (id, number, name, status, gateways, networks, cps, channels, priority, weight, \
          pdd_timeout, ring_timeout, session_expires, failover_statuses, failover_after_early_media, probe_interval, \
          oversize, callee_rules, caller_rules, header_rules, trusted, media, identity, verify_identity, sign_calls, \
-         created_at, updated_at) \
+         hide_topology, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24, $25, $26, $26) \
+         $22, $23, $24, $25, $26, $27, $27) \
          ON CONFLICT (name) DO UPDATE SET status = excluded.status, gateways = excluded.gateways, \
          networks = excluded.networks, cps = excluded.cps, channels = excluded.channels, \
          priority = excluded.priority, weight = excluded.weight, pdd_timeout = excluded.pdd_timeout, \
@@ -54,7 +54,8 @@ statements! {
          callee_rules = excluded.callee_rules, caller_rules = excluded.caller_rules, \
          header_rules = excluded.header_rules, trusted = excluded.trusted, media = excluded.media, \
          identity = excluded.identity, verify_identity = excluded.verify_identity, \
-         sign_calls = excluded.sign_calls, updated_at = excluded.updated_at");
+         sign_calls = excluded.sign_calls, hide_topology = excluded.hide_topology, \
+         updated_at = excluded.updated_at");
     DELETE = Sql::both("DELETE FROM voice.vendors WHERE id = $1");
     RATE = Sql::both(
         "SELECT p.name FROM voice.vendor_rates r JOIN voice.partitions p ON p.id = r.partition_id \
@@ -203,6 +204,7 @@ pub async fn put(
         json!(entry.identity),
         entry.verify_identity.as_str(),
         entry.sign_calls,
+        entry.hide_topology,
         stored_time(now),
     )?;
     Ok(())

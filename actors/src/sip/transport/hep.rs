@@ -46,7 +46,7 @@ pub struct Captured {
     pub transport: Transport,
     /// When.
     pub time: Timestamp,
-    /// Its Call-ID.
+    /// Its Call-ID as the caller of the call has made it, which a hidden side does not have on the wire.
     pub call_id: Bytes,
     /// All of it.
     pub octets: Bytes,

@@ -15,6 +15,7 @@ use super::{Hand, TAG_LEN, Turn, Worker, receive};
 use crate::sip::branch;
 use crate::sip::dialog::{Asked, Dialog, End, Seen, Side};
 use crate::sip::event::{CallEvent, Ended, Started, What};
+use crate::sip::hiding::Hides;
 use crate::sip::identity::{self, Caller, Standing};
 use crate::sip::number::{Dialled, dialled};
 use crate::sip::routing::{self, Direction, Plan, Refusal};
@@ -214,6 +215,8 @@ impl Worker {
             trunk: plan.trunk().map(number).unwrap_or_default(),
             vendor: 0,
             call_id: Box::from(admitted.request.parts.call_id),
+            call_id_shown: Box::default(),
+            hides: Hides::default(),
             callee: Side::unknown(reply_to),
             forks: Vec::new(),
             shown: Box::default(),
@@ -301,9 +304,11 @@ impl Worker {
 
     /// A digest of what decides where a request goes (16.6 step 8).
     pub(super) fn way(&self, message: &Message) -> u32 {
+        // Sealed anew each time round, its Call-ID would be another one.
+        let call = self.call_name(message);
         let parts = [
             message.request_uri().unwrap_or_default(),
-            message.value(HeaderId::CallId).unwrap_or_default(),
+            &*call,
             message.value(HeaderId::CSeq).unwrap_or_default(),
             message.value(HeaderId::From).unwrap_or_default(),
             message.value(HeaderId::Route).unwrap_or_default(),

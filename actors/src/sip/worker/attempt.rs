@@ -223,6 +223,7 @@ impl Worker {
         let pdd = outbound.then_some(vendor.config.pdd_timeout).filter(|pdd| !pdd.is_zero());
         let pdd = pdd.or_else(|| contact::patience(plan, hop));
         let trusted = vendor.config.trusted && plan.trunk()?.config.trusted;
+        let hides = plan.hides(hop)?;
         let leave = Leave {
             source: setup.source,
             listener: flow.listener,
@@ -230,8 +231,10 @@ impl Worker {
             own_routes: 0,
             trusted,
             identities: true,
-            hides: false,
+            withheld: false,
             caller: None,
+            call_id: None,
+            hides: hides.callee,
             session_asked: None,
         };
         let request = request.unwrap_or(&setup.request);
@@ -239,12 +242,10 @@ impl Worker {
         let identified = &setup.identified;
         let mut outgoing = outgoing::Outgoing { request, plan, hop, dialog, media, leave, identified, now };
         let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
-        let outgoing::Invite { mut octets, callee, mut shown, session_asked, session, signed } = invite;
+        let outgoing::Invite { mut octets, callee, mut shown, call_id_shown, session_asked, session, signed } =
+            invite;
         if outbound && vendor.config.sign_calls {
-            let counters = &self.counters;
-            let counter =
-                if signed.is_some() { &counters.identities_signed } else { &counters.identities_unsigned };
-            counter.add(1);
+            self.count_signed(signed.is_some());
         }
         let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
         let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
@@ -266,6 +267,8 @@ impl Worker {
             dialog.callee = Side { pinned, ..Side::unknown(flow) };
             dialog.forks.clear();
             dialog.shown = shown;
+            dialog.call_id_shown = call_id_shown;
+            dialog.hides = hides;
             dialog.session_asked = session_asked;
             let trunk = plan.trunk().filter(|_| anchor.is_none());
             dialog.profiles = trunk.map(|trunk| Profiles::between(trunk, vendor));

@@ -361,7 +361,7 @@ fn between<'a>(dialog: &'a Dialog, end: End, cseq: u32, routes: &'a [&'a [u8]]) 
         uri: if side.target.is_empty() { name } else { &side.target },
         from: if end == End::Callee { dialog.caller_name(end) } else { &other.name },
         to: &side.name,
-        call_id: &dialog.call_id,
+        call_id: dialog.call_id_of(end),
         cseq,
         routes,
         flow: side.flow,

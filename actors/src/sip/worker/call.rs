@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::challenged::is_challenge;
+use super::hide::Back;
 use super::passport::Identified;
 use super::{Hand, TAG_LEN, Turn, Worker, perform};
 use crate::sip::anchor::Anchor;
@@ -398,20 +399,15 @@ impl Worker {
     /// The best response goes to the caller.
     fn forward_kept(&mut self, id: CallId, branch: BranchId, status: StatusCode, turn: &mut Turn<'_>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        let (server, dialog, kind) = (call.server, call.dialog, call.kind);
+        let (server, dialog, from) = (call.server, call.dialog, call.kind.sender());
+        let initial = call.kind == Kind::Initial;
         let kept = call.setup.as_mut().and_then(|setup| setup.kept.take());
         let Some((_, best)) = kept.filter(|(kept, _)| *kept == branch) else {
             self.respond_to_caller(id, status, turn);
             return;
         };
-        let mut edits = sip::Edits::new(&best);
-        let complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
-            && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some());
-        let written = self.written(|out| {
-            edits.write(out);
-            complete
-        });
-        if let Some(octets) = written {
+        let back = Back { dialog, from, server, initial };
+        if let Some(octets) = self.response_back(&best, back, |_| Some(())) {
             let cause = perform::q850_cause(&best);
             self.failed(id, (status, true), cause, turn);
             self.respond(server, status, &octets, turn);

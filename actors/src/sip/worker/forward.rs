@@ -13,12 +13,14 @@ use uuid::Uuid;
 
 use super::call::Kind;
 use super::challenged::{restore_number, restore_unknown};
+use super::hide::Back;
 use super::media::Described;
 use super::receive::{from_tag, reply_to, to_tag};
 use super::{Hand, Turn, Worker, identity};
 use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
+use crate::sip::hiding::{self, Veil};
 use crate::sip::session_timer;
 use crate::sip::snapshot::Target;
 use crate::sip::transactions::CallId;
@@ -62,9 +64,13 @@ pub(super) struct Leave<'a> {
     /// Whether they then pass as they came.
     pub(super) identities: bool,
     /// Whether its sender is not to be known to whom it goes to.
-    pub(super) hides: bool,
+    pub(super) withheld: bool,
     /// The caller's name as the next hop knows it, and the header that it stands in, where the sender knows another.
     pub(super) caller: Option<(HeaderId, &'a [u8])>,
+    /// The Call-ID as the next hop knows it, where the sender knows another.
+    pub(super) call_id: Option<&'a [u8]>,
+    /// Whether the next hop is not shown where it comes from.
+    pub(super) hides: bool,
     /// Seconds that are asked for in what refreshes a call.
     pub(super) session_asked: Option<u32>,
 }
@@ -112,13 +118,16 @@ impl Worker {
     ) -> Option<(Bytes, Option<u32>)> {
         let mut edits = Edits::new(message);
         pass_on(&mut edits, leave, &self.settings, &mut self.memory.text)?;
-        if leave.hides {
+        if leave.withheld {
             identity::hide(&mut edits)?;
         }
         if let Some((id, name)) = leave.caller
             && message.value(id) != Some(name)
         {
             edits.set(id, name).ok()?;
+        }
+        if let Some(call_id) = leave.call_id {
+            edits.set(HeaderId::CallId, call_id).ok()?;
         }
         let session =
             leave.session_asked.map_or(Some(None), |asked| session_timer::ask(&mut edits, asked))?;
@@ -130,7 +139,10 @@ impl Worker {
             Some(last) => NameAddr::parse(last).ok()?.uri,
             None => message.request_uri()?,
         };
+        // Where a Contact is not known, the other side may have it.
+        let opened = to.target.is_empty().then(|| hiding::sealed_target(&self.settings, message)).flatten();
         let target = if to.target.is_empty() { target } else { &to.target };
+        let target = opened.as_deref().unwrap_or(target);
         let next = dialog::strict(target, List::new(&to.routes));
         let next = next.map(|(uri, routes)| (uri, routes.join(&b", "[..])));
         let (target, routes) = match &next {
@@ -151,7 +163,12 @@ impl Worker {
                 edits.push_route(routes).ok()?;
             }
         }
-        Some((self.edited(&edits)?, session))
+        hiding::name_calls(&mut edits, &self.settings.cookies, leave.hides)?;
+        let octets = self.edited(&edits)?;
+        if !leave.hides {
+            return Some((octets, session));
+        }
+        Some((Veil::new(&self.settings, leave.listener)?.request(octets)?, session))
     }
 
     /// A vendor's response goes to the caller.
@@ -187,12 +204,10 @@ impl Worker {
             self.respond_to_caller(id, super::FULL, turn);
             return;
         }
-        let mut edits = Edits::new(message);
-        let complete = self.towards_sender(&mut edits, dialog, kind.sender()).is_some()
-            && (kind == Kind::Initial || self.names_of_sender(&mut edits, dialog, server).is_some())
-            && asked.is_none_or(|asked| session_timer::answer(&mut edits, asked).is_some());
-        let octets = if complete { self.edited(&edits) } else { None };
-        let Some(octets) = octets else {
+        let back = Back { dialog, from: kind.sender(), server, initial: kind == Kind::Initial };
+        let answer =
+            |edits: &mut Edits<'_>| asked.map_or(Some(()), |asked| session_timer::answer(edits, asked));
+        let Some(octets) = self.response_back(message, back, answer) else {
             if kind == Kind::Initial && status.is_success() {
                 self.end_at_vendor(id, branch, hand, turn);
             }
@@ -240,10 +255,13 @@ impl Worker {
         }
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()?;
-        dialog.map_or(Some(()), |dialog| {
-            restore_number(edits, dialog, from)?;
-            restore_caller(edits, dialog, from)
-        })
+        let Some(dialog) = dialog else { return Some(()) };
+        let own = dialog.call_id_of(from);
+        if edits.message().value(HeaderId::CallId) != Some(own) {
+            edits.set(HeaderId::CallId, own).ok()?;
+        }
+        restore_number(edits, dialog, from)?;
+        restore_caller(edits, dialog, from)
     }
 
     /// What a response loses on its way to somebody of whose call nothing is known.
@@ -334,7 +352,7 @@ impl Worker {
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }
 
-    fn edited(&mut self, edits: &Edits<'_>) -> Option<Bytes> {
+    pub(super) fn edited(&mut self, edits: &Edits<'_>) -> Option<Bytes> {
         self.written(|out| {
             edits.write(out);
             true

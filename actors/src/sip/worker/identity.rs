@@ -6,7 +6,8 @@ use runtime::model::{Diversions, HeaderAction, HeaderRule, IdentityHeaders, Iden
 use sip::identity::{self, Privacy, RemoteParty};
 use sip::{EditError, Edits, HeaderId, Message, NameAddr, Sdp};
 
-use super::{Worker, outgoing};
+use super::Worker;
+use super::outgoing::{self, Ours};
 use crate::sip::dialog::unfolded;
 use crate::sip::flow::Flow;
 use crate::sip::identity::{Caller, Origin, Standing, Withheld};
@@ -102,11 +103,17 @@ impl<'a> Told<'a> {
         self.profile.diversions
     }
 
-    /// The name in From, where more than its number is another than the one that came.
-    pub(super) fn anew(&self, from: &[u8], (direction, parties): Between<'_>) -> Option<Box<[u8]>> {
+    /// The name in From, where more than its number and address is another than in the one that came. It has our address,
+    /// or nobody's, or `ours` where that stands in place of the caller's.
+    pub(super) fn anew(
+        &self,
+        from: &[u8],
+        (direction, parties): Between<'_>,
+        ours: Ours<'_>,
+    ) -> Option<Box<[u8]>> {
         self.name(from).or_else(|| {
             let said = self.said(from)?;
-            let shown = outgoing::shown(&said, direction, parties);
+            let shown = outgoing::shown(&said, direction, parties, ours);
             Some(if shown.is_empty() { said } else { shown })
         })
     }
@@ -227,19 +234,26 @@ impl<'a> Told<'a> {
 }
 
 impl Worker {
-    /// What we call ourselves where a message came in.
+    /// What we call ourselves to who is at the other end of a flow.
     pub(super) fn sent_by(&self, flow: Flow) -> &str {
         let listener = self.settings.listeners.get(usize::from(flow.listener));
         listener.map_or("unknown.invalid", |listener| listener.sent_by.as_str())
     }
 }
 
-/// The caller's name as the callee was shown it, made again of a request of the caller's.
-pub(super) fn again(request: &Message, host: &str, between: Between<'_>, snapshot: &Snapshot) -> Box<[u8]> {
+/// The caller's name as the callee was shown it, made again of a request of the caller's. Where it is not shown the
+/// caller's address, `ours` is what it was shown in place of that.
+pub(super) fn again(
+    request: &Message,
+    host: &str,
+    between: Between<'_>,
+    snapshot: &Snapshot,
+    ours: Ours<'_>,
+) -> Box<[u8]> {
     let from = request.value(HeaderId::From).unwrap_or_default();
     let told = Told::of(request, host, between, snapshot);
     let (direction, parties) = between;
-    told.anew(from, between).unwrap_or_else(|| outgoing::shown(from, direction, parties))
+    told.anew(from, between, ours).unwrap_or_else(|| outgoing::shown(from, direction, parties, ours))
 }
 
 /// A name that names nobody, with the tag of this one.

@@ -3,11 +3,6 @@
 mod sender;
 mod ways;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use runtime::clock::Timestamp;
-use runtime::model::NumberRule;
 use sip::proxy::forward::NonInvite;
 use sip::{HeaderId, Message, Method, NameAddr, StatusCode, Uri};
 
@@ -15,30 +10,28 @@ use super::call::{Kind, Setup, Way};
 use super::forward::Leave;
 use super::media::Described;
 use super::orphan::RINGS_MAX;
+use super::rebuilt::began;
 use super::receive::Request;
-use super::{Turn, Worker, admit, identity, perform};
-use crate::sip::anchor::Anchor;
+use super::{Turn, Worker, perform};
 use crate::sip::branch;
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::{Dialog, End, Seen, Side};
-use crate::sip::event::{Answered, Attempted, CallEvent, Started, What};
+use crate::sip::dialog::End;
 use crate::sip::flow::{Flow, Outbound};
-use crate::sip::number::dialled;
-use crate::sip::routing::{self, Direction};
 use crate::sip::session_timer;
-use crate::sip::snapshot::{Peer, Snapshot};
-use crate::sip::transactions::{Now, Owner, Relay};
+use crate::sip::transactions::{Owner, Relay};
 
 /// What the Route of a request says of its dialog.
 #[derive(Clone, Copy)]
-struct Located<'m> {
-    cookie: Cookie,
+pub(super) struct Located<'m> {
+    pub(super) cookie: Cookie,
     /// Who sends.
-    from: End,
+    pub(super) from: End,
     /// The callee's tag: which of a vendor's forks it is about.
     callee_tag: &'m [u8],
     /// Route elements that name us.
-    own_routes: usize,
+    pub(super) own_routes: usize,
+    /// The number of the key that sealed it.
+    pub(super) key: Option<u8>,
     /// Whether the tags are the dialog's own.
     own_tags: bool,
     /// Whether the dialog is known for this request alone.
@@ -96,14 +89,18 @@ impl Worker {
             sealed = uri.params.get(b"w").and_then(|param| param.value).filter(|_| self.is_ours(&uri));
         }
         let sealed = sealed?;
-        let call_id = message.value(HeaderId::CallId)?;
+        let call = self.call_name(message);
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
-        let open = |caller_tag| self.settings.cookies.open(sealed, &cookie::Call { call_id, caller_tag });
+        let open = |caller_tag| {
+            let bound = cookie::Call { call_id: &call, caller_tag };
+            self.settings.cookies.open(sealed, &bound)
+        };
         let (cookie, from, callee_tag) = match open(from) {
             Ok(cookie) => (cookie, End::Caller, to),
             Err(_) => (open(to).ok()?, End::Callee, from),
         };
-        Some(Located { cookie, from, callee_tag, own_routes, own_tags: true, passing: false })
+        let key = cookie::key_number(sealed);
+        Some(Located { cookie, from, callee_tag, own_routes, key, own_tags: true, passing: false })
     }
 
     fn admitted<'m>(&mut self, request: &Request<'m>, turn: &mut Turn<'_>) -> Result<Located<'m>, Refused> {
@@ -174,107 +171,6 @@ impl Worker {
         Ok(located)
     }
 
-    /// A dialog of an earlier process that left no record: its cookie says between whom it is, and the request where
-    /// both are. A request to a vendor goes only to that vendor, whatever it says.
-    fn rebuilt(&self, request: &Request<'_>, located: &Located<'_>, now: Now) -> Option<Dialog> {
-        let Located { cookie, from, own_routes, .. } = *located;
-        let message = request.message;
-        let snapshot = self.snapshot.load();
-        let uri_of = |route| NameAddr::parse(route).ok().map(|route| route.uri);
-        let next = message.list(HeaderId::Route).nth(own_routes).and_then(uri_of);
-        let next = next.or_else(|| message.request_uri())?;
-        // A strict router sends as if we were the target, which is the last Route then (16.4).
-        let for_us = Uri::parse(message.request_uri()?).ok().and_then(Uri::sip);
-        let for_us = for_us.is_some_and(|uri| self.is_ours(&uri));
-        let last = message.list(HeaderId::Route).last().filter(|_| for_us).and_then(uri_of);
-        let target = last.or_else(|| message.request_uri())?;
-        let other = self.flow_to_party(next, (&cookie, from.other()), (request.flow, now))?;
-        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
-        let mut sides = [Side::unknown(request.reply_to), Side::unknown(other)];
-        let [own, far] = &mut sides;
-        for (side, end) in [(&mut *own, from), (&mut *far, from.other())] {
-            let of_trunk = (end == End::Caller) != cookie.inbound;
-            side.pinned = of_trunk && self.is_pinned(cookie.trunk, side.source);
-        }
-        let back = if own.pinned { request.reply_to } else { request.flow };
-        own.learn_request(message, back);
-        far.name = Box::from(message.value(HeaderId::To)?);
-        far.target = Box::from(target);
-        let [own, far] = sides;
-        let (caller, callee) = if from == End::Caller { (own, far) } else { (far, own) };
-        let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
-        // What the callee was shown is lost with the record; the rules make the same of the same name.
-        let trunk = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
-        let shown = match (from, trunk.zip(vendor)) {
-            _ if cookie.withheld => identity::anonymous(&caller.name),
-            (End::Caller, Some(between)) => {
-                identity::again(message, self.sent_by(request.flow), (direction, between), &snapshot)
-            }
-            _ => Box::default(),
-        };
-        Some(Dialog {
-            id: cookie.dialog,
-            direction,
-            trunk: cookie.trunk,
-            vendor: cookie.vendor,
-            call_id: Box::from(request.parts.call_id),
-            caller,
-            callee,
-            forks: Vec::new(),
-            shown,
-            confirmed: true,
-            session: None,
-            session_asked: self.session_asked(&cookie),
-            repeats: 0,
-            trusted: false,
-            identities: false,
-            media: anchor_of(&cookie),
-            profiles: None,
-            asked: self.asked_before(&cookie),
-            offered_by: None,
-            seen: Seen::default(),
-            unseen: 0,
-        })
-    }
-
-    /// The record of the last process was lost with it: the call gets another one, by when it began and was answered.
-    pub(super) fn tell_rebuilt(
-        &self,
-        dialog: &Dialog,
-        source: SocketAddr,
-        (began, answered_at): (Timestamp, Timestamp),
-        turn: &mut Turn<'_>,
-    ) {
-        let snapshot = self.snapshot.load_full();
-        let place = snapshot.trunks.iter().position(|trunk| trunk.config.number == dialog.trunk);
-        let Some(trunk) = place.and_then(|place| u32::try_from(place).ok()) else { return };
-        let number = |side: &Side| {
-            let user = NameAddr::parse(&side.name).ok().and_then(|name| name.uri().ok()).and_then(Uri::user);
-            String::from_utf8_lossy(user.unwrap_or_default()).into_owned()
-        };
-        let at = |wall| Now { wall, ..turn.now };
-        let started = Started {
-            trunk,
-            direction: dialog.direction,
-            source,
-            call_id: String::from_utf8_lossy(&dialog.call_id).into_owned(),
-            caller: number(&dialog.caller),
-            callee: number(&dialog.callee),
-            channel: None,
-            recovered: true,
-            snapshot: Arc::clone(&snapshot),
-        };
-        let attempted = attempt_before(dialog, (&snapshot, trunk), at(began));
-        let answered = Answered { dialog: Arc::new(dialog.clone()), channel: None };
-        let started = What::Started(Box::new(started));
-        turn.out.events.push(CallEvent { dialog: dialog.id, at: at(began), what: started });
-        let attempted = attempted.map(|attempted| What::Attempted(Box::new(attempted)));
-        let answered = What::Answered(Box::new(answered));
-        for what in attempted.into_iter().chain([answered]) {
-            turn.out.events.push(CallEvent { dialog: dialog.id, at: at(answered_at), what });
-        }
-    }
-
     fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {
         let Located { cookie, from, callee_tag, own_routes, .. } = located;
         let found = (request.message, request.flow);
@@ -284,7 +180,9 @@ impl Worker {
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else { return };
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let (trusted, identities, trunk) = (dialog.trusted, dialog.identities, dialog.trunk);
-        let (caller, hides) = (dialog.caller_for(from, from.other()), dialog.is_withheld());
+        let (caller, withheld) = (dialog.caller_for(from, from.other()), dialog.is_withheld());
+        let (hides, own) = (dialog.hides.is_from(from.other()), !dialog.call_id_shown.is_empty());
+        let call_id = own.then(|| Box::<[u8]>::from(dialog.call_id_of(from.other())));
         let refreshes = matches!(request.method, Method::Invite | Method::Update);
         let session_asked = dialog.session_asked.filter(|_| refreshes);
         let caller = caller.map(|(id, name)| (id, Box::<[u8]>::from(name)));
@@ -301,8 +199,10 @@ impl Worker {
             own_routes,
             trusted,
             identities,
-            hides: hides && from == End::Caller,
+            withheld: withheld && from == End::Caller,
             caller: caller.as_ref().map(|(id, name)| (*id, &**name)),
+            call_id: call_id.as_deref(),
+            hides,
             session_asked,
         };
         let within = self.request_within(request.message, &leave, &to);
@@ -397,52 +297,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// What carries a call of which only the cookie is known.
-pub(super) fn anchor_of(cookie: &Cookie) -> Option<Anchor> {
-    (cookie.media != 0).then(|| Anchor {
-        node: cookie.media,
-        owner: cookie.owner,
-        branch: Box::default(),
-        profiles: None,
-    })
-}
-
-/// When a dialog began.
-pub(super) fn began(dialog: &Dialog) -> Timestamp {
-    Timestamp::from_micros(admit::began_millis(dialog.id).saturating_mul(1000))
-}
-
-/// The attempt that an earlier process made and left no record of: its vendor, and the rate that the number in To has
-/// by now.
-fn attempt_before(
-    dialog: &Dialog,
-    (snapshot, trunk): (&Arc<Snapshot>, u32),
-    started: Now,
-) -> Option<Attempted> {
-    let place = snapshot.vendors.iter().position(|vendor| vendor.config.number == dialog.vendor)?;
-    let vendor = snapshot.vendors.get(place).filter(|_| dialog.direction == Direction::Outbound)?;
-    let place = u32::try_from(place).ok()?;
-    let number = dialled(NameAddr::parse(&dialog.callee.name).ok()?.uri().ok()?.user()?)?.number;
-    let peer = Peer { trunk: Some(trunk), ..Peer::default() };
-    let plan = routing::plan(snapshot, peer, &number, |_| 0, &mut Vec::new()).ok();
-    let hop = plan.as_ref().and_then(|plan| plan.hops.iter().find(|hop| hop.vendor == place));
-    let number = plan.as_ref().map_or(number, |plan| plan.number.clone());
-    let prefix = hop.map(|hop| routing::prefix(&number, hop.prefix_len)).unwrap_or_default();
-    Some(Attempted {
-        attempt: 0,
-        vendor: place,
-        vendor_id: Some(vendor.config.id),
-        address: dialog.callee.flow.peer,
-        callee: NumberRule::rewrite(&vendor.config.callee_rules, &number).unwrap_or(number),
-        rate: hop.map(|hop| hop.rate).unwrap_or_default(),
-        prefix,
-        high_cost: plan.as_ref().is_some_and(|plan| plan.high_cost),
-        started,
-        ringing: None,
-        status: StatusCode::OK,
-        received: true,
-        identity: runtime::log::CallIdentity::default(),
-    })
 }

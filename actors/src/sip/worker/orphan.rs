@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use runtime::clock::Timestamp;
 use runtime::model::Transport;
-use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
+use sip::{CSeq, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
 use uuid::Uuid;
 
 use super::challenged::{answered, is_challenge};
-use super::in_dialog::{anchor_of, began};
 use super::media::{Described, Role, Subject, may_describe};
+use super::rebuilt::{anchor_of, began};
 use super::receive::{from_tag, to_tag};
-use super::{Turn, Worker, admit, identity};
+use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Asked, Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
+use crate::sip::hiding;
 use crate::sip::routing::Direction;
 use crate::sip::session_timer;
 use crate::sip::settings::default_port;
@@ -69,7 +70,9 @@ impl Worker {
             return;
         }
         // What a challenge asks about is forgotten, and nobody else is to answer it.
-        let to = self.next_via(message, flow, given.as_ref()).filter(|_| !is_challenge(status));
+        let whole = hiding::restored(&self.settings, message).filter(|_| !is_challenge(status));
+        let whole = whole.as_deref();
+        let to = whole.and_then(|whole| Some((self.next_via(whole, flow, given.as_ref())?, whole)));
         let answer = method == Method::Invite && status.is_success();
         let cookie = given.filter(|_| answer);
         // Nobody could be billed for it, or hear of it.
@@ -77,7 +80,7 @@ impl Worker {
             self.end_orphan(message, flow, turn);
             return;
         }
-        let Some(to) = to else {
+        let Some((to, whole)) = to else {
             self.counters.responses_stray.add(1);
             if method == Method::Invite && status.is_final() && !answer {
                 self.acknowledge_refusal(message, flow, turn);
@@ -100,52 +103,22 @@ impl Worker {
                 return;
             }
         }
-        if self.orphan_waits(message, flow, (cookie.as_ref(), to, answer), turn) {
+        if self.orphan_waits((message, whole), flow, (cookie.as_ref(), to, answer), turn) {
             return;
         }
-        let bare = !answer && method == Method::Invite && !self.media.is_empty() && may_describe(message);
-        let mut edits = Edits::new(message);
         // Whether a node carries it is known by its answer only: until then it rings.
-        let mut complete = !bare || edits.set_body(b"", b"").is_ok();
-        complete &= self.orphan_back(&mut edits, given.is_some(), status).is_some();
-        let octets = self.written(|out| {
-            edits.write(out);
-            complete
-        });
-        let Some(octets) = octets else { return };
+        let bare = !answer && method == Method::Invite && !self.media.is_empty() && may_describe(message);
+        let by = (given.as_ref(), status, method);
+        let Some(octets) = self.orphan_back(whole, to, by, bare) else { return };
         self.counters.responses_stateless.add(1);
         turn.out.messages.push(Outbound { flow: to, octets, sender: Outbound::NOBODY });
         match cookie {
-            Some(cookie) => self.adopt_answered(message, flow, (&cookie, to), turn),
+            Some(cookie) => self.adopt_answered(whole, flow, (&cookie, to), turn),
             None if method == Method::Invite && status.is_final() && !answer => {
                 self.acknowledge_refusal(message, flow, turn);
             }
             None => {}
         }
-    }
-
-    /// What a response loses and gets back on its way to who sent the request: as within its dialog, where that is known.
-    /// Else it may be of a caller who is not to be known. One with a cookie of ours is not: that is bound to who sent the
-    /// request, and so that was the caller. A redirection is of no call that is up, and nothing without its Contact.
-    fn orphan_back(&self, edits: &mut Edits<'_>, by_callee: bool, status: StatusCode) -> Option<()> {
-        let message = edits.message();
-        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
-        let [from, to] = [from_tag(message), to_tag(message)].map(Option::unwrap_or_default);
-        let known = self.dialogs.values().filter(|dialog| *dialog.call_id == *call_id).find_map(|dialog| {
-            let sender = match dialog.caller.tag() {
-                caller if caller == from => End::Caller,
-                caller if caller == to => End::Callee,
-                _ => return None,
-            };
-            Some((dialog.id, sender))
-        });
-        if let Some((dialog, sender)) = known {
-            return self.towards_sender(edits, dialog, sender);
-        }
-        if !by_callee && !(300..400).contains(&status.as_u16()) {
-            identity::hide(edits)?;
-        }
-        Self::towards_unknown(edits)
     }
 
     /// Whether somebody may wait for an answer, that came by one flow and goes by the other. That of a call that has ended
@@ -163,7 +136,7 @@ impl Worker {
     /// Whether an answer waits for the media node of its call, which it is taken on for.
     fn orphan_waits(
         &mut self,
-        message: &Message,
+        (message, whole): (&Message, &Message),
         flow: Flow,
         (cookie, to, answer): (Option<&Cookie>, Flow, bool),
         turn: &mut Turn<'_>,
@@ -175,7 +148,7 @@ impl Worker {
         // It comes back by the branch of its attempt.
         let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
         anchor.branch = via.and_then(|via| via.branch).map(Box::from).unwrap_or_default();
-        self.adopt_answered(message, flow, (cookie, to), turn);
+        self.adopt_answered(whole, flow, (cookie, to), turn);
         let subject = Subject {
             dialog: cookie.dialog,
             from: End::Callee,
@@ -184,12 +157,6 @@ impl Worker {
             again: false,
         };
         self.describe(&subject, (message, flow), turn)
-    }
-
-    /// Whether some call that is up has this Call-ID: an answer to a re-INVITE need not have our cookie.
-    fn is_of_known_call(&self, message: &Message) -> bool {
-        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
-        self.dialogs.values().any(|dialog| *dialog.call_id == *call_id)
     }
 
     /// Seconds that are asked of a call of which only the cookie is known, as the configuration has it by now.
@@ -230,11 +197,11 @@ impl Worker {
 
     /// The cookie that we gave with the INVITE, in its 2xx, or in what comes before.
     fn cookie_of_answer(&self, message: &Message) -> Option<Cookie> {
+        let call_id = self.call_name(message);
         let sealed = |element: &[u8]| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
             let param = self.is_ours(&uri).then(|| uri.params.get(b"w"))??;
-            let call =
-                cookie::Call { call_id: message.value(HeaderId::CallId)?, caller_tag: from_tag(message)? };
+            let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message)? };
             self.settings.cookies.open(param.value?, &call).ok()
         };
         message.list(HeaderId::RecordRoute).find_map(sealed)
@@ -249,6 +216,7 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        let Some(names) = self.known_by(call_id, (cookie, End::Callee), None) else { return };
         let tag = to_tag(message).unwrap_or_default();
         let known = self.dialogs.contains_key(&cookie.dialog);
         // As many workers as before find the same call; else its ACK and BYE go by their cookie, at another worker.
@@ -276,7 +244,9 @@ impl Worker {
                 direction,
                 trunk: cookie.trunk,
                 vendor: cookie.vendor,
-                call_id: Box::from(call_id),
+                call_id: names.call_id,
+                call_id_shown: names.call_id_shown,
+                hides: names.hides,
                 caller,
                 callee: Side::unknown(flow),
                 forks: Vec::new(),

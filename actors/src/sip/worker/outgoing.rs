@@ -15,9 +15,11 @@ use super::passport::Identified;
 use super::{admit, stamp};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::unfolded;
+use crate::sip::hiding::{self, Veil};
 use crate::sip::number::{dialled, escaped};
 use crate::sip::routing::{Direction, Plan};
 use crate::sip::session_timer;
+use crate::sip::settings::Settings;
 use crate::sip::snapshot::{Target, Trunk, Vendor};
 use crate::sip::transactions::Now;
 
@@ -43,6 +45,8 @@ pub(super) struct Invite {
     pub(super) callee: String,
     /// The caller's name in it; empty where it is the caller's own.
     pub(super) shown: Box<[u8]>,
+    /// The Call-ID in it; empty where it is the caller's own.
+    pub(super) call_id_shown: Box<[u8]>,
     /// Seconds that are asked for, where they are.
     pub(super) session_asked: Option<u32>,
     /// Seconds that the caller is told to refresh within, where the answer says nothing.
@@ -54,7 +58,7 @@ pub(super) struct Invite {
 /// The INVITE as it goes to a vendor or gateway.
 pub(super) fn invite(
     outgoing: &Outgoing<'_>,
-    settings: &crate::sip::settings::Settings,
+    settings: &Settings,
     memory: &mut super::Memory,
 ) -> Option<Invite> {
     let Outgoing { request, plan, hop, leave, .. } = outgoing;
@@ -71,7 +75,7 @@ pub(super) fn invite(
     pass_on(&mut edits, leave, settings, &mut memory.text)?;
     // A caller does not choose the way to a vendor.
     edits.remove(HeaderId::Route).ok()?;
-    record_route(&mut edits, outgoing, (settings, told.hides()), &mut memory.text)?;
+    let sealed = record_route(&mut edits, outgoing, (settings, told.hides()), &mut memory.text)?;
     match plan.contact(*hop) {
         Some(binding) => contact_uri(&mut edits, (&callee, &binding.stored), outgoing, settings)?,
         None => request_uri(&mut edits, (&callee, target), trunk.config.trusted, &mut memory.text)?,
@@ -81,27 +85,39 @@ pub(super) fn invite(
         let target = contact.unwrap_or(&memory.text);
         identity::diversions(&mut edits, told.diversions(), header_rules, target)?;
     }
-    let shown = caller(&mut edits, (plan.direction, (trunk, vendor)), &told)?;
+    let ours = leave.hides.then_some((settings, host.as_str()));
+    let shown = caller(&mut edits, (plan.direction, (trunk, vendor)), &told, ours)?;
     told.write(&mut edits, header_rules)?;
+    let mut call_id_shown = Box::default();
+    if leave.hides {
+        let call_id = request.value(HeaderId::CallId)?;
+        call_id_shown = hiding::sealed(&settings.cookies, call_id, cookie::key_number(&sealed));
+        edits.set(HeaderId::CallId, &call_id_shown).ok()?;
+    }
     // A rule for the header is the operator's own answer.
     let asked = plan.session(*hop).filter(|_| !header_rules.iter().any(is_of_session));
     let session = asked.map_or(Some(None), |asked| session_timer::ask(&mut edits, asked))?;
     header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
+    hiding::name_calls(&mut edits, &settings.cookies, leave.hides)?;
     memory.octets.clear();
     edits.write(&mut memory.octets);
     let octets = Bytes::copy_from_slice(&memory.octets);
-    let (octets, signed) = stamp::stamped(octets, (outgoing, &told), settings, memory);
-    Some(Invite { octets, callee, shown, session_asked: asked, session, signed })
+    let (mut octets, signed) = stamp::stamped(octets, (outgoing, &told), settings, memory);
+    // Last: nothing that is written after it is hidden.
+    if leave.hides {
+        octets = Veil::new(settings, leave.listener)?.request(octets)?;
+    }
+    Some(Invite { octets, callee, shown, call_id_shown, session_asked: asked, session, signed })
 }
 
 /// One Record-Route with the cookie; a second one where the call leaves by another listener than it came by (16.6
-/// step 4): each side then sends to the one that it can reach.
+/// step 4): each side then sends to the one that it can reach. Gives the cookie.
 fn record_route(
     edits: &mut Edits<'_>,
     outgoing: &Outgoing<'_>,
-    (settings, withheld): (&crate::sip::settings::Settings, bool),
+    (settings, withheld): (&Settings, bool),
     text: &mut Vec<u8>,
-) -> Option<()> {
+) -> Option<[u8; cookie::TEXT_LEN]> {
     let Outgoing { request, plan, hop, dialog, media, leave, .. } = outgoing;
     let (_, vendor, _) = plan.hop(*hop)?;
     let from = NameAddr::parse(request.value(HeaderId::From)?).ok()?;
@@ -114,8 +130,8 @@ fn record_route(
         inbound: plan.direction == Direction::Inbound,
         withheld,
     };
-    let bound =
-        cookie::Call { call_id: request.value(HeaderId::CallId)?, caller_tag: from.tag.unwrap_or_default() };
+    let call = hiding::call_name(&settings.cookies, request.value(HeaderId::CallId)?);
+    let bound = cookie::Call { call_id: &call, caller_tag: from.tag.unwrap_or_default() };
     let sealed = settings.cookies.seal(&cookie, &bound);
     let out = settings.listeners.get(usize::from(leave.listener))?;
     text.clear();
@@ -129,37 +145,49 @@ fn record_route(
         write!(text, "<sip:{}{};lr>", inward.sent_by, inward.uri_transport()).ok()?;
         edits.push_record_route(text).ok()?;
     }
-    Some(())
+    Some(sealed)
 }
 
 /// The number that calls, by the rules of the side it comes from and of the one it goes to, or what stands for
-/// it. The caller gets its own From back with every response.
+/// it, with our address for a callee that is not shown the caller's. The caller gets its own From back with every
+/// response.
 fn caller(
     edits: &mut Edits<'_>,
     (direction, between): (Direction, (&Trunk, &Vendor)),
     told: &Told<'_>,
+    ours: Ours<'_>,
 ) -> Option<Box<[u8]>> {
     let value = edits.message().value(HeaderId::From)?;
-    if let Some(shown) = told.anew(value, (direction, between)) {
+    if let Some(shown) = told.anew(value, (direction, between), ours) {
         edits.set(HeaderId::From, &shown).ok()?;
         return Some(shown);
     }
-    let Some((user, written)) = shown_user(value, direction, between) else {
-        return Some(Box::default());
-    };
-    let shown = with_user(value, user, &written);
-    if tells_number(value) {
-        edits.set(HeaderId::From, &shown).ok()?;
-    } else {
-        edits.replace(user, &written).ok()?;
+    let shown = shown(value, direction, between, ours);
+    match shown_user(value, direction, between) {
+        Some((user, written)) if ours.is_none() && !tells_number(value) => {
+            edits.replace(user, &written).ok()?;
+        }
+        _ if shown.is_empty() => {}
+        _ => edits.set(HeaderId::From, &shown).ok()?,
     }
     Some(shown)
 }
 
+/// Our address as a callee is shown it in place of the caller's, where it is.
+pub(super) type Ours<'a> = Option<(&'a Settings, &'a str)>;
+
 /// The caller's name as the callee of a call in this direction is shown it; empty where it is the caller's own.
-pub(super) fn shown(value: &[u8], direction: Direction, between: (&Trunk, &Vendor)) -> Box<[u8]> {
+pub(super) fn shown(
+    value: &[u8],
+    direction: Direction,
+    between: (&Trunk, &Vendor),
+    ours: Ours<'_>,
+) -> Box<[u8]> {
     let shown = shown_user(value, direction, between);
-    shown.map(|(user, written)| with_user(value, user, &written)).unwrap_or_default()
+    let shown = shown.map(|(user, written)| with_user(value, user, &written)).unwrap_or_default();
+    let name = if shown.is_empty() { value } else { &*shown };
+    let hidden = ours.and_then(|(settings, address)| hiding::with_host(settings, name, address));
+    hidden.unwrap_or(shown)
 }
 
 /// A name with another user part, and without a display name that might tell the old one.
@@ -234,7 +262,7 @@ fn contact_uri(
     edits: &mut Edits<'_>,
     (callee, contact): (&str, &StoredRegistration),
     outgoing: &Outgoing<'_>,
-    settings: &crate::sip::settings::Settings,
+    settings: &Settings,
 ) -> Option<()> {
     edits.set_request_uri(contact.contact.as_bytes()).ok()?;
     if !contact.path.is_empty() {

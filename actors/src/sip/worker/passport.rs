@@ -13,6 +13,7 @@ use sip::{HeaderId, Message, NameAddr, StatusCode, Uri};
 use stir::{About, Attestation, Failure, Identity, Signed, Verified};
 
 use super::{Hand, Turn, Worker};
+use crate::sip::counters::Counters;
 use crate::sip::identities::seconds;
 use crate::sip::number::{dialled, digits};
 use crate::sip::routing::{Direction, Plan, Refusal};
@@ -123,6 +124,13 @@ impl Worker {
             Some(Verstat::Failed) => &self.counters.identities_failed,
             Some(Verstat::NoValidation) | None => &self.counters.identities_unchecked,
         };
+        counter.add(1);
+    }
+
+    /// An INVITE to a vendor that wants calls signed.
+    pub(super) fn count_signed(&self, signed: bool) {
+        let Counters { identities_signed, identities_unsigned, .. } = &*self.counters;
+        let counter = if signed { identities_signed } else { identities_unsigned };
         counter.add(1);
     }
 

@@ -7,6 +7,7 @@ use sip::{Edits, HeaderId, Message, Method, StatusCode};
 use uuid::Uuid;
 
 use super::challenged::is_challenge;
+use super::hide::Back;
 use super::{Hand, Turn, Worker};
 use crate::sip::dialog::unfolded;
 use crate::sip::event::{CallEvent, Ended, What};
@@ -46,18 +47,12 @@ impl Worker {
     }
 
     fn relay_back(&mut self, relay: Relay, status: StatusCode, message: &Message, turn: &mut Turn<'_>) {
-        let mut edits = Edits::new(message);
-        let complete = self.towards_sender(&mut edits, relay.dialog, relay.from).is_some()
-            && self.names_of_sender(&mut edits, relay.dialog, relay.server).is_some()
-            && relay
-                .session
-                .filter(|_| status.is_success())
-                .is_none_or(|asked| session_timer::answer(&mut edits, asked).is_some());
-        let written = self.written(|out| {
-            edits.write(out);
-            complete
-        });
-        match written {
+        let Relay { dialog, from, server, session, .. } = relay;
+        let answer = |edits: &mut Edits<'_>| {
+            let asked = session.filter(|_| status.is_success());
+            asked.map_or(Some(()), |asked| session_timer::answer(edits, asked))
+        };
+        match self.response_back(message, Back { dialog, from, server, initial: false }, answer) {
             Some(octets) => self.respond(relay.server, status, &octets, turn),
             // It would wait for ever.
             None if status.is_final() => {
@@ -67,8 +62,8 @@ impl Worker {
         }
     }
 
-    /// From, To and CSeq of a response whose dialog is gone, as the sender of the request wrote them: it may have been
-    /// the only one to know the caller by that name, and the request by that number.
+    /// From, To, Call-ID and CSeq of a response whose dialog is gone, as the sender of the request wrote them: it may have
+    /// been the only one to know the caller, and the call, by that name, and the request by that number.
     pub(super) fn names_of_sender(
         &self,
         edits: &mut Edits<'_>,
@@ -79,7 +74,7 @@ impl Worker {
             return Some(());
         }
         let (_, stored) = self.stored_request(server)?;
-        for id in [HeaderId::From, HeaderId::To, HeaderId::CSeq] {
+        for id in [HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
             let name = stored.value(id)?;
             if edits.message().value(id) != Some(name) {
                 edits.set(id, &unfolded(name)).ok()?;

@@ -13,6 +13,7 @@ mod dialogs;
 mod digest;
 mod failover;
 mod forks;
+mod hiding;
 mod hostile;
 mod identified;
 mod identity;

@@ -33,7 +33,16 @@ async fn a_customer_makes_a_trunk_that_may_not_call_out_until_the_platform_lets_
     let (lab, [key, _]) = lab().await;
     let made = trunk(&lab, &key, "acme-east").await;
     assert_eq!((&made["customer"], &made["may_call_out"]), (&json!("AAA-1"), &json!(false)));
-    for hidden in ["partition", "rate_max", "header_rules", "callee_rules", "trusted", "identity", "allow"] {
+    for hidden in [
+        "partition",
+        "rate_max",
+        "header_rules",
+        "callee_rules",
+        "trusted",
+        "identity",
+        "hide_topology",
+        "allow",
+    ] {
         assert!(made.get(hidden).is_none(), "{hidden} is shown");
     }
     let path = format!("{TRUNKS}/{}", made["id"].as_str().unwrap());

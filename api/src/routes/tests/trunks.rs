@@ -40,7 +40,7 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
     let body = json!({"name": "acme-east", "partition": "wholesale", "allow": ["+1"], "rate_max": "0.25",
         "max_duration": "240m", "callee_rules": [{"prefix": "011", "strip": 3, "add": "+"}],
         "header_rules": [{"action": "set", "name": "X-Account", "value": "east"}],
-        "gateways": ["sip:203.0.113.5:5060;transport=udp"],
+        "gateways": ["sip:203.0.113.5:5060;transport=udp"], "hide_topology": true,
         "identity": {"caller_from": ["p_asserted_identity"], "foreign_numbers": "refuse"},
         "media": {"codecs": ["PCMA", "opus"], "ptime": "20ms", "dtmf": "telephone_event"}});
     let made = ask(&lab, ("POST", &trunks), Some(body.clone())).await;
@@ -48,6 +48,7 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
     let (path, trunk) = (made.header("location"), made.json());
     assert_eq!((&trunk["allow"], &trunk["max_duration"]), (&json!(["1"]), &json!("4h")));
     assert_eq!((&trunk["auth_type"], &trunk["active"]), (&json!("IP_ACL"), &json!(true)));
+    assert_eq!(trunk["hide_topology"], json!(true));
     let media = json!({"path": "anchored", "learning": "off", "strict_source": true, "codecs": ["PCMA", "opus"],
         "transcode": [], "security": "rtp", "dtmf": "telephone_event", "ptime": "20ms", "interface": "",
         "t38": "pass", "recording": false, "recording_retention": "0s"});

@@ -32,7 +32,7 @@ fn values(answer: &Answer, field: &str) -> Vec<String> {
 async fn a_vendor_is_made_read_changed_and_taken_away() {
     let lab = Lab::new().await;
     let body = json!({"name": "atlantic", "gateways": ["sip:192.0.2.10"], "networks": ["192.0.2.8/29"],
-        "session_expires": "30m", "callee_rules": [{"prefix": "+", "strip": 1}],
+        "session_expires": "30m", "callee_rules": [{"prefix": "+", "strip": 1}], "hide_topology": true,
         "identity": {"send": "both", "diversions": "history_info"},
         "media": {"transcode": ["opus"], "recording_retention": "24h"},
         "verify_identity": "note", "sign_calls": true});
@@ -46,6 +46,7 @@ async fn a_vendor_is_made_read_changed_and_taken_away() {
     assert_eq!((&media["transcode"], &media["recording_retention"]), (&json!(["opus"]), &json!("1d")));
     assert_eq!((&vendor["status"], &vendor["number"]), (&json!("ACTIVE"), &Value::Null));
     assert_eq!((&vendor["verify_identity"], &vendor["sign_calls"]), (&json!("note"), &json!(true)));
+    assert_eq!(vendor["hide_topology"], json!(true));
     let path = format!("{VENDORS}/{}", vendor["id"].as_str().unwrap());
     assert_eq!(made.header("location"), path);
     let read = lab.ask(TOKEN, ("GET", &path), None).await;

@@ -37,9 +37,9 @@ fn example() -> PathBuf {
 async fn a_node_starts_is_provisioned_and_stops() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
-    let node = Node::start(config(&data_dir)).await.unwrap();
+    let node = Box::pin(Node::start(config(&data_dir))).await.unwrap();
     assert!(data_dir.join("ports.json").exists());
-    let refused = Node::start(config(&data_dir)).await.err().unwrap().to_string();
+    let refused = Box::pin(Node::start(config(&data_dir))).await.err().unwrap().to_string();
     assert!(refused.starts_with("another node runs in ") && refused.contains("(pid "), "{refused}");
 
     // Through the running node, which obeys at once.
@@ -79,7 +79,7 @@ async fn apply_without_a_node_writes_the_database_itself() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().join("data");
     assert_eq!(commands::apply::run(apply(&data_dir, example())).await.unwrap(), ExitCode::SUCCESS);
-    let node = Node::start(config(&data_dir)).await.unwrap();
+    let node = Box::pin(Node::start(config(&data_dir))).await.unwrap();
     assert_eq!(node.smpp.config.load().vendors.len(), 1);
     node.stop().await;
 
@@ -97,10 +97,10 @@ async fn a_taken_port_ends_the_start_with_its_key() {
     let address = taken.local_addr().unwrap();
     let mut config = config(&directory.path().join("data"));
     config.api.metrics_listen = address;
-    let refused = Node::start(config.clone()).await.err().unwrap().to_string();
+    let refused = Box::pin(Node::start(config.clone())).await.err().unwrap().to_string();
     assert!(refused.starts_with(&format!("api.metrics_listen: cannot listen on {address}: ")), "{refused}");
     config.api.metrics_listen.set_port(0);
     config.smpp.listen = vec![address];
-    let refused = Node::start(config).await.err().unwrap().to_string();
+    let refused = Box::pin(Node::start(config)).await.err().unwrap().to_string();
     assert!(refused.contains(&format!("cannot listen on {address}: ")), "{refused}");
 }

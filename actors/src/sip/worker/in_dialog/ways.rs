@@ -17,7 +17,7 @@ impl Worker {
     /// The way to one party of a call that is known by its cookie alone: to what its trunk has registered by this URI,
     /// to the address that the URI names, where that is one of its own, else to where the configuration has it, or to
     /// the one place where it has registered.
-    pub(super) fn flow_to_party(
+    pub(in crate::sip::worker) fn flow_to_party(
         &self,
         uri: &[u8],
         (cookie, end): (&Cookie, End),

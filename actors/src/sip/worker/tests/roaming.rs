@@ -197,6 +197,23 @@ fn a_call_is_answered_after_a_restart() {
     node.settle();
 }
 
+/// Nothing but the cookie tells then that it is not to be shown the vendor.
+#[test]
+fn a_hidden_call_is_answered_after_a_restart() {
+    let mut voice = with(AuthType::Digest);
+    voice.trunks[1].hide_topology = true;
+    let mut before = node(voice.clone());
+    let invite = taken(&mut before, &name("203.0.113.99"), ROAMING);
+    let mut node = next(&before, &voice);
+    for code in [180, 200] {
+        let sent = node.receive(VENDORS[0], response(&invite, code, "callee"));
+        assert_eq!(words(&sent), [format!("{code}>{ROAMING}")]);
+        let contact = sent[0].value(HeaderId::Contact);
+        assert!(contact.starts_with("<sip:203.0.113.5:5060;c="), "{contact}");
+        assert!(!sent[0].text().contains("198.51.100."), "{}", sent[0].text());
+    }
+}
+
 /// A configuration in which our number is the trunk's that says who it is, whose gateway is where it calls from.
 fn called() -> Voice {
     let mut voice = with(AuthType::Digest);

@@ -206,6 +206,34 @@ fn who_is_not_to_be_known_is_signed_for_those_alone_who_may_know() {
     }
 }
 
+/// What is signed says numbers and no address.
+#[test]
+fn a_vendor_that_is_not_shown_the_customer() {
+    let pki = Pki::new();
+    let mut voice = voice();
+    voice.vendors[0].hide_topology = true;
+    let mut node = Node::with_identities(voice, &pki.identities());
+    let sent = node.receive(CUSTOMER, from(DID));
+    assert_eq!(signed(&sent[1], &pki).orig, Party::Number("15550100".to_owned()));
+    assert!(!sent[1].text().contains("192.0.2."), "{}", sent[1].text());
+}
+
+/// Nor is a name of nobody, whatever else says which number its trunk calls from.
+#[test]
+fn a_name_of_nobody_is_not_signed() {
+    let pki = Pki::new();
+    let mut voice = voice();
+    voice.vendors[0].trusted = true;
+    voice.vendors[0].identity.send = IdentityHeaders::PAssertedIdentity;
+    voice.trunks[0].identity.foreign_numbers = ForeignNumbers::Replace;
+    voice.trunks[0].identity.default_number = DID.to_owned();
+    let mut node = Node::with_identities(voice, &pki.identities());
+    let sent = node.receive(CUSTOMER, from("anonymous"));
+    assert!(sent[1].value(HeaderId::PAssertedIdentity).contains("15550100"), "{}", sent[1].text());
+    assert!(identities_of(&sent[1]).is_empty(), "{}", sent[1].text());
+    assert_eq!(node.counters.identities_unsigned.get(), 1);
+}
+
 #[test]
 fn what_is_not_signed() {
     let pki = Pki::new();

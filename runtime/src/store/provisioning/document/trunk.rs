@@ -131,6 +131,9 @@ trunk_forms! {
     /// Who calls, as it says it and is told it.
     #[serde(default)]
     identity: IdentityProfile,
+    /// What it is sent names us in place of the vendors: Call-ID, Contact, Via, Record-Route, From.
+    #[serde(default)]
+    hide_topology: bool,
     /// Longest call, up to 7d; zero is no limit of the trunk's own.
     #[serde(default = "no_time")]
     #[schema(
@@ -221,6 +224,7 @@ impl TrunkForm {
             rate_max: None,
             trusted: false,
             identity: IdentityProfile::default(),
+            hide_topology: false,
             max_duration: no_time(),
             session_expires: no_time(),
             callee_rules: Vec::new(),

@@ -97,6 +97,9 @@ pub struct SipVendorEntry {
     /// Who calls, as it says it and is told it.
     #[serde(default)]
     pub identity: IdentityProfile,
+    /// What it is sent names us in place of the customers: Call-ID, Contact, Via, Record-Route, From.
+    #[serde(default)]
+    pub hide_topology: bool,
     /// What is done with the media on its side of calls.
     #[serde(default)]
     pub media: MediaProfile,

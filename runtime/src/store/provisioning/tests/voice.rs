@@ -81,6 +81,25 @@ async fn the_example_is_read_back_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn topology_is_hidden_from_those_who_are_named() {
+    each_engine(async |engine: Engine| {
+        let text = FILE.replace("# hide_topology = false", "hide_topology = true");
+        let hidden = |current: &Current| {
+            let vendors =
+                current.voice.vendors.iter().map(|vendor| (vendor.name.clone(), vendor.hide_topology));
+            let trunks = current.voice.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.hide_topology));
+            vendors.chain(trunks).filter(|(_, hides)| *hides).map(|(name, _)| name).collect::<BTreeSet<_>>()
+        };
+        let (_, current) = make_so(&engine, &text).await;
+        assert_eq!(hidden(&current), BTreeSet::from(["acme-east".to_owned(), "atlantic".to_owned()]));
+        let (changes, current) = make_so(&engine, FILE).await;
+        assert!(changes.contains("hide_topology: true -> false"), "{changes}");
+        assert_eq!(hidden(&current), BTreeSet::new());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn numbers_stay_with_their_entity_and_grow() {
     each_engine(async |engine: Engine| {
         make_so(&engine, FILE).await;

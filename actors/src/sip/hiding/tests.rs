@@ -1,0 +1,227 @@
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use runtime::clock::Timestamp;
+use runtime::model::Transport;
+
+use super::*;
+use crate::sip::cookie::{Keys, Secret, key_number};
+use crate::sip::settings::Listener;
+use crate::sip::testing;
+use crate::sip::transactions::Now;
+
+const OLD: Secret = Secret { number: 3, key: [7; 16] };
+const NEW: Secret = Secret { number: 4, key: [8; 16] };
+const CALL_ID: &[u8] = b"3848276298220188511@atlanta.example.com";
+
+fn settings() -> Settings {
+    let instant = tokio::time::Instant::now().into_std();
+    let now = Now { instant, wall: Timestamp::from_micros(1_790_000_000_000_000) };
+    let listener = Listener::new(Transport::Udp, "203.0.113.5:5060".parse().unwrap(), "").unwrap();
+    testing::settings(now, vec![listener])
+}
+
+/// A request as it would go to a side that sees all: our Via and Record-Route on top.
+const REQUEST: &str = "INVITE sip:+15551234@198.51.100.1:5060 SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKw01\r\n\
+    Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1;received=192.0.2.10,\
+    SIP/2.0/UDP 192.0.2.11;branch=z9hG4bK2\r\n\
+    v: SIP/2.0/TCP inner.example;branch=z9hG4bK3\r\n\
+    Record-Route: <sip:203.0.113.5:5060;lr;w=x>\r\n\
+    Record-Route: <sip:192.0.2.10;lr>, <sip:inner.example;lr>\r\n\
+    From: <sip:+1@203.0.113.5:5060>;tag=1\r\nTo: <sip:+15551234@203.0.113.5>\r\n\
+    Call-ID: wx\r\nCSeq: 1 INVITE\r\nMax-Forwards: 69\r\n\
+    m: \"A\" <sip:caller@inner.example;transport=tcp>;+sip.instance=\"<urn:uuid:1>\", \
+    <sip:other@192.0.2.12>\r\n\
+    User-Agent: inner.example\r\nP-Access-Network-Info: inner.example\r\nIn-Reply-To: 1@inner.example\r\n\
+    P-Asserted-Identity: \"A\" <sip:+1@inner.example;user=phone>, <tel:+1>\r\n\
+    P-Charge-Info: <sip:+1@192.0.2.10:5070;npi=ISDN>\r\nHistory-Info: not <a, name\r\n\
+    b: <sip:anonymous@anonymous.invalid>\r\nContent-Length: 0\r\n\r\n";
+
+/// What the sender's side is called in it.
+const TELLING: [&str; 4] = ["inner.example", "192.0.2.", "z9hG4bK1", "caller@"];
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+fn parsed(octets: impl Into<Bytes>) -> Message {
+    Message::parse_datagram(octets.into(), &Limits::default()).unwrap()
+}
+
+#[test]
+fn a_request_shows_us_alone() {
+    let settings = settings();
+    let hidden = Veil::new(&settings, 0).unwrap().request(Bytes::from_static(REQUEST.as_bytes())).unwrap();
+    let seen = text(&hidden);
+    assert!(!TELLING.iter().any(|telling| seen.contains(telling)), "{seen}");
+    for stays in [
+        "P-Asserted-Identity: \"A\" <sip:+1@203.0.113.5:5060;user=phone>, <tel:+1>\r\n",
+        "P-Charge-Info: <sip:+1@203.0.113.5:5060;npi=ISDN>\r\n",
+        "b: <sip:anonymous@anonymous.invalid>\r\n",
+        "Record-Route: <sip:203.0.113.5:5060;lr;w=x>\r\n",
+    ] {
+        assert!(seen.contains(stays), "{seen}");
+    }
+    assert!(!seen.contains("History-Info"), "it cannot be read, and may tell anything: {seen}");
+    let message = parsed(hidden);
+    assert_eq!((message.list(HeaderId::Via).count(), message.list(HeaderId::Contact).count()), (1, 1));
+    // A request for that Contact is for what it stands for.
+    let contact = message.list(HeaderId::Contact).next().unwrap();
+    let uri = text(NameAddr::parse(contact).unwrap().uri);
+    let bye = |uri: &str, call_id: &str, route: &str| {
+        let target = format!("BYE {uri} SIP/2.0\r\nCall-ID: {call_id}\r\n{route}\r\n");
+        text(&target_of(&settings, &parsed(target)).unwrap())
+    };
+    assert_eq!(bye(&uri, "wx", ""), "sip:caller@inner.example;transport=tcp");
+    let strict = format!("Route: <sip:a>,<{uri}>\r\n");
+    assert_eq!(bye("sip:203.0.113.5", "wx", &strict), "sip:caller@inner.example;transport=tcp");
+    assert_eq!(bye(&uri, "another call", ""), uri);
+    assert_eq!(bye("sip:203.0.113.5", "wx", "Route: <sip:a@b>\r\n"), "sip:a@b", "a strict router's");
+    assert_eq!(bye("sip:c@d", "wx", "Route: <sip:a@b>\r\n"), "sip:c@d");
+}
+
+#[test]
+fn its_response_gets_back_what_it_went_without() {
+    let settings = settings();
+    let veil = Veil::new(&settings, 0).unwrap();
+    let hidden = parsed(veil.request(Bytes::from_static(REQUEST.as_bytes())).unwrap());
+    let via = text(hidden.list(HeaderId::Via).next().unwrap());
+    let response = |headers: &str| {
+        let response = format!(
+            "SIP/2.0 200 OK\r\nVia: {via};received=203.0.113.5\r\nCall-ID: wx\r\n\
+             To: <sip:a@b>;tag=2\r\n{headers}\r\n"
+        );
+        restored(&settings, &parsed(response)).map(Cow::into_owned)
+    };
+    let routed = response("Record-Route: <sip:far>, <sip:203.0.113.5:5060;lr;w=x>\r\n").unwrap();
+    let original = parsed(REQUEST);
+    let vias = |message: &Message| message.list(HeaderId::Via).skip(1).map(text).collect::<Vec<_>>();
+    assert_eq!((vias(&routed), vias(&routed).len()), (vias(&original), 3));
+    let routes: Vec<_> = routed.list(HeaderId::RecordRoute).map(text).collect();
+    let ours = "<sip:203.0.113.5:5060;lr;w=x>";
+    assert_eq!(routes, ["<sip:far>", ours, "<sip:192.0.2.10;lr>", "<sip:inner.example;lr>"]);
+    assert!(!response("").unwrap().has(HeaderId::RecordRoute));
+    // To a hidden caller goes what is ours, and its own.
+    let back = parsed(veil.response(routed.bytes().clone()).unwrap());
+    let routes: Vec<_> = back.list(HeaderId::RecordRoute).map(text).collect();
+    assert_eq!(routes, [ours, "<sip:192.0.2.10;lr>", "<sip:inner.example;lr>"]);
+    // Who lost it has nobody to answer.
+    let lost = format!("SIP/2.0 200 OK\r\nVia: {}\r\nCall-ID: wx\r\n\r\n", via.split(";v=").next().unwrap());
+    assert!(restored(&settings, &parsed(lost)).is_none());
+}
+
+#[test]
+fn what_only_some_messages_have() {
+    let settings = settings();
+    let veil = Veil::new(&settings, 0).unwrap();
+    let ack = REQUEST.replace("INVITE", "ACK");
+    let ack = text(&veil.request(ack.into()).unwrap());
+    assert!(ack.contains("Via: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKw01\r\n"), "no response: {ack}");
+    // A refresh makes no route.
+    let again = REQUEST.replace("To: <sip:+15551234@203.0.113.5>", "To: <sip:+15551234@203.0.113.5>;tag=2");
+    let length = |request: String| veil.request(request.into()).unwrap().len();
+    assert!(length(again) < length(REQUEST.to_owned()), "Record-Routes are not kept");
+    for (code, expected) in [(180, 1), (200, 1), (302, 0), (485, 0), (486, 1)] {
+        let response = format!(
+            "SIP/2.0 {code} X\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK9\r\nCall-ID: wx\r\n\
+             Record-Route: <sip:far>\r\nContact: <sip:a@far>,<sip:b@far>\r\nContent-Length: 0\r\n\r\n"
+        );
+        let back = parsed(veil.response(response.into()).unwrap());
+        assert_eq!(back.list(HeaderId::Contact).count(), expected, "{code}");
+        assert!(!text(back.bytes()).contains("far"), "{code}");
+    }
+    // A Contact that is too long is in the dialog's record alone.
+    let long = REQUEST.replace("sip:caller@inner.example", &format!("sip:{}@inner.example", "c".repeat(300)));
+    let message = parsed(veil.request(long.into()).unwrap());
+    assert_eq!(message.value(HeaderId::Contact).map(text).as_deref(), Some("<sip:203.0.113.5:5060>"));
+    let vias = "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK-many-of-these\r\n".repeat(20);
+    let many = REQUEST.replacen("Record-Route:", &format!("{vias}Record-Route:"), 1);
+    assert_eq!(veil.request(many.into()), None);
+}
+
+/// Nothing that is cut short, and nothing that is made up, does harm.
+#[test]
+fn cut_short_at_every_octet() {
+    let settings = settings();
+    let veil = Veil::new(&settings, 0).unwrap();
+    let hidden = veil.request(Bytes::from_static(REQUEST.as_bytes())).unwrap();
+    for end in 0..=REQUEST.len().max(hidden.len()) {
+        let cut = Bytes::from_static(REQUEST.as_bytes().get(..end).unwrap_or_default());
+        if let Some(hidden) = veil.request(cut.clone()) {
+            assert!(!text(&hidden).contains("192.0.2.10"), "{end}");
+        }
+        let _ = veil.response(cut);
+        if let Ok(message) =
+            Message::parse_datagram(hidden.slice(..end.min(hidden.len())), &Limits::default())
+        {
+            let _ = (restored(&settings, &message), target_of(&settings, &message));
+        }
+    }
+}
+
+#[test]
+fn names_with_our_address() {
+    let settings = settings();
+    for (name, expected) in [
+        ("\"A\" <sip:+1@192.0.2.10>;tag=1", Some("\"A\" <sip:+1@us:1>;tag=1")),
+        ("<sips:+1:p@[2001:db8::1]:5061;x=y?h=1>;tag=1", Some("<sips:+1:p@us:1;x=y?h=1>;tag=1")),
+        ("sip:192.0.2.10:5060;tag=1", Some("sip:us:1;tag=1")),
+        ("<sip:+1@\r\n 192.0.2.10>", None),
+        ("<sip:+1@203.0.113.5>;tag=1", None),
+        ("<sip:anonymous@Anonymous.INVALID>;tag=1", None),
+        ("<tel:+1>;tag=1", None),
+        ("<mailto:a@b>", None),
+        ("", None),
+    ] {
+        let with = with_host(&settings, name.as_bytes(), "us:1");
+        assert_eq!(with.as_deref().map(text).as_deref(), expected, "{name}");
+    }
+}
+
+/// Whichever Call-ID of a call a message has, the call is the same, whoever asks and by which key.
+#[test]
+fn one_call_one_name() {
+    let (before, both) = (Keys::new(OLD, None), Keys::new(NEW, Some(OLD)));
+    let long = b"9".repeat(97);
+    for call_id in [CALL_ID, b"w", b"", b"wAAAA", &long[..96], long.as_slice()] {
+        let shown = sealed(&before, call_id, None);
+        assert_eq!(sealed(&both, call_id, Some(3)), shown, "the key of its dialog");
+        assert_ne!(sealed(&both, call_id, None), shown);
+        assert_eq!(call_name(&both, &shown), call_name(&before, call_id));
+        assert_eq!(callers(&both, &shown), (call_id.len() <= 96).then(|| call_id.to_vec()));
+        assert!(is_sealed(&both, &shown) && !is_sealed(&both, call_id));
+        // Round again, hidden each time.
+        let twice = sealed(&both, &shown, None);
+        assert_eq!(call_name(&both, &twice), call_name(&before, call_id));
+        let later = Keys::new(Secret { number: 5, key: [9; 16] }, Some(NEW));
+        assert_eq!(callers(&later, &shown), None, "its key is gone");
+        assert_eq!(key_number(&shown[1..]), Some(3));
+    }
+    assert_eq!(root(&both, CALL_ID), CALL_ID);
+    let settings = settings();
+    let shown = sealed(&settings.cookies, CALL_ID, None);
+    assert_eq!(settings.worker_of_call(&shown), settings.worker_of_call(CALL_ID));
+}
+
+proptest! {
+    #[test]
+    fn a_call_id_is_short_and_a_word(call_id in vec(any::<u8>(), 0..300)) {
+        let keys = Keys::new(OLD, None);
+        let shown = sealed(&keys, &call_id, None);
+        prop_assert!(shown.len() <= 153 && shown.starts_with(b"w"));
+        prop_assert!(shown.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(octet)));
+        prop_assert_eq!(call_name(&keys, &shown), call_name(&keys, &call_id));
+        prop_assert_eq!(callers(&keys, &shown), (call_id.len() <= 96).then_some(call_id));
+    }
+
+    #[test]
+    fn a_changed_call_id_is_another_one(at in 0_usize..75, octet: u8) {
+        let keys = Keys::new(OLD, None);
+        let mut shown = sealed(&keys, CALL_ID, None);
+        prop_assume!(shown[at] != octet);
+        shown[at] = octet;
+        prop_assert!(!is_sealed(&keys, &shown));
+        prop_assert_eq!(call_name(&keys, &shown).into_owned(), shown.into_vec());
+    }
+}

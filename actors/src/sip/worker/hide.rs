@@ -1,0 +1,186 @@
+//! Messages that cross from one side of a call to the other, where a side is not shown the other one.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use sip::{Edits, HeaderId, Message, Method, StatusCode};
+use uuid::Uuid;
+
+use super::receive::{from_tag, to_tag};
+use super::{Worker, identity};
+use crate::sip::cookie::Cookie;
+use crate::sip::dialog::{Dialog, End};
+use crate::sip::flow::Flow;
+use crate::sip::hiding::{self, Hides, Veil};
+use crate::sip::transactions::TransactionId;
+
+/// Whom a response goes back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Back {
+    pub(super) dialog: Uuid,
+    /// Who sent the request.
+    pub(super) from: End,
+    /// Its transaction.
+    pub(super) server: TransactionId,
+    /// Whether it began the call.
+    pub(super) initial: bool,
+}
+
+/// The Call-IDs of a call of which only the cookie is known, and who is not shown the other side.
+pub(super) struct Known {
+    pub(super) call_id: Box<[u8]>,
+    pub(super) call_id_shown: Box<[u8]>,
+    pub(super) hides: Hides,
+}
+
+impl Worker {
+    /// What the call of a message is known by, whichever side that comes from.
+    pub(super) fn call_name<'m>(&self, message: &'m Message) -> Cow<'m, [u8]> {
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        hiding::call_name(&self.settings.cookies, call_id)
+    }
+
+    /// A response as the side that sent the request gets it, with what `add` adds; `None` when it cannot be
+    /// written.
+    pub(super) fn response_back(
+        &mut self,
+        message: &Message,
+        back: Back,
+        add: impl FnOnce(&mut Edits<'_>) -> Option<()>,
+    ) -> Option<Bytes> {
+        let Some(whole) = hiding::restored(&self.settings, message) else {
+            self.counters.responses_stray.add(1);
+            return None;
+        };
+        let mut edits = Edits::new(&whole);
+        self.towards_sender(&mut edits, back.dialog, back.from)?;
+        if !back.initial {
+            self.names_of_sender(&mut edits, back.dialog, back.server)?;
+        }
+        add(&mut edits)?;
+        let octets = self.edited(&edits)?;
+        // Of a call that is over nothing is known any more, and nothing told.
+        let hides = self.dialogs.get(&back.dialog).is_none_or(|dialog| dialog.hides.is_from(back.from));
+        if !hides {
+            return Some(octets);
+        }
+        let listener = self.transactions.get(back.server).map_or(0, |server| server.flow.listener);
+        Veil::new(&self.settings, listener)?.response(octets)
+    }
+
+    /// A response to a request of an earlier process as the sender of that gets it, perhaps without its body: as within
+    /// its dialog, where that is known. `None` where it is not known what that one may see.
+    ///
+    /// Else it may be of a caller who is not to be known. One with a cookie of ours (`given`) is not: that is bound to who
+    /// sent the request, and so that was the caller. A redirection is of no call that is up, and nothing without its
+    /// Contact.
+    pub(super) fn orphan_back(
+        &mut self,
+        whole: &Message,
+        to: Flow,
+        (given, status, method): (Option<&Cookie>, StatusCode, Method),
+        bare: bool,
+    ) -> Option<Bytes> {
+        let mut edits = Edits::new(whole);
+        if bare {
+            edits.set_body(b"", b"").ok()?;
+        }
+        let hides = if let Some((dialog, sender)) = self.known_call(whole) {
+            self.towards_sender(&mut edits, dialog, sender)?;
+            self.dialogs.get(&dialog).is_none_or(|dialog| dialog.hides.is_from(sender))
+        } else {
+            // A trunk that may be anywhere is known by the cookie alone.
+            let hides = given.map_or_else(|| self.is_hidden_from(to), |cookie| self.hides(cookie).caller);
+            if given.is_none() && !(300..400).contains(&status.as_u16()) {
+                identity::hide(&mut edits)?;
+            }
+            Self::towards_unknown(&mut edits)?;
+            self.name_unknown(&mut edits, method, hides)?;
+            hides
+        };
+        let octets = self.edited(&edits)?;
+        if hides { Veil::new(&self.settings, to.listener)?.response(octets) } else { Some(octets) }
+    }
+
+    /// The call that is up which a response is of, and who sent the request: by the Call-ID as the side that answers knows
+    /// it, and by the caller's tag.
+    fn known_call(&self, response: &Message) -> Option<(Uuid, End)> {
+        let call_id = response.value(HeaderId::CallId).unwrap_or_default();
+        let [from, to] = [from_tag(response), to_tag(response)].map(Option::unwrap_or_default);
+        let mut known = self.dialogs.values().filter(|dialog| has_call_id(dialog, call_id));
+        known.find_map(|dialog| {
+            let sender = match dialog.caller.tag() {
+                caller if caller == from => End::Caller,
+                caller if caller == to => End::Callee,
+                _ => return None,
+            };
+            (*dialog.call_id_of(sender.other()) == *call_id).then_some((dialog.id, sender))
+        })
+    }
+
+    /// The Call-ID of a response to a call of which nothing is known, as the sender of the request has it; `None` where
+    /// that cannot be told.
+    fn name_unknown(&self, edits: &mut Edits<'_>, method: Method, hides: bool) -> Option<()> {
+        let (keys, call_id) = (&self.settings.cookies, edits.message().value(HeaderId::CallId)?);
+        if hiding::is_sealed(keys, call_id) {
+            return edits.set(HeaderId::CallId, &hiding::callers(keys, call_id)?).ok();
+        }
+        // The caller of a call that rings has it from itself.
+        (!hides || method == Method::Invite).then_some(())
+    }
+
+    /// Whether some call that is up has the Call-ID of a message.
+    pub(super) fn is_of_known_call(&self, message: &Message) -> bool {
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        self.dialogs.values().any(|dialog| has_call_id(dialog, call_id))
+    }
+
+    /// Whether who is at the other end of a flow is not shown the other sides of its calls, as the
+    /// configuration has it.
+    fn is_hidden_from(&self, flow: Flow) -> bool {
+        let snapshot = self.snapshot.load();
+        let peer = self.settings.peer(&snapshot, flow);
+        let trunk = peer.trunk.or(peer.listed).and_then(|place| snapshot.trunk(place));
+        let vendor = peer.vendor.and_then(|place| snapshot.vendor(place));
+        trunk.is_some_and(|trunk| trunk.config.hide_topology)
+            || vendor.is_some_and(|vendor| vendor.config.hide_topology)
+    }
+
+    /// Which sides of a call of which only the cookie is known are not shown the other one, as the
+    /// configuration has it by now.
+    pub(super) fn hides(&self, cookie: &Cookie) -> Hides {
+        let snapshot = self.snapshot.load();
+        let trunk = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
+        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
+        let trunk = trunk.is_some_and(|trunk| trunk.config.hide_topology);
+        let vendor = vendor.is_some_and(|vendor| vendor.config.hide_topology);
+        if cookie.inbound {
+            Hides { caller: vendor, callee: trunk }
+        } else {
+            Hides { caller: trunk, callee: vendor }
+        }
+    }
+
+    /// What the Call-ID of a message of one side tells of both; `key` is the number of the key that sealed
+    /// the cookie, and with it the callee's Call-ID. `None` where only the record has the caller's.
+    pub(super) fn known_by(
+        &self,
+        call_id: &[u8],
+        (cookie, from): (&Cookie, End),
+        key: Option<u8>,
+    ) -> Option<Known> {
+        let (keys, hides) = (&self.settings.cookies, self.hides(cookie));
+        let own = Box::from(call_id);
+        if from == End::Callee && hiding::is_sealed(keys, call_id) {
+            let call_id = hiding::callers(keys, call_id)?.into_boxed_slice();
+            return Some(Known { call_id, call_id_shown: own, hides: Hides { callee: true, ..hides } });
+        }
+        let is_sealed = from == End::Caller && hides.callee;
+        let call_id_shown = if is_sealed { hiding::sealed(keys, call_id, key) } else { Box::default() };
+        Some(Known { call_id: own, call_id_shown, hides })
+    }
+}
+
+fn has_call_id(dialog: &Dialog, call_id: &[u8]) -> bool {
+    *dialog.call_id == *call_id || (!dialog.call_id_shown.is_empty() && *dialog.call_id_shown == *call_id)
+}
