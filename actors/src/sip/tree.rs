@@ -412,7 +412,9 @@ fn certificates(calls: &Arc<Calls>) -> Result<Option<ChildSpec>, BoxError> {
         whole: options.fetch_timeout.get(),
         body_octets_max: stir::certificate::CHAIN_OCTETS_MAX,
     };
-    let client = HttpClient::new(ClientTls::new(None)?, options.policy()).with_limits(limits);
+    let own = &options.fetch_ca;
+    let tls = ClientTls::new((!own.as_os_str().is_empty()).then_some(own))?;
+    let client = HttpClient::new(tls, options.policy()).with_limits(limits);
     Ok(Some(fetcher::child_spec(Arc::clone(calls), client)))
 }
 

@@ -35,7 +35,7 @@ impl Certificates {
         let shared = smpp.is_some() && sip_speaks_tls(&config.sip) && is_shared(config);
         let sip = if shared { smpp.clone() } else { of_sip(&config.sip)? };
         if !config.sip.listen.is_empty() {
-            authorities(&config.sip)?;
+            authorities(config)?;
         }
         Ok(Self { smpp, sip, api: of_api(&config.api)?, shared })
     }
@@ -85,11 +85,15 @@ fn of_sip(options: &SipOptions) -> Result<Option<ServerTls>, Failure> {
     loaded.map(Some).map_err(|error| Failure::run(format!("sip.tls_certificate, sip.tls_key: {error}")))
 }
 
-/// Vendors may be called by TLS where nobody calls us so: whom we believe must be readable all the same.
-fn authorities(options: &SipOptions) -> Result<(), Failure> {
-    let own = &options.tls_client_ca;
-    let read = ClientTls::new((!own.as_os_str().is_empty()).then_some(own));
-    read.map(drop).map_err(|error| Failure::run(format!("sip.tls_client_ca: {error}")))
+/// Vendors may be called, and certificates of callers fetched, by TLS where nobody calls us so: whom we believe must be
+/// readable all the same.
+fn authorities(config: &Config) -> Result<(), Failure> {
+    let (vendors, servers) = (&config.sip.tls_client_ca, &config.stir.fetch_ca);
+    for (key, own) in [("sip.tls_client_ca", vendors), ("stir.fetch_ca", servers)] {
+        let read = ClientTls::new((!own.as_os_str().is_empty()).then_some(own));
+        read.map(drop).map_err(|error| Failure::run(format!("{key}: {error}")))?;
+    }
+    Ok(())
 }
 
 fn watch(name: &'static str, tls: ServerTls) -> ChildSpec {

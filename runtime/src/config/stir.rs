@@ -29,6 +29,8 @@ pub struct StirOptions {
     pub certificate_hosts: Vec<String>,
     /// True: certificates are also fetched from addresses that are not public. For laboratories: callers choose the URLs.
     pub private_addresses: bool,
+    /// PEM file of authorities of servers that certificates are fetched from, beside the public ones; empty: those alone.
+    pub fetch_ca: PathBuf,
     /// Certificates that are remembered.
     pub certificates_max: u32,
     /// How long a call waits for a certificate that is not there yet; zero: it goes on, and the next one has it.
@@ -46,6 +48,7 @@ impl Default for StirOptions {
             authorities_file: PathBuf::new(),
             certificate_hosts: Vec::new(),
             private_addresses: false,
+            fetch_ca: PathBuf::new(),
             certificates_max: 10_000,
             certificate_wait: HumanDuration::from(Duration::ZERO),
             fetch_timeout: HumanDuration::from_secs(3),

@@ -95,6 +95,9 @@ mod tests {
         let trust = format!(
             "[sip]\nlisten = [{{ transport = \"udp\", address = \"127.0.0.1:0\" }}]\ntls_client_ca = \"{pem}\"\n"
         );
+        let servers = format!(
+            "[sip]\nlisten = [{{ transport = \"udp\", address = \"127.0.0.1:0\" }}]\n[stir]\nfetch_ca = \"{pem}\"\n"
+        );
         let redis = "[sip]\nlisten = [{ transport = \"udp\", address = \"127.0.0.1:0\" }]\n\
                      [redis]\nurl = \"redis://:secret@localhost/name\"\n";
         let key = format!("[node]\nroot_key_file = \"{pem}\"");
@@ -110,6 +113,7 @@ mod tests {
             ("[redis]\nurl = \"http://localhost\"", ["redis.url: not redis://", "rediss://"]),
             (redis, ["redis.url: ", "Invalid integer"]),
             (&trust, ["sip.tls_client_ca", "bad.pem holds no PEM certificate"]),
+            (&servers, ["stir.fetch_ca", "bad.pem holds no PEM certificate"]),
         ] {
             let refused = refusal(directory.path(), text).to_string();
             for word in words {
