@@ -115,6 +115,39 @@ pub fn secure_host(url: &str) -> Result<String, Error> {
     if target.secure { Ok(target.name()) } else { Err(Error::Url("its scheme is not https")) }
 }
 
+/// A URL that is asked by TLS, and its parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecureUrl {
+    /// In the one spelling that all of the same place have; without a fragment, which is never sent.
+    pub text: String,
+    /// A name, or an address.
+    pub host: String,
+    /// Never 0.
+    pub port: u16,
+    /// Whether it has neither query nor fragment.
+    pub is_bare: bool,
+}
+
+impl SecureUrl {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// As [`secure_host`].
+    pub fn parse(url: &str) -> Result<Self, Error> {
+        let target = Target::parse(url)?;
+        if !target.secure {
+            return Err(Error::Url("its scheme is not https"));
+        }
+        let authority = target.authority.to_str().map_err(|_| Error::Url("its host is no name"))?;
+        Ok(Self {
+            text: format!("https://{authority}{}", target.path),
+            host: target.name(),
+            port: target.port,
+            is_bare: !target.path.contains('?') && !url.contains('#'),
+        })
+    }
+}
+
 /// How long and how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

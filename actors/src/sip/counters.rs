@@ -89,4 +89,5 @@ counters! {
     identities_unchecked: "Calls without an Identity, or whose certificate was not there.";
     certificates_fetched: "Certificates of Identities that were fetched and are believed.";
     certificates_refused: "Certificates of Identities that could not be had, or are not believed.";
+    certificates_dropped: "Certificates of Identities that were not fetched, since too many were wanted.";
 }

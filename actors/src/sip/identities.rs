@@ -6,15 +6,17 @@
 
 pub mod certificates;
 pub mod fetcher;
+mod known;
+mod place;
 mod seen;
 #[cfg(test)]
 pub(crate) mod testing;
+mod wanted;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -25,7 +27,9 @@ use runtime::config::StirOptions;
 use stir::{Authorities, Certificate, Claims, Failure, Signed, Signer, Verified};
 
 use self::certificates::Certificates;
+use self::place::Place;
 use self::seen::Seen;
+pub use self::wanted::Source;
 use super::branch;
 use super::transactions::Now;
 
@@ -49,6 +53,11 @@ pub enum Error {
     /// Key and certificate are not of one another.
     #[error("stir.certificate_file: it is not the certificate of stir.key_file")]
     OtherKey,
+    /// Another key than at the start: others would look for its certificate where that of the old one is.
+    #[error(
+        "stir.key_file: it is another key, which is taken at a restart, with a certificate_url of its own"
+    )]
+    NewKey,
     /// The authorities cannot be read.
     #[error("stir.authorities_file: {0}")]
     Authorities(stir::certificate::Error),
@@ -59,15 +68,34 @@ pub struct Identities {
     options: StirOptions,
     /// What the files said when they were taken.
     content: Mutex<Content>,
-    signer: ArcSwapOption<Signer>,
-    /// The last second of our own certificate; 0 where it is not known.
-    ends_at: AtomicU64,
+    own: ArcSwapOption<Own>,
     authorities: ArcSwap<Authorities>,
     /// Certificates of others.
     pub certificates: Certificates,
     seen: Mutex<Seen>,
     random: SystemRandom,
 }
+
+/// What calls are signed with.
+struct Own {
+    signer: Signer,
+    /// Where there is a file of it.
+    certificate: Option<Certificate>,
+}
+
+/// What is to be said of our own certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// Nothing, or there is none.
+    Good,
+    /// It ends within a week.
+    EndsSoon,
+    /// It is not valid yet, or not any more.
+    Over,
+}
+
+/// So long before its end the log says so of our own certificate, in seconds.
+const FORETOLD: u64 = 7 * 86_400;
 
 /// What the files hold: a key is among it, so that it is never shown.
 #[derive(Default, PartialEq, Eq)]
@@ -80,8 +108,7 @@ struct Content {
 /// What is made of that.
 #[derive(Default)]
 struct Loaded {
-    signer: Option<Arc<Signer>>,
-    ends_at: u64,
+    own: Option<Arc<Own>>,
     authorities: Authorities,
 }
 
@@ -104,8 +131,7 @@ impl Identities {
         Self {
             options,
             content: Mutex::new(content),
-            signer: ArcSwapOption::new(loaded.signer),
-            ends_at: AtomicU64::new(loaded.ends_at),
+            own: ArcSwapOption::new(loaded.own),
             authorities: ArcSwap::from_pointee(loaded.authorities),
             certificates: Certificates::new(certificates_max),
             seen: Mutex::default(),
@@ -123,23 +149,31 @@ impl Identities {
         Ok(Self::new(options.clone(), (content, loaded)))
     }
 
-    /// Reads the files again, and takes them where they say something else; true when they do. On an error what was there
-    /// stays.
+    /// Reads the files again, and takes them where they say something else; true when they do. Another key is not taken.
+    /// On any other error what was there stays.
     ///
     /// # Errors
-    /// As [`Identities::open`].
+    /// As [`Identities::open`]; [`Error::NewKey`].
     pub fn reload(&self) -> Result<bool, Error> {
         let content = Content::read(&self.options)?;
         if *self.content.lock() == content {
             return Ok(false);
         }
-        let Loaded { signer, ends_at, authorities } = content.load(&self.options, &self.random)?;
-        self.signer.store(signer);
-        self.ends_at.store(ends_at, Ordering::Relaxed);
-        self.authorities.store(Arc::new(authorities));
-        // Whom nobody believed may be believed now, and the other way round.
-        self.certificates.forget();
-        *self.content.lock() = content;
+        let Loaded { own, authorities } = content.load(&self.options, &self.random)?;
+        let mut before = self.content.lock();
+        if before.authorities != content.authorities {
+            self.authorities.store(Arc::new(authorities));
+            // Whom nobody believed may be believed now, and the other way round.
+            self.certificates.forget();
+            before.authorities.clone_from(&content.authorities);
+        }
+        if let (Some(old), Some(new)) = (&*self.own.load(), &own)
+            && !old.signer.has_key_of(&new.signer)
+        {
+            return Err(Error::NewKey);
+        }
+        self.own.store(own);
+        *before = content;
         Ok(true)
     }
 
@@ -161,17 +195,33 @@ impl Identities {
 
     /// The last second of our own certificate, where it is known.
     pub fn ends_at(&self) -> Option<u64> {
-        Some(self.ends_at.load(Ordering::Relaxed)).filter(|ends_at| *ends_at != 0)
+        self.own.load().as_deref()?.certificate.as_ref().map(Certificate::not_after)
+    }
+
+    /// What is to be said of our own certificate at this time, in seconds since 1970.
+    pub fn term(&self, now: u64) -> Term {
+        let own = self.own.load();
+        let Some(own) = own.as_deref().and_then(|own| own.certificate.as_ref()) else { return Term::Good };
+        if !own.is_valid_at(now) {
+            return Term::Over;
+        }
+        if own.not_after().saturating_sub(now) < FORETOLD { Term::EndsSoon } else { Term::Good }
     }
 
     /// Whether there is a key.
     pub fn signs(&self) -> bool {
-        self.signer.load().is_some()
+        self.own.load().is_some()
     }
 
-    /// The value of an Identity header; `None` without a key.
+    /// The value of an Identity header; `None` without a key, and while our certificate is not valid: everybody would
+    /// refuse what it signs.
     pub fn sign(&self, claims: &Claims) -> Option<String> {
-        self.signer.load_full()?.identity(claims, &self.random)
+        let own = self.own.load();
+        let own = own.as_deref()?;
+        if own.certificate.as_ref().is_some_and(|certificate| !certificate.is_valid_at(claims.iat)) {
+            return None;
+        }
+        own.signer.identity(claims, &self.random)
     }
 
     /// Whose certificates are believed.
@@ -179,17 +229,33 @@ impl Identities {
         self.authorities.load_full()
     }
 
-    /// Checks what a call was signed with; `None` while its certificate is not known. It is fetched then, for who asks
-    /// again.
+    /// Wants the certificate of an Identity for a source of calls, where it is not known: who asks again may have it.
+    pub fn want(&self, signed: &Signed, source: Source, now: Now) {
+        if let Ok(place) = Place::read(signed.x5u(), &self.options) {
+            self.certificates.want(&place, source, now.instant);
+        }
+    }
+
+    /// Checks what a call was signed with; `None` while its certificate is not known.
     pub fn check(&self, signed: &Signed, call_id: &[u8], now: Now) -> Option<Result<Verified, Failure>> {
         if self.authorities.load().is_empty() {
             return Some(Err(Failure::Unavailable));
         }
-        let certificate = match self.certificates.find(signed.x5u(), now.instant)? {
+        let place = match Place::read(signed.x5u(), &self.options) {
+            Ok(place) => place,
+            Err(error) => {
+                tracing::debug!(%error, "a certificate of an Identity is not asked for");
+                return Some(Err(Failure::Unavailable));
+            }
+        };
+        let certificate = match self.certificates.find(&place.url, now.instant)? {
             Ok(certificate) => certificate,
             Err(failure) => return Some(Err(failure)),
         };
         let checked = signed.check(&certificate, seconds(now.wall));
+        if checked.is_ok() {
+            self.certificates.proved(&place.url);
+        }
         Some(checked.and_then(|verified| {
             let passport = branch::digest_of((0, 0), [signed.input().as_bytes()]);
             let call = branch::digest_of((0, 0), [call_id]);
@@ -227,8 +293,7 @@ impl Content {
         }
         let authorities = self.authorities.as_deref().map(Authorities::parse).transpose();
         Ok(Loaded {
-            signer: signer.map(Arc::new),
-            ends_at: own.map_or(0, |own| own.not_after()),
+            own: signer.map(|signer| Arc::new(Own { signer, certificate: own })),
             authorities: authorities.map_err(Error::Authorities)?.unwrap_or_default(),
         })
     }

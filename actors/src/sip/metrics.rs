@@ -22,7 +22,8 @@ struct Workers {
 pub fn register(metrics: &Metrics, calls: &Arc<Calls>) -> Result<(), prometheus::Error> {
     let names = counted(calls).map(|(name, help, _)| (name, help));
     let live = ("warp_sip_active_dialogs".to_owned(), LIVE);
-    let plain = names.chain([live]).map(|(name, help)| (name, help, Vec::new()));
+    let plain =
+        names.chain([live, (LEFT.to_owned(), LEFT_HELP)]).map(|(name, help)| (name, help, Vec::new()));
     let labels = LABELS.map(str::to_owned).to_vec();
     let descriptions = plain.chain([(REGISTERED.to_owned(), REGISTERED_HELP, labels)]);
     let descriptions = descriptions.filter_map(|(name, help, labels)| {
@@ -35,6 +36,8 @@ pub fn register(metrics: &Metrics, calls: &Arc<Calls>) -> Result<(), prometheus:
 }
 
 const LIVE: &str = "Calls that live, early ones too.";
+const LEFT: &str = "warp_sip_own_certificate_seconds_left";
+const LEFT_HELP: &str = "Seconds until the certificate that calls are signed with ends; below 0 when it has.";
 const REGISTERED: &str = "warp_sip_vendor_registered";
 const REGISTERED_HELP: &str = "1 while a vendor's gateway has our registration, else 0.";
 const LABELS: [&str; 2] = ["vendor", "gateway"];
@@ -65,6 +68,14 @@ fn registrations(calls: &Calls) -> Option<IntGaugeVec> {
     for (transport, count) in calls.registrar.bindings.count(calls.clock.now()) {
         gauge.with_label_values(&[transport.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+    Some(gauge)
+}
+
+/// How long our own certificate is good, where that is known.
+fn left(calls: &Calls) -> Option<IntGauge> {
+    let ends_at = i64::try_from(calls.settings.identities.ends_at()?).ok()?;
+    let gauge = IntGauge::with_opts(Opts::new(LEFT, LEFT_HELP)).ok()?;
+    gauge.set(ends_at.saturating_sub(calls.clock.now().micros() / 1_000_000));
     Some(gauge)
 }
 
@@ -104,6 +115,7 @@ impl Collector for Workers {
             gauge.collect()
         });
         let bound = registrations(&self.calls).into_iter().flat_map(|gauge| gauge.collect());
-        counted.chain(live).chain(bound).chain(registered(&self.calls)).collect()
+        let left = left(&self.calls).into_iter().flat_map(|gauge| gauge.collect());
+        counted.chain(live).chain(bound).chain(left).chain(registered(&self.calls)).collect()
     }
 }

@@ -65,6 +65,12 @@ impl Signer {
         certificate.is_of(self.key.public_key().as_ref())
     }
 
+    /// Whether another one signs with the same key.
+    #[must_use]
+    pub fn has_key_of(&self, other: &Self) -> bool {
+        self.key.public_key().as_ref() == other.key.public_key().as_ref()
+    }
+
     /// The value of an Identity header for a call: the full form, since the short one cannot say what `shaken` adds.
     /// `None` where there is no randomness.
     #[must_use]

@@ -10,6 +10,8 @@ use crate::http_client::{AddressPolicy, secure_host};
 
 /// The longest that a call may wait for a certificate.
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// What a call that waits is to wait longer than a fetch takes: for what came of it to be there.
+const WAIT_MORE: Duration = Duration::from_millis(200);
 /// The longest that a certificate is waited for.
 const FETCH_MAX: Duration = Duration::from_secs(30);
 
@@ -21,7 +23,8 @@ pub struct StirOptions {
     pub certificate_url: String,
     /// PEM file of its private key, on the curve P-256.
     pub key_file: PathBuf,
-    /// PEM file of the same certificate: with it the key is compared, and its end is foretold. Empty: neither is.
+    /// PEM file of the same certificate: with it the key is compared, its end is foretold, and nothing is signed outside
+    /// its time. Empty: none of it.
     pub certificate_file: PathBuf,
     /// PEM file of the authorities whose certificates are believed; empty: no Identity can be checked.
     pub authorities_file: PathBuf,
@@ -31,9 +34,10 @@ pub struct StirOptions {
     pub private_addresses: bool,
     /// PEM file of authorities of servers that certificates are fetched from, beside the public ones; empty: those alone.
     pub fetch_ca: PathBuf,
-    /// Certificates that are remembered.
+    /// Certificates of those who signed calls that are remembered.
     pub certificates_max: u32,
-    /// How long a call waits for a certificate that is not there yet; zero: it goes on, and the next one has it.
+    /// How long a call waits for a certificate that is not there yet; zero: it goes on, and the next one has it. Else it
+    /// is longer than `fetch_timeout`.
     pub certificate_wait: HumanDuration,
     /// Time for one certificate, from the name's resolution to its last octet.
     pub fetch_timeout: HumanDuration,
@@ -95,6 +99,13 @@ impl StirOptions {
         if self.fetch_timeout.get() > FETCH_MAX {
             return check::refused("stir.fetch_timeout", "it is at most 30s");
         }
+        let wait = self.certificate_wait.get();
+        if !wait.is_zero() && wait < self.fetch_timeout.get() + WAIT_MORE {
+            return check::refused(
+                "stir.certificate_wait",
+                "it is 0s, or 200ms more than stir.fetch_timeout",
+            );
+        }
         Ok(())
     }
 }
@@ -115,7 +126,9 @@ mod tests {
             "certificate_url = \"https://sti.example.net:8443/a.pem\"\nkey_file = \"key.pem\"",
             "certificate_url = \"https://x.net\"\nkey_file = \"k\"\ncertificate_file = \"c\"",
             "authorities_file = \"ca.pem\"\ncertificate_hosts = [\"a.example.net\", \"*.b.net\", \"192.0.2.1\"]",
-            "certificate_wait = \"5s\"\nfetch_timeout = \"30s\"\ncertificates_max = 1",
+            "certificate_wait = \"5s\"\nfetch_timeout = \"4800ms\"\ncertificates_max = 1",
+            "certificate_wait = \"3200ms\"",
+            "certificate_wait = \"0s\"\nfetch_timeout = \"30s\"",
         ] {
             assert!(parse(lines).is_ok(), "{lines}: {:?}", parse(lines));
         }
@@ -136,6 +149,8 @@ mod tests {
             ("certificate_hosts = [\"\"]", "stir.certificate_hosts: "),
             ("certificates_max = 0", "stir.certificates_max: 0 is below 1"),
             ("certificate_wait = \"6s\"", "stir.certificate_wait: "),
+            ("certificate_wait = \"3s\"", "stir.certificate_wait: it is 0s, or 200ms more"),
+            ("certificate_wait = \"5s\"\nfetch_timeout = \"4801ms\"", "stir.certificate_wait: "),
             ("fetch_timeout = \"0s\"", "stir.fetch_timeout: zero"),
             ("fetch_timeout = \"31s\"", "stir.fetch_timeout: "),
         ] {

@@ -4,8 +4,8 @@
 //! the `sip` supervisor, its restart policy permanent; it is there only where `[stir]` is configured. A crash loses the
 //! fetches under way, which the next calls want again. No call waits for it longer than `stir.certificate_wait`.
 //!
-//! Callers choose where certificates are: only https is asked, only hosts that are allowed, only public addresses, no
-//! redirect is followed, and time and length are bounded ([`HttpClient`]).
+//! Callers choose where certificates are: what may not be asked is never wanted (`Place`), only public addresses are asked,
+//! no redirect is followed, and time and length are bounded ([`HttpClient`]).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,19 +13,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use runtime::http_client::{HttpClient, Response, URL_OCTETS_MAX, secure_host};
+use runtime::clock::SharedClock;
+use runtime::http_client::{HttpClient, Response};
+use runtime::model::VerifyIdentity;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
-use stir::Failure;
-use tokio::time::{Instant, sleep_until};
+use stir::{Failure, certificate};
+use tokio::time::{Instant, sleep};
 
 use super::certificates::Outcome;
-use super::{Identities, seconds};
+use super::{Error as Unusable, Identities, Term, seconds};
 use crate::sip::calls::Calls;
-use crate::sip::transactions::Now;
+use crate::sip::counters::Counters;
+use crate::sip::snapshot::Snapshot;
 
-/// Certificates that are fetched at one time.
-const FETCHES_MAX: usize = 16;
 /// How long a certificate is good whose server does not say, and the shortest and longest that one may say.
 const LIFETIME: Duration = Duration::from_hours(1);
 const LIFETIME_MIN: Duration = Duration::from_mins(1);
@@ -34,8 +35,8 @@ const LIFETIME_MAX: Duration = Duration::from_hours(24);
 const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// So long before its end the log says so of our own certificate.
-const FORETOLD: u64 = 7 * 86_400;
+/// How often the log says of our own certificate that it ends, or has ended, in seconds.
+const SAY_EVERY: u64 = 86_400;
 /// So that a bug of this actor uses up no restarts of the supervisor that calls depend on.
 const RESTARTS: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60));
 
@@ -63,53 +64,66 @@ pub fn child_spec(calls: Arc<Calls>, client: HttpClient) -> ChildSpec {
     child.backoff(RESTARTS)
 }
 
+/// Two loops, so that files on a system that does not answer keep nobody from fetching.
 async fn run(calls: &Arc<Calls>, client: &HttpClient, face: &Face) -> Infallible {
-    let identities = &calls.settings.identities;
-    let mut fetches = FuturesUnordered::new();
-    let mut watch = Watch::default();
-    let mut look_at = Instant::now();
-    identities.certificates.begin();
-    loop {
-        while fetches.len() < FETCHES_MAX
-            && let Some(url) = identities.certificates.next_wanted()
-        {
-            fetches.push(fetch(calls, client, url));
-        }
-        tokio::select! {
-            Some(is_good) = fetches.next(), if !fetches.is_empty() => {
-                let counter = if is_good { &face.fetched } else { &face.refused };
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
-            () = identities.certificates.news(), if fetches.len() < FETCHES_MAX => {}
-            () = sleep_until(look_at) => {
-                watch.look(identities, calls.now()).await;
-                look_at = Instant::now() + LOOK_EVERY;
-            }
-        }
+    let fetching = Fetching {
+        identities: &calls.settings.identities,
+        counters: &calls.counters,
+        clock: &calls.clock,
+        client,
+        face,
+    };
+    tokio::select! {
+        never = fetching.run() => never,
+        never = watch(calls) => never,
     }
 }
 
-/// Fetches a certificate and puts it where it is looked for; true when it is good.
-async fn fetch(calls: &Calls, client: &HttpClient, url: Box<str>) -> bool {
-    let identities = &calls.settings.identities;
-    let got = get(client, &identities.options().certificate_hosts, &url).await;
-    let now = calls.now();
-    let (outcome, lifetime) = judged(identities, got, now);
-    let is_good = outcome.is_ok();
-    let counter =
-        if is_good { &calls.counters.certificates_fetched } else { &calls.counters.certificates_refused };
-    counter.add(1);
-    identities.certificates.put(&url, outcome, lifetime, now.instant);
-    is_good
+/// What fetching needs.
+struct Fetching<'a> {
+    identities: &'a Identities,
+    counters: &'a Counters,
+    clock: &'a SharedClock,
+    client: &'a HttpClient,
+    face: &'a Face,
+}
+
+impl Fetching<'_> {
+    async fn run(&self) -> Infallible {
+        let certificates = &self.identities.certificates;
+        let mut fetches = FuturesUnordered::new();
+        certificates.begin();
+        loop {
+            // So many at one time as it gives away.
+            while let Some(url) = certificates.next_wanted() {
+                fetches.push(self.fetch(url));
+            }
+            self.counters.certificates_dropped.add(certificates.take_dropped());
+            tokio::select! {
+                Some(()) = fetches.next(), if !fetches.is_empty() => {}
+                () = certificates.news() => {}
+            }
+        }
+    }
+
+    /// Fetches a certificate and puts it where it is looked for.
+    async fn fetch(&self, url: Box<str>) {
+        let got = get(self.client, &url).await;
+        let (outcome, lifetime) = judged(self.identities, got, seconds(self.clock.now()));
+        let (counter, told) = if outcome.is_ok() {
+            (&self.counters.certificates_fetched, &self.face.fetched)
+        } else {
+            (&self.counters.certificates_refused, &self.face.refused)
+        };
+        counter.add(1);
+        told.fetch_add(1, Ordering::Relaxed);
+        self.identities.certificates.put(&url, outcome, lifetime, Instant::now().into_std());
+    }
 }
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("it is no https URL")]
-    Url,
-    #[error("its host is not in stir.certificate_hosts")]
-    Host,
     #[error(transparent)]
     Http(#[from] runtime::http_client::Error),
     #[error("status {0}")]
@@ -118,14 +132,7 @@ enum Error {
     Length,
 }
 
-async fn get(client: &HttpClient, hosts: &[String], url: &str) -> Result<Response, Error> {
-    if url.len() > URL_OCTETS_MAX {
-        return Err(Error::Url);
-    }
-    let host = secure_host(url).map_err(|_| Error::Url)?;
-    if !is_allowed(hosts, &host) {
-        return Err(Error::Host);
-    }
+async fn get(client: &HttpClient, url: &str) -> Result<Response, Error> {
     let response = client.get(url).await?;
     if response.status.as_u16() != 200 {
         return Err(Error::Status(response.status.as_u16()));
@@ -136,8 +143,8 @@ async fn get(client: &HttpClient, hosts: &[String], url: &str) -> Result<Respons
     Ok(response)
 }
 
-/// What a response is worth, and for how long.
-fn judged(identities: &Identities, got: Result<Response, Error>, now: Now) -> (Outcome, Duration) {
+/// What a response is worth at this time, in seconds since 1970, and for how long.
+fn judged(identities: &Identities, got: Result<Response, Error>, now: u64) -> (Outcome, Duration) {
     let response = match got {
         Ok(response) => response,
         Err(error) => {
@@ -146,16 +153,18 @@ fn judged(identities: &Identities, got: Result<Response, Error>, now: Now) -> (O
         }
     };
     let said = response.headers.get("cache-control").and_then(|value| value.to_str().ok());
-    match identities.authorities().certificate(&response.body, seconds(now.wall)) {
+    let error = match identities.authorities().certificate(&response.body, now) {
         Ok(certificate) => {
-            let left = certificate.not_after().saturating_sub(seconds(now.wall));
-            (Ok(Arc::new(certificate)), lifetime(said).min(Duration::from_secs(left)))
+            let left = certificate.not_after().saturating_sub(now);
+            return (Ok(Arc::new(certificate)), lifetime(said).min(Duration::from_secs(left)));
         }
-        Err(error) => {
-            tracing::debug!(%error, "a certificate of an Identity is not believed");
-            (Err(Failure::Credential), REFUSED_FOR)
-        }
-    }
+        Err(error) => error,
+    };
+    tracing::debug!(%error, "a certificate of an Identity is not believed");
+    // A page of an error, or half a file: it says nothing of the certificate that is there at other times.
+    let is_none = matches!(error, certificate::Error::Empty | certificate::Error::Form(_));
+    let failure = if is_none { Failure::Unavailable } else { Failure::Credential };
+    (Err(failure), REFUSED_FOR)
 }
 
 /// How long a response is good by its Cache-Control (RFC 9111, 5.2.2).
@@ -173,51 +182,90 @@ fn lifetime(said: Option<&str>) -> Duration {
     found.clamp(LIFETIME_MIN, LIFETIME_MAX)
 }
 
-/// Whether certificates may be fetched from a host.
-fn is_allowed(hosts: &[String], host: &str) -> bool {
-    let is = |allowed: &String| match allowed.strip_prefix('*') {
-        // The full stop is still before it.
-        Some(below) => host.len() > below.len() && host.ends_with(below),
-        None => host == allowed,
-    };
-    hosts.is_empty() || hosts.iter().any(is)
-}
-
-/// What was said of the files.
-#[derive(Default)]
-struct Watch {
-    complaint: Option<String>,
-    foretold: Option<u64>,
-}
-
-impl Watch {
-    /// Reads the files again, and says of them what was not said before.
-    async fn look(&mut self, identities: &Arc<Identities>, now: Now) {
+/// Reads the files again and again, and says of them what is to be said.
+async fn watch(calls: &Calls) -> Infallible {
+    let identities = &calls.settings.identities;
+    let mut said = Said::default();
+    loop {
         let reading = Arc::clone(identities);
-        let Ok(outcome) = tokio::task::spawn_blocking(move || reading.reload()).await else { return };
-        match outcome {
+        if let Ok(outcome) = tokio::task::spawn_blocking(move || reading.reload()).await {
+            said.of_files(outcome, identities.signs());
+        }
+        let now = seconds(calls.clock.now());
+        said.of_own(identities.term(now), identities.ends_at(), now);
+        said.of_policy(identities.wait().is_zero() && refuses(&calls.snapshot.load()));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Whether a trunk or a vendor refuses calls by their Identity.
+fn refuses(snapshot: &Snapshot) -> bool {
+    let trunks = snapshot.trunks.iter().map(|trunk| trunk.config.verify_identity);
+    let vendors = snapshot.vendors.iter().map(|vendor| vendor.config.verify_identity);
+    trunks.chain(vendors).any(|policy| policy == VerifyIdentity::Refuse)
+}
+
+/// What was said in the log. Each of these is true when it says something.
+#[derive(Default)]
+struct Said {
+    complaint: Option<String>,
+    /// Of our own certificate, and when.
+    own: Option<(Term, u64)>,
+    goes_unchecked: bool,
+}
+
+impl Said {
+    /// What came of reading the files.
+    fn of_files(&mut self, outcome: Result<bool, Unusable>, signs: bool) -> bool {
+        let error = match outcome {
             Ok(has_changed) => {
                 self.complaint = None;
                 if has_changed {
-                    tracing::info!(signs = identities.signs(), "the files of stir are read again");
+                    tracing::info!(signs, "the files of stir are read again");
                 }
+                return has_changed;
             }
-            Err(error) => {
-                let text = error.to_string();
-                if self.complaint.as_ref() != Some(&text) {
-                    tracing::error!(%error, "the files of stir cannot be used, what was there before stays");
-                    self.complaint = Some(text);
-                }
-            }
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        let is_new = self.complaint.as_ref() != Some(&text);
+        if is_new {
+            tracing::error!(%error, "the files of stir cannot be used, what was there before stays");
+            self.complaint = Some(text);
         }
-        let ends_at = identities.ends_at();
-        let is_near = |ends_at: &u64| ends_at.saturating_sub(seconds(now.wall)) < FORETOLD;
-        if let Some(ends_at) = ends_at.filter(is_near)
-            && self.foretold.replace(ends_at) != Some(ends_at)
-        {
-            let days = ends_at.saturating_sub(seconds(now.wall)) / 86_400;
-            tracing::warn!(days, "the certificate that calls are signed with ends soon, or has ended");
+        is_new
+    }
+
+    /// Of our own certificate: at once when there is something new, and every day.
+    fn of_own(&mut self, term: Term, ends_at: Option<u64>, now: u64) -> bool {
+        let is_known = |(said, at): (Term, u64)| said == term && now.saturating_sub(at) < SAY_EVERY;
+        if term == Term::Good {
+            self.own = None;
+            return false;
         }
+        if self.own.is_some_and(is_known) {
+            return false;
+        }
+        self.own = Some((term, now));
+        if term == Term::Over {
+            tracing::error!("calls are not signed: the certificate of stir is not valid now");
+        } else {
+            let days = ends_at.map_or(0, |ends_at| ends_at.saturating_sub(now) / 86_400);
+            tracing::warn!(days, "the certificate that calls are signed with ends soon");
+        }
+        true
+    }
+
+    /// Of who refuses calls without waiting for certificates.
+    fn of_policy(&mut self, goes_unchecked: bool) -> bool {
+        let is_new = goes_unchecked && !self.goes_unchecked;
+        self.goes_unchecked = goes_unchecked;
+        if is_new {
+            tracing::warn!(
+                "refuse passes calls whose certificate is not known yet: stir.certificate_wait is 0s"
+            );
+        }
+        is_new
     }
 }
 
@@ -225,13 +273,16 @@ fn observe(calls: &Arc<Calls>, face: &Arc<Face>) -> Observe {
     let (calls, face) = (Arc::clone(calls), Arc::clone(face));
     Arc::new(move || {
         let certificates = &calls.settings.identities.certificates;
+        let (proven, unproven) = certificates.known();
         Observation {
             state: if calls.settings.identities.signs() { "signing" } else { "checking" }.into(),
             queue_depth: certificates.wanted() as u64,
             counters: vec![
-                ("certificates", certificates.len() as u64),
+                ("certificates", proven as u64),
+                ("unproven", unproven as u64),
                 ("fetched", face.fetched.load(Ordering::Relaxed)),
                 ("refused", face.refused.load(Ordering::Relaxed)),
+                ("dropped", calls.counters.certificates_dropped.get()),
             ],
             note: None,
         }

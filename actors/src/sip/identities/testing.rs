@@ -62,6 +62,19 @@ impl Pki {
         carrier(&self.authority)
     }
 
+    pub(crate) fn authority_pem(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// A new certificate of our key, good between these days.
+    pub(crate) fn renewed(&self, (from, to): ((i32, u8, u8), (i32, u8, u8))) -> String {
+        let key = KeyPair::from_pem(&self.own.key).unwrap();
+        let mut params = params();
+        params.not_before = date_time_ymd(from.0, from.1, from.2);
+        params.not_after = date_time_ymd(to.0, to.1, to.2);
+        params.signed_by(&key, &self.authority).unwrap().pem()
+    }
+
     /// What a node is told of all this.
     pub(crate) fn options(&self) -> StirOptions {
         let path = |name: &str| self.folder.path().join(name);
@@ -79,12 +92,17 @@ impl Pki {
     }
 }
 
-fn carrier(authority: &CertifiedIssuer<'static, KeyPair>) -> Carrier {
+fn params() -> CertificateParams {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, "SHAKEN 709J");
     params.custom_extensions.push(CustomExtension::from_oid_content(OID, CARRIER.to_vec()));
     params.not_before = date_time_ymd(2026, 1, 1);
     params.not_after = date_time_ymd(2027, 1, 1);
+    params
+}
+
+fn carrier(authority: &CertifiedIssuer<'static, KeyPair>) -> Carrier {
+    let params = params();
     let key = KeyPair::generate().unwrap();
     let chain = params.signed_by(&key, authority).unwrap().pem();
     Carrier { key: key.serialize_pem(), chain }

@@ -45,7 +45,7 @@ fn files_are_read_and_told_apart() {
     let missing = StirOptions { key_file: "no/such/file".into(), ..pki.options() };
     let error = Identities::open(&missing).unwrap_err().to_string();
     assert!(error.starts_with("stir: cannot read no/such/file: "), "{error}");
-    assert!(!format!("{identities:?}").contains("PRIVATE"), "{identities:?}");
+    assert_eq!(format!("{identities:?}"), "Identities { signs: true, .. }");
 }
 
 #[test]
@@ -55,16 +55,80 @@ fn files_that_change_are_taken_unless_they_are_of_no_use() {
     assert!(!identities.reload().unwrap(), "nothing has changed");
     let theirs = pki.carrier();
     theirs.publish(&identities, now().instant);
+    pki.write("own.pem", &pki.carrier().chain);
+    assert!(identities.reload().is_err(), "it is of another key");
+    assert_eq!((identities.signs(), identities.certificates.known()), (true, (0, 1)), "what was there stays");
+    let years = ((2026, 1, 1), (2028, 1, 1));
+    pki.write("own.pem", &pki.renewed(years));
+    assert!(identities.reload().unwrap());
+    assert_eq!(identities.ends_at(), Some(1_830_297_600));
+    assert_eq!(identities.certificates.known(), (0, 1), "whom it believes is the same");
+    pki.write("ca.pem", &format!("{}{}", pki.authority_pem(), Pki::new().authority_pem()));
+    assert!(identities.reload().unwrap());
+    assert_eq!(identities.certificates.known(), (0, 0), "whom it believes is asked anew");
+}
+
+/// Others have the certificate of the old key, from the URL of the start.
+#[test]
+fn another_key_is_not_taken() {
+    let pki = Pki::new();
+    let identities = pki.identities();
     let other = pki.carrier();
     pki.write("key.pem", &other.key);
-    assert!(identities.reload().is_err(), "the certificate is of the old key");
-    assert!(identities.signs() && !identities.certificates.is_empty(), "what was there stays");
+    assert!(matches!(identities.reload(), Err(Error::OtherKey)));
     pki.write("own.pem", &other.chain);
-    assert!(identities.reload().unwrap());
-    assert!(identities.certificates.is_empty(), "whom it believes is asked anew");
+    pki.write("ca.pem", &format!("{}{}", pki.authority_pem(), Pki::new().authority_pem()));
+    pki.carrier().publish(&identities, now().instant);
+    for _ in 0..2 {
+        let refused = identities.reload().unwrap_err().to_string();
+        assert!(refused.starts_with("stir.key_file: it is another key"), "{refused}");
+        let value = identities.sign(&claims("15550001", "15550100")).unwrap();
+        let checked = signed(&value, now()).check(&pki.own.certificate(), NOW);
+        assert!(checked.is_ok(), "it signs as before: {checked:?}");
+        assert_eq!(identities.certificates.known().1, 0, "the authorities are taken");
+    }
+    let identities = pki.identities();
     let value = identities.sign(&claims("15550001", "15550100")).unwrap();
-    let checked = signed(&value, now()).check(&other.certificate(), NOW);
-    assert!(checked.is_ok(), "{checked:?}");
+    assert!(signed(&value, now()).check(&other.certificate(), NOW).is_ok(), "at a restart it is");
+}
+
+#[test]
+fn a_certificate_signs_nothing_outside_its_time() {
+    let pki = Pki::new();
+    let identities = pki.identities();
+    // 2026-01-01 to 2027-01-01.
+    let (begin, end) = (1_767_225_600, 1_798_761_600);
+    for (at, term, signs) in [
+        (begin - 1, Term::Over, false),
+        (begin, Term::Good, true),
+        (end - FORETOLD, Term::Good, true),
+        (end - FORETOLD + 1, Term::EndsSoon, true),
+        (end, Term::EndsSoon, true),
+        (end + 1, Term::Over, false),
+    ] {
+        let claims = Claims { iat: at, ..claims("15550001", "15550100") };
+        assert_eq!((identities.term(at), identities.sign(&claims).is_some()), (term, signs), "{at}");
+    }
+    // Where the file is not named nothing is known of it.
+    let options = StirOptions { certificate_file: PathBuf::new(), ..pki.options() };
+    let identities = Identities::open(&options).unwrap();
+    let late = Claims { iat: end + 1, ..claims("15550001", "15550100") };
+    assert_eq!((identities.term(end + 1), identities.sign(&late).is_some()), (Term::Good, true));
+    assert_eq!(Identities::default().term(end), Term::Good);
+}
+
+/// What may not be fetched is wanted by nobody, and known at once.
+#[test]
+fn a_place_that_is_not_asked() {
+    let pki = Pki::new();
+    let options = StirOptions { certificate_hosts: vec!["elsewhere.example".to_owned()], ..pki.options() };
+    let theirs = pki.carrier();
+    let signed = signed(&theirs.sign(&claims("15550001", "15550100")), now());
+    let identities = Identities::open(&options).unwrap();
+    theirs.publish(&identities, now().instant);
+    identities.want(&signed, Source::Vendor(1), now());
+    assert_eq!(identities.check(&signed, b"a", now()), Some(Err(Failure::Unavailable)));
+    assert_eq!(identities.certificates.wanted(), 0);
 }
 
 #[test]
@@ -74,12 +138,16 @@ fn a_certificate_decides() {
     let theirs = pki.carrier();
     let signed = signed(&theirs.sign(&claims("15550001", "15550100")), now());
     assert_eq!(identities.check(&signed, b"a", now()), None, "it is not known");
+    assert_eq!(identities.certificates.wanted(), 0);
+    identities.want(&signed, Source::Vendor(1), now());
     assert_eq!(identities.certificates.next_wanted().as_deref(), Some(THEIRS));
     theirs.publish(&identities, now().instant);
+    assert_eq!(identities.certificates.known(), (0, 1), "it has signed nothing yet");
     for call in [b"a", b"b", b"c", b"d"] {
         let checked = identities.check(&signed, call, now()).unwrap();
         assert_eq!(checked.unwrap().number, "15550001");
     }
+    assert_eq!(identities.certificates.known(), (1, 0));
     assert_eq!(identities.check(&signed, b"e", now()), Some(Err(Failure::Replayed)));
     pki.carrier().publish(&identities, now().instant);
     assert_eq!(identities.check(&signed, b"a", now()), Some(Err(Failure::Signature)), "of another key");

@@ -1,8 +1,9 @@
 //! Who calls, by the Identity of a new call (RFC 8224, 6.2; ATIS-1000074, 5.3).
 //!
 //! It is looked at once, when the call is admitted, and before anybody is asked to take it. A certificate that is not
-//! known is fetched by another: meanwhile the call waits as it would for a media node, if it may at all, and then goes on
-//! unchecked. What came of it goes into the call's record, and on to trunks that are trusted.
+//! known is fetched by another: meanwhile the call waits as it would for a media node, if it may at all. Where it may not
+//! it goes on unchecked, and where the wait ends without the certificate `refuse` refuses it. What came of it goes into the
+//! call's record, and on to trunks that are trusted.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use stir::{About, Attestation, Failure, Identity, Signed, Verified};
 
 use super::{Hand, Turn, Worker};
 use crate::sip::counters::Counters;
-use crate::sip::identities::seconds;
+use crate::sip::identities::{Source, seconds};
 use crate::sip::number::{dialled, digits};
 use crate::sip::routing::{Direction, Plan, Refusal};
 use crate::sip::transactions::{CallId, Now, Wake};
@@ -23,8 +24,10 @@ use crate::sip::transactions::{CallId, Now, Wake};
 const IDENTITIES_MAX: usize = 8;
 /// Values of P-Asserted-Identity (RFC 3325, 9.1).
 pub(super) const ASSERTED_MAX: usize = 2;
-/// How often a call that waits for a certificate looks whether it is there.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How soon a call that waits for a certificate looks whether it is there, and how long it pauses at most: twice as long
+/// each time.
+const LOOK_FIRST: Duration = Duration::from_millis(20);
+const LOOK_LAST: Duration = Duration::from_millis(200);
 
 /// What is known of who calls.
 #[derive(Debug, Default)]
@@ -42,8 +45,13 @@ pub(super) struct Identified {
 #[derive(Debug)]
 struct Awaits {
     signed: Signed,
+    source: Source,
     until: Instant,
     policy: VerifyIdentity,
+    /// How long it pauses before it looks again.
+    pause: Duration,
+    /// What was known when it looked last.
+    generation: u64,
 }
 
 /// How a call goes on whose Identity may wait for a certificate.
@@ -92,6 +100,7 @@ impl Worker {
             return (Ok(plan), identified);
         }
         let read = read(message, &plan, now);
+        let generation = self.settings.identities.certificates.generation();
         let checked = match &read {
             Ok(signed) => self.settings.identities.check(signed, call_id(message), now),
             Err(failure) => Some(Err(*failure)),
@@ -104,8 +113,10 @@ impl Worker {
             (None, Ok(signed)) => {
                 // Until more is known.
                 identified.note(Err(Failure::Unavailable), VerifyIdentity::Note);
-                let wait = self.settings.identities.wait();
-                let awaits = Awaits { signed, until: now.instant + wait, policy };
+                let (source, wait) = (source(&plan), self.settings.identities.wait());
+                self.settings.identities.want(&signed, source, now);
+                let (until, pause) = (now.instant + wait, LOOK_FIRST);
+                let awaits = Awaits { signed, source, until, policy, pause, generation };
                 identified.awaits = (!wait.is_zero()).then(|| Box::new(awaits));
                 if wait.is_zero() {
                     self.count_identity(identified.noted);
@@ -138,21 +149,28 @@ impl Worker {
     pub(super) fn certified(&mut self, id: CallId, branch: BranchId, turn: &Turn<'_>) -> Certified {
         let Some(call) = self.calls.get_mut(id) else { return Certified::Goes };
         let Some(setup) = call.setup.as_deref_mut() else { return Certified::Goes };
-        let Some(awaits) = setup.identified.awaits.take() else { return Certified::Goes };
-        let now = turn.now.instant;
-        let checked = self.settings.identities.check(&awaits.signed, call_id(&setup.request), turn.now);
-        match checked {
-            Some(checked) => setup.identified.note(checked, awaits.policy),
-            None if now < awaits.until => {
-                let again_at = (now + LOOK_EVERY).min(awaits.until);
-                // Without room for a timer it goes on as it is.
-                if self.transactions.arm_call(Wake::Identity(id, branch), again_at).is_some() {
-                    setup.identified.awaits = Some(awaits);
-                    return Certified::Waits;
-                }
+        let Some(mut awaits) = setup.identified.awaits.take() else { return Certified::Goes };
+        let (identities, now) = (&self.settings.identities, turn.now.instant);
+        let generation = identities.certificates.generation();
+        let mut checked = None;
+        if generation != awaits.generation {
+            checked = identities.check(&awaits.signed, call_id(&setup.request), turn.now);
+            if checked.is_none() {
+                // Where there was no room for it there may be some now.
+                identities.want(&awaits.signed, awaits.source, turn.now);
             }
-            None => {}
         }
+        if checked.is_none() && now < awaits.until {
+            let again_at = (now + awaits.pause).min(awaits.until);
+            (awaits.pause, awaits.generation) = ((awaits.pause * 2).min(LOOK_LAST), generation);
+            if self.transactions.arm_call(Wake::Identity(id, branch), again_at).is_some() {
+                setup.identified.awaits = Some(awaits);
+                return Certified::Waits;
+            }
+        }
+        // Who is refused when it could not be had is refused when it could not be had in time, too. So is a call without
+        // room for a timer.
+        setup.identified.note(checked.unwrap_or(Err(Failure::Unavailable)), awaits.policy);
         let (refused, noted) = (setup.identified.refused, setup.identified.noted);
         if refused.is_some() {
             call.hung_up.get_or_insert(Reason::NotAllowed);
@@ -176,6 +194,17 @@ fn policy(plan: &Plan) -> VerifyIdentity {
         Direction::Inbound => plan.hop(0).map(|(_, vendor, _)| vendor.config.verify_identity),
     };
     policy.unwrap_or(VerifyIdentity::Off)
+}
+
+/// Who sends a call.
+fn source(plan: &Plan) -> Source {
+    let trunk = || Source::Trunk(plan.trunk().map_or(0, |trunk| trunk.config.number));
+    match plan.direction {
+        Direction::Outbound => trunk(),
+        Direction::Inbound => {
+            plan.hop(0).map_or_else(trunk, |(_, vendor, _)| Source::Vendor(vendor.config.number))
+        }
+    }
 }
 
 /// The Identity of a call, held against the call.

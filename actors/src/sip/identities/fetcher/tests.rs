@@ -4,14 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use runtime::clock::Timestamp;
+use runtime::clock::{SimClock, Timestamp};
+use runtime::config::StirOptions;
 use runtime::http_client::{AddressPolicy, Limits, Resolve};
 use runtime::net::{Listener, Net, Stream};
 use runtime::tls::{ClientTls, ServerTls};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use crate::sip::identities::Source;
+use crate::sip::identities::place::Place;
 use crate::sip::identities::testing::{NOW, Pki, THEIRS};
+use crate::sip::testing::voice;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -31,27 +35,6 @@ fn how_long_a_certificate_is_good() {
         (Some("no-store"), LIFETIME_MIN),
     ] {
         assert_eq!(lifetime(said), expected, "{said:?}");
-    }
-}
-
-#[test]
-fn hosts_that_are_asked() {
-    let hosts = |list: &[&str]| list.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>();
-    let some = hosts(&["a.example.net", "*.example.org", "192.0.2.1"]);
-    for (host, expected) in [
-        ("a.example.net", true),
-        ("b.a.example.net", false),
-        ("xa.example.net", false),
-        ("x.example.org", true),
-        ("x.y.example.org", true),
-        ("example.org", false),
-        (".example.org", false),
-        ("xexample.org", false),
-        ("192.0.2.1", true),
-        ("192.0.2.2", false),
-    ] {
-        assert_eq!(is_allowed(&some, host), expected, "{host}");
-        assert!(is_allowed(&[], host), "without a list any is");
     }
 }
 
@@ -115,11 +98,6 @@ fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
 }
 
-fn now() -> Now {
-    let wall = Timestamp::from_micros(i64::try_from(NOW * 1_000_000).unwrap());
-    Now { instant: Instant::now().into_std(), wall }
-}
-
 const PUBLIC: &str = "93.184.216.34";
 
 #[tokio::test]
@@ -133,8 +111,8 @@ async fn a_certificate_is_fetched_and_good_for_as_long_as_it_says() {
         ("cache-control: no-store\r\n", LIFETIME_MIN),
     ] {
         let (server, client) = server(&pki, answer("200 OK", headers, &chain), PUBLIC);
-        let got = get(&client, &["*.example.org".to_owned()], THEIRS).await;
-        let (outcome, lifetime) = judged(&identities, got, now());
+        let got = get(&client, THEIRS).await;
+        let (outcome, lifetime) = judged(&identities, got, NOW);
         assert!(outcome.is_ok(), "{outcome:?}");
         assert_eq!(lifetime, expected, "{headers}");
         assert_eq!(*server.connected.lock(), [format!("{PUBLIC}:443")]);
@@ -148,28 +126,205 @@ async fn what_is_not_asked_and_what_is_not_believed() {
     let (good, others) = (pki.carrier().chain, Pki::new().carrier().chain);
     let ok = |body: &str| answer("200 OK", "", body);
     let long = format!("{good}{}", "\n".repeat(4096));
-    let hosts = ["certificates.example.org".to_owned()];
-    let elsewhere = ["elsewhere.example.org".to_owned()];
-    let longer = format!("{THEIRS}/{}", "a".repeat(URL_OCTETS_MAX));
     // Whether it was asked at all, and what it is worth.
-    type Row<'a> = (&'a [String], &'a str, &'a str, Vec<u8>, bool, Failure);
-    let table: [Row<'_>; 10] = [
-        (&elsewhere, THEIRS, PUBLIC, ok(&good), false, Failure::Unavailable),
-        (&hosts, "http://certificates.example.org/a", PUBLIC, ok(&good), false, Failure::Unavailable),
-        (&hosts, "certificates.example.org", PUBLIC, ok(&good), false, Failure::Unavailable),
-        (&hosts, &longer, PUBLIC, ok(&good), false, Failure::Unavailable),
-        (&hosts, THEIRS, "10.0.0.1", ok(&good), false, Failure::Unavailable),
-        (&hosts, THEIRS, "169.254.169.254", ok(&good), false, Failure::Unavailable),
-        (&hosts, THEIRS, PUBLIC, answer("302 Found", "location: /\r\n", &good), true, Failure::Unavailable),
-        (&hosts, THEIRS, PUBLIC, ok(&long), true, Failure::Unavailable),
-        (&hosts, THEIRS, PUBLIC, ok(&others), true, Failure::Credential),
-        (&hosts, THEIRS, PUBLIC, ok("<html>"), true, Failure::Credential),
+    type Row<'a> = (&'a str, Vec<u8>, bool, Failure);
+    let table: [Row<'_>; 8] = [
+        ("10.0.0.1", ok(&good), false, Failure::Unavailable),
+        ("169.254.169.254", ok(&good), false, Failure::Unavailable),
+        (PUBLIC, answer("302 Found", "location: /\r\n", &good), true, Failure::Unavailable),
+        (PUBLIC, ok(&long), true, Failure::Unavailable),
+        (PUBLIC, ok("<html>"), true, Failure::Unavailable),
+        (PUBLIC, ok(""), true, Failure::Unavailable),
+        (PUBLIC, ok(good.get(..good.len() - 40).unwrap()), true, Failure::Unavailable),
+        (PUBLIC, ok(&others), true, Failure::Credential),
     ];
-    for (hosts, url, address, answer, is_asked, failure) in table {
+    for (address, answer, is_asked, failure) in table {
+        let text = String::from_utf8_lossy(&answer).into_owned();
         let (server, client) = server(&pki, answer, address);
-        let got = get(&client, hosts, url).await;
-        let (outcome, lifetime) = judged(&identities, got, now());
-        assert_eq!((outcome, lifetime), (Err(failure), REFUSED_FOR), "{url} at {address}");
-        assert_eq!(!server.connected.lock().is_empty(), is_asked, "{url} at {address}");
+        let got = get(&client, THEIRS).await;
+        let (outcome, lifetime) = judged(&identities, got, NOW);
+        assert_eq!((outcome, lifetime), (Err(failure), REFUSED_FOR), "{text} at {address}");
+        assert_eq!(!server.connected.lock().is_empty(), is_asked, "{text} at {address}");
     }
+}
+
+/// Who fetches for a node, with what it counts.
+struct Lab {
+    identities: Arc<Identities>,
+    counters: Counters,
+    clock: SharedClock,
+    client: HttpClient,
+    face: Face,
+}
+
+impl Lab {
+    fn new(pki: &Pki, client: HttpClient) -> Self {
+        let start = Timestamp::from_micros(i64::try_from(NOW * 1_000_000).unwrap());
+        Self {
+            identities: pki.identities(),
+            counters: Counters::default(),
+            clock: Arc::new(SimClock::starting_at(start)),
+            client,
+            face: Face::default(),
+        }
+    }
+
+    fn want(&self, url: &str, source: Source) {
+        let place = Place::read(url, &StirOptions::default()).unwrap();
+        self.identities.certificates.want(&place, source, Instant::now().into_std());
+    }
+
+    fn find(&self, url: &str) -> Option<Outcome> {
+        self.identities.certificates.find(url, Instant::now().into_std())
+    }
+
+    /// Fetches for so long.
+    async fn run(&self, time: Duration) {
+        let Self { identities, counters, clock, client, face } = self;
+        let fetching = Fetching { identities, counters, clock, client, face };
+        assert!(tokio::time::timeout(time, fetching.run()).await.is_err());
+    }
+
+    /// Fetched, refused, dropped.
+    fn counts(&self) -> [u64; 3] {
+        let Counters { certificates_fetched, certificates_refused, certificates_dropped, .. } =
+            &self.counters;
+        [certificates_fetched, certificates_refused, certificates_dropped].map(|counter| counter.get())
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_is_fetched_and_renewed() {
+    let pki = Pki::new();
+    let (server, client) = server(&pki, answer("200 OK", "", &pki.carrier().chain), PUBLIC);
+    let lab = Lab::new(&pki, client);
+    lab.want(THEIRS, Source::Vendor(1));
+    lab.run(SECOND).await;
+    assert!(matches!(lab.find(THEIRS), Some(Ok(_))));
+    assert_eq!((lab.counts(), lab.identities.certificates.wanted()), ([1, 0, 0], 0));
+    lab.identities.certificates.proved(THEIRS);
+    tokio::time::advance(LIFETIME * 15 / 16).await;
+    assert!(matches!(lab.find(THEIRS), Some(Ok(_))), "it is good, and wanted again");
+    lab.run(SECOND).await;
+    assert_eq!((lab.counts(), server.connected.lock().len()), ([2, 0, 0], 2));
+    tokio::time::advance(LIFETIME / 2).await;
+    assert!(matches!(lab.find(THEIRS), Some(Ok(_))));
+}
+
+/// A server that answers with something else for once does not take away what is good.
+#[tokio::test(start_paused = true)]
+async fn what_is_good_stays_until_it_is_over() {
+    let pki = Pki::new();
+    let (_, client) = server(&pki, answer("200 OK", "", "<html>"), PUBLIC);
+    let lab = Lab::new(&pki, client);
+    pki.carrier().publish(&lab.identities, Instant::now().into_std());
+    lab.identities.certificates.proved(THEIRS);
+    tokio::time::advance(SECOND * 550).await;
+    assert!(matches!(lab.find(THEIRS), Some(Ok(_))));
+    lab.run(SECOND).await;
+    assert_eq!(lab.counts(), [0, 1, 0]);
+    assert!(matches!(lab.find(THEIRS), Some(Ok(_))));
+    assert_eq!(lab.identities.certificates.wanted(), 0, "it is not asked for again at once");
+    tokio::time::advance(SECOND * 50).await;
+    assert_eq!(lab.find(THEIRS), None);
+}
+
+/// A network on which one server answers; all others take a connection and say nothing.
+struct Tarpit {
+    server: Arc<Server>,
+    held: Mutex<Vec<tokio::io::DuplexStream>>,
+}
+
+impl Net for Tarpit {
+    fn listen(&self, address: SocketAddr) -> BoxFuture<'_, io::Result<Box<dyn Listener>>> {
+        self.server.listen(address)
+    }
+
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Stream>> {
+        if host == PUBLIC {
+            return self.server.connect(host, port);
+        }
+        Box::pin(async move {
+            let (here, there) = tokio::io::duplex(4096);
+            self.held.lock().push(there);
+            Ok(Box::new(here) as Stream)
+        })
+    }
+}
+
+impl Resolve for Tarpit {
+    fn addresses<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        let address = if name.ends_with("tarpit.example") { "93.184.216.99" } else { PUBLIC };
+        Box::pin(async move { Ok(vec![address.parse().unwrap()]) })
+    }
+}
+
+/// Calls of one source, each with a certificate at another server that stalls.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_stalls_stops_nobody_else() {
+    let pki = Pki::new();
+    let (server, client) = server(&pki, answer("200 OK", "", &pki.carrier().chain), PUBLIC);
+    let tarpit = Arc::new(Tarpit { server, held: Mutex::default() });
+    let (net, names): (Arc<dyn Net>, Arc<dyn Resolve>) =
+        (Arc::<Tarpit>::clone(&tarpit), Arc::<Tarpit>::clone(&tarpit));
+    let limits = Limits { connect: 3 * SECOND, whole: 3 * SECOND, body_octets_max: 4096 };
+    let lab = Lab::new(&pki, client.with_network(net, names).with_limits(limits));
+    for name in 0..70 {
+        lab.want(&format!("https://{name}.tarpit.example/"), Source::Trunk(1));
+    }
+    let looks = async {
+        tokio::time::sleep(SECOND).await;
+        assert_eq!((lab.counts(), tarpit.held.lock().len()), ([0, 0, 6], 4), "what has no room is counted");
+        lab.want(THEIRS, Source::Vendor(1));
+        tokio::time::sleep(SECOND).await;
+        assert!(matches!(lab.find(THEIRS), Some(Ok(_))));
+        tokio::time::sleep(SECOND * 3 / 2).await;
+        assert_eq!((lab.counts(), tarpit.held.lock().len()), ([1, 4, 6], 8), "each has an end");
+        assert_eq!(lab.find("https://0.tarpit.example/"), Some(Err(Failure::Unavailable)));
+    };
+    tokio::join!(lab.run(4 * SECOND), looks);
+}
+
+#[test]
+fn what_is_said_once_and_what_again() {
+    let mut said = Said::default();
+    let wrong = || Err(Unusable::OtherKey);
+    let files: [(Result<bool, Unusable>, bool); 6] = [
+        (Ok(false), false),
+        (wrong(), true),
+        (wrong(), false),
+        (Err(Unusable::NewKey), true),
+        (Ok(true), true),
+        (wrong(), true),
+    ];
+    for (place, (outcome, expected)) in files.into_iter().enumerate() {
+        assert_eq!(said.of_files(outcome, true), expected, "{place}");
+    }
+    for (term, at, expected) in [
+        (Term::Good, 0, false),
+        (Term::EndsSoon, 30, true),
+        (Term::EndsSoon, 60, false),
+        (Term::EndsSoon, 30 + SAY_EVERY, true),
+        (Term::Over, 60 + SAY_EVERY, true),
+        (Term::Over, 90 + SAY_EVERY, false),
+        (Term::Over, 60 + 2 * SAY_EVERY, true),
+        (Term::Good, 90 + 2 * SAY_EVERY, false),
+        (Term::Over, 120 + 2 * SAY_EVERY, true),
+    ] {
+        assert_eq!(said.of_own(term, Some(100 * SAY_EVERY), NOW + at), expected, "{term:?} {at}");
+    }
+    let policies = [false, true, true, false, true].map(|policy| said.of_policy(policy));
+    assert_eq!(policies, [false, true, false, false, true]);
+}
+
+#[test]
+fn who_refuses_calls() {
+    let snapshot = |voice| Snapshot::new(voice, None, &|_| Vec::new(), Instant::now().into_std());
+    assert!(!refuses(&snapshot(voice())));
+    let (mut by_trunk, mut by_vendor) = (voice(), voice());
+    by_trunk.trunks[0].verify_identity = VerifyIdentity::Refuse;
+    by_vendor.vendors[2].verify_identity = VerifyIdentity::Refuse;
+    assert!(refuses(&snapshot(by_trunk)) && refuses(&snapshot(by_vendor)));
 }

@@ -229,7 +229,7 @@ fn a_call_waits_for_its_certificate() {
     assert!(node.pass(SECOND / 2).is_empty());
     assert_eq!(words(&node.receive(VENDORS[0], call)), ["100>198.51.100.1:5060"], "it comes again");
     theirs.publish(&identities, node.now.instant);
-    let mut sent = node.pass(SECOND / 20);
+    let mut sent = node.pass(SECOND / 4);
     assert_eq!(words(&sent), ["INVITE>192.0.2.10:5060"]);
     sent.insert(0, sent[0].clone());
     assert_eq!(noted(&mut node, &sent), passed());
@@ -241,13 +241,53 @@ fn a_call_waits_for_its_certificate() {
 fn a_call_waits_no_longer_than_it_may() {
     let pki = Pki::new();
     let value = header(&pki.carrier().sign(&right()));
-    let (mut node, _) = waiting(&pki, VerifyIdentity::Refuse);
+    let (mut node, _) = waiting(&pki, VerifyIdentity::Note);
     node.receive(VENDORS[0], inbound("a", &value));
     assert!(node.pass(SECOND * 9 / 10).is_empty());
     let mut sent = node.pass(SECOND / 5);
     assert_eq!(words(&sent), ["INVITE>192.0.2.10:5060"], "it goes on unchecked");
     sent.insert(0, sent[0].clone());
     assert_eq!(noted(&mut node, &sent), none());
+    node.settle();
+}
+
+/// A certificate that its server does not give in time is one that cannot be had: with a server that stalls nobody comes
+/// through who would not without.
+#[test]
+fn who_is_to_be_checked_is_refused_when_the_wait_ends() {
+    let pki = Pki::new();
+    let value = header(&pki.carrier().sign(&right()));
+    let (mut node, identities) = waiting(&pki, VerifyIdentity::Refuse);
+    node.receive(VENDORS[0], inbound("a", &value));
+    assert_eq!(identities.certificates.next_wanted().as_deref(), Some(THEIRS));
+    assert!(node.pass(SECOND * 9 / 10).is_empty());
+    let sent = node.pass(SECOND / 5);
+    assert_eq!(words(&sent), ["436>198.51.100.1:5060"]);
+    let ended = ended(&mut node);
+    assert_eq!((ended.reason, ended.identity), (Reason::NotAllowed, none()));
+    assert_eq!(node.counters.identities_unchecked.get(), 1);
+    node.settle();
+}
+
+/// While nothing new is known, a call that waits asks for nothing, and where there was no room for its certificate it is
+/// wanted again when something has become known.
+#[test]
+fn a_call_that_waits_asks_for_little() {
+    let pki = Pki::new();
+    let theirs = pki.carrier();
+    let value = header(&theirs.sign(&right()));
+    let (mut node, identities) = waiting(&pki, VerifyIdentity::Refuse);
+    node.receive(VENDORS[0], inbound("a", &value));
+    identities.certificates.next_wanted();
+    // As if it had been dropped.
+    identities.certificates.begin();
+    node.pass(SECOND / 2);
+    assert_eq!(identities.certificates.wanted(), 0);
+    identities.certificates.put("https://other.example/", Err(Failure::Credential), SECOND, node.now.instant);
+    node.pass(SECOND / 4);
+    assert_eq!(identities.certificates.next_wanted().as_deref(), Some(THEIRS));
+    theirs.publish(&identities, node.now.instant);
+    assert_eq!(words(&node.pass(SECOND / 4)), ["INVITE>192.0.2.10:5060"]);
     node.settle();
 }
 
