@@ -28,6 +28,7 @@ use super::acl_publisher;
 use super::calls::Calls;
 use super::cookie::{Keys, Secret};
 use super::digest::Users;
+use super::identities::unmet::Unmet;
 use super::names::{self, Names};
 use super::snapshot::Snapshot;
 use super::vendor_actor;
@@ -131,6 +132,7 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
     let mut blind = false;
     let mut running = BTreeSet::new();
     let mut nodes = Nodes::default();
+    let mut unmet = Unmet::default();
     let mut announced = source.announcements.subscribe();
     loop {
         match refresh(calls, source, (face, names), &mut in_force).await {
@@ -140,6 +142,8 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
                 }
                 follow_vendors(calls, &kept.vendors, &mut running).await;
                 follow_nodes(calls, kept, &mut nodes).await;
+                let before = std::mem::replace(&mut unmet, unmet_by(calls));
+                unmet.say_after(&before);
                 announced_or(&mut announced, source.poll).await;
             }
             Err(error) => {
@@ -150,6 +154,11 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
             }
         }
     }
+}
+
+/// What is asked of this node that it has no files for, as both are by now.
+fn unmet_by(calls: &Calls) -> Unmet {
+    Unmet::of(&calls.snapshot.load(), &calls.settings.identities)
 }
 
 /// Starts the actors of vendors that are new, and stops those of vendors that are gone.

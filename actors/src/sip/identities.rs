@@ -11,6 +11,7 @@ mod place;
 mod seen;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod unmet;
 mod wanted;
 
 use std::fmt;
@@ -29,6 +30,7 @@ use stir::{Authorities, Certificate, Claims, Failure, Signed, Signer, Verified};
 use self::certificates::Certificates;
 use self::place::Place;
 use self::seen::Seen;
+pub use self::seen::Use;
 pub use self::wanted::Source;
 use super::branch;
 use super::transactions::Now;
@@ -221,6 +223,8 @@ impl Identities {
         if own.certificate.as_ref().is_some_and(|certificate| !certificate.is_valid_at(claims.iat)) {
             return None;
         }
+        #[cfg(test)]
+        testing::count_signature();
         own.signer.identity(claims, &self.random)
     }
 
@@ -237,7 +241,7 @@ impl Identities {
     }
 
     /// Checks what a call was signed with; `None` while its certificate is not known.
-    pub fn check(&self, signed: &Signed, call_id: &[u8], now: Now) -> Option<Result<Verified, Failure>> {
+    pub fn check(&self, signed: &Signed, call: &Use, now: Now) -> Option<Result<Verified, Failure>> {
         if self.authorities.load().is_empty() {
             return Some(Err(Failure::Unavailable));
         }
@@ -258,8 +262,8 @@ impl Identities {
         }
         Some(checked.and_then(|verified| {
             let passport = branch::digest_of((0, 0), [signed.input().as_bytes()]);
-            let call = branch::digest_of((0, 0), [call_id]);
-            let is_new = self.seen.lock().note((passport, call), now.instant);
+            let is_signed = signed.is_for(&call.number);
+            let is_new = self.seen.lock().note(passport, call, is_signed, now.instant);
             if is_new { Ok(verified) } else { Err(Failure::Replayed) }
         }))
     }

@@ -261,6 +261,11 @@ impl Node {
         Self::built_with(voice, START, 1, (1000, 100), Arc::clone(identities))
     }
 
+    /// The same, which listens on UDP and TCP.
+    pub(crate) fn with_identities_over_both(voice: Voice, identities: &Arc<Identities>) -> Self {
+        Self::built_with(voice, START, 2, (1000, 100), Arc::clone(identities))
+    }
+
     fn built(voice: Voice, started: i64, listeners: usize, room: (usize, usize)) -> Self {
         Self::built_with(voice, started, listeners, room, Arc::default())
     }

@@ -1,6 +1,9 @@
 //! Certificates that PASSporTs are signed with (RFC 8226, RFC 5280, ATIS-1000080): a chain to a trusted authority, a key
 //! on P-256, and the list of what it may speak for.
 //!
+//! A certificate that another one signed speaks for no more than that one may (RFC 9060, 4), however long the chain. What a
+//! certificate allows of claims (RFC 8226, 8; RFC 9118) is not read: a chain that says so is not taken.
+//!
 //! What is not looked at: revocation. The authorities of SHAKEN publish one list for all of them, which is no matter of a
 //! single call.
 
@@ -54,7 +57,11 @@ pub enum Error {
 
 /// Whose certificates are trusted.
 #[derive(Clone, Debug, Default)]
-pub struct Authorities(Vec<TrustAnchor<'static>>);
+pub struct Authorities {
+    anchors: Vec<TrustAnchor<'static>>,
+    /// What each may speak for; of most everything.
+    bounds: Vec<Option<Numbers>>,
+}
 
 impl Authorities {
     /// Reads the certificates of authorities in PEM.
@@ -62,20 +69,21 @@ impl Authorities {
     /// # Errors
     /// [`Error::Empty`], [`Error::Form`]; [`Error::Chain`] where one is no authority.
     pub fn parse(pem: &[u8]) -> Result<Self, Error> {
-        let mut anchors = Vec::new();
+        let mut authorities = Self::default();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             let certificate = certificate.map_err(|error| Error::Form(error.to_string()))?;
             let anchor =
                 anchor_from_trusted_cert(&certificate).map_err(|error| Error::Chain(error.to_string()))?;
-            anchors.push(anchor.to_owned());
+            authorities.anchors.push(anchor.to_owned());
+            authorities.bounds.push(bound(&certificate)?);
         }
-        if anchors.is_empty() { Err(Error::Empty) } else { Ok(Self(anchors)) }
+        if authorities.is_empty() { Err(Error::Empty) } else { Ok(authorities) }
     }
 
     /// Whether there is none: no certificate is taken then.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.anchors.is_empty()
     }
 
     /// Reads a chain, its own certificate first: PEM, or one certificate in DER. It has to lead to one of these, at this
@@ -89,10 +97,33 @@ impl Authorities {
         let not_good = |error: webpki::Error| Error::Chain(error.to_string());
         let end = EndEntityCert::try_from(own).map_err(not_good)?;
         let at = UnixTime::since_unix_epoch(Duration::from_secs(now));
-        end.verify_for_usage(&CHAIN_ALGORITHMS, &self.0, between, at, AnyUse, None, None)
+        let path = end
+            .verify_for_usage(&CHAIN_ALGORITHMS, &self.anchors, between, at, AnyUse, None, None)
             .map_err(not_good)?;
-        Certificate::read(own)
+        bound(own)?;
+        let certificate = Certificate::read(own)?;
+        let anchors = self.anchors.iter().zip(&self.bounds);
+        let anchors = anchors.filter(|(anchor, _)| *anchor == path.anchor());
+        let mut bounds: Vec<Option<Numbers>> = anchors.map(|(_, numbers)| numbers.clone()).collect();
+        for issuer in path.intermediate_certificates() {
+            bounds.push(bound(&issuer.der())?);
+        }
+        let is_within = bounds.iter().flatten().all(|numbers| certificate.numbers.is_within(numbers));
+        if is_within { Ok(certificate) } else { Err(Error::Chain(UNBOUNDED.to_owned())) }
     }
+}
+
+/// Why a chain is not taken whose first certificate claims what an issuer has not.
+const UNBOUNDED: &str = "it speaks for more than who has signed it";
+
+/// What an issuer may speak for, where that is not everything.
+fn bound(certificate: &[u8]) -> Result<Option<Numbers>, Error> {
+    let parts = der::Parts::read(certificate).ok_or_else(|| Error::Form("it is cut short".to_owned()))?;
+    if parts.constrains_claims {
+        return Err(Error::Chain("it has JWTClaimConstraints, which are not read here".to_owned()));
+    }
+    let numbers = parts.numbers.map(|list| Numbers::read(list).ok_or(Error::NoNumbers));
+    numbers.transpose()
 }
 
 /// The use of a key is said by its TNAuthList; SHAKEN knows no extended key usage.

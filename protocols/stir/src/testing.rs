@@ -17,7 +17,7 @@ pub(crate) const CALLEE: &str = "12125551213";
 /// A TNAuthList with the code of a carrier.
 pub(crate) const CARRIER: &[u8] = &[0x30, 0x08, 0xA0, 0x06, 0x16, 0x04, b'7', b'0', b'9', b'J'];
 
-const OID: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 26];
+pub(crate) const OID: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 26];
 
 /// An authority, and one below it that signs certificates of carriers.
 pub(crate) struct Pki {
@@ -31,7 +31,7 @@ pub(crate) struct Carrier {
     pub(crate) chain: String,
 }
 
-fn authority(name: &str) -> CertificateParams {
+pub(crate) fn authority(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

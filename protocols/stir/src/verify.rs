@@ -126,6 +126,18 @@ impl Signed {
         &self.input
     }
 
+    /// Whether it is of `shaken`, and says how much its signer knows of the caller.
+    #[must_use]
+    pub const fn is_shaken(&self) -> bool {
+        self.claims.shaken.is_some()
+    }
+
+    /// Whether a number, in its canonical form, is one that it was signed for. Where To alone is, the call was diverted.
+    #[must_use]
+    pub fn is_for(&self, number: &str) -> bool {
+        self.claims.dest_tn.iter().any(|dest| dest == number)
+    }
+
     /// Checks its signature by its certificate.
     ///
     /// # Errors

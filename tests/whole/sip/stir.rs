@@ -278,7 +278,7 @@ impl World {
         ];
         let files = files.map(|(key, path)| format!("{key} = {:?}\n", path.display().to_string()));
         format!(
-            "[stir]\ncertificate_url = {:?}\n{}certificate_wait = \"5s\"\nfetch_timeout = \"5s\"\n{lines}\n",
+            "[stir]\ncertificate_url = {:?}\n{}certificate_wait = \"5s\"\nfetch_timeout = \"4s\"\n{lines}\n",
             self.repository.url("own"),
             files.concat()
         )

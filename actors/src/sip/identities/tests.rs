@@ -9,6 +9,11 @@ fn now() -> Now {
     Now { instant: tokio::time::Instant::now().into_std(), wall }
 }
 
+/// A call of one side with this Call-ID, to this number.
+fn call(id: u64, number: &str) -> Use {
+    Use { source: 1, call: id, number: number.to_owned() }
+}
+
 /// What a carrier signed of a call between these.
 fn signed(value: &str, now: Now) -> Signed {
     let (orig, dest) = (["15550001".to_owned()], ["15550100".to_owned()]);
@@ -127,7 +132,7 @@ fn a_place_that_is_not_asked() {
     let identities = Identities::open(&options).unwrap();
     theirs.publish(&identities, now().instant);
     identities.want(&signed, Source::Vendor(1), now());
-    assert_eq!(identities.check(&signed, b"a", now()), Some(Err(Failure::Unavailable)));
+    assert_eq!(identities.check(&signed, &call(1, "15550100"), now()), Some(Err(Failure::Unavailable)));
     assert_eq!(identities.certificates.wanted(), 0);
 }
 
@@ -137,21 +142,27 @@ fn a_certificate_decides() {
     let identities = pki.identities();
     let theirs = pki.carrier();
     let signed = signed(&theirs.sign(&claims("15550001", "15550100")), now());
-    assert_eq!(identities.check(&signed, b"a", now()), None, "it is not known");
+    let first = call(1, "15550100");
+    assert_eq!(identities.check(&signed, &first, now()), None, "it is not known");
     assert_eq!(identities.certificates.wanted(), 0);
     identities.want(&signed, Source::Vendor(1), now());
     assert_eq!(identities.certificates.next_wanted().as_deref(), Some(THEIRS));
     theirs.publish(&identities, now().instant);
     assert_eq!(identities.certificates.known(), (0, 1), "it has signed nothing yet");
-    for call in [b"a", b"b", b"c", b"d"] {
-        let checked = identities.check(&signed, call, now()).unwrap();
+    for id in 1..=3 {
+        let checked = identities.check(&signed, &call(id, "15550100"), now()).unwrap();
         assert_eq!(checked.unwrap().number, "15550001");
     }
     assert_eq!(identities.certificates.known(), (1, 0));
-    assert_eq!(identities.check(&signed, b"e", now()), Some(Err(Failure::Replayed)));
+    let diverted = identities.check(&signed, &call(4, "15550101"), now()).unwrap();
+    assert!(diverted.is_ok(), "{diverted:?}");
+    let other = Use { source: 2, ..call(5, "15550102") };
+    let replayed = Some(Err(Failure::Replayed));
+    assert_eq!(identities.check(&signed, &other, now()), replayed, "to a second number");
+    assert_eq!(identities.check(&signed, &call(5, "15550100"), now()), replayed, "too often");
     pki.carrier().publish(&identities, now().instant);
-    assert_eq!(identities.check(&signed, b"a", now()), Some(Err(Failure::Signature)), "of another key");
+    assert_eq!(identities.check(&signed, &first, now()), Some(Err(Failure::Signature)), "of another key");
     let nobody = Identities::default();
-    assert_eq!(nobody.check(&signed, b"a", now()), Some(Err(Failure::Unavailable)), "nobody is believed");
+    assert_eq!(nobody.check(&signed, &first, now()), Some(Err(Failure::Unavailable)), "nobody is believed");
     assert_eq!(nobody.certificates.wanted(), 0);
 }

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::call::{Attempt, Call, Kind, Setup, Way};
 use super::forward::Leave;
 use super::media::Anchoring;
+use super::outgoing::{self, Outgoing};
 use super::passport::Certified;
-use super::{Hand, Turn, Worker, contact, outgoing, receive};
+use super::{Hand, Turn, Worker, contact, receive};
 use crate::sip::anchor::{Anchor, Profiles};
 use crate::sip::dialog::{Asked, Side};
 use crate::sip::flow::Flow;
@@ -239,8 +240,8 @@ impl Worker {
         };
         let request = request.unwrap_or(&setup.request);
         let media = anchor.as_ref().map_or(0, |anchor| anchor.node);
-        let identified = &setup.identified;
-        let mut outgoing = outgoing::Outgoing { request, plan, hop, dialog, media, leave, identified, now };
+        let (identified, stamp) = (&setup.identified, None);
+        let mut outgoing = Outgoing { request, plan, hop, dialog, media, leave, identified, stamp, now };
         let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
         let outgoing::Invite { mut octets, callee, mut shown, call_id_shown, session_asked, session, signed } =
             invite;
@@ -251,7 +252,7 @@ impl Worker {
         let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
         let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
         if let Some(tcp) = tcp {
-            outgoing.leave.listener = tcp.listener;
+            (outgoing.leave.listener, outgoing.stamp) = (tcp.listener, signed.as_ref());
             let larger = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
             (flow, octets, shown) = (tcp, larger.octets, larger.shown);
             self.counters.oversize_tcp.add(1);
@@ -282,7 +283,7 @@ impl Worker {
         attempt.session = session;
         attempt.anchor = anchor;
         attempt.pinned = pinned;
-        attempt.signed = signed;
+        attempt.signed = signed.map(|stamp| stamp.attested);
         setup.tried = true;
         Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options))
     }

@@ -2,7 +2,9 @@
 //! before.
 
 use bytes::BytesMut;
-use runtime::model::{Diversions, HeaderAction, HeaderRule, IdentityHeaders, IdentityProfile, NumberRule};
+use runtime::model::{
+    Diversions, HeaderAction, HeaderRule, IdentityHeaders, IdentityProfile, NumberRule, VerifyIdentity,
+};
 use sip::identity::{self, Privacy, RemoteParty};
 use sip::{EditError, Edits, HeaderId, Message, NameAddr, Sdp};
 
@@ -50,7 +52,8 @@ pub(super) struct Told<'a> {
     withheld: Withheld,
     /// Whether identity headers go on as they came.
     passes: bool,
-    /// Whether what the caller's side says of itself counts, and whether it may not say every number.
+    /// Whether what the caller's side says of a number that was checked counts: it is trusted, and nobody checks it here.
+    /// And whether it may not say every number.
     believed: bool,
     limited: bool,
     /// Of the side that is told.
@@ -76,6 +79,10 @@ impl<'a> Told<'a> {
             }
             Direction::Inbound => (&trunk.config.identity, trunk.config.trusted, &trunk.config.caller_rules),
         };
+        let verify = match direction {
+            Direction::Outbound => trunk.config.verify_identity,
+            Direction::Inbound => vendor.config.verify_identity,
+        };
         let as_received = profile.send == IdentityHeaders::AsReceived;
         let plain = origin.is_plain()
             && matches!(profile.send, IdentityHeaders::AsReceived | IdentityHeaders::Nothing);
@@ -83,7 +90,7 @@ impl<'a> Told<'a> {
             caller: (!plain).then(|| Caller::of(request, &origin, snapshot)),
             withheld: Withheld::of(request),
             passes: as_received && trusted && origin.is_believed(),
-            believed: origin.is_trusted(),
+            believed: origin.is_trusted() && verify == VerifyIdentity::Off,
             limited: origin.is_limited(),
             profile,
             trusted,
@@ -119,7 +126,7 @@ impl<'a> Told<'a> {
     }
 
     /// From as its sender may write it, where it came otherwise: beside a number of its own no display name that tells
-    /// another, and no word for the number of who is not trusted.
+    /// another, and no word for the number of who is not trusted, or is checked here.
     fn said(&self, from: &[u8]) -> Option<Box<[u8]>> {
         let plain = if self.believed { None } else { identity::without_verstat(from) };
         let said = plain.as_deref().unwrap_or(from);
@@ -179,6 +186,8 @@ impl<'a> Told<'a> {
         }
         if !self.passes {
             remove(edits, &CALLER)?;
+        } else if !self.believed && !is_ruled(rules, HeaderId::PAssertedIdentity) {
+            unmarked(edits)?;
         }
         let sends = |header: IdentityHeaders, id: HeaderId| {
             (self.profile.send == header || self.profile.send == IdentityHeaders::Both)
@@ -265,6 +274,17 @@ pub(super) fn anonymous(name: &[u8]) -> Box<[u8]> {
 pub(super) fn strip(edits: &mut Edits<'_>) -> Option<()> {
     remove(edits, &CALLER)?;
     remove(edits, &CALLED)
+}
+
+/// Takes off what somebody else says of numbers that are asserted.
+fn unmarked(edits: &mut Edits<'_>) -> Option<()> {
+    let message = edits.message();
+    for value in message.list(HeaderId::PAssertedIdentity) {
+        if let Some(plain) = identity::without_verstat(value) {
+            edits.replace(value, &unfolded(&plain)).ok()?;
+        }
+    }
+    Some(())
 }
 
 fn remove(edits: &mut Edits<'_>, headers: &[HeaderId]) -> Option<()> {

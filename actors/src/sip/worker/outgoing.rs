@@ -3,16 +3,16 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use runtime::log::Attested;
 use runtime::model::{HeaderAction, HeaderRule, NumberRule};
 use runtime::store::registration::StoredRegistration;
 use sip::{Edits, HeaderId, Message, NameAddr, Uri};
 use uuid::Uuid;
 
+use super::admit;
 use super::forward::{Leave, pass_on};
 use super::identity::{self, Told};
 use super::passport::Identified;
-use super::{admit, stamp};
+use super::stamp::{self, Stamp};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::unfolded;
 use crate::sip::hiding::{self, Veil};
@@ -35,6 +35,8 @@ pub(super) struct Outgoing<'a> {
     pub(super) leave: Leave<'a>,
     /// What is known of who calls.
     pub(super) identified: &'a Identified,
+    /// What it was signed with, where it is written once more for another transport.
+    pub(super) stamp: Option<&'a Stamp>,
     pub(super) now: Now,
 }
 
@@ -51,8 +53,8 @@ pub(super) struct Invite {
     pub(super) session_asked: Option<u32>,
     /// Seconds that the caller is told to refresh within, where the answer says nothing.
     pub(super) session: Option<u32>,
-    /// How much is said of the caller, where it is signed.
-    pub(super) signed: Option<Attested>,
+    /// What it is signed with, where it is.
+    pub(super) signed: Option<Stamp>,
 }
 
 /// The INVITE as it goes to a vendor or gateway.

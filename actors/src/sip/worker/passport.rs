@@ -14,14 +14,17 @@ use sip::{HeaderId, Message, NameAddr, StatusCode, Uri};
 use stir::{About, Attestation, Failure, Identity, Signed, Verified};
 
 use super::{Hand, Turn, Worker};
+use crate::sip::branch;
 use crate::sip::counters::Counters;
-use crate::sip::identities::{Source, seconds};
+use crate::sip::identities::{Identities, Source, Use, seconds};
 use crate::sip::number::{dialled, digits};
 use crate::sip::routing::{Direction, Plan, Refusal};
 use crate::sip::transactions::{CallId, Now, Wake};
 
 /// Identity values of one call that are looked at.
 const IDENTITIES_MAX: usize = 8;
+/// Those of them that fit the call whose signatures are checked.
+const CHECKS_MAX: usize = 2;
 /// Values of P-Asserted-Identity (RFC 3325, 9.1).
 pub(super) const ASSERTED_MAX: usize = 2;
 /// How soon a call that waits for a certificate looks whether it is there, and how long it pauses at most: twice as long
@@ -41,10 +44,11 @@ pub(super) struct Identified {
     awaits: Option<Box<Awaits>>,
 }
 
-/// An Identity whose certificate is waited for.
+/// Identities of a call, one of whose certificates is waited for.
 #[derive(Debug)]
 struct Awaits {
-    signed: Signed,
+    signed: Vec<Signed>,
+    call: Use,
     source: Source,
     until: Instant,
     policy: VerifyIdentity,
@@ -99,10 +103,10 @@ impl Worker {
         if policy == VerifyIdentity::Off {
             return (Ok(plan), identified);
         }
-        let read = read(message, &plan, now);
+        let (read, call) = (read(message, &plan, now), used(message, &plan));
         let generation = self.settings.identities.certificates.generation();
         let checked = match &read {
-            Ok(signed) => self.settings.identities.check(signed, call_id(message), now),
+            Ok(signed) => check(&self.settings.identities, signed, &call, now),
             Err(failure) => Some(Err(*failure)),
         };
         match (checked, read) {
@@ -114,9 +118,9 @@ impl Worker {
                 // Until more is known.
                 identified.note(Err(Failure::Unavailable), VerifyIdentity::Note);
                 let (source, wait) = (source(&plan), self.settings.identities.wait());
-                self.settings.identities.want(&signed, source, now);
+                signed.iter().for_each(|signed| self.settings.identities.want(signed, source, now));
                 let (until, pause) = (now.instant + wait, LOOK_FIRST);
-                let awaits = Awaits { signed, source, until, policy, pause, generation };
+                let awaits = Awaits { signed, call, source, until, policy, pause, generation };
                 identified.awaits = (!wait.is_zero()).then(|| Box::new(awaits));
                 if wait.is_zero() {
                     self.count_identity(identified.noted);
@@ -154,10 +158,10 @@ impl Worker {
         let generation = identities.certificates.generation();
         let mut checked = None;
         if generation != awaits.generation {
-            checked = identities.check(&awaits.signed, call_id(&setup.request), turn.now);
+            checked = check(identities, &awaits.signed, &awaits.call, turn.now);
             if checked.is_none() {
-                // Where there was no room for it there may be some now.
-                identities.want(&awaits.signed, awaits.source, turn.now);
+                // Where there was no room for them there may be some now.
+                awaits.signed.iter().for_each(|signed| identities.want(signed, awaits.source, turn.now));
             }
         }
         if checked.is_none() && now < awaits.until {
@@ -208,19 +212,77 @@ fn source(plan: &Plan) -> Source {
 }
 
 /// The Identity of a call, held against the call.
-fn read(message: &Message, plan: &Plan, now: Now) -> Result<Signed, Failure> {
+/// Of several those that fit, first those that say how much is known of the caller; where none does, why.
+fn read(message: &Message, plan: &Plan, now: Now) -> Result<Vec<Signed>, Failure> {
     let (orig, dest) = (callers(message, plan), callees(message, plan));
     let date = message.value(HeaderId::Date).and_then(stir::date::parse);
     let about = About { orig: &orig, dest: &dest, date, now: seconds(now.wall) };
-    let mut failure = Failure::Missing;
+    let (mut fitting, mut failure) = (Vec::new(), Failure::Missing);
     for value in message.list(HeaderId::Identity).take(IDENTITIES_MAX) {
-        match Identity::parse(value) {
-            Ok(identity) if identity.is_known() => return Signed::read(&identity, &about),
-            Ok(_) => {}
-            Err(malformed) => failure = malformed,
+        let read = match Identity::parse(value) {
+            Ok(identity) if identity.is_known() => Signed::read(&identity, &about),
+            Ok(_) => continue,
+            Err(malformed) => Err(malformed),
+        };
+        match read {
+            Ok(signed) => fitting.push(signed),
+            Err(other) => failure = graver(failure, other),
         }
     }
-    Err(failure)
+    if fitting.is_empty() {
+        return Err(failure);
+    }
+    fitting.sort_by_key(|signed: &Signed| !signed.is_shaken());
+    fitting.truncate(CHECKS_MAX);
+    Ok(fitting)
+}
+
+/// Whether one of them is right: a call is taken for wrong where all are (RFC 8224, 6.2). `None` while that depends on a
+/// certificate that is not known.
+fn check(
+    identities: &Identities,
+    signed: &[Signed],
+    call: &Use,
+    now: Now,
+) -> Option<Result<Verified, Failure>> {
+    let (mut failure, mut is_open) = (Failure::Missing, false);
+    for signed in signed {
+        match identities.check(signed, call, now) {
+            Some(Ok(verified)) => return Some(Ok(verified)),
+            Some(Err(other)) => failure = graver(failure, other),
+            None => is_open = true,
+        }
+    }
+    (!is_open).then_some(Err(failure))
+}
+
+/// Which of two says more against a call; the first one where they say as much.
+const fn graver(one: Failure, other: Failure) -> Failure {
+    if gravity(other) > gravity(one) { other } else { one }
+}
+
+const fn gravity(failure: Failure) -> u8 {
+    match failure {
+        Failure::Missing => 0,
+        Failure::Unavailable => 1,
+        Failure::Malformed => 2,
+        Failure::Stale | Failure::Credential | Failure::Numbers | Failure::Signature | Failure::Replayed => 3,
+    }
+}
+
+/// What a PASSporT is used for by this call.
+fn used(message: &Message, plan: &Plan) -> Use {
+    let source = match plan.direction {
+        Direction::Outbound => plan.trunk().map(|trunk| trunk.config.id),
+        Direction::Inbound => plan.hop(0).map(|(_, vendor, _)| vendor.config.id),
+    };
+    let source = branch::digest_of((0, 0), [source.unwrap_or_default().as_bytes().as_slice()]);
+    let from = message.value(HeaderId::From).and_then(|from| NameAddr::parse(from).ok());
+    let tag = from.and_then(|from| from.tag).unwrap_or_default();
+    let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+    let number = stir::canonical(plan.number.as_bytes()).unwrap_or_default();
+    let call = branch::digest_of((0, 0), [call_id, tag, number.as_bytes()]);
+    Use { source, call, number }
 }
 
 /// Numbers that a call is said to come from, in their canonical form: first that of From by the rules of its source. What
@@ -263,10 +325,6 @@ pub(super) fn by_rules(user: &[u8], rules: &[NumberRule]) -> Option<String> {
 /// The user part of a name: of a tel URI its number.
 pub(super) fn user_of(name: &[u8]) -> Option<&[u8]> {
     NameAddr::parse(name).ok()?.uri().ok().and_then(Uri::user)
-}
-
-fn call_id(message: &Message) -> &[u8] {
-    message.value(HeaderId::CallId).unwrap_or_default()
 }
 
 fn status(failure: Failure) -> StatusCode {

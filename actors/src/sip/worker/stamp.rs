@@ -22,13 +22,22 @@ use crate::sip::settings::Settings;
 /// An INVITE, and what its receiver is told of who calls.
 type Of<'a> = (&'a Outgoing<'a>, &'a Told<'a>);
 
-/// The INVITE, and how much was said of its caller, where it was signed.
+/// What an INVITE was signed with.
+#[derive(Clone)]
+pub(super) struct Stamp {
+    /// How much is said of the caller.
+    pub(super) attested: Attested,
+    /// The value of its Identity.
+    identity: String,
+}
+
+/// The INVITE, and what it was signed with, where it was.
 pub(super) fn stamped(
     octets: Bytes,
     of: Of<'_>,
     settings: &Settings,
     memory: &mut Memory,
-) -> (Bytes, Option<Attested>) {
+) -> (Bytes, Option<Stamp>) {
     let stamped = match of.0.plan.direction {
         Direction::Outbound => signed(&octets, of, settings, memory),
         Direction::Inbound => noted(&octets, of, settings, memory).map(|octets| (octets, None)),
@@ -36,43 +45,60 @@ pub(super) fn stamped(
     stamped.unwrap_or((octets, None))
 }
 
-/// A call to a vendor that wants calls signed. One that somebody has signed whom we trust goes on as it is, and one whose
-/// caller is not to be known there has no number to sign.
+/// A call to a vendor that wants calls signed. One that somebody has signed whom we trust goes on as it is. Any other
+/// Identity gives way, also where there is none of ours in its place: the vendor would take it for one that we let pass.
 fn signed(
     octets: &Bytes,
     (outgoing, told): Of<'_>,
     settings: &Settings,
     memory: &mut Memory,
-) -> Option<(Bytes, Option<Attested>)> {
-    let (plan, trunk) = (outgoing.plan, &outgoing.plan.trunk()?.config);
-    let (_, vendor, _) = plan.hop(outgoing.hop)?;
-    if !vendor.config.sign_calls || !settings.identities.signs() || told.hides() {
+) -> Option<(Bytes, Option<Stamp>)> {
+    let trunk = &outgoing.plan.trunk()?.config;
+    let (_, vendor, _) = outgoing.plan.hop(outgoing.hop)?;
+    if !vendor.config.sign_calls {
         return None;
     }
     let message = Message::parse_datagram(octets.clone(), &settings.limits).ok()?;
     let is_right = outgoing.identified.noted.verstat != Some(Verstat::Failed);
-    if trunk.trusted && is_right && message.has(HeaderId::Identity) {
+    let came = message.has(HeaderId::Identity);
+    if trunk.trusted && is_right && came {
         return None;
     }
-    let (orig, dest) = (caller(&message, (outgoing, told))?, callee(outgoing)?);
+    let again = outgoing.stamp.cloned();
+    let stamp = again.or_else(|| stamp(&message, (outgoing, told), settings));
+    if stamp.is_none() && !came {
+        return None;
+    }
+    let mut edits = Edits::new(&message);
+    edits.remove(HeaderId::Identity).ok()?;
+    if let Some(stamp) = &stamp {
+        // What is signed is of this time, whatever the caller's clock shows (RFC 8224, 6.1, step 3).
+        let date = stir::date::write(seconds(outgoing.now.wall));
+        edits.set(HeaderId::Date, date.as_bytes()).ok()?;
+        edits.append(HeaderId::Identity.name(), stamp.identity.as_bytes()).ok()?;
+    }
+    Some((written(&edits, memory), stamp))
+}
+
+/// What the INVITE is signed with; none without a key, and where the caller is not to be known there: it has no number to
+/// sign.
+fn stamp(message: &Message, (outgoing, told): Of<'_>, settings: &Settings) -> Option<Stamp> {
+    let (plan, trunk) = (outgoing.plan, &outgoing.plan.trunk()?.config);
+    if !settings.identities.signs() || told.hides() {
+        return None;
+    }
+    let (orig, dest) = (caller(message, (outgoing, told))?, callee(outgoing)?);
     let known =
         if plan.snapshot.owner(&orig) == Some(trunk.customer) { Attestation::A } else { Attestation::B };
     let (attest, attested) = letter(known.max(trunk.attestation_max));
-    let now = seconds(outgoing.now.wall);
     let claims = Claims {
         orig: Party::Number(orig),
         dest_tn: vec![dest],
         dest_uri: Vec::new(),
-        iat: now,
+        iat: seconds(outgoing.now.wall),
         shaken: Some(Shaken { attest, origid: trunk.id.to_string() }),
     };
-    let identity = settings.identities.sign(&claims)?;
-    let mut edits = Edits::new(&message);
-    edits.remove(HeaderId::Identity).ok()?;
-    // What is signed is of this time, whatever the caller's clock shows (RFC 8224, 6.1, step 3).
-    edits.set(HeaderId::Date, stir::date::write(now).as_bytes()).ok()?;
-    edits.append(HeaderId::Identity.name(), identity.as_bytes()).ok()?;
-    Some((written(&edits, memory), Some(attested)))
+    Some(Stamp { attested, identity: settings.identities.sign(&claims)? })
 }
 
 /// The number that calls, as the vendor is told it: in P-Asserted-Identity where that goes along, else in From. Who is not

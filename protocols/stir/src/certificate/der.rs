@@ -6,6 +6,10 @@ use crate::date;
 /// 1.3.6.1.5.5.7.1.26, the TNAuthList (RFC 8226, 9).
 const TN_AUTH_LIST: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1A];
 
+/// 1.3.6.1.5.5.7.1.27 and 33, the JWTClaimConstraints (RFC 8226, 9) and those of RFC 9118.
+const CLAIM_CONSTRAINTS: [&[u8]; 2] =
+    [&[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1B], &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x21]];
+
 pub(super) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
@@ -69,6 +73,8 @@ pub(super) struct Parts<'a> {
     pub(super) key: &'a [u8],
     /// The content of its TNAuthList.
     pub(super) numbers: Option<&'a [u8]>,
+    /// Whether it says which claims its holder may make.
+    pub(super) constrains_claims: bool,
 }
 
 impl<'a> Parts<'a> {
@@ -86,32 +92,38 @@ impl<'a> Parts<'a> {
         // The subject.
         fields.take(SEQUENCE)?;
         let key = fields.take(SEQUENCE)?;
-        let mut numbers = None;
+        let mut parts = Self { valid, key, numbers: None, constrains_claims: false };
         while let Some((tag, content)) = fields.any() {
             if tag == context(3) {
-                numbers = extension(content, TN_AUTH_LIST);
+                parts.extend(content)?;
             }
         }
-        Some(Self { valid, key, numbers })
+        Some(parts)
+    }
+
+    /// Takes what its extensions say.
+    fn extend(&mut self, extensions: &'a [u8]) -> Option<()> {
+        let mut list = Elements::of(Elements::of(extensions).take(SEQUENCE)?);
+        while !list.is_empty() {
+            let (id, value) = extension(list.take(SEQUENCE)?)?;
+            if id == TN_AUTH_LIST {
+                self.numbers = Some(Elements::of(value).take(SEQUENCE)?);
+            }
+            self.constrains_claims |= CLAIM_CONSTRAINTS.contains(&id);
+        }
+        Some(())
     }
 }
 
-/// The value of an extension.
-fn extension<'a>(extensions: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
-    let mut list = Elements::of(Elements::of(extensions).take(SEQUENCE)?);
-    while let Some(one) = list.take(SEQUENCE) {
-        let mut fields = Elements::of(one);
-        if fields.take(OBJECT_IDENTIFIER)? != wanted {
-            continue;
-        }
-        // Whether it is critical may stand between.
-        let value = match fields.any()? {
-            (OCTET_STRING, value) => value,
-            _ => fields.take(OCTET_STRING)?,
-        };
-        return Elements::of(value).take(SEQUENCE);
+/// Name and value of an extension.
+fn extension(fields: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Elements::of(fields);
+    let id = fields.take(OBJECT_IDENTIFIER)?;
+    // Whether it is critical may stand between.
+    match fields.any()? {
+        (OCTET_STRING, value) => Some((id, value)),
+        _ => Some((id, fields.take(OCTET_STRING)?)),
     }
-    None
 }
 
 /// A time, always in UTC and with seconds (RFC 5280, 4.1.2.5).

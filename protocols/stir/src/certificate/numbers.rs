@@ -14,7 +14,7 @@ pub(super) struct Numbers(Vec<Entry>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     /// A carrier, by its code: all its numbers.
-    Carrier,
+    Carrier(String),
     /// So many numbers from this one on.
     Range(String, u64),
     /// One number.
@@ -38,10 +38,38 @@ impl Numbers {
     /// Whether a number is among them.
     pub(super) fn has(&self, number: &str) -> bool {
         self.0.iter().any(|entry| match entry {
-            Entry::Carrier => true,
+            Entry::Carrier(_) => true,
             Entry::One(one) => one == number,
             Entry::Range(first, count) => is_within(number, first, *count),
         })
+    }
+
+    /// Whether who may speak for these may have it from who may for others: a carrier gives its own code and any number,
+    /// who has numbers gives no more than those.
+    pub(super) fn is_within(&self, others: &Self) -> bool {
+        let is_carrier = others.0.iter().any(|entry| matches!(entry, Entry::Carrier(_)));
+        self.0.iter().all(|entry| match entry {
+            Entry::Carrier(_) => others.0.contains(entry),
+            Entry::One(number) => others.has(number),
+            Entry::Range(first, count) => {
+                is_carrier || others.0.iter().any(|other| other.has_range(first, *count))
+            }
+        })
+    }
+}
+
+impl Entry {
+    /// Whether all numbers of a range are in this one entry.
+    fn has_range(&self, first: &str, count: u64) -> bool {
+        match self {
+            Self::Carrier(_) => true,
+            Self::One(one) => one == first && count <= 1,
+            Self::Range(own, own_count) => {
+                let value = |digits: &str| digits.parse::<u64>().ok().filter(|_| digits.len() == own.len());
+                let offset = value(first).zip(value(own)).and_then(|(first, own)| first.checked_sub(own));
+                offset.is_some_and(|offset| offset.saturating_add(count) <= *own_count)
+            }
+        }
     }
 }
 
@@ -54,8 +82,8 @@ fn is_within(number: &str, first: &str, count: u64) -> bool {
 
 fn entry((tag, content): (u8, &[u8])) -> Option<Entry> {
     if tag == context(0) {
-        Elements::of(content).take(IA5_STRING)?;
-        Some(Entry::Carrier)
+        let code = str::from_utf8(Elements::of(content).take(IA5_STRING)?).ok()?;
+        Some(Entry::Carrier(code.to_owned()))
     } else if tag == context(1) {
         let mut range = Elements::of(Elements::of(content).take(SEQUENCE)?);
         let first = number(range.take(IA5_STRING)?)?;

@@ -1,7 +1,7 @@
-use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, date_time_ymd};
+use rcgen::{CertifiedIssuer, CustomExtension, KeyPair, PKCS_ECDSA_P384_SHA384, date_time_ymd};
 
 use super::*;
-use crate::testing::{CALLER, CARRIER, NOW, Pki, carrier};
+use crate::testing::{CALLER, CARRIER, NOW, OID, Pki, authority, carrier};
 
 const YEAR: u64 = 365 * 86_400;
 
@@ -159,6 +159,107 @@ fn what_a_certificate_may_speak_for() {
     }
     let many = tagged(0xA2, &ia5("1")).repeat(1025);
     assert_eq!(Numbers::read(&many), None, "more than anybody has");
+}
+
+/// TNAuthLists of an issuer and of who has a certificate of it (RFC 9060, 4).
+#[test]
+fn nobody_gives_more_than_it_has() {
+    fn range(first: &str, count: u8) -> Vec<u8> {
+        tagged(0xA1, &tagged(0x30, &[ia5(first), vec![0x02, 0x01, count]].concat()))
+    }
+    fn code(code: &str) -> Vec<u8> {
+        tagged(0xA0, &ia5(code))
+    }
+    fn one(number: &str) -> Vec<u8> {
+        tagged(0xA2, &ia5(number))
+    }
+    // What the issuer has, what the other claims, and whether that is taken.
+    let table = [
+        (code("709J"), code("709J"), true),
+        (code("709J"), code("123A"), false),
+        (code("709J"), one("12155551212"), true),
+        (code("709J"), range("12155551200", 100), true),
+        (one("12155551212"), code("709J"), false),
+        (range("12155551200", 100), code("709J"), false),
+        (one("12155551212"), one("12155551212"), true),
+        (one("12155551212"), one("12155551213"), false),
+        (one("12155551212"), range("12155551212", 1), true),
+        (one("12155551212"), range("12155551212", 2), false),
+        (range("12155551200", 100), one("12155551299"), true),
+        (range("12155551200", 100), one("12155551300"), false),
+        (range("12155551200", 100), range("12155551250", 50), true),
+        (range("12155551200", 100), range("12155551250", 51), false),
+        (range("12155551200", 100), range("12155551199", 2), false),
+        (range("12155551200", 100), range("2155551200", 1), false),
+        // All of what it claims has to be there.
+        (one("12155551212"), [one("12155551212"), one("12155551213")].concat(), false),
+        ([one("12155551212"), one("12155551213")].concat(), one("12155551213"), true),
+        ([one("12155551212"), code("709J")].concat(), code("709J"), true),
+    ];
+    let root = CertifiedIssuer::self_signed(authority("STI-CA"), KeyPair::generate().unwrap()).unwrap();
+    let authorities = Authorities::parse(root.pem().as_bytes()).unwrap();
+    for (issuer, claimed, expected) in table {
+        let limited = |name: &str| {
+            let mut params = authority(name);
+            params.custom_extensions.push(extension(OID, &tagged(0x30, &issuer)));
+            (params, KeyPair::generate().unwrap())
+        };
+        let (claimer, key) = (carrier(Some(&tagged(0x30, &claimed))), KeyPair::generate().unwrap());
+        // Of one between, and of one that is trusted by itself.
+        let (params, between_key) = limited("delegate");
+        let between = CertifiedIssuer::signed_by(params, between_key, &root).unwrap();
+        let chain = claimer.signed_by(&key, &between).unwrap().pem() + &between.pem();
+        let delegated = authorities.certificate(chain.as_bytes(), NOW);
+        let (params, trusted_key) = limited("limited");
+        let trusted = CertifiedIssuer::self_signed(params, trusted_key).unwrap();
+        let chain = claimer.signed_by(&key, &trusted).unwrap().pem();
+        let direct = Authorities::parse(trusted.pem().as_bytes()).unwrap();
+        let direct = direct.certificate(chain.as_bytes(), NOW);
+        for taken in [delegated, direct] {
+            assert_eq!(taken.is_ok(), expected, "{issuer:?} {claimed:?} {taken:?}");
+            assert!(expected || taken == Err(Error::Chain(UNBOUNDED.to_owned())), "{taken:?}");
+        }
+    }
+}
+
+/// What is bound stays so however many stand between.
+#[test]
+fn a_long_chain_is_as_bound_as_its_narrowest() {
+    let mut params = authority("delegate");
+    params.custom_extensions.push(extension(OID, &tagged(0x30, &tagged(0xA2, &ia5(CALLER)))));
+    let root = CertifiedIssuer::self_signed(authority("STI-CA"), KeyPair::generate().unwrap()).unwrap();
+    let between = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    let below =
+        CertifiedIssuer::signed_by(authority("below"), KeyPair::generate().unwrap(), &between).unwrap();
+    let leaf = carrier(Some(CARRIER)).signed_by(&KeyPair::generate().unwrap(), &below).unwrap();
+    let chain = [leaf.pem(), below.pem(), between.pem()].concat();
+    let taken = Authorities::parse(root.pem().as_bytes()).unwrap().certificate(chain.as_bytes(), NOW);
+    assert_eq!(taken, Err(Error::Chain(UNBOUNDED.to_owned())));
+}
+
+/// A certificate whose holder may not make every claim might be used for one that it may not make.
+#[test]
+fn constraints_that_are_not_read() {
+    let pki = Pki::new();
+    // SEQUENCE { mustInclude [0] { "attest" } }; it is not looked into.
+    let constraints = tagged(0x30, &tagged(0xA0, &ia5("attest")));
+    for (last, is_read) in [(27, false), (33, false), (99, true)] {
+        let mut params = carrier(Some(CARRIER));
+        let oid = [1, 3, 6, 1, 5, 5, 7, 1, last];
+        params.custom_extensions.push(extension(&oid, &constraints));
+        let leaf = pki.issue(&params, KeyPair::generate().unwrap());
+        let taken = taken(&pki, leaf.chain.as_bytes());
+        assert!(if is_read { taken.is_ok() } else { is_chain(&taken) }, "{last} {taken:?}");
+
+        let mut params = authority("delegate");
+        params.custom_extensions.push(extension(&oid, &constraints));
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        assert_eq!(Authorities::parse(issuer.pem().as_bytes()).is_ok(), is_read, "{last}");
+    }
+}
+
+fn extension(oid: &[u64], content: &[u8]) -> CustomExtension {
+    CustomExtension::from_oid_content(oid, content.to_vec())
 }
 
 #[test]

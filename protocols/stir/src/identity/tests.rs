@@ -62,10 +62,15 @@ fn what_is_written_is_read() {
     for ppt in [None, Some("shaken")] {
         let written = write("a.b.c", INFO, ppt);
         assert_eq!(Identity::parse(written.as_bytes()), Ok(identity("a.b.c", ppt)), "{written}");
+        // What it needs ends there.
+        let needed = written.find('>').unwrap();
         for at in 0..written.len() {
-            // Cut anywhere it is another value or none; it is never taken for the whole of it.
             let cut = Identity::parse(&written.as_bytes()[..at]);
-            assert_ne!(cut, Ok(identity("a.b.c", Some("shaken"))), "{at}");
+            assert_eq!(cut.is_ok(), at > needed, "{ppt:?} {at}");
+            if let Ok(cut) = cut {
+                assert_eq!((cut.token, cut.info), ("a.b.c", INFO), "{ppt:?} {at}");
+                assert!(ppt.is_none() || cut.ppt != ppt, "the whole of it, {at}");
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+mod foreign;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

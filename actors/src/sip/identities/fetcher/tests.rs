@@ -275,12 +275,12 @@ async fn a_source_that_stalls_stops_nobody_else() {
         lab.want(&format!("https://{name}.tarpit.example/"), Source::Trunk(1));
     }
     let looks = async {
-        tokio::time::sleep(SECOND).await;
+        sleep(SECOND).await;
         assert_eq!((lab.counts(), tarpit.held.lock().len()), ([0, 0, 6], 4), "what has no room is counted");
         lab.want(THEIRS, Source::Vendor(1));
-        tokio::time::sleep(SECOND).await;
+        sleep(SECOND).await;
         assert!(matches!(lab.find(THEIRS), Some(Ok(_))));
-        tokio::time::sleep(SECOND * 3 / 2).await;
+        sleep(SECOND * 3 / 2).await;
         assert_eq!((lab.counts(), tarpit.held.lock().len()), ([1, 4, 6], 8), "each has an end");
         assert_eq!(lab.find("https://0.tarpit.example/"), Some(Err(Failure::Unavailable)));
     };

@@ -1,5 +1,8 @@
 //! Calls that come with an Identity.
 
+mod several;
+mod told;
+
 use std::sync::Arc;
 
 use runtime::log::{Attested, CallIdentity, Reason, Verstat};
@@ -11,10 +14,10 @@ use crate::sip::event::{Ended, What};
 use crate::sip::identities::Identities;
 use crate::sip::identities::testing::{NOW, Pki, THEIRS, claims};
 
-/// A configuration whose first vendor, and whose trunk, are to have calls with an Identity.
+/// A configuration whose vendors, and whose trunk, are to have calls with an Identity.
 fn voice(policy: VerifyIdentity) -> Voice {
     let mut voice = crate::sip::testing::voice();
-    voice.vendors[0].verify_identity = policy;
+    voice.vendors.iter_mut().for_each(|vendor| vendor.verify_identity = policy);
     voice.trunks[0].verify_identity = policy;
     voice
 }
@@ -186,6 +189,41 @@ fn who_overhears_an_identity_makes_few_calls_with_it() {
     let sent = node.receive(VENDORS[0], inbound("e", &value));
     assert!(sent.last().unwrap().text().starts_with("SIP/2.0 438 "), "{}", sent[0].text());
     assert_eq!(ended(&mut node).identity, failed());
+    // What comes by another carrier is not used up by that.
+    let by_another = inbound("f", &value).replace("198.51.100.1", "198.51.100.2");
+    let sent = node.receive(VENDORS[1], by_another);
+    assert_eq!(words(&sent), ["100>198.51.100.2:5060", "INVITE>192.0.2.10:5060"]);
+}
+
+/// Who has heard a call knows its Call-ID and its To as well.
+#[test]
+fn who_overhears_a_call_does_not_call_others_with_it() {
+    let pki = Pki::new();
+    let (identities, theirs) = (pki.identities(), pki.carrier());
+    let mut node = Node::with_identities(voice(VerifyIdentity::Refuse), &identities);
+    theirs.publish(&identities, node.now.instant);
+    let value = header(&theirs.sign(&claims("15550001", "15551234")));
+    let call = invite("c", "+15551234").replace("Contact:", &format!("{value}Contact:"));
+    let to = |number: &str, place: usize| {
+        let call = call.replacen("sip:+15551234", &format!("sip:{number}"), 1);
+        call.replace("z9hG4bK-c-1", &format!("z9hG4bK-c-{place}")).replace("from-c", &format!("from-{place}"))
+    };
+    for (place, (number, answer)) in [
+        // Diverted before it came: To says what was signed.
+        ("+15551000", "INVITE>198.51.100.1:5060"),
+        ("+15551001", "438>192.0.2.10:5060"),
+        ("+15551234", "INVITE>198.51.100.1:5060"),
+        ("+15551002", "438>192.0.2.10:5060"),
+        ("+15551000", "INVITE>198.51.100.1:5060"),
+        ("+15551234", "INVITE>198.51.100.1:5060"),
+        ("+15551234", "438>192.0.2.10:5060"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sent = node.receive(CUSTOMER, to(number, place + 2));
+        assert_eq!(words(&sent), ["100>192.0.2.10:5060", answer], "{place} {number}");
+    }
 }
 
 /// Without a wait the first call of a carrier goes on unchecked, and the next one is checked.

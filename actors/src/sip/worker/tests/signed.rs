@@ -1,12 +1,15 @@
 //! Calls that are signed for vendors.
 
 use runtime::log::Attested;
-use runtime::model::{Attestation, CallerSource, ForeignNumbers, IdentityHeaders, NumberRule, Voice};
+use runtime::model::{
+    Attestation, CallerSource, ForeignNumbers, IdentityHeaders, NumberRule, Oversize, Transport,
+    VerifyIdentity, Voice,
+};
 use stir::{About, Claims, Identity, Party, Signed};
 
 use super::*;
 use crate::sip::event::What;
-use crate::sip::identities::testing::{NOW, OWN, Pki, claims};
+use crate::sip::identities::testing::{NOW, OWN, Pki, claims, signatures};
 
 /// Number 15550100 is the customer's; the number that usually calls, +15550001, is not.
 const DID: &str = "+15550100";
@@ -278,7 +281,7 @@ fn an_identity_that_came_with_the_call() {
     node.receive(VENDORS[0], response(&sent[1], 486, "t"));
     assert_eq!(told(&mut node), [None]);
     // Unless it is checked, and wrong.
-    trusted.trunks[0].verify_identity = runtime::model::VerifyIdentity::Note;
+    trusted.trunks[0].verify_identity = VerifyIdentity::Note;
     let mut node = Node::with_identities(trusted, &pki.identities());
     let wrong = pki.carrier().sign(&claims("15559999", "15551234"));
     let sent = node.receive(CUSTOMER, with(&wrong));
@@ -303,4 +306,62 @@ fn every_attempt_is_signed_by_itself() {
     node.receive(VENDORS[2], response(&third, 486, "t"));
     assert_eq!(told(&mut node), [Some(Attested::A), None, Some(Attested::A)]);
     node.settle();
+}
+
+/// Where we sign nothing, nobody else signs for us.
+#[test]
+fn an_identity_gives_way_also_where_there_is_none_of_ours() {
+    let pki = Pki::new();
+    let own = pki.carrier().sign(&claims("15550001", "15551234"));
+    let with = |number: &str| from(number).replace("Contact:", &format!("Identity: {own}\r\nContact:"));
+    let unkeyed = runtime::config::StirOptions {
+        key_file: std::path::PathBuf::new(),
+        certificate_file: std::path::PathBuf::new(),
+        ..pki.options()
+    };
+    let unkeyed = std::sync::Arc::new(crate::sip::identities::Identities::open(&unkeyed).unwrap());
+    let keyed = pki.identities();
+    // Who signs, the number that calls, whether its trunk is trusted, whether its vendor wants it, whether it goes along.
+    for (identities, number, trusted, wanted, stays) in [
+        (&unkeyed, "+15550001", false, true, false),
+        (&unkeyed, "+15550001", true, true, true),
+        (&unkeyed, "+15550001", false, false, true),
+        // A caller without a number.
+        (&keyed, "alice", false, true, false),
+        (&keyed, "alice", true, true, true),
+    ] {
+        let mut voice = voice();
+        voice.trunks[0].trusted = trusted;
+        voice.vendors[0].sign_calls = wanted;
+        let mut node = Node::with_identities(voice, identities);
+        let sent = node.receive(CUSTOMER, with(number));
+        let expected = Vec::from_iter(stays.then(|| own.clone()));
+        assert_eq!(identities_of(&sent[1]), expected, "{number} {trusted} {wanted}");
+        assert_eq!(node.counters.identities_signed.get(), 0);
+        assert_eq!(node.counters.identities_unsigned.get(), u64::from(wanted));
+    }
+    // One that was checked, and is wrong, has nobody's word.
+    let mut voice = voice();
+    voice.trunks[0].trusted = true;
+    voice.trunks[0].verify_identity = VerifyIdentity::Note;
+    let wrong = pki.carrier().sign(&claims("15559999", "15551234"));
+    let call = from("+15550001").replace("Contact:", &format!("Identity: {wrong}\r\nContact:"));
+    let sent = Node::with_identities(voice, &unkeyed).receive(CUSTOMER, call);
+    assert!(identities_of(&sent[1]).is_empty(), "{}", sent[1].text());
+}
+
+/// With its Identity nearly every INVITE is too large for UDP.
+#[test]
+fn what_is_written_for_another_transport_is_signed_once() {
+    let pki = Pki::new();
+    let mut voice = voice();
+    voice.vendors[0].oversize = Oversize::Tcp;
+    let mut node = Node::with_identities_over_both(voice, &pki.identities());
+    let before = signatures();
+    let large = from(DID).replace("Content-Type", &format!("Subject: {}\r\nContent-Type", "x".repeat(900)));
+    let sent = node.receive(CUSTOMER, large);
+    assert_eq!(sent[1].transport, Transport::Tcp);
+    assert_eq!(signatures() - before, 1);
+    assert_eq!(signed(&sent[1], &pki).orig, Party::Number("15550100".to_owned()));
+    assert_eq!(node.counters.identities_signed.get(), 1);
 }
