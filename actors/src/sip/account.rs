@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::digest::ha1_by;
 
 /// What one vendor's challenges are answered with.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// The name that is said.
     pub username: String,

@@ -103,6 +103,7 @@ impl Binding {
             transport: stored.transport,
             health: Arc::new(Health::new(now.instant)),
             registration: None,
+            registration_required: false,
             host_port: String::new(),
         };
         let again = again(&stored);

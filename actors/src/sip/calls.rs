@@ -258,7 +258,7 @@ impl Calls {
         self.hand(0, Input::Register(Register { vendor, address, transport, due }));
     }
 
-    /// Ends every registration at vendors; how many are left.
+    /// Ends every registration at vendors; how many are left, or may still come of what was asked.
     pub fn unregister(&self) -> usize {
         let snapshot = self.snapshot.load();
         let now = self.now().instant;
@@ -269,7 +269,7 @@ impl Calls {
                 if let Some(due) = registration.end(now) {
                     self.register(vendor.config.number, target, due);
                 }
-                left += usize::from(registration.is_there(now));
+                left += usize::from(registration.is_there(now) || registration.is_under_way(now));
             }
         }
         left

@@ -43,18 +43,26 @@ pub struct Cookie {
     pub vendor: u32,
     /// The media node that anchors it; 0 is none.
     pub media: u8,
-    /// The node that owns the dialog's actor, as far as was known when it was sealed; below [`WITHHELD`].
+    /// The node that owns the dialog's actor, as far as was known when it was sealed; below the bits of [`ANSWERS`].
     pub owner: u16,
     /// Whether the vendor called the trunk, and not the other way round.
     pub inbound: bool,
     /// Whether the callee is not to know who calls.
     pub withheld: bool,
+    /// How many challenges the INVITE has answered that it went with, up to [`ANSWERS_MAX`]: its number is so much more
+    /// than its sender's.
+    pub answers: u8,
 }
 
 /// The bit beside the owner that says which way the call goes.
 const INBOUND: u16 = 1 << 15;
 /// The bit beside the owner that says that the callee is not to know who calls.
 const WITHHELD: u16 = 1 << 14;
+/// The bits beside the owner that count challenges. Nodes have numbers of ten bits.
+const ANSWERS: u16 = 0b11 << ANSWERS_SHIFT;
+const ANSWERS_SHIFT: u32 = 12;
+/// As many challenges as can be counted.
+const ANSWERS_MAX: u8 = 3;
 
 /// The call that a cookie belongs to. When the callee sends, the caller's tag stands in To.
 #[derive(Debug, Clone, Copy)]
@@ -234,7 +242,8 @@ impl Cookie {
         let fields = fields.chain(self.trunk.to_be_bytes()).chain(self.vendor.to_be_bytes());
         let inbound = if self.inbound { INBOUND } else { 0 };
         let withheld = if self.withheld { WITHHELD } else { 0 };
-        let owner = self.owner & !(INBOUND | WITHHELD) | inbound | withheld;
+        let answers = u16::from(self.answers.min(ANSWERS_MAX)) << ANSWERS_SHIFT;
+        let owner = self.owner & !(INBOUND | WITHHELD | ANSWERS) | inbound | withheld | answers;
         let fields = fields.chain([self.media]).chain(owner.to_be_bytes());
         octets.iter_mut().zip(fields).for_each(|(place, octet)| *place = octet);
         octets
@@ -249,7 +258,9 @@ impl Cookie {
         let media = next();
         let owner = u16::from_be_bytes(std::array::from_fn(|_| next()));
         let (inbound, withheld) = (owner & INBOUND != 0, owner & WITHHELD != 0);
-        Self { dialog, trunk, vendor, media, owner: owner & !(INBOUND | WITHHELD), inbound, withheld }
+        let answers = u8::try_from((owner & ANSWERS) >> ANSWERS_SHIFT).unwrap_or_default();
+        let owner = owner & !(INBOUND | WITHHELD | ANSWERS);
+        Self { dialog, trunk, vendor, media, owner, inbound, withheld, answers }
     }
 }
 

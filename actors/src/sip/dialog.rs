@@ -20,7 +20,7 @@ use super::routing::Direction;
 use super::session_timer;
 use super::settings::default_port;
 
-pub use self::asked::{Asked, Challenged};
+pub use self::asked::{Asked, CREDENTIALS_LEN, Challenged};
 pub use self::seen::{Answer, Seen, Verdict};
 
 /// Forks of one vendor that are told apart beside the first; requests of and to others are refused.

@@ -1,11 +1,12 @@
 //! Why a call would go where: admission, routing and limits, told step by step, with nothing sent and nothing drawn.
 //!
-//! Pure: a snapshot, our listeners and a question give the same answer. The outcome is the router's own
+//! Pure: a snapshot, our listeners, a question and the time give the same answer. The outcome is the router's own
 //! ([`routing::plan`]); the checks beside it say which of its conditions hold, those behind the first that does not too.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use runtime::model::{NumberRule, Transport};
 use serde::Serialize;
@@ -17,7 +18,6 @@ use super::bindings::Binding;
 use super::identity::{self, Caller, Origin, Standing};
 use super::lcr;
 use super::number::{dialled, digits};
-use super::registration::{Registration, Said};
 use super::routing::{self, Direction, Plan, Refusal};
 use super::settings::{Listener, default_port};
 use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
@@ -114,6 +114,7 @@ pub fn call(
     listeners: &[Listener],
     question: &Question,
     contacts: Contacts<'_>,
+    now: Instant,
 ) -> Explanation {
     let own = listeners.iter().find(|listener| listener.transport == question.transport);
     let at =
@@ -139,7 +140,7 @@ pub fn call(
     checks.extend(way.checks(snapshot));
     checks.extend(caller.as_ref().map(checks::caller));
     let from = caller.filter(|caller| caller.standing == Standing::GivesWay).and_then(|from| from.number);
-    let candidates = candidates(snapshot, &way, (&question.from, from.as_deref()));
+    let candidates = candidates(snapshot, &way, (&question.from, from.as_deref()), now);
     let open =
         way.direction == Some(Direction::Inbound) || candidates.iter().any(|one| one.passed_over.is_none());
     checks.extend(checks::limits(&way, &planned, open));
@@ -151,7 +152,7 @@ pub fn call(
         direction: way.direction.map(word),
         number: way.number.clone(),
         outcome: outcome(&planned, &checks),
-        gateways: if way.direction == Some(Direction::Inbound) { way.gateways() } else { Vec::new() },
+        gateways: if way.direction == Some(Direction::Inbound) { way.gateways(now) } else { Vec::new() },
         checks,
         candidates,
     }
@@ -205,9 +206,9 @@ impl<'a> Way<'a> {
         Some(Caller::of_number(from, &origin, snapshot))
     }
 
-    fn gateways(&self) -> Vec<String> {
+    fn gateways(&self, now: Instant) -> Vec<String> {
         let contacts = self.contacts.iter().map(|binding| contact(binding));
-        let gateways = self.trunk.iter().flat_map(|trunk| trunk.targets.iter().map(gateway));
+        let gateways = self.trunk.iter().flat_map(|trunk| &trunk.targets).map(|target| gateway(target, now));
         contacts.chain(gateways).collect()
     }
 }
@@ -220,7 +221,12 @@ const fn word(direction: Direction) -> &'static str {
 }
 
 /// Every offer for the number, those too that would not be taken. `given` stands in place of `from`.
-fn candidates(snapshot: &Snapshot, way: &Way<'_>, (from, given): (&str, Option<&str>)) -> Vec<Candidate> {
+fn candidates(
+    snapshot: &Snapshot,
+    way: &Way<'_>,
+    (from, given): (&str, Option<&str>),
+    now: Instant,
+) -> Vec<Candidate> {
     let (Some(Direction::Outbound), Some(trunk), Some(number)) = (way.direction, way.trunk, &way.number)
     else {
         return Vec::new();
@@ -243,8 +249,8 @@ fn candidates(snapshot: &Snapshot, way: &Way<'_>, (from, given): (&str, Option<&
                 Some(given) => caller(given, [&[], &vendor.config.caller_rules]),
                 None => caller(from, [&trunk.config.caller_rules, &vendor.config.caller_rules]),
             },
-            gateways: vendor.targets.iter().map(gateway).collect(),
-            passed_over: passed_over(trunk, vendor, offer),
+            gateways: vendor.targets.iter().map(|target| gateway(target, now)).collect(),
+            passed_over: passed_over(trunk, vendor, offer, now),
         })
     };
     offers(snapshot, trunk, number).iter().filter_map(candidate).collect()
@@ -258,13 +264,15 @@ fn offers(snapshot: &Snapshot, trunk: &Trunk, number: &str) -> Vec<lcr::Candidat
     found
 }
 
-fn passed_over(trunk: &Trunk, vendor: &Vendor, offer: &lcr::Candidate) -> Option<&'static str> {
+fn passed_over(trunk: &Trunk, vendor: &Vendor, offer: &lcr::Candidate, now: Instant) -> Option<&'static str> {
     if trunk.config.rate_max.is_some_and(|rate_max| offer.rate > rate_max) {
         Some("dearer than the trunk's highest rate")
     } else if !vendor.is_open() {
         Some("gets no new calls")
     } else if vendor.targets.is_empty() {
         Some("no gateway has a known address")
+    } else if !vendor.targets.iter().any(|target| target.lets_pass(now)) {
+        Some("no gateway has our registration, which it needs")
     } else if !has_channel(&vendor.usage, vendor.config.channels) {
         Some("all its channels are in use")
     } else {
@@ -282,13 +290,12 @@ fn has_channel(usage: &Usage, channels_max: u32) -> bool {
     channels_max == 0 || usage.channels() < channels_max
 }
 
-fn gateway(target: &Target) -> String {
-    let is_absent = |known: &Arc<Registration>| !matches!(known.last(), Some(Said::Granted(_)));
-    // A call goes around what is silent, and may go around this, while another one is left.
-    let registered = if target.health.is_up() && target.registration.as_ref().is_some_and(is_absent) {
-        ", without our registration"
-    } else {
-        ""
+fn gateway(target: &Target, now: Instant) -> String {
+    let is_absent = target.registration.as_ref().is_some_and(|known| !known.is_there(now));
+    let registered = match (is_absent, target.lets_pass(now)) {
+        (false, _) => "",
+        (true, true) => ", without our registration",
+        (true, false) => ", without our registration, which it needs",
     };
     format!("sip:{} at {}{}{registered}", target.host_port, target.address, silent(target))
 }

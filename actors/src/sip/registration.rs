@@ -4,9 +4,12 @@
 //! vendor's actor, by the worker that sends REGISTER and by snapshots that follow each other. A process that ends takes
 //! it along, and the next one registers anew.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use super::account::Account;
 
 /// After the first failure another try is made within this time, twice that after the next, and so on (RFC 5626, 4.5).
 const RETRY_FIRST: Duration = Duration::from_secs(30);
@@ -16,8 +19,6 @@ const RETRY_MAX: Duration = Duration::from_secs(1800);
 const LOST_AFTER: Duration = Duration::from_secs(40);
 /// The longest time that a registrar may want at least: more is a slip.
 const LEAST_MAX: u32 = 7 * 24 * 3600;
-/// A shorter one is renewed as if it were this.
-const GRANTED_MIN: u32 = 10;
 /// Numbers of CSeq from one request to the next: answers to challenges are between them.
 const CSEQ_STEP: u32 = 4;
 /// What chances are drawn of.
@@ -26,18 +27,22 @@ pub const DRAWN: u32 = 1000;
 /// A registration.
 #[derive(Debug)]
 pub struct Registration {
-    /// Calls go there only while it is there.
-    required: bool,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct State {
     /// Number of the last request; 0 before the first.
     cseq: u32,
     /// Whether that was to end it.
     ends: bool,
+    /// Whether nothing was heard of it yet.
+    asking: bool,
     next_at: Instant,
+    /// It is asked for whatever that says: what made it fail may be mended.
+    hurried: bool,
+    /// What challenges to it are answered with.
+    account: Option<Arc<Account>>,
     /// Until when the registrar has it.
     until: Option<Instant>,
     /// In a row.
@@ -58,6 +63,8 @@ pub enum Said {
     TooBrief(u32),
     /// Refused with this status.
     Refused(u16),
+    /// The registrar lists contacts, and ours is not among them.
+    Displaced,
     /// Nothing, or it could not be sent.
     Silent,
 }
@@ -83,28 +90,60 @@ pub enum Changed {
 impl Registration {
     /// One that is asked for at once.
     #[must_use]
-    pub fn new(required: bool, now: Instant) -> Self {
-        Self::numbered(0, required, now)
+    pub fn new(now: Instant) -> Self {
+        Self::numbered(0, now)
     }
 
-    /// Another one in its place, of another configuration. Its requests are later ones: they may have the same Call-ID.
+    /// That of somebody else in its place. Its requests are later ones, so that no answer to one of before is taken for
+    /// its own.
     #[must_use]
-    pub fn replaced(&self, required: bool, now: Instant) -> Self {
-        let cseq = self.state.lock().cseq;
-        Self::numbered(cseq, required, now)
+    pub fn replaced(&self, now: Instant) -> Self {
+        let cseq = self.state.lock().cseq.saturating_add(CSEQ_STEP);
+        Self::numbered(cseq, now)
     }
 
-    fn numbered(cseq: u32, required: bool, now: Instant) -> Self {
-        let (until, last) = (None, None);
-        let state = State { cseq, ends: false, next_at: now, until, failures: 0, least: 0, last };
-        Self { required, state: Mutex::new(state) }
+    fn numbered(cseq: u32, now: Instant) -> Self {
+        let state = State {
+            cseq,
+            ends: false,
+            asking: false,
+            next_at: now,
+            hurried: false,
+            account: None,
+            until: None,
+            failures: 0,
+            least: 0,
+            last: None,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// What challenges are answered with from now on. With something new it is asked for at once: what the registrar has
+    /// stays there meanwhile.
+    pub fn answer_with(&self, account: Option<&Arc<Account>>) {
+        let mut state = self.state.lock();
+        if state.account.as_ref() != account {
+            state.hurried |= account.is_some();
+            state.account = account.map(Arc::clone);
+        }
+    }
+
+    /// It is asked for at once.
+    pub fn hurry(&self) {
+        self.state.lock().hurried = true;
+    }
+
+    /// It is asked for at once, if it has failed: somebody has looked after it.
+    pub fn retry(&self) {
+        let mut state = self.state.lock();
+        state.hurried |= state.failures > 0;
     }
 
     /// The request to send now, if it is time for one.
     pub fn begin(&self, seconds: u32, now: Instant) -> Option<Due> {
         let mut state = self.state.lock();
         // One that was ended is wanted again.
-        let due = state.ends || now >= state.next_at;
+        let due = state.ends || state.hurried || now >= state.next_at;
         let seconds = seconds.max(state.least);
         due.then(|| state.send(false, seconds, now))
     }
@@ -124,7 +163,8 @@ impl Registration {
         if state.cseq != cseq {
             return None;
         }
-        state.last = Some(said);
+        state.asking = false;
+        let before = state.last.replace(said);
         match said {
             Said::Granted(seconds) => {
                 let was_there = state.until.is_some_and(|until| until > now) && state.failures == 0;
@@ -138,27 +178,43 @@ impl Registration {
                 state.failures = 0;
                 None
             }
-            // Once: a registrar that goes on asking for more is no better than one that refuses.
-            Said::TooBrief(least) if state.failures == 0 && (state.least..=LEAST_MAX).contains(&least) => {
-                (state.least, state.failures, state.next_at) = (least, 1, now);
-                None
+            Said::TooBrief(least) => {
+                let is_more = (state.least.saturating_add(1)..=LEAST_MAX).contains(&least);
+                if is_more {
+                    state.least = least;
+                }
+                // At once, but not twice in a row: a registrar that goes on asking for more is no better than one that
+                // refuses.
+                if is_more && !matches!(before, Some(Said::TooBrief(_))) {
+                    state.next_at = now;
+                    None
+                } else {
+                    state.fail(now, drawn)
+                }
             }
-            Said::TooBrief(_) | Said::Refused(_) | Said::Silent => {
-                state.failures = state.failures.saturating_add(1);
-                state.next_at = now + retry_after(state.failures, drawn);
-                (state.failures == 1).then_some(Changed::Failed)
+            Said::Displaced => {
+                state.until = None;
+                state.fail(now, drawn)
             }
+            Said::Refused(_) | Said::Silent => state.fail(now, drawn),
         }
+    }
+
+    /// Whether this is the number of the request that it waits for an answer to.
+    pub fn is_asking(&self, cseq: u32) -> bool {
+        let state = self.state.lock();
+        state.asking && state.cseq == cseq
+    }
+
+    /// Whether the answer to a request may still come that makes the registrar have it, or have it no more.
+    pub fn is_under_way(&self, now: Instant) -> bool {
+        let state = self.state.lock();
+        state.asking && now < state.next_at
     }
 
     /// Whether the registrar has it.
     pub fn is_there(&self, now: Instant) -> bool {
         self.state.lock().until.is_some_and(|until| until > now)
-    }
-
-    /// Whether calls may go there as far as it is concerned.
-    pub fn lets_pass(&self, now: Instant) -> bool {
-        !self.required || self.is_there(now)
     }
 
     /// What came of the last request.
@@ -170,15 +226,21 @@ impl Registration {
 impl State {
     fn send(&mut self, ends: bool, seconds: u32, now: Instant) -> Due {
         self.cseq = if self.cseq == 0 { 1 } else { self.cseq.saturating_add(CSEQ_STEP) };
-        self.ends = ends;
+        (self.ends, self.asking, self.hurried) = (ends, true, false);
         self.next_at = now + LOST_AFTER;
         Due { cseq: self.cseq, seconds }
+    }
+
+    fn fail(&mut self, now: Instant, drawn: u32) -> Option<Changed> {
+        self.failures = self.failures.saturating_add(1);
+        self.next_at = now + retry_after(self.failures, drawn);
+        (self.failures == 1).then_some(Changed::Failed)
     }
 }
 
 /// When a registration is renewed: after half of its time to four fifths, so that many do not come at once.
 fn refresh_after(seconds: u32, drawn: u32) -> Duration {
-    let whole = Duration::from_secs(seconds.max(GRANTED_MIN).into());
+    let whole = Duration::from_secs(seconds.into());
     whole / 2 + whole * 3 / 10 * drawn.min(DRAWN) / DRAWN
 }
 
@@ -198,6 +260,7 @@ impl Said {
             Self::Gone => "ended".to_owned(),
             Self::TooBrief(least) => format!("the registrar wants {least} s at least"),
             Self::Refused(status) => format!("refused with {status}"),
+            Self::Displaced => "the registrar has other contacts, and not ours".to_owned(),
             Self::Silent => "no answer".to_owned(),
         }
     }

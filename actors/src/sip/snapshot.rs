@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use runtime::config::HumanDuration;
 use runtime::model::{
     self, AuthType, Ban, Cidr, Gateway, MediaNode, MediaProfile, SipVendor, Transport, VendorStatus, Voice,
 };
@@ -108,6 +109,8 @@ pub struct Target {
     pub health: Arc<Health>,
     /// A vendor's that we register at: what is known of that.
     pub registration: Option<Arc<Registration>>,
+    /// Whether calls go there only while the registrar has us.
+    pub registration_required: bool,
     /// The part of a Request-URI behind the at sign: host, port where one was given, transport.
     pub host_port: String,
 }
@@ -219,6 +222,8 @@ impl Snapshot {
     pub fn with_accounts(mut self, accounts: &Accounts) -> Self {
         for (vendor, place) in self.vendors.iter_mut().zip(0_u32..) {
             vendor.account = accounts.get(place);
+            let registrations = vendor.targets.iter().filter_map(|target| target.registration.as_deref());
+            registrations.for_each(|registration| registration.answer_with(vendor.account.as_ref()));
         }
         self.closed_accounts = accounts.closed().to_vec();
         self
@@ -300,6 +305,32 @@ impl Trunk {
     }
 }
 
+impl Target {
+    /// Whether calls may go there as far as our registration is concerned.
+    pub fn lets_pass(&self, now: Instant) -> bool {
+        let registration = self.registration.as_deref().filter(|_| self.registration_required);
+        registration.is_none_or(|known| known.is_there(now))
+    }
+
+    /// Whom a vendor has registered there: user and domain. `None` where nobody is.
+    pub fn registered<'a>(&'a self, vendor: &'a SipVendor) -> Option<(&'a str, &'a str)> {
+        let account = vendor.account.as_ref()?;
+        let register = account.register.as_ref()?;
+        let domain = if register.domain.is_empty() { self.host() } else { &register.domain };
+        Some((account.user(register), domain))
+    }
+
+    /// Its host, as it stands in a URI.
+    fn host(&self) -> &str {
+        let host = if self.host_port.starts_with('[') {
+            self.host_port.split_inclusive(']').next()
+        } else {
+            self.host_port.split([':', ';']).next()
+        };
+        host.unwrap_or_default()
+    }
+}
+
 impl Vendor {
     fn new(config: SipVendor, resolve: Resolve<'_>, used: &Used<'_>) -> Self {
         let mut failover = FailoverOptions {
@@ -315,8 +346,14 @@ impl Vendor {
         let proxy = proxy::Options { timer_c: config.ring_timeout, pass_503: false, failover };
         let mut targets = targets(&config.gateways, resolve, used);
         if let Some(register) = config.account.as_ref().and_then(|account| account.register.as_ref()) {
+            // Two names may have one address: it has one registration.
+            let mut known = HashMap::new();
             for target in &mut targets {
-                target.registration = Some(used.registration(&config, target, register.required));
+                let at = &*target;
+                let registration =
+                    known.entry((at.address, at.transport)).or_insert_with(|| used.registration(&config, at));
+                target.registration = Some(Arc::clone(registration));
+                target.registration_required = register.required;
             }
         }
         Self {
@@ -376,19 +413,31 @@ impl<'a> Used<'a> {
         known.map_or_else(|| Arc::new(Usage::new(self.now)), |vendor| Arc::clone(&vendor.usage))
     }
 
-    /// The registration at a vendor's address. With another account, or another password, it is another one.
-    fn registration(&self, config: &SipVendor, target: &Target, required: bool) -> Arc<Registration> {
+    /// The registration at a vendor's address. Of another user or domain it is another one; else it goes on, whatever
+    /// has changed besides: the registrar has it.
+    fn registration(&self, config: &SipVendor, target: &Target) -> Arc<Registration> {
         let vendor = self.vendors.get(&config.id);
         let same = |known: &&Target| known.address == target.address && known.transport == target.transport;
-        let known = vendor.and_then(|vendor| vendor.targets.iter().find(same)?.registration.as_ref());
-        match known {
-            Some(known) if vendor.is_some_and(|vendor| vendor.config.account == config.account) => {
-                Arc::clone(known)
-            }
-            Some(known) => Arc::new(known.replaced(required, self.now)),
-            None => Arc::new(Registration::new(required, self.now)),
+        let found = vendor.and_then(|vendor| {
+            let known = vendor.targets.iter().find(same)?;
+            Some((vendor, known, known.registration.as_ref()?))
+        });
+        let Some((vendor, known, registration)) = found else {
+            return Arc::new(Registration::new(self.now));
+        };
+        if known.registered(&vendor.config) != target.registered(config) {
+            return Arc::new(registration.replaced(self.now));
         }
+        if expires(&vendor.config) != expires(config) {
+            registration.hurry();
+        }
+        Arc::clone(registration)
     }
+}
+
+/// For how long a vendor is asked to have us.
+fn expires(vendor: &SipVendor) -> Option<HumanDuration> {
+    Some(vendor.account.as_ref()?.register.as_ref()?.expires)
 }
 
 fn places(ids: impl Iterator<Item = Uuid>) -> HashMap<Uuid, u32> {
@@ -413,7 +462,7 @@ fn targets(gateways: &[Gateway], resolve: Resolve<'_>, used: &Used<'_>) -> Vec<T
         found.into_iter().map(move |(address, transport)| {
             let host_port = format!("{host}{port}{}", transport_param(transport));
             let health = used.health(address, transport);
-            Target { address, transport, health, registration: None, host_port }
+            Target { address, transport, health, registration: None, registration_required: false, host_port }
         })
     };
     gateways.iter().flat_map(targets_of).collect()
@@ -428,3 +477,6 @@ fn vendor_acl(vendors: &[Vendor]) -> Acl {
     });
     Acl::new(&entries.collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests;

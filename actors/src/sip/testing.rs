@@ -319,6 +319,13 @@ impl Node {
         self.snapshot.store(Arc::new(snapshot.with_digests(users)));
     }
 
+    /// Another configuration comes into force, with accounts at its vendors.
+    pub(crate) fn configure_accounts(&self, voice: Voice, accounts: &Accounts) {
+        let before = self.snapshot();
+        let snapshot = Snapshot::new(voice, Some(&before), &|_| Vec::new(), self.now.instant);
+        self.snapshot.store(Arc::new(snapshot.with_accounts(accounts)));
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }

@@ -46,8 +46,8 @@ pub enum Owner {
     Probe(Probe),
     /// A REGISTER of ours to a vendor.
     Register(Register),
-    /// A BYE of ours; whether it may be tried again.
-    Bye(Tries),
+    /// A BYE of ours; whether it may be tried again, and the number of the vendor that it goes to, where that is known.
+    Bye(Tries, Option<u32>),
     /// An OPTIONS of ours within a dialog, to this side, and the number of the question.
     Alive(Uuid, End, u32),
 }
@@ -113,6 +113,8 @@ pub struct Relay {
     pub method: Method,
     /// Whether it is of the dialog's own tags, and not of another fork of the vendor, and that was up when it came.
     pub own: bool,
+    /// Its number, as its sender has it.
+    pub number: Option<u32>,
     /// When it came.
     pub at: Now,
     /// Seconds that its sender is told to refresh the call within, where the answer says nothing (RFC 4028 8.2).

@@ -68,10 +68,18 @@ async fn probe(calls: &Calls, name: &str) {
 
 /// What is known of a registration says when it is asked for next; a vendor that is not to have one any more is told.
 async fn register(calls: &Calls, name: &str) {
+    retry(calls, name);
     loop {
         register_now(calls, name);
         sleep(REGISTER_EVERY).await;
     }
+}
+
+/// What has failed is not waited for: somebody may have started the actor again because what was wrong is mended.
+fn retry(calls: &Calls, name: &str) {
+    let snapshot = calls.snapshot.load();
+    let targets = find(&snapshot, name).into_iter().flat_map(|vendor| &vendor.targets);
+    targets.filter_map(|target| target.registration.as_deref()).for_each(Registration::retry);
 }
 
 fn register_now(calls: &Calls, name: &str) {
@@ -80,6 +88,10 @@ fn register_now(calls: &Calls, name: &str) {
     let account = vendor.config.account.as_ref();
     let Some(register) = account.and_then(|account| account.register.as_ref()) else { return };
     let seconds = u32::try_from(register.expires.get().as_secs()).unwrap_or(u32::MAX);
+    // Without what its secret holds every request would be refused.
+    if vendor.account.is_none() {
+        return;
+    }
     let wanted = vendor.config.status != VendorStatus::Disabled && !calls.draining.load(Ordering::Acquire);
     let now = calls.now().instant;
     for target in &vendor.targets {
@@ -103,9 +115,14 @@ fn observe(calls: &Arc<Calls>, name: &str) -> Observe {
         let up = vendor.targets.iter().filter(|target| target.health.is_up()).count();
         let now = calls.now().instant;
         let registrations = vendor.targets.iter().filter_map(|target| target.registration.as_deref());
+        let is_closed = vendor.account.is_none() && registrations.clone().next().is_some();
         let registered = registrations.clone().filter(|registration| registration.is_there(now)).count();
         let mut absent = registrations.filter(|registration| !registration.is_there(now));
-        let note = absent.find_map(Registration::last).map(|said| format!("registration: {}", said.text()));
+        let note = if is_closed {
+            Some("registration: none, its secret does not open with the root key".to_owned())
+        } else {
+            absent.find_map(Registration::last).map(|said| format!("registration: {}", said.text()))
+        };
         let state = match vendor.config.status {
             VendorStatus::Active if up == 0 => "down",
             VendorStatus::Active if up < vendor.targets.len() => "degraded",
@@ -126,3 +143,6 @@ fn observe(calls: &Arc<Calls>, name: &str) -> Observe {
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

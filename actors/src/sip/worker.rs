@@ -173,7 +173,7 @@ pub struct Worker {
     /// What waits behind a message that waits for a media node, by dialog.
     held: HashMap<Uuid, Held>,
     /// BYEs of ours that came at a bad time.
-    byes: SlotMap<ByeId, (Flow, Message)>,
+    byes: SlotMap<ByeId, (Flow, Message, Option<u32>)>,
     /// How often a BYE without effect is logged.
     bye_log: Usage,
     /// How often a challenge is that is not answered.

@@ -61,8 +61,8 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let calls = api.calls()?;
         let now = api.clock.now();
         let contacts = |trunk| calls.registrar.bindings.of(trunk, now);
-        let told =
-            explain::call(&calls.snapshot.load_full(), &calls.settings.listeners, &question, &contacts);
+        let (snapshot, instant) = (calls.snapshot.load_full(), calls.now().instant);
+        let told = explain::call(&snapshot, &calls.settings.listeners, &question, &contacts, instant);
         if request.wants_text() { reply::text(told.to_string()) } else { reply::json(&told) }
     })
 }

@@ -15,6 +15,7 @@ fn cookie() -> Cookie {
         owner: 513,
         inbound: true,
         withheld: false,
+        answers: 2,
     }
 }
 
@@ -70,9 +71,9 @@ proptest! {
     #[test]
     fn any_cookie_comes_back(dialog: u128, trunk: u32, vendor: u32, media: u8, owner: u16, flags: (bool, bool), call_id: Vec<u8>, tag: Vec<u8>) {
         let keys = Keys::new(secret(15, 1), None);
-        let ((inbound, withheld), owner) = (flags, owner >> 2);
+        let ((inbound, withheld), owner, answers) = (flags, owner >> 4, u8::try_from(owner & 3).unwrap());
         let dialog = Uuid::from_u128(dialog);
-        let cookie = Cookie { dialog, trunk, vendor, media, owner, inbound, withheld };
+        let cookie = Cookie { dialog, trunk, vendor, media, owner, inbound, withheld, answers };
         let call = Call { call_id: &call_id, caller_tag: &tag };
         let text = keys.seal(&cookie, &call);
         prop_assert!(text.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(octet)));

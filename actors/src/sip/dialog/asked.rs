@@ -2,8 +2,9 @@
 //!
 //! A request that is sent once more with credentials is a new one to who asked for them: with the number of the first, a
 //! UAS takes it for a repetition or for a second way of the same request (8.2.2.2). The sender knows nothing of it, so
-//! that its numbers and the vendor's differ from then on by one for each answer to a challenge. A challenge is rare
-//! within a dialog: what the first one has said is used for all that follows.
+//! that its numbers and the vendor's differ from then on. Where later requests are under way already, theirs stay as
+//! they are, and the one that goes once more comes after them. A challenge is rare within a dialog: what the first one
+//! has said is used for all that follows.
 
 use std::fmt;
 
@@ -14,11 +15,12 @@ use sip::digest::{Challenge, Hash, NewCredentials, NewProtection};
 use crate::sip::account::Account;
 
 /// Differences that are kept: the older ones are of requests that nobody speaks of any more.
-const SHIFTS_MAX: usize = 8;
+const SHIFTS_MAX: usize = 16;
 
 /// What is known of the challenges in a dialog.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Asked {
+    /// In the order of the sender's numbers; each up to where the next begins. Each number of the vendor's is of one request.
     shifts: Vec<Shift>,
     /// The last challenge; `None` where there was none in this process.
     #[serde(skip)]
@@ -33,12 +35,6 @@ struct Shift {
 }
 
 impl Asked {
-    /// As it is where the first request was challenged and nothing after it.
-    #[must_use]
-    pub fn once() -> Self {
-        Self::after(1)
-    }
-
     /// As it is where the first request has answered so many challenges, and nothing after it.
     #[must_use]
     pub fn after(answers: u32) -> Self {
@@ -53,23 +49,50 @@ impl Asked {
 
     /// The number of CSeq by which the vendor knows a request of the sender's.
     pub fn to_vendor(&self, number: u32) -> u32 {
+        number.saturating_add(self.difference(number))
+    }
+
+    fn difference(&self, number: u32) -> u32 {
         let shift = self.shifts.iter().rev().find(|shift| shift.from <= number);
-        number.saturating_add(shift.map_or(0, |shift| shift.by))
+        shift.map_or(0, |shift| shift.by)
     }
 
-    /// The sender's number of what the vendor knows by this one.
+    /// The sender's number of what the vendor knows by this one, where the request itself is not known any more.
     pub fn to_sender(&self, number: u32) -> u32 {
-        let shift = self.shifts.iter().rev().find(|shift| shift.from.saturating_add(shift.by) <= number);
-        number.saturating_sub(shift.map_or(0, |shift| shift.by))
+        let mut end = u32::MAX;
+        for shift in self.shifts.iter().rev() {
+            if let Some(own) = number.checked_sub(shift.by).filter(|own| (shift.from..end).contains(own)) {
+                return own;
+            }
+            end = shift.from;
+        }
+        number
     }
 
-    /// The request that the vendor knows by this number goes to it once more, with the next one.
-    pub fn again(&mut self, number: u32) {
-        let from = self.to_sender(number);
-        let by = number.saturating_add(1).saturating_sub(from);
-        self.shifts.retain(|shift| shift.from < from);
-        self.shifts.push(Shift { from, by });
-        if self.shifts.len() > SHIFTS_MAX {
+    /// The number that a request goes to the vendor with once more, where the sender's numbers up to `sent` went there:
+    /// higher than all of those.
+    pub fn next(&self, sent: u32) -> u32 {
+        let highest = self.shifts.last().map_or(sent, |last| {
+            // What follows `last` is the next number, and was not sent.
+            sent.max(last.from.saturating_sub(1)).saturating_add(last.by)
+        });
+        highest.saturating_add(1)
+    }
+
+    /// The sender's request of this number goes to the vendor once more, by [`Self::next`].
+    pub fn again(&mut self, number: u32, sent: u32) {
+        let sent = sent.max(number);
+        let next = self.next(sent);
+        let behind = number.saturating_add(1);
+        let under_way = Shift { from: behind, by: self.difference(behind) };
+        self.shifts.retain(|shift| shift.from <= sent && shift.from != number && shift.from != behind);
+        self.shifts.push(Shift { from: number, by: next.saturating_sub(number) });
+        if number < sent {
+            self.shifts.push(under_way);
+            self.shifts.push(Shift { from: sent.saturating_add(1), by: next.saturating_sub(sent) });
+        }
+        self.shifts.sort_by_key(|shift| shift.from);
+        while self.shifts.len() > SHIFTS_MAX {
             self.shifts.remove(0);
         }
     }
@@ -140,8 +163,8 @@ impl Challenged {
     }
 }
 
-/// Octets of credentials, for the first allocation to be the only one.
-const CREDENTIALS_LEN: usize = 384;
+/// Octets of credentials, as a rule at most.
+pub const CREDENTIALS_LEN: usize = 384;
 
 #[cfg(test)]
 mod tests {
@@ -154,41 +177,68 @@ mod tests {
         let mut asked = Asked::default();
         assert_eq!((asked.to_vendor(7), asked.to_sender(7), asked.is_never()), (7, 7, true));
         // The INVITE, then its PRACK, then a re-INVITE twice.
-        asked.again(1);
+        asked.again(1, 1);
         assert_eq!([1, 2, 3].map(|number| asked.to_vendor(number)), [2, 3, 4]);
-        asked.again(3);
+        asked.again(2, 2);
         assert_eq!([1, 2, 3].map(|number| asked.to_vendor(number)), [2, 4, 5]);
-        asked.again(5);
-        asked.again(6);
+        asked.again(3, 3);
+        asked.again(3, 3);
         assert_eq!([1, 2, 3, 4].map(|number| asked.to_vendor(number)), [2, 4, 7, 8]);
         assert_eq!([2, 4, 7, 8].map(|number| asked.to_sender(number)), [1, 2, 3, 4]);
-        let once = Asked::once();
+        let once = Asked::after(1);
         assert_eq!((once.to_vendor(1), once.to_sender(2), once.is_never()), (2, 1, false));
         assert!(Asked::after(0).is_never() && Asked::after(2).to_vendor(1) == 3);
     }
 
-    proptest! {
-        /// Whatever was challenged: numbers grow for both, and what was sent last of each is found again.
-        #[test]
-        fn both_ways(steps in prop::collection::vec(0_u32..3, 0..40), start in 0_u32..3) {
+    /// Two requests are under way; the first is asked about, the second, or both, in either order.
+    #[test]
+    fn numbers_of_requests_that_are_under_way_at_one_time() {
+        let table: [(&[u32], [u32; 5]); 5] = [
+            (&[3], [2, 5, 4, 6, 7]),
+            (&[4], [2, 3, 5, 6, 7]),
+            (&[3, 4], [2, 5, 6, 7, 8]),
+            (&[4, 3], [2, 6, 5, 7, 8]),
+            (&[3, 3], [2, 6, 4, 7, 8]),
+        ];
+        for (challenged, expected) in table {
             let mut asked = Asked::default();
-            let mut number = start;
-            for step in steps {
-                number += step;
-                asked.again(asked.to_vendor(number));
+            for number in challenged {
+                asked.again(*number, 4);
+            }
+            let to_vendor = [2, 3, 4, 5, 6].map(|number| asked.to_vendor(number));
+            assert_eq!(to_vendor, expected, "{challenged:?}");
+            assert_eq!(expected.map(|number| asked.to_sender(number)), [2, 3, 4, 5, 6], "{challenged:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever was challenged, however late: each is new to the vendor, and found again by what it has there.
+        #[test]
+        fn both_ways(steps in prop::collection::vec((0_u32..3, 0_u32..4), 0..40), start in 0_u32..3) {
+            let mut asked = Asked::default();
+            let (mut sent, mut highest) = (start, start);
+            for (step, before) in steps {
+                sent += step;
+                highest = highest.max(asked.to_vendor(sent));
+                let number = sent.saturating_sub(before);
+                let next = asked.next(sent);
+                prop_assert!(next > highest, "{} after {}", next, highest);
+                asked.again(number, sent);
+                highest = next;
+                prop_assert_eq!((asked.to_vendor(number), asked.to_sender(next)), (next, number));
+                prop_assert_eq!(asked.to_vendor(sent + 1), next + 1);
                 prop_assert!(asked.shifts.len() <= SHIFTS_MAX);
-                prop_assert_eq!(asked.to_sender(asked.to_vendor(number)), number);
-                prop_assert!(asked.to_vendor(number + 1) > asked.to_vendor(number));
+                prop_assert!(asked.shifts.windows(2).all(|two| two[0].from < two[1].from));
             }
         }
 
         #[test]
-        fn no_number_is_too_large(numbers in prop::collection::vec(any::<u32>(), 0..20), other in any::<u32>()) {
+        fn no_number_is_too_large(numbers in prop::collection::vec(any::<(u32, u32)>(), 0..20), other in any::<u32>()) {
             let mut asked = Asked::default();
-            for number in numbers {
-                asked.again(number);
+            for (number, sent) in numbers {
+                asked.again(number, sent);
             }
-            let _ = (asked.to_vendor(other), asked.to_sender(other));
+            let _ = (asked.to_vendor(other), asked.to_sender(other), asked.next(other));
         }
     }
 }

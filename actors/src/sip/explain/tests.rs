@@ -1,14 +1,24 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use runtime::clock::Timestamp;
-use runtime::model::{AuthType, ForeignNumbers, HighCost, Money, VendorStatus, Voice};
+use runtime::config::HumanDuration;
+use runtime::model::{
+    AuthType, ForeignNumbers, HighCost, Money, VendorAccount, VendorRegister, VendorStatus, Voice,
+};
 use runtime::store::registration::StoredRegistration;
 
 use super::*;
+use crate::sip::registration::Said;
 use crate::sip::testing::{CUSTOMER, STRANGER, VENDORS, voice};
 use crate::sip::transactions::Now;
 
+fn start() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 fn snapshot(voice: Voice) -> Arc<Snapshot> {
-    Arc::new(Snapshot::new(voice, None, &|_| Vec::new(), tokio::time::Instant::now().into_std()))
+    Arc::new(Snapshot::new(voice, None, &|_| Vec::new(), start()))
 }
 
 fn listeners() -> Vec<Listener> {
@@ -21,7 +31,7 @@ fn question(source: &str, to: &str) -> Question {
 }
 
 fn told(voice: Voice, source: &str, to: &str) -> Explanation {
-    call(&snapshot(voice), &listeners(), &question(source, to), &|_| Vec::new())
+    call(&snapshot(voice), &listeners(), &question(source, to), &|_| Vec::new(), start())
 }
 
 fn failed(explanation: &Explanation) -> Vec<&'static str> {
@@ -143,7 +153,7 @@ fn contacts_and_gateways() {
             if registered { vec![Arc::clone(&bound)] } else { Vec::new() }
         };
         let question = question(VENDORS[0], "15550100");
-        let told = call(&snapshot(voice), &listeners(), &question, &contacts);
+        let told = call(&snapshot(voice), &listeners(), &question, &contacts, start());
         assert!(told.outcome.starts_with(outcome), "{auth_type:?} {told}");
         assert_eq!(told.gateways, expected, "{auth_type:?} {told}");
         assert_eq!(failed(&told).contains(&"gateways"), expected.is_empty(), "{told}");
@@ -219,7 +229,7 @@ fn limits_that_are_reached() {
     voice.vendors.truncate(1);
     voice.vendors[0].channels = 1;
     let snapshot = snapshot(voice);
-    let explain = || call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"), &|_| Vec::new());
+    let explain = || call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"), &|_| Vec::new(), start());
     let vendor = snapshot.vendors[0].usage.take_channel(1).unwrap();
     let told = explain();
     assert_eq!(
@@ -283,7 +293,7 @@ proptest! {
         }
         let snapshot = snapshot(voice);
         let question = question(source, to);
-        let told = call(&snapshot, &listeners(), &question, &|_| Vec::new());
+        let told = call(&snapshot, &listeners(), &question, &|_| Vec::new(), start());
         let at = Source { address: question.source.ip(), port: question.source.port(), transport: Transport::Udp };
         let peer = snapshot.peer(&at, "203.0.113.5".parse().unwrap());
         let number = dialled(to.as_bytes());
@@ -295,5 +305,50 @@ proptest! {
         if routed && told.direction == Some("outbound") {
             prop_assert!(tried > 0, "{}", told);
         }
+    }
+}
+
+/// A vendor that wants our registration gets calls while it has it, whatever was said to the last renewal.
+#[test]
+fn a_vendor_that_calls_wait_for() {
+    for (required, rest, passed_over) in [
+        (false, ", without our registration", None),
+        (
+            true,
+            ", without our registration, which it needs",
+            Some("no gateway has our registration, which it needs"),
+        ),
+    ] {
+        let mut voice = voice();
+        voice.vendors.truncate(1);
+        voice.vendors[0].account = Some(VendorAccount {
+            username: "warp".to_owned(),
+            realm: "a.example".to_owned(),
+            ha1_sealed: Vec::new(),
+            register: Some(VendorRegister {
+                user: String::new(),
+                domain: String::new(),
+                expires: HumanDuration::from_secs(3600),
+                required,
+            }),
+        });
+        let snapshot = snapshot(voice);
+        let now = start();
+        let explain =
+            |now| call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"), &|_| Vec::new(), now);
+        let told = explain(now);
+        assert_eq!(told.candidates[0].passed_over, passed_over);
+        assert!(told.candidates[0].gateways[0].ends_with(rest), "{:?}", told.candidates[0].gateways);
+        assert_eq!(told.outcome == "route", !required, "{}", told.outcome);
+
+        let known = snapshot.vendors[0].targets[0].registration.as_ref().unwrap();
+        let first = known.begin(60, now).unwrap();
+        known.settle(first.cseq, Said::Granted(60), now, 0);
+        let later = now + Duration::from_secs(30);
+        let renewal = known.begin(60, later).unwrap();
+        known.settle(renewal.cseq, Said::Refused(503), later, 0);
+        let told = explain(later);
+        assert_eq!((told.candidates[0].passed_over, told.outcome.as_str()), (None, "route"));
+        assert!(!told.candidates[0].gateways[0].contains("registration"), "it has it for its time");
     }
 }

@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use runtime::password::{Ha1, SecretString};
 
 use super::*;
 
@@ -11,13 +12,13 @@ fn start() -> Instant {
 #[test]
 fn it_is_asked_for_and_renewed_in_time() {
     let mut now = start();
-    let registration = Registration::new(true, now);
-    assert!(!registration.is_there(now) && !registration.lets_pass(now));
+    let registration = Registration::new(now);
+    assert!(!registration.is_there(now));
     let first = registration.begin(3600, now).unwrap();
     assert_eq!(first, Due { cseq: 1, seconds: 3600 });
     assert_eq!(registration.begin(3600, now), None, "one at a time");
     assert_eq!(registration.settle(1, Said::Granted(600), now, 0), Some(Changed::Registered));
-    assert!(registration.is_there(now) && registration.lets_pass(now));
+    assert!(registration.is_there(now));
     now += 299 * SECOND;
     assert_eq!(registration.begin(3600, now), None);
     now += SECOND;
@@ -32,19 +33,18 @@ fn it_is_asked_for_and_renewed_in_time() {
 #[test]
 fn an_answer_that_is_not_to_the_last_request_says_nothing() {
     let now = start();
-    let registration = Registration::new(false, now);
+    let registration = Registration::new(now);
     registration.begin(60, now);
     let later = now + LOST_AFTER;
     assert_eq!(registration.begin(60, later).map(|due| due.cseq), Some(5), "the first is lost");
     assert_eq!(registration.settle(1, Said::Granted(60), later, 0), None);
     assert!(!registration.is_there(later));
-    assert!(registration.lets_pass(later), "it is not needed");
 }
 
 #[test]
 fn failures_make_it_rarer_up_to_half_an_hour() {
     let mut now = start();
-    let registration = Registration::new(false, now);
+    let registration = Registration::new(now);
     for (failures, most) in [(1, 30), (2, 60), (3, 120), (7, 1800), (8, 1800), (60, 1800)] {
         assert_eq!(retry_after(failures, 0), Duration::from_secs(most) / 2, "{failures}");
         assert_eq!(retry_after(failures, DRAWN), Duration::from_secs(most), "{failures}");
@@ -67,35 +67,69 @@ fn failures_make_it_rarer_up_to_half_an_hour() {
 #[test]
 fn a_renewal_that_fails_does_not_end_it() {
     let now = start();
-    let registration = Registration::new(true, now);
+    let registration = Registration::new(now);
     let due = registration.begin(60, now).unwrap();
     registration.settle(due.cseq, Said::Granted(60), now, 0);
     let now = now + 30 * SECOND;
     let due = registration.begin(60, now).unwrap();
     registration.settle(due.cseq, Said::Silent, now, 0);
-    assert!(registration.lets_pass(now + 29 * SECOND) && !registration.lets_pass(now + 30 * SECOND));
+    assert!(registration.is_there(now + 29 * SECOND) && !registration.is_there(now + 30 * SECOND));
 }
 
 #[test]
-fn a_time_that_is_too_short_for_the_registrar_is_made_longer_once() {
-    let now = start();
-    let registration = Registration::new(false, now);
+fn a_time_that_is_too_short_for_the_registrar_is_made_longer() {
+    let mut now = start();
+    let registration = Registration::new(now);
     let due = registration.begin(60, now).unwrap();
     assert_eq!(registration.settle(due.cseq, Said::TooBrief(1800), now, 0), None);
     let due = registration.begin(60, now).unwrap();
     assert_eq!(due.seconds, 1800, "at once");
-    registration.settle(due.cseq, Said::TooBrief(3600), now, 0);
-    assert_eq!(registration.begin(60, now), None, "no more than once");
-    let registration = Registration::new(false, now);
+    assert_eq!(registration.settle(due.cseq, Said::TooBrief(3600), now, 0), Some(Changed::Failed));
+    assert_eq!(registration.begin(60, now), None, "not twice in a row");
+    now += 15 * SECOND;
+    assert_eq!(registration.begin(60, now).map(|due| due.seconds), Some(3600), "it is remembered");
+    let registration = Registration::new(now);
     let due = registration.begin(60, now).unwrap();
     registration.settle(due.cseq, Said::TooBrief(u32::MAX), now, 0);
     assert_eq!(registration.begin(60, now), None, "a slip");
 }
 
+/// What the registrar wants at least is remembered whatever was said before.
+#[test]
+fn a_time_that_is_too_short_after_a_failure() {
+    for before in [Said::Silent, Said::Refused(503)] {
+        let mut now = start();
+        let registration = Registration::new(now);
+        let due = registration.begin(3600, now).unwrap();
+        registration.settle(due.cseq, before, now, 0);
+        now += 15 * SECOND;
+        let due = registration.begin(3600, now).unwrap();
+        registration.settle(due.cseq, Said::TooBrief(7200), now, 0);
+        let due = registration.begin(3600, now).unwrap();
+        assert_eq!(due.seconds, 7200, "{before:?}");
+        assert_eq!(registration.settle(due.cseq, Said::Granted(7200), now, 0), Some(Changed::Registered));
+    }
+}
+
+/// A registrar that lists others alone has us no more, whatever it has granted before.
+#[test]
+fn others_in_our_place() {
+    let now = start();
+    let registration = Registration::new(now);
+    let due = registration.begin(60, now).unwrap();
+    registration.settle(due.cseq, Said::Granted(60), now, 0);
+    let now = now + 30 * SECOND;
+    let due = registration.begin(60, now).unwrap();
+    assert_eq!(registration.settle(due.cseq, Said::Displaced, now, 0), Some(Changed::Failed));
+    assert!(!registration.is_there(now));
+    assert_eq!(registration.begin(60, now + 14 * SECOND), None);
+    assert!(registration.begin(60, now + 15 * SECOND).is_some());
+}
+
 #[test]
 fn its_end() {
     let now = start();
-    let registration = Registration::new(false, now);
+    let registration = Registration::new(now);
     assert_eq!(registration.end(now), None, "there is nothing to end");
     let due = registration.begin(60, now).unwrap();
     registration.settle(due.cseq, Said::Granted(60), now, 0);
@@ -108,22 +142,75 @@ fn its_end() {
     assert_eq!(registration.begin(60, now), None);
 }
 
+/// The answer to what was asked for somebody else is none to what is asked for now.
 #[test]
-fn another_configuration_begins_anew_with_later_numbers() {
+fn another_user_begins_anew_with_later_numbers() {
     let now = start();
-    let registration = Registration::new(false, now);
+    let registration = Registration::new(now);
+    let due = registration.begin(60, now).unwrap();
+    let other = registration.replaced(now);
+    assert!(registration.is_asking(due.cseq) && !other.is_asking(due.cseq));
+    assert_eq!(other.settle(due.cseq, Said::Granted(60), now, 0), None);
+    assert!(!other.is_there(now));
+    let own = other.begin(90, now).unwrap();
+    assert!(own.cseq > due.cseq + 2 && own.seconds == 90, "{own:?}");
+    assert_eq!(other.settle(due.cseq, Said::Granted(60), now, 0), None);
+    assert!(!other.is_there(now) && other.is_asking(own.cseq));
+    other.settle(own.cseq, Said::Granted(90), now, 0);
+    assert!(other.is_there(now) && !other.is_asking(own.cseq));
+}
+
+fn account(password: &str) -> Arc<Account> {
+    let (username, realm) = ("warp", "a.example");
+    let ha1 = Ha1::of(username, realm, &SecretString::new(password));
+    Arc::new(Account::new(username.to_owned(), realm.to_owned(), ha1))
+}
+
+/// What is mended is tried at once, and what the registrar has stays.
+#[test]
+fn what_is_not_waited_for() {
+    let now = start();
+    let registration = Registration::new(now);
+    registration.answer_with(Some(&account("one")));
     let due = registration.begin(60, now).unwrap();
     registration.settle(due.cseq, Said::Granted(60), now, 0);
-    let other = registration.replaced(true, now);
-    assert!(!other.lets_pass(now));
-    assert_eq!(other.begin(90, now), Some(Due { cseq: 5, seconds: 90 }));
+    registration.answer_with(Some(&account("one")));
+    registration.retry();
+    assert_eq!(registration.begin(60, now), None, "the same, sealed anew, and nothing has failed");
+    registration.answer_with(Some(&account("two")));
+    let due = registration.begin(60, now).unwrap();
+    assert!(registration.is_there(now));
+    registration.settle(due.cseq, Said::Refused(401), now, 0);
+    assert_eq!(registration.begin(60, now), None);
+    registration.retry();
+    let due = registration.begin(60, now).unwrap();
+    registration.settle(due.cseq, Said::Refused(401), now, 0);
+    registration.answer_with(None);
+    assert_eq!(registration.begin(60, now), None, "its secret is closed");
+    registration.answer_with(Some(&account("two")));
+    assert!(registration.begin(60, now).is_some(), "and opens again");
+    registration.hurry();
+    assert!(registration.begin(60, now).is_some());
+}
+
+/// A first request may still make the registrar have it.
+#[test]
+fn what_is_under_way() {
+    let now = start();
+    let registration = Registration::new(now);
+    assert!(!registration.is_under_way(now));
+    let due = registration.begin(60, now).unwrap();
+    assert!(registration.is_under_way(now) && !registration.is_there(now));
+    assert!(!registration.is_under_way(now + LOST_AFTER));
+    registration.settle(due.cseq, Said::Granted(60), now, 0);
+    assert!(!registration.is_under_way(now));
 }
 
 proptest! {
     #[test]
-    fn renewals_are_in_time(seconds in any::<u32>(), failures in any::<u32>(), drawn in any::<u32>()) {
+    fn renewals_are_in_time(seconds in prop_oneof![1_u32..20, 1_u32..], failures in any::<u32>(), drawn in any::<u32>()) {
         let refresh = refresh_after(seconds, drawn);
-        let whole = Duration::from_secs(seconds.max(GRANTED_MIN).into());
+        let whole = Duration::from_secs(seconds.into());
         prop_assert!(refresh >= whole / 2 && refresh <= whole * 4 / 5);
         let retry = retry_after(failures, drawn);
         prop_assert!(retry >= RETRY_FIRST / 2 && retry <= RETRY_MAX);

@@ -17,15 +17,16 @@ use super::outgoing::{self, Outgoing};
 use super::passport::Certified;
 use super::{Hand, Turn, Worker, contact, receive};
 use crate::sip::anchor::{Anchor, Profiles};
-use crate::sip::dialog::{Asked, Side};
+use crate::sip::dialog::{Asked, CREDENTIALS_LEN, Side};
 use crate::sip::flow::Flow;
 use crate::sip::identity;
 use crate::sip::routing::Direction;
+use crate::sip::snapshot::Vendor;
 use crate::sip::transactions::{CallId, Now, Owner};
 use crate::sip::usage::Channel;
 
 /// The largest request that goes by UDP, where the next hop has TCP (18.1.1).
-const UDP_MAX: usize = 1300;
+pub(super) const UDP_MAX: usize = 1300;
 
 /// A request that is ready to go: the attempt, its octets, its key, and the vendor's patience.
 pub(super) type Made = (Attempt, Bytes, Key, Option<Duration>);
@@ -160,13 +161,10 @@ impl Worker {
             let Way::Plan { plan, next } = &setup.way else { return None };
             let hop = next.checked_sub(1)?;
             let (_, vendor, target) = plan.hop(hop)?;
-            // The last one is tried whatever is known of it: there is nothing better.
-            let last = hop + 1 == plan.hops.len() && !setup.tried;
-            if !last && !target.health.may_try(now.instant) {
-                setup.passed_over = true;
-                continue;
-            }
-            if target.registration.as_ref().is_some_and(|known| !known.lets_pass(now.instant)) {
+            let passes = |hop| plan.hop(hop).is_some_and(|(_, _, target)| target.lets_pass(now.instant));
+            // The last one is tried whatever its health: there is nothing better.
+            let last = !setup.tried && !(hop + 1..plan.hops.len()).any(passes);
+            if !passes(hop) || !(last || target.health.may_try(now.instant)) {
                 setup.passed_over = true;
                 continue;
             }
@@ -248,7 +246,7 @@ impl Worker {
         if outbound && vendor.config.sign_calls {
             self.count_signed(signed.is_some());
         }
-        let large = outbound && flow.transport == Transport::Udp && octets.len() > UDP_MAX;
+        let large = outbound && flow.transport == Transport::Udp && octets.len() > udp_max(vendor);
         let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
         let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
         if let Some(tcp) = tcp {
@@ -256,7 +254,7 @@ impl Worker {
             let larger = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
             (flow, octets, shown) = (tcp, larger.octets, larger.shown);
             self.counters.oversize_tcp.add(1);
-        } else if large {
+        } else if large && octets.len() > UDP_MAX {
             self.counters.oversize_fragmented.add(1);
         }
         let identities = identity::pass_within(plan.direction, (plan.trunk()?, vendor));
@@ -277,21 +275,26 @@ impl Worker {
             dialog.asked = Asked::default();
         }
         let mut attempt = Attempt::new(hop, flow, now);
-        attempt.channel = channel;
+        (attempt.vendor, attempt.channel) = (outbound.then_some(vendor.config.number), channel);
         attempt.callee = callee;
         attempt.moved_to_tcp = tcp.is_some();
         attempt.session = session;
-        attempt.anchor = anchor;
-        attempt.pinned = pinned;
+        (attempt.anchor, attempt.pinned) = (anchor, pinned);
         attempt.signed = signed.map(|stamp| stamp.attested);
         setup.tried = true;
         Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options))
     }
 
-    fn vendor_channel(&self, vendor: &crate::sip::snapshot::Vendor, now: Now) -> Option<Channel> {
+    fn vendor_channel(&self, vendor: &Vendor, now: Now) -> Option<Channel> {
         let channel = vendor.usage.take_channel(vendor.config.channels)?;
         vendor.usage.take_attempt(vendor.config.cps, now.instant).then_some(channel)
     }
+}
+
+/// The largest INVITE to a vendor that goes by UDP. One that asks who calls has it once more, with credentials, by the
+/// same flow.
+const fn udp_max(vendor: &Vendor) -> usize {
+    if vendor.account.is_some() { UDP_MAX - CREDENTIALS_LEN } else { UDP_MAX }
 }
 
 /// What the caller is told where no attempt is left and none was made.

@@ -156,7 +156,8 @@ impl Worker {
         let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
         let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
         let asked = Some(dialog).filter(|dialog| dialog.vendor_end() == end);
-        self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, asked, turn);
+        let vendor = asked.map(|dialog| dialog.vendor);
+        self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, (vendor, asked), turn);
     }
 
     /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for
@@ -182,12 +183,19 @@ impl Worker {
             attempt.ended.push(tag.to_vec());
         }
         let (sent, aim) = (attempt.flow, if attempt.pinned { Aim::Back } else { Aim::Said });
-        self.end_answer(message, (flow, sent), (again, aim), turn);
+        let vendor = attempt.vendor;
+        self.end_answer(message, (flow, sent), (again, aim, vendor), turn);
     }
 
-    /// A 2xx to an INVITE whose call is over. What follows goes to the peer that it came from and to nobody else, and a
-    /// BYE goes once.
-    pub(super) fn end_orphan(&mut self, message: &Message, flow: Flow, turn: &mut Turn<'_>) {
+    /// A 2xx to an INVITE whose call is over, of this vendor where that is known. What follows goes to the peer that it
+    /// came from and to nobody else, and a BYE goes once.
+    pub(super) fn end_orphan(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        vendor: Option<u32>,
+        turn: &mut Turn<'_>,
+    ) {
         let call_id = message.value(HeaderId::CallId).unwrap_or_default();
         let tag = super::receive::to_tag(message).unwrap_or_default();
         let peer = flow.peer.ip().to_string();
@@ -195,7 +203,7 @@ impl Worker {
         match self.unwanted.note(key, turn.now.instant) {
             Noted::Full => self.counters.responses_stray.add(1),
             noted @ (Noted::First | Noted::Again) => {
-                self.end_answer(message, (flow, flow), (noted == Noted::Again, Aim::Near), turn)
+                self.end_answer(message, (flow, flow), (noted == Noted::Again, Aim::Near, vendor), turn)
             }
         }
     }
@@ -204,7 +212,7 @@ impl Worker {
         &mut self,
         message: &Message,
         flows: (Flow, Flow),
-        (again, aim): (bool, Aim),
+        (again, aim, vendor): (bool, Aim, Option<u32>),
         turn: &mut Turn<'_>,
     ) {
         let routes: Vec<_> = self.routes_to_callee(message).into_iter().rev().map(unfolded).collect();
@@ -229,7 +237,7 @@ impl Worker {
         self.send_ack_of_2xx(&own, turn);
         if !again {
             self.counters.ended_at_vendor.add(1);
-            self.send_bye(&Own { cseq: own.cseq.saturating_add(1), ..own }, None, turn);
+            self.send_bye(&Own { cseq: own.cseq.saturating_add(1), ..own }, (vendor, None), turn);
         }
     }
 
@@ -249,14 +257,19 @@ impl Worker {
         }
     }
 
-    /// A BYE of ours, with credentials where the vendor of the dialog `asked` for them.
-    fn send_bye(&mut self, own: &Own<'_>, asked: Option<&Dialog>, turn: &mut Turn<'_>) {
+    /// A BYE of ours, to this vendor where that is known, with credentials where the vendor of the dialog `asked` for them.
+    fn send_bye(
+        &mut self,
+        own: &Own<'_>,
+        (vendor, asked): (Option<u32>, Option<&Dialog>),
+        turn: &mut Turn<'_>,
+    ) {
         let branch = self.branches.make(0);
         let octets = self.own_request(own, Method::Bye, &branch);
         let octets = octets.map(|octets| self.bye_signed(octets, asked, own.flow));
         let key = self.keys.client(&branch, Method::Bye);
-        let sent = octets
-            .and_then(|octets| self.begin_client(key, (own.flow, octets), Owner::Bye(Tries::Another), turn));
+        let owner = Owner::Bye(Tries::Another, vendor);
+        let sent = octets.and_then(|octets| self.begin_client(key, (own.flow, octets), owner, turn));
         if sent.is_none() {
             self.counters.byes_unanswered.add(1);
             if self.bye_log.take_attempt(BYE_LOGS_PER_SECOND, turn.now.instant) {
@@ -270,7 +283,7 @@ impl Worker {
     pub(super) fn bye_answered(
         &mut self,
         id: TransactionId,
-        tries: Tries,
+        (tries, vendor): (Tries, Option<u32>),
         (status, received): (StatusCode, bool),
         now: Now,
     ) {
@@ -284,7 +297,7 @@ impl Worker {
         let badly_timed = matches!(status, StatusCode::SERVER_INTERNAL_ERROR | StatusCode::REQUEST_PENDING);
         if received && badly_timed && tries == Tries::Another {
             let at = now.instant + BYE_AGAIN_AFTER;
-            let waiting = self.byes.insert((flow, bye));
+            let waiting = self.byes.insert((flow, bye, vendor));
             if self.transactions.arm_call(Wake::Bye(waiting), at).is_none() {
                 self.byes.remove(waiting);
             }
@@ -304,11 +317,11 @@ impl Worker {
 
     /// Tries a BYE once more, as a new request.
     pub(super) fn bye_again(&mut self, id: ByeId, turn: &mut Turn<'_>) {
-        let Some((flow, bye)) = self.byes.remove(id) else { return };
+        let Some((flow, bye, vendor)) = self.byes.remove(id) else { return };
         let branch = self.branches.make(0);
         let Some(octets) = self.renewed(&bye, &branch) else { return };
         let key = self.keys.client(&branch, Method::Bye);
-        self.begin_client(key, (flow, octets), Owner::Bye(Tries::Last), turn);
+        self.begin_client(key, (flow, octets), Owner::Bye(Tries::Last, vendor), turn);
     }
 
     /// The same request with another branch and a later number.

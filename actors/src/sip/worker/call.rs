@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub(super) hung_up: Option<Reason>,
     /// Whether the INVITE describes a session; else who answers does.
     pub(super) offers: bool,
+    /// Its number, as its sender has it.
+    pub(super) number: Option<u32>,
     timers: [Option<TimerId>; 2],
 }
 
@@ -101,6 +103,8 @@ pub(super) struct Attempt {
     /// Its place in the plan.
     pub(super) hop: usize,
     pub(super) flow: Flow,
+    /// The number of the vendor that it goes to; `None` of one to a trunk, or within a dialog.
+    pub(super) vendor: Option<u32>,
     pub(super) callee: String,
     pub(super) started: Now,
     pub(super) ringing: Option<Now>,
@@ -134,6 +138,7 @@ impl Call {
     ) -> Self {
         let context = ResponseContext::start(steps);
         let offers = setup.request.sdp().is_some();
+        let number = perform::cseq(&setup.request);
         let setup = Some(Box::new(setup));
         Self {
             context,
@@ -145,6 +150,7 @@ impl Call {
             attempts: SmallVec::new(),
             hung_up: None,
             offers,
+            number,
             timers: [None, None],
         }
     }
@@ -194,6 +200,7 @@ impl Attempt {
             transaction: None,
             hop,
             flow,
+            vendor: None,
             callee: String::new(),
             started,
             ringing: None,
@@ -399,14 +406,14 @@ impl Worker {
     /// The best response goes to the caller.
     fn forward_kept(&mut self, id: CallId, branch: BranchId, status: StatusCode, turn: &mut Turn<'_>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        let (server, dialog, from) = (call.server, call.dialog, call.kind.sender());
+        let (server, dialog, from, number) = (call.server, call.dialog, call.kind.sender(), call.number);
         let initial = call.kind == Kind::Initial;
         let kept = call.setup.as_mut().and_then(|setup| setup.kept.take());
         let Some((_, best)) = kept.filter(|(kept, _)| *kept == branch) else {
             self.respond_to_caller(id, status, turn);
             return;
         };
-        let back = Back { dialog, from, server, initial };
+        let back = Back { dialog, from, server, number, initial };
         if let Some(octets) = self.response_back(&best, back, |_| Some(())) {
             let cause = perform::q850_cause(&best);
             self.failed(id, (status, true), cause, turn);

@@ -12,16 +12,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use runtime::model::Transport;
 use sip::digest::{Challenge, Credentials, Username};
 use sip::transaction::{Client, ClientInvite, Machine};
-use sip::{CSeq, Edits, HeaderId, Message, Method, RAck, StatusCode, Via};
+use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, RAck, StatusCode, Via};
 use uuid::Uuid;
 
+use super::attempt::UDP_MAX;
+use super::call::Kind;
+use super::receive::from_tag;
 use super::{Hand, Turn, Worker, receive};
 use crate::sip::account::Account;
 use crate::sip::branch;
-use crate::sip::cookie::Cookie;
-use crate::sip::dialog::{Asked, Challenged, Dialog, End};
+use crate::sip::cookie::{self, Cookie};
+use crate::sip::dialog::{Challenged, Dialog, End};
+use crate::sip::event::{CallEvent, What};
 use crate::sip::flow::Flow;
 use crate::sip::snapshot::Vendor;
 use crate::sip::transactions::{Owner, TransactionId};
@@ -42,6 +47,10 @@ enum Unanswered {
     Elsewhere,
     #[error("none is of the account's realm, of a known algorithm, and without qop or with auth")]
     Foreign,
+    #[error(
+        "two vendors with this address have accounts of this realm, and which of them it is is not known"
+    )]
+    Ambiguous,
     #[error("the answer was refused: username or password may be wrong")]
     Refused,
     #[error("the request cannot be sent once more")]
@@ -53,8 +62,6 @@ struct Again {
     octets: Bytes,
     branch: [u8; branch::LEN],
     method: Method,
-    /// The number of the request before.
-    number: u32,
     /// How many challenges it answers.
     challenges: u8,
     challenged: Challenged,
@@ -103,7 +110,13 @@ impl Worker {
                 let attempt = call.attempts.get(branch.index());
                 call.context.is_trying(branch) && attempt.is_some_and(|one| one.transaction == Some(id))
             }),
-            Owner::Relay(_) | Owner::Bye(_) | Owner::Register(_) => true,
+            Owner::Register(register) => {
+                let snapshot = self.snapshot.load();
+                let registration =
+                    register.find(&snapshot).and_then(|(_, target)| target.registration.as_deref());
+                registration.is_some_and(|known| known.is_asking(register.due.cseq))
+            }
+            Owner::Relay(_) | Owner::Bye(..) => true,
             Owner::Nobody | Owner::Caller(_) | Owner::Sender(_) | Owner::Probe(_) | Owner::Alive(..) => false,
         }
     }
@@ -131,19 +144,24 @@ impl Worker {
             let challenge = Challenge::strongest(response.values(asks), account.realm.as_bytes())?;
             Some((Arc::clone(account), challenge))
         };
-        let (account, challenge) = accounts.iter().find_map(offered).ok_or(Unanswered::Foreign)?;
+        let mut offered = accounts.iter().filter_map(offered);
+        let (account, challenge) = offered.next().ok_or(Unanswered::Foreign)?;
+        if offered.next().is_some() {
+            return Err(Unanswered::Ambiguous);
+        }
         let before = self.transactions.get(id).map_or(u8::MAX, |transaction| transaction.challenges);
         if before > u8::from(challenge.stale) {
             return Err(Unanswered::Refused);
         }
         let challenged = Challenged::new(header, &challenge).ok_or(Unanswered::Foreign)?;
-        self.with_answer(request, &account, challenged, before + 1).ok_or(Unanswered::Unsendable)
+        let again = self.with_answer((owner, request), &account, challenged, before + 1);
+        again.ok_or(Unanswered::Unsendable)
     }
 
     /// A request with another branch, the next number and credentials.
     fn with_answer(
         &mut self,
-        request: &Message,
+        (owner, request): (Owner, &Message),
         account: &Account,
         mut challenged: Challenged,
         challenges: u8,
@@ -166,7 +184,14 @@ impl Worker {
                 edits.replace(before, &[&branch, counted.as_bytes()].concat()).ok()?;
             }
         }
-        edits.set(HeaderId::CSeq, &cseq_of(cseq.number.checked_add(1)?, cseq.method)).ok()?;
+        if self.is_initial(owner) {
+            self.count_in_cookie(&mut edits, challenges)?;
+        }
+        let next = match self.place_in_dialog(owner) {
+            Some((dialog, (_, sent))) => self.dialogs.get(&dialog)?.asked.next(sent),
+            None => cseq.number.checked_add(1)?,
+        };
+        edits.set(HeaderId::CSeq, &cseq_of(next, cseq.method)).ok()?;
         edits.set(challenged.header, &value).ok()?;
         let octets = self.written(|out| {
             edits.write(out);
@@ -174,7 +199,29 @@ impl Worker {
         })?;
         let method = Method::from_bytes(cseq.method);
         challenged.of_invite = Some(value).filter(|_| method == Method::Invite);
-        Some(Again { octets, branch, method, number: cseq.number, challenges, challenged })
+        Some(Again { octets, branch, method, challenges, challenged })
+    }
+
+    /// Whether a request begins a call.
+    fn is_initial(&self, owner: Owner) -> bool {
+        let Owner::Branch(call, _) = owner else { return false };
+        self.calls.get(call).is_some_and(|call| call.kind == Kind::Initial)
+    }
+
+    /// The cookie says how many challenges its INVITE has answered: what follows the call knows its numbers by it, in
+    /// whichever process.
+    fn count_in_cookie(&self, edits: &mut Edits<'_>, challenges: u8) -> Option<()> {
+        let message = edits.message();
+        let call_id = self.call_name(message);
+        let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message)? };
+        let keys = &self.settings.cookies;
+        let ours = message.list(HeaderId::RecordRoute).find_map(|element| {
+            let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
+            let sealed = self.is_ours(&uri).then(|| uri.params.get(b"w"))??.value?;
+            Some((sealed, keys.open(sealed, &call).ok()?))
+        });
+        let Some((sealed, cookie)) = ours else { return Some(()) };
+        edits.replace(sealed, &keys.seal(&Cookie { answers: challenges, ..cookie }, &call)).ok()
     }
 
     /// Sends it in a transaction of its own, in place of the first; `None` when there is no room.
@@ -185,7 +232,7 @@ impl Worker {
         again: Again,
         turn: &mut Turn<'_>,
     ) -> Option<()> {
-        let Again { octets, branch, method, number, challenges, mut challenged } = again;
+        let Again { octets, branch, method, challenges, mut challenged } = again;
         let mut actions = self.memory.actions.pop().unwrap_or_default();
         let (transport, timers) = (receive::transport(flow), &self.settings.timers);
         let machine = if method == Method::Invite {
@@ -195,6 +242,9 @@ impl Worker {
         };
         let key = self.keys.client(&branch, method);
         let new = self.transactions.insert(machine, key, owner, flow)?;
+        if method == Method::Invite && flow.transport == Transport::Udp && octets.len() > UDP_MAX {
+            self.counters.oversize_fragmented.add(1);
+        }
         let stored = self.transactions.get_mut(new)?;
         (stored.message, stored.challenges) = (octets, challenges);
         // What still comes of the first is nobody's.
@@ -207,51 +257,64 @@ impl Worker {
         {
             attempt.transaction = Some(new);
         }
-        let dialog = self.asked_in(owner).map(|(dialog, _)| dialog);
-        if let Some(dialog) = dialog.and_then(|dialog| self.dialogs.get_mut(&dialog)) {
-            dialog.asked.again(number);
+        if let Some((dialog, (number, sent))) = self.place_in_dialog(owner)
+            && let Some(dialog) = self.dialogs.get_mut(&dialog)
+        {
+            dialog.asked.again(number, sent);
             let of_invite = dialog.asked.last.take().and_then(|last| last.of_invite);
             challenged.of_invite = challenged.of_invite.or(of_invite);
             dialog.asked.last = Some(Box::new(challenged));
+            // The next process has to know the numbers; those of a call that rings come with its answer.
+            if dialog.confirmed && method != Method::Bye {
+                let what = What::Refreshed(Arc::new(Dialog::clone(dialog)));
+                turn.out.events.push(CallEvent { dialog: dialog.id, at: turn.now, what });
+            }
         }
         self.perform(new, actions, Hand::default(), turn);
         Some(())
     }
 
-    /// The dialog that a request is of, and who sent it.
-    fn asked_in(&self, owner: Owner) -> Option<(Uuid, End)> {
+    /// The dialog that a request to a vendor is of, its number as its sender has it, and the highest that this one has sent
+    /// there.
+    fn place_in_dialog(&self, owner: Owner) -> Option<(Uuid, (u32, u32))> {
+        let (id, from, number) = self.asked_in(owner)?;
+        let dialog = self.dialogs.get(&id).filter(|dialog| dialog.vendor_end() != from)?;
+        let number = number?;
+        Some((id, (number, dialog.side(from).cseq.max(number))))
+    }
+
+    /// The dialog that a request is of, who sent it, and its number there.
+    fn asked_in(&self, owner: Owner) -> Option<(Uuid, End, Option<u32>)> {
         match owner {
-            Owner::Branch(call, _) => self.calls.get(call).map(|call| (call.dialog, call.kind.sender())),
-            Owner::Relay(relay) => Some((relay.dialog, relay.from)),
+            Owner::Branch(call, _) => {
+                self.calls.get(call).map(|call| (call.dialog, call.kind.sender(), call.number))
+            }
+            Owner::Relay(relay) => Some((relay.dialog, relay.from, relay.number)),
             Owner::Nobody
             | Owner::Caller(_)
             | Owner::Sender(_)
             | Owner::Probe(_)
             | Owner::Register(_)
-            | Owner::Bye(_)
+            | Owner::Bye(..)
             | Owner::Alive(..) => None,
         }
     }
 
     /// Accounts that a challenge to a request may be answered with: that of the vendor that it went to. Whose a BYE of
-    /// ours is, is known no more: there the address says it, and the name that was said before.
+    /// ours is, is not always known: else the address says it, and the name that was said before.
     fn accounts_of(&self, owner: Owner, flow: Flow, said: Option<&[u8]>) -> Vec<Arc<Account>> {
         let number = match owner {
             Owner::Register(register) => Some(register.vendor),
+            Owner::Bye(_, vendor) => vendor,
             Owner::Branch(..) | Owner::Relay(_) => {
                 let asked = self.asked_in(owner);
-                let asked = asked.and_then(|(id, from)| Some((self.dialogs.get(&id)?, from)));
+                let asked = asked.and_then(|(id, from, _)| Some((self.dialogs.get(&id)?, from)));
                 let Some((dialog, _)) = asked.filter(|(dialog, from)| dialog.vendor_end() != *from) else {
                     return Vec::new();
                 };
                 Some(dialog.vendor)
             }
-            Owner::Nobody
-            | Owner::Caller(_)
-            | Owner::Sender(_)
-            | Owner::Probe(_)
-            | Owner::Bye(_)
-            | Owner::Alive(..) => None,
+            Owner::Nobody | Owner::Caller(_) | Owner::Sender(_) | Owner::Probe(_) | Owner::Alive(..) => None,
         };
         let is_it = |vendor: &&Vendor| {
             number.is_none_or(|number| vendor.config.number == number) && vendor.is_at(flow.peer.ip())
@@ -343,15 +406,6 @@ impl Worker {
         });
         signed.unwrap_or(bye)
     }
-
-    /// What a vendor has asked in a dialog of which only the cookie is known: one with an account has asked once, as a
-    /// rule, which nobody remembers.
-    pub(super) fn asked_before(&self, cookie: &Cookie) -> Asked {
-        let snapshot = self.snapshot.load();
-        let mut asking = snapshot.vendors.iter().filter(|vendor| vendor.account.is_some());
-        let asks = !cookie.inbound && asking.any(|vendor| vendor.config.number == cookie.vendor);
-        if asks { Asked::once() } else { Asked::default() }
-    }
 }
 
 /// Whether a response asks who we are.
@@ -390,13 +444,16 @@ fn cseq_of(number: u32, method: &[u8]) -> Vec<u8> {
     [format!("{number} ").as_bytes(), method].concat()
 }
 
-/// The number of a response on its way to the sender of the request, as that has it.
-pub(super) fn restore_number(edits: &mut Edits<'_>, dialog: &Dialog, from: End) -> Option<()> {
-    if dialog.asked.is_never() || dialog.vendor_end() == from {
-        return Some(());
-    }
+/// The number of a response on its way to the sender of the request, as that has it: the request's own where that is
+/// known.
+pub(super) fn restore_number(
+    edits: &mut Edits<'_>,
+    (dialog, from): (Option<&Dialog>, End),
+    number: Option<u32>,
+) -> Option<()> {
     let cseq = CSeq::parse(edits.message().value(HeaderId::CSeq)?).ok()?;
-    let number = dialog.asked.to_sender(cseq.number);
+    let dialog = dialog.filter(|dialog| !dialog.asked.is_never() && dialog.vendor_end() != from);
+    let number = number.or_else(|| Some(dialog?.asked.to_sender(cseq.number))).unwrap_or(cseq.number);
     if number == cseq.number {
         return Some(());
     }

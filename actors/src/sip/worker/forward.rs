@@ -181,7 +181,7 @@ impl Worker {
     ) {
         let Some((message, flow)) = hand.message else { return };
         let Some(call) = self.calls.get(id) else { return };
-        let (server, kind, dialog) = (call.server, call.kind, call.dialog);
+        let (server, kind, dialog, number) = (call.server, call.kind, call.dialog, call.number);
         let asked = call.attempts.get(branch.index()).and_then(|attempt| attempt.session);
         let asked = asked.filter(|_| status.is_success());
         // A fork that answers after the call of another one has ended is nobody's.
@@ -204,7 +204,8 @@ impl Worker {
             self.respond_to_caller(id, super::FULL, turn);
             return;
         }
-        let back = Back { dialog, from: kind.sender(), server, initial: kind == Kind::Initial };
+        let initial = kind == Kind::Initial;
+        let back = Back { dialog, from: kind.sender(), server, number, initial };
         let answer =
             |edits: &mut Edits<'_>| asked.map_or(Some(()), |asked| session_timer::answer(edits, asked));
         let Some(octets) = self.response_back(message, back, answer) else {
@@ -241,8 +242,15 @@ impl Worker {
         }
     }
 
-    /// What every response loses and gets back on its way to the side that sent the request; `None` when it cannot.
-    pub(super) fn towards_sender(&self, edits: &mut Edits<'_>, dialog: Uuid, from: End) -> Option<()> {
+    /// What every response loses and gets back on its way to the side that sent the request, with this number where that is
+    /// known; `None` when it cannot.
+    pub(super) fn towards_sender(
+        &self,
+        edits: &mut Edits<'_>,
+        dialog: Uuid,
+        from: End,
+        number: Option<u32>,
+    ) -> Option<()> {
         let dialog = self.dialogs.get(&dialog);
         match dialog.filter(|dialog| dialog.trusted) {
             None => strip(edits)?,
@@ -255,12 +263,12 @@ impl Worker {
         }
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()?;
+        restore_number(edits, (dialog.map(|dialog| &**dialog), from), number)?;
         let Some(dialog) = dialog else { return Some(()) };
         let own = dialog.call_id_of(from);
         if edits.message().value(HeaderId::CallId) != Some(own) {
             edits.set(HeaderId::CallId, own).ok()?;
         }
-        restore_number(edits, dialog, from)?;
         restore_caller(edits, dialog, from)
     }
 

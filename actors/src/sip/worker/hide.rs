@@ -22,6 +22,8 @@ pub(super) struct Back {
     pub(super) from: End,
     /// Its transaction.
     pub(super) server: TransactionId,
+    /// Its number, as who sent it has it.
+    pub(super) number: Option<u32>,
     /// Whether it began the call.
     pub(super) initial: bool,
 }
@@ -53,7 +55,7 @@ impl Worker {
             return None;
         };
         let mut edits = Edits::new(&whole);
-        self.towards_sender(&mut edits, back.dialog, back.from)?;
+        self.towards_sender(&mut edits, back.dialog, back.from, back.number)?;
         if !back.initial {
             self.names_of_sender(&mut edits, back.dialog, back.server)?;
         }
@@ -86,7 +88,7 @@ impl Worker {
             edits.set_body(b"", b"").ok()?;
         }
         let hides = if let Some((dialog, sender)) = self.known_call(whole) {
-            self.towards_sender(&mut edits, dialog, sender)?;
+            self.towards_sender(&mut edits, dialog, sender, None)?;
             self.dialogs.get(&dialog).is_none_or(|dialog| dialog.hides.is_from(sender))
         } else {
             // A trunk that may be anywhere is known by the cookie alone.

@@ -281,6 +281,7 @@ impl Worker {
             from: located.from,
             method,
             own,
+            number: perform::cseq(request.message),
             at: turn.now,
             session,
             q850_cause: perform::q850_cause(request.message).filter(|_| method == Method::Bye),

@@ -48,7 +48,7 @@ impl Worker {
         };
         match cookie {
             Some(cookie) if !self.dialogs.get(&cookie.dialog).is_some_and(|known| has_it(known, &cookie)) => {
-                self.end_orphan(message, flow, turn);
+                self.end_orphan(message, flow, vendor_of(&cookie), turn);
             }
             _ => self.counters.responses_stray.add(1),
         }
@@ -77,7 +77,7 @@ impl Worker {
         let cookie = given.filter(|_| answer);
         // Nobody could be billed for it, or hear of it.
         if answer && (cookie.is_none() || to.is_none()) && !self.is_of_known_call(message) {
-            self.end_orphan(message, flow, turn);
+            self.end_orphan(message, flow, cookie.as_ref().and_then(vendor_of), turn);
             return;
         }
         let Some((to, whole)) = to else {
@@ -99,7 +99,7 @@ impl Worker {
             // The worker began anew, and not the process: the record of the call says already that it failed. Or the call
             // was answered here, and has ended.
             if self.is_own(cookie.dialog) || self.over.has(&cookie.dialog, turn.now.instant) {
-                self.end_orphan(message, flow, turn);
+                self.end_orphan(message, flow, vendor_of(&cookie), turn);
                 return;
             }
         }
@@ -304,4 +304,9 @@ impl Worker {
         };
         self.written(|out| request.write(out).is_ok())
     }
+}
+
+/// The vendor that answers a call by its cookie; `None` where a trunk does.
+fn vendor_of(cookie: &Cookie) -> Option<u32> {
+    (!cookie.inbound).then_some(cookie.vendor)
 }

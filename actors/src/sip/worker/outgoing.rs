@@ -131,6 +131,7 @@ fn record_route(
         owner: settings.node,
         inbound: plan.direction == Direction::Inbound,
         withheld,
+        answers: 0,
     };
     let call = hiding::call_name(&settings.cookies, request.value(HeaderId::CallId)?);
     let bound = cookie::Call { call_id: &call, caller_tag: from.tag.unwrap_or_default() };

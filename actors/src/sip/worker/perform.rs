@@ -186,8 +186,8 @@ impl Worker {
             Some(Owner::Alive(dialog, end, question)) if status.is_final() => {
                 self.checked(dialog, end, (question, answer(status)), turn);
             }
-            Some(Owner::Bye(tries)) if status.is_final() => {
-                self.bye_answered(id, tries, (status, true), turn.now);
+            Some(Owner::Bye(tries, vendor)) if status.is_final() => {
+                self.bye_answered(id, (tries, vendor), (status, true), turn.now);
             }
             Some(Owner::Probe(probe)) if status.is_final() => self.probed(probe, status, true, turn),
             Some(Owner::Register(register)) if status.is_final() => {
@@ -208,7 +208,9 @@ impl Worker {
                 let answer = if failure == Failure::Transport { Answer::Unknown } else { Answer::Silent };
                 self.checked(dialog, end, (question, answer), turn);
             }
-            Some(Owner::Bye(tries)) => self.bye_answered(id, tries, (failure.status(), false), turn.now),
+            Some(Owner::Bye(tries, vendor)) => {
+                self.bye_answered(id, (tries, vendor), (failure.status(), false), turn.now);
+            }
             Some(Owner::Probe(probe)) => self.probed(probe, failure.status(), false, turn),
             Some(Owner::Register(register)) => {
                 self.registered_at_vendor(register, None, Hand::default(), turn);

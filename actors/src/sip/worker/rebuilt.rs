@@ -13,7 +13,7 @@ use super::receive::Request;
 use super::{Turn, Worker, admit, identity};
 use crate::sip::anchor::Anchor;
 use crate::sip::cookie::Cookie;
-use crate::sip::dialog::{Dialog, End, Seen, Side};
+use crate::sip::dialog::{Asked, Dialog, End, Seen, Side};
 use crate::sip::event::{Answered, Attempted, CallEvent, Started, What};
 use crate::sip::hiding;
 use crate::sip::number::dialled;
@@ -78,7 +78,7 @@ impl Worker {
             identities: false,
             media: anchor_of(&cookie),
             profiles: None,
-            asked: self.asked_before(&cookie),
+            asked: Asked::after(cookie.answers.into()),
             offered_by: None,
             seen: Seen::default(),
             unseen: 0,

@@ -123,7 +123,7 @@ impl Worker {
             Owner::Caller(call) | Owner::Branch(call, _) => self.calls.get(call).map(|call| call.dialog),
             Owner::Relay(relay) => Some(relay.dialog),
             Owner::Sender(dialog) => Some(dialog),
-            Owner::Nobody | Owner::Probe(_) | Owner::Register(_) | Owner::Bye(_) | Owner::Alive(..) => None,
+            Owner::Nobody | Owner::Probe(_) | Owner::Register(_) | Owner::Bye(..) | Owner::Alive(..) => None,
         }
     }
 

@@ -16,6 +16,8 @@ struct Registered {
     /// As it may stand in a URI.
     user: String,
     domain: String,
+    /// The registrar's Request-URI.
+    uri: String,
 }
 
 impl Worker {
@@ -23,7 +25,7 @@ impl Worker {
     pub(super) fn register_at_vendor(&mut self, register: Register, turn: &mut Turn<'_>) {
         let snapshot = self.snapshot.load_full();
         let Some((vendor, target)) = register.find(&snapshot) else { return };
-        let Some(Registered { user, domain }) = registered(vendor, target) else { return };
+        let Some(Registered { user, domain, uri }) = registered(vendor, target) else { return };
         let nowhere = Flow { listener: 0, transport: target.transport, peer: target.address, connection: 0 };
         let sent = self.flow_out(target, nowhere).and_then(|flow| {
             let listener = self.settings.listeners.get(usize::from(flow.listener))?;
@@ -33,7 +35,6 @@ impl Worker {
                 format!("SIP/2.0/{} {};branch={}", listener.via_transport(), listener.sent_by, text(&branch));
             let contact = format!("<sip:{user}@{}{}>", listener.sent_by, listener.uri_transport());
             let (call_id, tag) = self.names_of(register, &user, &domain);
-            let uri = format!("sip:{domain}");
             let to = format!("<sip:{user}@{domain}>");
             let from = format!("{to};tag={tag}");
             let expires = register.due.seconds.to_string();
@@ -53,8 +54,9 @@ impl Worker {
             let key = self.keys.client(&branch, Method::Register);
             self.begin_client(key, (flow, octets), Owner::Register(register), turn)
         });
+        // That we cannot send says nothing of the vendor.
         if sent.is_none() {
-            self.registered_at_vendor(register, None, Hand::default(), turn);
+            self.settle_registration(register, Said::Silent, turn);
         }
     }
 
@@ -83,10 +85,11 @@ impl Worker {
     ) {
         let snapshot = self.snapshot.load_full();
         let Some((vendor, target)) = register.find(&snapshot) else { return };
-        let Some(registration) = &target.registration else { return };
-        match status {
-            Some(_) => target.health.answered(),
-            None => target.health.silent(turn.now.instant),
+        // The same as of an OPTIONS.
+        if status.is_some_and(|status| status != StatusCode::SERVICE_UNAVAILABLE) {
+            target.health.answered();
+        } else {
+            target.health.silent(turn.now.instant);
         }
         let said = match (status, hand.message) {
             (Some(status), Some((response, _))) => {
@@ -94,6 +97,13 @@ impl Worker {
             }
             _ => Said::Silent,
         };
+        self.settle_registration(register, said, turn);
+    }
+
+    fn settle_registration(&self, register: Register, said: Said, turn: &Turn<'_>) {
+        let snapshot = self.snapshot.load_full();
+        let Some((vendor, target)) = register.find(&snapshot) else { return };
+        let Some(registration) = &target.registration else { return };
         let drawn = u32::try_from(self.random.below(u64::from(DRAWN) + 1)).unwrap_or_default();
         let (vendor, gateway) = (vendor.config.name.as_str(), target.address);
         match registration.settle(register.due.cseq, said, turn.now.instant, drawn) {
@@ -118,6 +128,9 @@ impl Worker {
             200..300 if asked == 0 => Said::Gone,
             200..300 => {
                 let own = registered(vendor, target);
+                if self.is_displaced(response) {
+                    return Said::Displaced;
+                }
                 let granted = own.and_then(|own| self.granted(response, &own.user));
                 let granted = granted.or_else(|| told(HeaderId::Expires)).unwrap_or(asked);
                 // A registrar gives no more than was asked for (10.3).
@@ -129,6 +142,17 @@ impl Worker {
             423 => told(HeaderId::MinExpires).map_or(Said::Refused(423), Said::TooBrief),
             refused => Said::Refused(refused),
         }
+    }
+
+    /// Whether an answer lists contacts, and none of them is at an address of ours. Who lists none has said nothing.
+    fn is_displaced(&self, response: &Message) -> bool {
+        let mut contacts = response.list(HeaderId::Contact).peekable();
+        let is_own = |value: &[u8]| {
+            let contact = NameAddr::parse(value).ok();
+            let uri = contact.and_then(|contact| contact.uri().ok()).and_then(Uri::sip);
+            uri.is_some_and(|uri| self.is_ours(&uri))
+        };
+        contacts.peek().is_some() && !contacts.any(is_own)
     }
 
     /// Seconds that the registrar has our Contact for, where its answer lists that with a time.
@@ -144,11 +168,12 @@ impl Worker {
 
 /// Whom we register at a vendor's address; `None` where nobody is.
 fn registered(vendor: &Vendor, target: &Target) -> Option<Registered> {
-    let account = vendor.config.account.as_ref()?;
-    let register = account.register.as_ref()?;
-    let gateway = target.host_port.split(';').next().unwrap_or_default();
-    let domain = if register.domain.is_empty() { gateway } else { &register.domain };
-    Some(Registered { user: escaped(account.user(register)), domain: domain.to_owned() })
+    let (user, domain) = target.registered(&vendor.config)?;
+    let is_named =
+        vendor.config.account.as_ref()?.register.as_ref().is_some_and(|own| !own.domain.is_empty());
+    // The port is the registrar's, and no part of who we are there.
+    let registrar = if is_named { domain } else { target.host_port.split(';').next().unwrap_or_default() };
+    Some(Registered { user: escaped(user), domain: domain.to_owned(), uri: format!("sip:{registrar}") })
 }
 
 /// A name as the user part of a URI has it (25.1).

@@ -47,12 +47,12 @@ impl Worker {
     }
 
     fn relay_back(&mut self, relay: Relay, status: StatusCode, message: &Message, turn: &mut Turn<'_>) {
-        let Relay { dialog, from, server, session, .. } = relay;
+        let Relay { dialog, from, server, number, session, .. } = relay;
         let answer = |edits: &mut Edits<'_>| {
             let asked = session.filter(|_| status.is_success());
             asked.map_or(Some(()), |asked| session_timer::answer(edits, asked))
         };
-        match self.response_back(message, Back { dialog, from, server, initial: false }, answer) {
+        match self.response_back(message, Back { dialog, from, server, number, initial: false }, answer) {
             Some(octets) => self.respond(relay.server, status, &octets, turn),
             // It would wait for ever.
             None if status.is_final() => {
@@ -62,8 +62,8 @@ impl Worker {
         }
     }
 
-    /// From, To, Call-ID and CSeq of a response whose dialog is gone, as the sender of the request wrote them: it may have
-    /// been the only one to know the caller, and the call, by that name, and the request by that number.
+    /// From, To and Call-ID of a response whose dialog is gone, as the sender of the request wrote them: it may have been the
+    /// only one to know the caller, and the call, by that name.
     pub(super) fn names_of_sender(
         &self,
         edits: &mut Edits<'_>,
@@ -74,7 +74,7 @@ impl Worker {
             return Some(());
         }
         let (_, stored) = self.stored_request(server)?;
-        for id in [HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq] {
+        for id in [HeaderId::From, HeaderId::To, HeaderId::CallId] {
             let name = stored.value(id)?;
             if edits.message().value(id) != Some(name) {
                 edits.set(id, &unfolded(name)).ok()?;

@@ -54,6 +54,7 @@ fn cookies_are_no_texts() {
         owner: 7,
         inbound: false,
         withheld: false,
+        answers: 0,
     };
     let call = Call { call_id: CALL, caller_tag: b"" };
     let sealed = keys.seal(&cookie, &call);

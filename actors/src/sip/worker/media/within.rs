@@ -74,7 +74,7 @@ impl Worker {
             | Owner::Sender(_)
             | Owner::Probe(_)
             | Owner::Register(_)
-            | Owner::Bye(_)
+            | Owner::Bye(..)
             | Owner::Alive(..) => return false,
         };
         let describes = status != StatusCode::TRYING && (status.is_provisional() || status.is_success());

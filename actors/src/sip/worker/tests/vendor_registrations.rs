@@ -71,8 +71,8 @@ fn who_we_are_and_where() {
     let first = register(&mut node, false).unwrap();
     let seen = first.text();
     assert!(seen.starts_with("REGISTER sip:198.51.100.1:5060 SIP/2.0\r\n"), "{seen}");
-    assert_eq!(first.value(HeaderId::To), "<sip:warp@198.51.100.1:5060>");
-    assert!(first.value(HeaderId::From).starts_with("<sip:warp@198.51.100.1:5060>;tag="), "{seen}");
+    assert_eq!(first.value(HeaderId::To), "<sip:warp@198.51.100.1>", "the host alone");
+    assert!(first.value(HeaderId::From).starts_with("<sip:warp@198.51.100.1>;tag="), "{seen}");
     assert_eq!(first.value(HeaderId::Contact), "<sip:warp@203.0.113.5:5060>");
     assert_eq!(
         (first.value(HeaderId::Expires), first.value(HeaderId::CSeq)),
@@ -146,7 +146,9 @@ fn calls_without_a_registration() {
 #[test]
 fn what_a_registrar_refuses() {
     type Row<'a> = (u16, &'a [(&'a str, &'a [u8])], Said);
-    let table: [Row<'_>; 6] = [
+    let table: [Row<'_>; 8] = [
+        (200, &[("Contact", b"<sip:warp@192.0.2.77>;expires=600")], Said::Displaced),
+        (200, &[("Contact", b"<sip:warp@192.0.2.77>"), ("Expires", b"600")], Said::Displaced),
         (423, &[("Min-Expires", b"7200")], Said::TooBrief(7200)),
         (423, &[], Said::Refused(423)),
         (423, &[("Min-Expires", b"soon")], Said::Refused(423)),
@@ -184,10 +186,76 @@ fn a_registrar_that_is_silent() {
     register(&mut node, false).unwrap();
     assert!(node.pass(33 * SECOND).iter().all(|sent| sent.word() == "REGISTER"));
     assert_eq!(registration(&node).last(), Some(Said::Silent));
-    let first = {
-        node.pass(30 * SECOND);
-        register(&mut node, false).unwrap()
-    };
-    assert!(node.undelivered(&first).is_empty());
-    assert_eq!(registration(&node).last(), Some(Said::Silent));
+    node.pass(30 * SECOND);
+    let first = register(&mut node, false).unwrap();
+    node.receive(VENDORS[0], answer(&first, 200, &[]));
+    assert_eq!(registration(&node).last(), Some(Said::Granted(3600)));
+    node.pass(2880 * SECOND);
+    let renewal = register(&mut node, false).unwrap();
+    assert!(node.undelivered(&renewal).is_empty());
+    assert_eq!(registration(&node).last(), Some(Said::Silent), "a transport that fails");
+}
+
+/// Who is not able to take a REGISTER now takes no call either, as of OPTIONS; who refuses it may.
+#[test]
+fn the_health_of_a_registrar() {
+    for (code, is_up) in [(503, false), (403, true)] {
+        let mut node = node("", "", false);
+        for _ in 0..3 {
+            let first = register(&mut node, false).unwrap();
+            node.receive(VENDORS[0], answer(&first, code, &[]));
+            node.pass(120 * SECOND);
+        }
+        assert_eq!(node.snapshot().vendors[0].targets[0].health.is_up(), is_up, "{code}");
+    }
+}
+
+/// What we cannot send is no silence of the vendor.
+#[test]
+fn a_registrar_that_we_have_no_listener_for() {
+    let mut voice = registering("", "", false);
+    voice.vendors[0].gateways = vec!["sip:198.51.100.1:5060;transport=tcp".parse().unwrap()];
+    let mut node = Node::with_accounts(voice, &accounts(), START);
+    let (known, target) = (registration(&node), node.snapshot().vendors[0].targets[0].clone());
+    let (address, transport) = (target.address, target.transport);
+    for _ in 0..3 {
+        let due = known.begin(3600, node.now.instant).unwrap();
+        let sent = node.handle(vec![Input::Register(Register { vendor: 1, address, transport, due })]);
+        assert!(sent.is_empty());
+        assert_eq!(known.last(), Some(Said::Silent));
+        node.pass(120 * SECOND);
+    }
+    assert!(target.health.is_up());
+}
+
+/// What was asked for the user of before is not answered for with the account of the one now.
+#[test]
+fn a_challenge_to_the_user_of_before() {
+    let mut node = node("", "", false);
+    let first = register(&mut node, false).unwrap();
+    node.configure_accounts(registering("+15550001000", "", false), &accounts());
+    assert!(node.receive(VENDORS[0], challenge(&first, 401, &asks("n1"))).is_empty());
+    assert!(!registration(&node).is_there(node.now.instant));
+    let second = register(&mut node, false).unwrap();
+    assert_eq!(second.value(HeaderId::To), "<sip:+15550001000@198.51.100.1>");
+    node.receive(VENDORS[0], answer(&first, 200, &[]));
+    assert!(!registration(&node).is_there(node.now.instant), "that of before");
+    node.receive(VENDORS[0], answer(&second, 200, &[]));
+    assert!(registration(&node).is_there(node.now.instant));
+}
+
+/// A gateway that calls wait for is no reason not to try the one before it, which is silent.
+#[test]
+fn the_last_gateway_that_may_have_the_call() {
+    let mut voice = registering("", "", true);
+    let account = voice.vendors[0].account.take();
+    voice.vendors[1].account = account;
+    voice.vendors.truncate(2);
+    let mut node = Node::with(voice);
+    let now = node.now.instant;
+    (0..3).for_each(|_| node.snapshot().vendors[0].targets[0].health.silent(now));
+    let sent = node.receive(CUSTOMER, invite("a", "+15551234"));
+    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "INVITE>198.51.100.1:5060"]);
+    let sent = node.receive(VENDORS[0], response(&sent[1], 503, "x"));
+    assert!(!words(&sent).iter().any(|word| word.starts_with("INVITE")), "{:?}", words(&sent));
 }

@@ -1,0 +1,127 @@
+use runtime::clock::{SharedClock, SystemClock};
+use runtime::config::HumanDuration;
+use runtime::log::{Disk, Limits, MessageLog, SimLog};
+use runtime::model::{VendorAccount, VendorRegister, Voice};
+use runtime::password::{Ha1, SecretString};
+use runtime::random::Random;
+use runtime::registry::Registry;
+use runtime::telemetry::metrics::Metrics;
+
+use super::super::account::{Account, Accounts};
+use super::super::call_metrics::CallMetrics;
+use super::super::calls;
+use super::super::registration::Said;
+use super::super::testing::{settings, voice};
+use super::super::transactions::Now;
+use super::*;
+
+const NAME: &str = "vendor-1";
+
+/// The first vendor wants to know where we are.
+fn registering(status: VendorStatus) -> Voice {
+    let mut voice = voice();
+    voice.vendors[0].status = status;
+    voice.vendors[0].account = Some(VendorAccount {
+        username: "warp".to_owned(),
+        realm: "a.example".to_owned(),
+        ha1_sealed: Vec::new(),
+        register: Some(VendorRegister {
+            user: String::new(),
+            domain: String::new(),
+            expires: HumanDuration::from_secs(3600),
+            required: false,
+        }),
+    });
+    voice
+}
+
+fn accounts() -> Accounts {
+    let ha1 = Ha1::of("warp", "a.example", &SecretString::new("correct horse"));
+    Accounts::of([(0, Account::new("warp".to_owned(), "a.example".to_owned(), ha1))])
+}
+
+/// A node without workers.
+fn node(status: VendorStatus, accounts: &Accounts) -> Arc<Calls> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let now = Now { instant: tokio::time::Instant::now().into_std(), wall: clock.now() };
+    let snapshot = Snapshot::new(registering(status), None, &|_| Vec::new(), now.instant);
+    Calls::new(calls::Parts {
+        settings: settings(now, Vec::new()),
+        snapshot: snapshot.with_accounts(accounts),
+        metrics: CallMetrics::new(&Metrics::new()),
+        log: MessageLog::new(Arc::new(SimLog::new(Disk::default(), Random::seeded(3))), Limits::default()),
+        registry: Registry::new(Arc::clone(&clock), Random::seeded(1)),
+        clock,
+        random: Random::seeded(2),
+    })
+}
+
+fn registration(calls: &Calls) -> Arc<Registration> {
+    calls.snapshot.load().vendors[0].targets[0].registration.clone().unwrap()
+}
+
+/// What the first request of a registration is answered with: it has the number 1.
+fn grant(calls: &Calls) {
+    let known = registration(calls);
+    known.settle(1, Said::Granted(3600), calls.now().instant, 0);
+    assert!(known.is_there(calls.now().instant));
+}
+
+#[tokio::test]
+async fn who_is_asked_for_and_who_is_ended() {
+    let calls = node(VendorStatus::Active, &accounts());
+    register_now(&calls, "another");
+    assert!(!registration(&calls).is_asking(1));
+    register_now(&calls, NAME);
+    assert!(registration(&calls).is_asking(1));
+    grant(&calls);
+    register_now(&calls, NAME);
+    assert!(!registration(&calls).is_under_way(calls.now().instant), "it is not time");
+    calls.draining.store(true, Ordering::Release);
+    register_now(&calls, NAME);
+    assert!(registration(&calls).is_asking(5), "a node that drains gives it up");
+
+    let calls = node(VendorStatus::Disabled, &accounts());
+    register_now(&calls, NAME);
+    assert!(!registration(&calls).is_asking(1), "there is nothing to end");
+    assert!(registration(&calls).begin(3600, calls.now().instant).is_some());
+    grant(&calls);
+    register_now(&calls, NAME);
+    assert!(registration(&calls).is_asking(5), "it is ended");
+}
+
+/// Without its secret every request would be refused: none is sent, and it is told why.
+#[tokio::test]
+async fn a_vendor_whose_secret_is_closed() {
+    let calls = node(VendorStatus::Active, &Accounts::default());
+    register_now(&calls, NAME);
+    assert!(!registration(&calls).is_asking(1));
+    let seen = observe(&calls, NAME)();
+    assert!(seen.note.is_some_and(|note| note.contains("root key")));
+}
+
+#[tokio::test]
+async fn an_actor_that_starts_again_does_not_wait() {
+    let calls = node(VendorStatus::Active, &accounts());
+    register_now(&calls, NAME);
+    registration(&calls).settle(1, Said::Refused(403), calls.now().instant, 0);
+    register_now(&calls, NAME);
+    assert!(!registration(&calls).is_asking(5));
+    retry(&calls, NAME);
+    register_now(&calls, NAME);
+    assert!(registration(&calls).is_asking(5));
+}
+
+/// A first request under way may still leave a contact of a node that is gone.
+#[tokio::test]
+async fn a_node_that_stops_waits_for_what_is_under_way() {
+    let calls = node(VendorStatus::Active, &accounts());
+    assert_eq!(calls.unregister(), 0, "nothing was asked");
+    register_now(&calls, NAME);
+    assert_eq!(calls.unregister(), 1);
+    grant(&calls);
+    assert_eq!(calls.unregister(), 1);
+    assert!(registration(&calls).is_asking(5), "it is ended as soon as it is there");
+    registration(&calls).settle(5, Said::Gone, calls.now().instant, 0);
+    assert_eq!(calls.unregister(), 0);
+}
