@@ -163,13 +163,14 @@ impl Dialog {
     }
 
     /// The header that names the caller in a request of `from` and in the responses to it, and the name by which `to`
-    /// knows the caller; `None` where both sides know the same.
+    /// knows the caller; `None` where both sides know the same, unless what the callee makes of it is not for the caller.
     pub fn caller_for(&self, from: End, to: End) -> Option<(HeaderId, &[u8])> {
         let id = match from {
             End::Caller => HeaderId::From,
             End::Callee => HeaderId::To,
         };
-        let known = !self.shown.is_empty() && !self.caller.name.is_empty();
+        let differs = !self.shown.is_empty() || (to == End::Caller && self.hides.caller);
+        let known = differs && !self.caller.name.is_empty();
         known.then(|| (id, self.caller_name(to)))
     }
 

@@ -8,6 +8,8 @@
 
 mod back;
 mod call_id;
+mod headers;
+mod name;
 mod veil;
 
 use std::borrow::Cow;
@@ -18,7 +20,8 @@ use sip::{Edits, HeaderId, Limits, Message, NameAddr, SipUri, Uri};
 
 pub use self::back::restored;
 pub use self::call_id::{call_name, callers, is_sealed, name_calls, root, sealed};
-pub use self::veil::{Veil, with_host};
+pub use self::name::with_host;
+pub use self::veil::{Veil, own_route};
 use super::cookie::Kind;
 use super::dialog::End;
 use super::settings::Settings;

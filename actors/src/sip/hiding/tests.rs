@@ -2,7 +2,7 @@ use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use runtime::clock::Timestamp;
-use runtime::model::Transport;
+use runtime::model::{HeaderAction, HeaderRule, Transport};
 
 use super::*;
 use crate::sip::cookie::{Keys, Secret, key_number};
@@ -31,12 +31,18 @@ const REQUEST: &str = "INVITE sip:+15551234@198.51.100.1:5060 SIP/2.0\r\n\
     Record-Route: <sip:192.0.2.10;lr>, <sip:inner.example;lr>\r\n\
     From: <sip:+1@203.0.113.5:5060>;tag=1\r\nTo: <sip:+15551234@203.0.113.5>\r\n\
     Call-ID: wx\r\nCSeq: 1 INVITE\r\nMax-Forwards: 69\r\n\
-    m: \"A\" <sip:caller@inner.example;transport=tcp>;+sip.instance=\"<urn:uuid:1>\", \
+    m: \"A\" <sip:caller@inner.example;transport=tcp>;+sip.instance=\"<urn:uuid:1>\";isfocus;q=0.5, \
     <sip:other@192.0.2.12>\r\n\
     User-Agent: inner.example\r\nP-Access-Network-Info: inner.example\r\nIn-Reply-To: 1@inner.example\r\n\
     P-Asserted-Identity: \"A\" <sip:+1@inner.example;user=phone>, <tel:+1>\r\n\
     P-Charge-Info: <sip:+1@192.0.2.10:5070;npi=ISDN>\r\nHistory-Info: not <a, name\r\n\
-    b: <sip:anonymous@anonymous.invalid>\r\nContent-Length: 0\r\n\r\n";
+    b: <sip:anonymous@anonymous.invalid>\r\n\
+    P-Called-Party-ID: <sip:+2@inner.example>\r\nP-Served-User: <sip:+1@inner.example>;sescase=orig\r\n\
+    P-Associated-URI: <sip:+1@inner.example>\r\nGeolocation: <cid:1@inner.example>\r\n\
+    P-Location: inner.example\r\nX-Gateway: inner.example\r\nAlert-Info: <http://inner.example>\r\n\
+    Reason: Q.850 ;cause=16;text=\"inner.example\", SIP;text=\"inner.example\"\r\n\
+    Retry-After: 60 (inner.example)\r\nk: timer, 100rel\r\nx: 90\r\nMin-SE: 90\r\nRAck: 1 1 INVITE\r\n\
+    Info-Package: dtmf\r\nContent-Length: 0\r\n\r\n";
 
 /// What the sender's side is called in it.
 const TELLING: [&str; 4] = ["inner.example", "192.0.2.", "z9hG4bK1", "caller@"];
@@ -60,14 +66,23 @@ fn a_request_shows_us_alone() {
         "P-Charge-Info: <sip:+1@203.0.113.5:5060;npi=ISDN>\r\n",
         "b: <sip:anonymous@anonymous.invalid>\r\n",
         "Record-Route: <sip:203.0.113.5:5060;lr;w=x>\r\n",
+        "P-Called-Party-ID: <sip:+2@203.0.113.5:5060>\r\n",
+        "P-Served-User: <sip:+1@203.0.113.5:5060>;sescase=orig\r\n",
+        "P-Associated-URI: <sip:+1@203.0.113.5:5060>\r\n",
+        "Reason: Q.850;cause=16, SIP\r\n",
+        "Retry-After: 60\r\nk: timer, 100rel\r\nx: 90\r\nMin-SE: 90\r\nRAck: 1 1 INVITE\r\nInfo-Package: dtmf\r\n",
     ] {
         assert!(seen.contains(stays), "{seen}");
+    }
+    for gone in ["Geolocation", "P-Location", "X-Gateway", "Alert-Info"] {
+        assert!(!seen.contains(gone), "{gone}: {seen}");
     }
     assert!(!seen.contains("History-Info"), "it cannot be read, and may tell anything: {seen}");
     let message = parsed(hidden);
     assert_eq!((message.list(HeaderId::Via).count(), message.list(HeaderId::Contact).count()), (1, 1));
     // A request for that Contact is for what it stands for.
     let contact = message.list(HeaderId::Contact).next().unwrap();
+    assert!(text(contact).ends_with(">;isfocus"), "what it can do, and no more");
     let uri = text(NameAddr::parse(contact).unwrap().uri);
     let bye = |uri: &str, call_id: &str, route: &str| {
         let target = format!("BYE {uri} SIP/2.0\r\nCall-ID: {call_id}\r\n{route}\r\n");
@@ -134,28 +149,118 @@ fn what_only_some_messages_have() {
     // A Contact that is too long is in the dialog's record alone.
     let long = REQUEST.replace("sip:caller@inner.example", &format!("sip:{}@inner.example", "c".repeat(300)));
     let message = parsed(veil.request(long.into()).unwrap());
-    assert_eq!(message.value(HeaderId::Contact).map(text).as_deref(), Some("<sip:203.0.113.5:5060>"));
+    assert_eq!(message.value(HeaderId::Contact).map(text).as_deref(), Some("<sip:203.0.113.5:5060>;isfocus"));
     let vias = "Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK-many-of-these\r\n".repeat(20);
     let many = REQUEST.replacen("Record-Route:", &format!("{vias}Record-Route:"), 1);
     assert_eq!(veil.request(many.into()), None);
 }
 
-/// Nothing that is cut short, and nothing that is made up, does harm.
+/// What a rule has added passes, whatever it tells; the same header of somebody else does not.
+#[test]
+fn headers_of_rules() {
+    let settings = settings();
+    let rule = |name: &str, value: &str| HeaderRule {
+        action: HeaderAction::Add,
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let rules = [rule("x-gateway", "192.0.2.99"), rule("Diversion", "<sip:+3@192.0.2.98>")];
+    let added = "X-Gateway: 192.0.2.99\r\nDiversion: <sip:+3@192.0.2.98>\r\nk: timer";
+    let request = REQUEST.replacen("k: timer", added, 1);
+    let hidden = Veil::new(&settings, 0).unwrap().with_rules(&rules).request(request.into()).unwrap();
+    let seen = text(&hidden);
+    assert!(seen.contains(added) && !seen.contains("X-Gateway: inner.example"), "{seen}");
+}
+
+/// What whoever answers has to say is said by a number alone.
+#[test]
+fn no_text_of_an_answer() {
+    let settings = settings();
+    let response = "SIP/2.0 503 no route on inner.example\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK9\r\n\
+        From: <sip:own@pbx.example>;tag=1\r\nTo: <sip:+2@inner.example;x=inner.example>;tag=2\r\n\
+        Call-ID: wx\r\nReason: x y\r\nRetry-After: inner.example\r\nContent-Length: 0\r\n\r\n";
+    let seen = text(&Veil::new(&settings, 0).unwrap().response(response.into()).unwrap());
+    assert!(seen.starts_with("SIP/2.0 503 Service Unavailable\r\n"), "{seen}");
+    assert!(
+        seen.contains("From: <sip:own@pbx.example>;tag=1\r\nTo: <sip:+2@203.0.113.5:5060>;tag=2\r\n"),
+        "{seen}"
+    );
+    assert!(!seen.contains("inner.example") && !seen.contains("Reason"), "{seen}");
+}
+
+/// Of a call that came round through us all that stands below what was just pushed comes back in its place.
+#[test]
+fn ours_of_an_earlier_round() {
+    let settings = settings();
+    let ours = ["<sip:203.0.113.5:5060;lr;w=x>", "<sip:203.0.113.5:5060;lr>"];
+    let below = ["<sip:192.0.2.20;lr>", "<sip:203.0.113.5:5060;lr;w=y>", "<sip:192.0.2.10;lr>"];
+    let (_, rest) = REQUEST.split_once("Record-Route: ").unwrap();
+    let (_, rest) = rest.split_once("inner.example;lr>\r\n").unwrap();
+    for pushed in 1..=2 {
+        let routes = [&ours[..pushed], &below[..]].concat();
+        let (start, _) = REQUEST.split_once("Record-Route: ").unwrap();
+        let request = format!("{start}Record-Route: {}\r\n{rest}", routes.join(", "));
+        let hidden = parsed(Veil::new(&settings, 0).unwrap().request(request.into()).unwrap());
+        let seen: Vec<_> = hidden.list(HeaderId::RecordRoute).map(text).collect();
+        assert_eq!(seen, &ours[..pushed]);
+        let via = text(hidden.list(HeaderId::Via).next().unwrap());
+        let response = format!(
+            "SIP/2.0 200 OK\r\nVia: {via}\r\nCall-ID: wx\r\nTo: <sip:a@b>;tag=2\r\nRecord-Route: {}\r\n\r\n",
+            seen.join(", ")
+        );
+        let response = parsed(response);
+        let back = restored(&settings, &response).unwrap();
+        assert_eq!(back.list(HeaderId::RecordRoute).map(text).collect::<Vec<_>>(), routes);
+    }
+}
+
+/// A message with one value of a header cut short, in every way.
+fn cut_values(message: &str) -> Vec<String> {
+    let (head, body) = message.split_once("\r\n\r\n").unwrap();
+    let lines: Vec<&str> = head.split("\r\n").collect();
+    let mut cut = Vec::new();
+    // The first Via is our own.
+    for at in 2..lines.len() {
+        let (name, value) = lines[at].split_once(": ").unwrap();
+        for end in 0..value.len() {
+            let short = format!("{name}: {}", &value[..end]);
+            let lines = [&lines[..at], &[short.as_str()], &lines[at + 1..]].concat();
+            cut.push(format!("{}\r\n\r\n{body}", lines.join("\r\n")));
+        }
+    }
+    cut
+}
+
+/// A value that is cut short does no harm, and shows no more.
 #[test]
 fn cut_short_at_every_octet() {
     let settings = settings();
     let veil = Veil::new(&settings, 0).unwrap();
-    let hidden = veil.request(Bytes::from_static(REQUEST.as_bytes())).unwrap();
-    for end in 0..=REQUEST.len().max(hidden.len()) {
-        let cut = Bytes::from_static(REQUEST.as_bytes().get(..end).unwrap_or_default());
-        if let Some(hidden) = veil.request(cut.clone()) {
-            assert!(!text(&hidden).contains("192.0.2.10"), "{end}");
-        }
-        let _ = veil.response(cut);
-        if let Ok(message) =
-            Message::parse_datagram(hidden.slice(..end.min(hidden.len())), &Limits::default())
-        {
+    let mut written = 0;
+    for cut in cut_values(REQUEST) {
+        let Some(hidden) = veil.request(cut.clone().into()) else { continue };
+        written += 1;
+        let seen = text(&hidden);
+        assert!(!TELLING.iter().any(|telling| seen.contains(telling)), "{cut}\n{seen}");
+    }
+    assert!(written > 300, "{written}");
+    let hidden = text(&veil.request(Bytes::from_static(REQUEST.as_bytes())).unwrap());
+    let response = hidden.replacen(hidden.lines().next().unwrap(), "SIP/2.0 200 OK", 1);
+    for message in [&hidden, &response] {
+        for cut in cut_values(message) {
+            let message = parsed(cut.clone());
             let _ = (restored(&settings, &message), target_of(&settings, &message));
+            if let Some(hidden) = veil.response(cut.into()) {
+                assert!(!TELLING.iter().any(|telling| text(&hidden).contains(telling)));
+            }
+        }
+    }
+    // The Via itself, of which all depends.
+    let via = text(parsed(hidden.clone()).list(HeaderId::Via).next().unwrap());
+    for end in 0..via.len() {
+        let cut = response.replacen(&via, &via[..end], 1);
+        if let Ok(message) = Message::parse_datagram(cut.into(), &Limits::default()) {
+            assert!(restored(&settings, &message).is_none(), "{end}");
         }
     }
 }
@@ -165,13 +270,26 @@ fn names_with_our_address() {
     let settings = settings();
     for (name, expected) in [
         ("\"A\" <sip:+1@192.0.2.10>;tag=1", Some("\"A\" <sip:+1@us:1>;tag=1")),
-        ("<sips:+1:p@[2001:db8::1]:5061;x=y?h=1>;tag=1", Some("<sips:+1:p@us:1;x=y?h=1>;tag=1")),
+        ("<sips:+1:p@[2001:db8::1]:5061;x=y?h=1>;tag=1", Some("<sips:+1@us:1>;tag=1")),
+        (
+            "<sip:+1;npdi;rn=+2;phone-context=pbx.example;tgrp=T;trunk-context=h@h;user=phone;maddr=h>\
+             ;tag=1;epid=h",
+            Some("<sip:+1;npdi;rn=+2@us:1;user=phone>;tag=1"),
+        ),
+        ("<sip:1;phone-context=+49@h>;tag=1", Some("<sip:1;phone-context=+49@us:1>;tag=1")),
+        ("<sip:+1;tgrp=h@203.0.113.5>;tag=1", Some("<sip:+1@203.0.113.5>;tag=1")),
+        ("<tel:1;phone-context=h;ext=3>;tag=1", Some("<tel:1;ext=3>;tag=1")),
+        (
+            "<sip:1@h?Reason=SIP%3Bcause%3D302%3btext%3Dh&Referred-By=h&Privacy=none>;index=1.1;h=h",
+            Some("<sip:1@us:1?Reason=SIP%3Bcause%3D302&Privacy=none>;index=1.1"),
+        ),
+        ("sip:+1;phone-context=h@192.0.2.10;tag=1", Some("<sip:unknown@us:1>;tag=1")),
         ("sip:192.0.2.10:5060;tag=1", Some("sip:us:1;tag=1")),
         ("<sip:+1@\r\n 192.0.2.10>", None),
         ("<sip:+1@203.0.113.5>;tag=1", None),
         ("<sip:anonymous@Anonymous.INVALID>;tag=1", None),
         ("<tel:+1>;tag=1", None),
-        ("<mailto:a@b>", None),
+        ("<mailto:a@b>;tag=1", Some("<sip:unknown@us:1>;tag=1")),
         ("", None),
     ] {
         let with = with_host(&settings, name.as_bytes(), "us:1");

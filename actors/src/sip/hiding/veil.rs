@@ -1,47 +1,33 @@
 //! What goes to a hidden side: the message as it would go to any other, without what it tells of the sender.
 
 use bytes::Bytes;
-use sip::{Edits, HeaderId, Host, List, Method, NameAddr, Uri};
+use runtime::model::HeaderRule;
+use sip::{Edits, HeaderId, Message, Method, NameAddr};
+use smallvec::SmallVec;
+use uuid::Uuid;
 
-use super::{BACK, CONTACT, back, call_name, is_our_route, is_ours, read, written};
-use crate::sip::cookie::Kind;
-use crate::sip::dialog::unfolded;
+use super::name::is_one_of;
+use super::{BACK, CONTACT, back, call_name, headers, is_our_route, read, with_host, written};
+use crate::sip::cookie::{self, Kind};
 use crate::sip::settings::{Listener, Settings};
 
 /// The longest Contact that stands sealed in ours. A longer one is in the dialog's record alone.
 const CONTACT_MAX: usize = 256;
 
-/// Headers that only tell of whoever wrote them, or of other calls of theirs.
-const TELLING: [HeaderId; 13] = [
-    HeaderId::UserAgent,
-    HeaderId::Server,
-    HeaderId::Organization,
-    HeaderId::Warning,
-    HeaderId::CallInfo,
-    HeaderId::ErrorInfo,
-    HeaderId::AlertInfo,
-    HeaderId::ReplyTo,
-    HeaderId::InReplyTo,
-    HeaderId::Path,
-    HeaderId::ServiceRoute,
-    HeaderId::IdentityInfo,
-    HeaderId::PChargingVector,
-];
-
-/// Those without an id.
-const TELLING_NAMED: [&[u8]; 3] =
-    [b"P-Charging-Function-Addresses", b"P-Access-Network-Info", b"P-Visited-Network-ID"];
-
-/// Headers whose names of people stay, with our address in them: it is where they are reached from there.
-const NAMES: [&[u8]; 8] = [
-    b"P-Asserted-Identity",
-    b"P-Preferred-Identity",
-    b"Remote-Party-ID",
-    b"Diversion",
-    b"History-Info",
-    b"P-Charge-Info",
-    b"Refer-To",
-    b"Referred-By",
+/// Parameters of a Contact that say what its owner can do (RFC 3840), and not where it is.
+const FEATURES: [&[u8]; 12] = [
+    b"isfocus",
+    b"audio",
+    b"video",
+    b"text",
+    b"automata",
+    b"class",
+    b"duplex",
+    b"mobility",
+    b"methods",
+    b"events",
+    b"+g.3gpp.icsi-ref",
+    b"+g.3gpp.iari-ref",
 ];
 
 /// Writes what goes to a hidden side by one listener.
@@ -49,6 +35,8 @@ const NAMES: [&[u8]; 8] = [
 pub struct Veil<'a> {
     settings: &'a Settings,
     listener: &'a Listener,
+    rules: &'a [HeaderRule],
+    dialog: Option<Uuid>,
 }
 
 impl<'a> Veil<'a> {
@@ -56,7 +44,19 @@ impl<'a> Veil<'a> {
     #[must_use]
     pub fn new(settings: &'a Settings, listener: u16) -> Option<Self> {
         let listener = settings.listeners.get(usize::from(listener))?;
-        Some(Self { settings, listener })
+        Some(Self { settings, listener, rules: &[], dialog: None })
+    }
+
+    /// What these rules have added passes.
+    #[must_use]
+    pub const fn with_rules(self, rules: &'a [HeaderRule]) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// Of this dialog: a call that came round through us has Record-Routes of more than one.
+    #[must_use]
+    pub const fn of(self, dialog: Uuid) -> Self {
+        Self { dialog: Some(dialog), ..self }
     }
 
     /// A request that is passed on, our Via on top. Its Call-ID, From and To are those for this side already.
@@ -66,13 +66,14 @@ impl<'a> Veil<'a> {
     pub fn request(&self, octets: Bytes) -> Option<Bytes> {
         let message = read(self.settings, octets)?;
         let call = call_name(&self.settings.cookies, message.value(HeaderId::CallId)?);
-        let routes = message.list(HeaderId::RecordRoute);
-        let others: Vec<&[u8]> = routes.filter(|route| !is_our_route(self.settings, route)).collect();
+        let routes: Vec<&[u8]> = message.list(HeaderId::RecordRoute).collect();
+        // Ours of an earlier round stand between those of others, and have to come back to where they stood.
+        let (_, below) = routes.split_at_checked(pushed(self.settings, &routes))?;
         let mut edits = Edits::new(&message);
-        edits.remove_elements(&others).ok()?;
-        self.vias(&mut edits, &others, &call)?;
+        edits.remove_elements(below).ok()?;
+        self.vias(&mut edits, below, &call)?;
         self.contact(&mut edits, &call)?;
-        self.names(&mut edits)?;
+        self.pass(&mut edits)?;
         Some(written(&edits))
     }
 
@@ -84,12 +85,17 @@ impl<'a> Veil<'a> {
         let call = call_name(&self.settings.cookies, message.value(HeaderId::CallId)?);
         let routes: Vec<&[u8]> = message.list(HeaderId::RecordRoute).collect();
         let mut edits = Edits::new(&message);
-        match routes.iter().position(|route| is_our_route(self.settings, route)) {
+        match own_route(self.settings, &message, self.dialog) {
             Some(own) => edits.remove_elements(routes.get(..own)?).ok()?,
             None => _ = edits.remove(HeaderId::RecordRoute).ok()?,
         }
         self.contact(&mut edits, &call)?;
-        self.names(&mut edits)?;
+        // From is its own.
+        let to = message.value(HeaderId::To);
+        if let Some(to) = to.and_then(|to| with_host(self.settings, to, &self.listener.sent_by)) {
+            edits.set(HeaderId::To, &to).ok()?;
+        }
+        self.pass(&mut edits)?;
         Some(written(&edits))
     }
 
@@ -126,63 +132,51 @@ impl<'a> Veil<'a> {
             ours.extend([b";", CONTACT.as_bytes(), b"=", &sealed].concat());
         }
         ours.push(b'>');
+        let params = NameAddr::parse(first).ok().map(|contact| contact.params).unwrap_or_default();
+        for feature in params.iter().flatten().filter(|param| is_one_of(&FEATURES, param.name)) {
+            let value = feature.value.map(|value| [b"=", value].concat()).unwrap_or_default();
+            ours.extend([b";", feature.name, &value].concat());
+        }
         edits.set(HeaderId::Contact, &ours).ok()
     }
 
-    /// Names of people with our address; one that cannot be read goes, as does what only tells of its writer.
-    fn names(&self, edits: &mut Edits<'_>) -> Option<()> {
-        let message = edits.message();
-        let telling = |name: &[u8]| TELLING_NAMED.iter().any(|known| known.eq_ignore_ascii_case(name));
-        edits.remove_where(|header| TELLING.contains(&header.id) || telling(header.name)).ok()?;
-        for name in NAMES {
-            let elements = message.values_named(name).flat_map(List::new);
-            let uris: Option<Vec<&[u8]>> = elements.map(uri_of).collect();
-            let Some(uris) = uris else {
-                edits.remove_named(name).ok()?;
-                continue;
-            };
-            for host in uris.into_iter().filter_map(|uri| foreign(self.settings, uri)) {
-                edits.replace(host, self.listener.sent_by.as_bytes()).ok()?;
-            }
+    fn pass(&self, edits: &mut Edits<'_>) -> Option<()> {
+        headers::pass(edits, self.settings, (self.listener.sent_by.as_str(), self.rules))
+    }
+}
+
+/// How many of the Record-Routes at the top are those that we have just pushed: the one with the cookie, and
+/// beneath it the one of the listener that the call came by, where that is another one.
+fn pushed(settings: &Settings, routes: &[&[u8]]) -> usize {
+    let is_second = |route: &&&[u8]| is_our_route(settings, route) && cookie_in(route).is_none();
+    match routes.split_first() {
+        Some((first, rest)) if is_our_route(settings, first) => {
+            1 + rest.iter().take(1).filter(is_second).count()
         }
-        Some(())
+        _ => 0,
     }
 }
 
-/// A name with our address in place of another one; `None` where it has none that tells anything.
+/// The cookie in an element of Record-Route.
+fn cookie_in(element: &[u8]) -> Option<&[u8]> {
+    let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
+    uri.params.get(b"w")?.value
+}
+
+/// The place of our Record-Route in a response: the one with the cookie of this dialog, where a call that came
+/// round through us has more than one; else the first of ours.
 #[must_use]
-pub fn with_host(settings: &Settings, name: &[u8], ours: &str) -> Option<Box<[u8]>> {
-    let name = unfolded(name);
-    let host = foreign(settings, NameAddr::parse(&name).ok()?.uri)?;
-    let start = host.as_ptr().addr().checked_sub(name.as_ptr().addr())?;
-    let (before, after) = (name.get(..start)?, name.get(start + host.len()..)?);
-    Some([before, ours.as_bytes(), after].concat().into_boxed_slice())
-}
-
-/// The URI of a value, where it is of a kind whose address we can tell.
-fn uri_of(element: &[u8]) -> Option<&[u8]> {
-    let uri = NameAddr::parse(element).ok()?.uri;
-    match Uri::parse(uri).ok()? {
-        Uri::Sip(_) | Uri::Tel(_) => Some(uri),
-        Uri::Other { .. } => None,
-    }
-}
-
-/// Host and port of a SIP URI, as they are written, unless they are ours or nobody's (RFC 3323 4.1.1.3).
-fn foreign<'u>(settings: &Settings, uri: &'u [u8]) -> Option<&'u [u8]> {
-    let parsed = Uri::parse(uri).ok()?.sip()?;
-    if is_ours(settings, &parsed) || matches!(parsed.host, Host::Name(name) if is_nobody(name)) {
-        return None;
-    }
-    let scheme = uri.iter().position(|octet| *octet == b':')?;
-    let user = uri.iter().position(|octet| *octet == b'@');
-    let rest = uri.get(user.unwrap_or(scheme) + 1..)?;
-    let end = rest.iter().position(|octet| matches!(octet, b';' | b'?'));
-    rest.get(..end.unwrap_or(rest.len()))
-}
-
-fn is_nobody(host: &[u8]) -> bool {
-    const NOBODY: &[u8] = b".invalid";
-    let at = host.len().checked_sub(NOBODY.len());
-    at.and_then(|at| host.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(NOBODY))
+pub fn own_route(settings: &Settings, response: &Message, dialog: Option<Uuid>) -> Option<usize> {
+    let routes = response.list(HeaderId::RecordRoute).enumerate();
+    let own = routes.filter(|(_, route)| is_our_route(settings, route));
+    let own: SmallVec<[(usize, Option<&[u8]>); 4]> = own.map(|(at, route)| (at, cookie_in(route))).collect();
+    let first = own.first().map(|(at, _)| *at);
+    let mut sealed = own.iter().filter_map(|(at, sealed)| Some((*at, (*sealed)?)));
+    let Some(dialog) = dialog.filter(|_| sealed.clone().count() > 1) else { return first };
+    let call = call_name(&settings.cookies, response.value(HeaderId::CallId)?);
+    let from = NameAddr::parse(response.value(HeaderId::From)?).ok()?;
+    let bound = cookie::Call { call_id: &call, caller_tag: from.tag.unwrap_or_default() };
+    let is_of =
+        |sealed: &[u8]| settings.cookies.open(sealed, &bound).is_ok_and(|cookie| cookie.dialog == dialog);
+    sealed.find(|(_, sealed)| is_of(sealed)).map(|(at, _)| at).or(first)
 }

@@ -1,5 +1,6 @@
 //! Calls that we end ourselves.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::sip::branch;
 use crate::sip::dialog::{self, Answer, Dialog, End, Verdict, flow_to, unfolded};
 use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::{Flow, Outbound};
+use crate::sip::hiding;
 use crate::sip::transactions::{ByeId, CallId, Now, Owner, TransactionId, Tries, Wake};
 
 /// When a BYE that came at a bad time is tried again.
@@ -83,7 +85,8 @@ impl Worker {
             let cseq = dialog.cseq_at(end, dialog.side(end.other()).cseq);
             let routes: Vec<&[u8]> = List::new(&dialog.side(end).routes).collect();
             let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
-            let own = Own { flow, ..between(&dialog, end, cseq, &routes) };
+            let from = self.other_name(&dialog, end, flow);
+            let own = Own { flow, from: &from, ..between(&dialog, end, cseq, &routes) };
             let branch = self.branches.make(0);
             let key = self.keys.client(&branch, Method::Options);
             let octets = self.own_request(&own, Method::Options, &branch);
@@ -157,7 +160,17 @@ impl Worker {
         let flow = self.flow_to_side(dialog.side(end), (dialog.trunk, turn.now));
         let asked = Some(dialog).filter(|dialog| dialog.vendor_end() == end);
         let vendor = asked.map(|dialog| dialog.vendor);
-        self.send_bye(&Own { flow, ..between(dialog, end, cseq, &routes) }, (vendor, asked), turn);
+        let from = self.other_name(dialog, end, flow);
+        let own = Own { flow, from: &from, ..between(dialog, end, cseq, &routes) };
+        self.send_bye(&own, (vendor, asked), turn);
+    }
+
+    /// The other side's name as one side knows it: with our address, where it is not shown that one's.
+    fn other_name<'d>(&self, dialog: &'d Dialog, end: End, flow: Flow) -> Cow<'d, [u8]> {
+        let name = if end == End::Callee { dialog.caller_name(end) } else { &*dialog.callee.name };
+        let hides = dialog.hides.is_from(end);
+        let hidden = hides.then(|| hiding::with_host(&self.settings, name, self.sent_by(flow))).flatten();
+        hidden.map_or(Cow::Borrowed(name), |hidden| Cow::Owned(hidden.into_vec()))
     }
 
     /// The vendor's 2xx is one that the caller shall not have: it is acknowledged, and the call ended there, once for
@@ -170,10 +183,9 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let Some((message, flow)) = hand.message else { return };
-        let Some(attempt) = self.calls.get_mut(id).and_then(|call| call.attempts.get_mut(branch.index()))
-        else {
-            return;
-        };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let dialog = Some(call.dialog);
+        let Some(attempt) = call.attempts.get_mut(branch.index()) else { return };
         let tag = super::receive::to_tag(message).unwrap_or_default();
         let again = attempt.ended.iter().any(|ended| ended == tag);
         if !again && attempt.ended.len() >= FORKS_MAX {
@@ -183,8 +195,8 @@ impl Worker {
             attempt.ended.push(tag.to_vec());
         }
         let (sent, aim) = (attempt.flow, if attempt.pinned { Aim::Back } else { Aim::Said });
-        let vendor = attempt.vendor;
-        self.end_answer(message, (flow, sent), (again, aim, vendor), turn);
+        let of = (attempt.vendor, dialog);
+        self.end_answer(message, (flow, sent), (again, aim, of), turn);
     }
 
     /// A 2xx to an INVITE whose call is over, of this vendor where that is known. What follows goes to the peer that it
@@ -203,7 +215,7 @@ impl Worker {
         match self.unwanted.note(key, turn.now.instant) {
             Noted::Full => self.counters.responses_stray.add(1),
             noted @ (Noted::First | Noted::Again) => {
-                self.end_answer(message, (flow, flow), (noted == Noted::Again, Aim::Near, vendor), turn)
+                self.end_answer(message, (flow, flow), (noted == Noted::Again, Aim::Near, (vendor, None)), turn)
             }
         }
     }
@@ -212,10 +224,10 @@ impl Worker {
         &mut self,
         message: &Message,
         flows: (Flow, Flow),
-        (again, aim, vendor): (bool, Aim, Option<u32>),
+        (again, aim, (vendor, dialog)): (bool, Aim, (Option<u32>, Option<Uuid>)),
         turn: &mut Turn<'_>,
     ) {
-        let routes: Vec<_> = self.routes_to_callee(message).into_iter().rev().map(unfolded).collect();
+        let routes: Vec<_> = self.routes_within(message, dialog).into_iter().rev().map(unfolded).collect();
         let routes: Vec<&[u8]> = routes.iter().map(|route| &**route).collect();
         let value = |id| unfolded(message.value(id).unwrap_or_default());
         let names = (value(HeaderId::From), value(HeaderId::To));
@@ -372,7 +384,7 @@ fn between<'a>(dialog: &'a Dialog, end: End, cseq: u32, routes: &'a [&'a [u8]]) 
     let name = NameAddr::parse(&side.name).map_or(&[][..], |name| name.uri);
     Own {
         uri: if side.target.is_empty() { name } else { &side.target },
-        from: if end == End::Callee { dialog.caller_name(end) } else { &other.name },
+        from: &other.name,
         to: &side.name,
         call_id: dialog.call_id_of(end),
         cseq,

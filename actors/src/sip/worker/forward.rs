@@ -126,6 +126,9 @@ impl Worker {
         {
             edits.set(id, name).ok()?;
         }
+        if leave.hides {
+            self.hide_names(&mut edits, leave)?;
+        }
         if let Some(call_id) = leave.call_id {
             edits.set(HeaderId::CallId, call_id).ok()?;
         }
@@ -169,6 +172,20 @@ impl Worker {
             return Some((octets, session));
         }
         Some((Veil::new(&self.settings, leave.listener)?.request(octets)?, session))
+    }
+
+    /// From and To of a request within a dialog of a side that is not shown the other one: either may be written anew
+    /// with each of them (RFC 4916).
+    fn hide_names(&self, edits: &mut Edits<'_>, leave: &Leave<'_>) -> Option<()> {
+        let host = &self.settings.listeners.get(usize::from(leave.listener))?.sent_by;
+        let known = leave.caller.map(|(id, _)| id);
+        for id in [HeaderId::From, HeaderId::To].into_iter().filter(|id| Some(*id) != known) {
+            let value = edits.message().value(id)?;
+            if let Some(name) = hiding::with_host(&self.settings, value, host) {
+                edits.set(id, &name).ok()?;
+            }
+        }
+        Some(())
     }
 
     /// A vendor's response goes to the caller.
@@ -269,7 +286,8 @@ impl Worker {
         if edits.message().value(HeaderId::CallId) != Some(own) {
             edits.set(HeaderId::CallId, own).ok()?;
         }
-        restore_caller(edits, dialog, from)
+        restore_caller(edits, dialog, from)?;
+        if from == End::Callee { restore_callee(edits, dialog) } else { Some(()) }
     }
 
     /// What a response loses on its way to somebody of whose call nothing is known.
@@ -298,7 +316,7 @@ impl Worker {
         if let (Some(anchor), Some(setup)) = (&anchor, &mut call.setup) {
             setup.stale.retain(|stale| stale.branch != anchor.branch);
         }
-        let routes = self.routes_to_callee(message);
+        let routes = self.routes_within(message, Some(number));
         let Some(dialog) = self.dialogs.get_mut(&number) else { return };
         let tag = to_tag(message).unwrap_or_default();
         // A further 2xx of a vendor that forks: the caller acknowledges and ends what it does not want.
@@ -328,11 +346,13 @@ impl Worker {
 
     /// Record-Routes of those between us and who answers, as they stand in its response: the far end first.
     pub(super) fn routes_to_callee<'m>(&self, response: &'m Message) -> Vec<&'m [u8]> {
-        let ours = |element: &&[u8]| {
-            let uri = NameAddr::parse(element).ok().and_then(|route| route.uri().ok()).and_then(Uri::sip);
-            uri.is_some_and(|uri| self.is_ours(&uri))
-        };
-        response.list(HeaderId::RecordRoute).take_while(|element| !ours(element)).collect()
+        self.routes_within(response, None)
+    }
+
+    /// The same of a dialog that is known: where the call came round through us, ours of a later round are among them.
+    pub(super) fn routes_within<'m>(&self, response: &'m Message, dialog: Option<Uuid>) -> Vec<&'m [u8]> {
+        let own = hiding::own_route(&self.settings, response, dialog);
+        response.list(HeaderId::RecordRoute).take(own.unwrap_or(usize::MAX)).collect()
     }
 
     /// A 2xx to a target refresh of one side: both may have a new target.
@@ -385,6 +405,17 @@ fn restore_caller(edits: &mut Edits<'_>, dialog: &Dialog, from: End) -> Option<(
         return Some(());
     }
     edits.set(id, name).ok()
+}
+
+/// The callee's name as it writes itself in a response to its request, where the caller was shown another.
+fn restore_callee(edits: &mut Edits<'_>, dialog: &Dialog) -> Option<()> {
+    let value = edits.message().value(HeaderId::From)?;
+    let tag = NameAddr::parse(value).ok().and_then(|value| value.tag).unwrap_or_default();
+    let known = dialog.party(End::Callee, tag).filter(|_| dialog.hides.caller && !tag.is_empty());
+    match known.map(|side| &*side.name) {
+        Some(name) if name != value => edits.set(HeaderId::From, name).ok(),
+        _ => Some(()),
+    }
 }
 
 /// The callee's tag in a request of one side, or in a response to it.

@@ -67,7 +67,7 @@ impl Worker {
             return Some(octets);
         }
         let listener = self.transactions.get(back.server).map_or(0, |server| server.flow.listener);
-        Veil::new(&self.settings, listener)?.response(octets)
+        Veil::new(&self.settings, listener)?.of(back.dialog).response(octets)
     }
 
     /// A response to a request of an earlier process as the sender of that gets it, perhaps without its body: as within

@@ -95,6 +95,10 @@ pub(super) fn invite(
         let call_id = request.value(HeaderId::CallId)?;
         call_id_shown = hiding::sealed(&settings.cookies, call_id, cookie::key_number(&sealed));
         edits.set(HeaderId::CallId, &call_id_shown).ok()?;
+        // It is called at our address, whatever address the caller has written.
+        if let Some(to) = hiding::with_host(settings, request.value(HeaderId::To)?, host) {
+            edits.set(HeaderId::To, &to).ok()?;
+        }
     }
     // A rule for the header is the operator's own answer.
     let asked = plan.session(*hop).filter(|_| !header_rules.iter().any(is_of_session));
@@ -107,7 +111,7 @@ pub(super) fn invite(
     let (mut octets, signed) = stamp::stamped(octets, (outgoing, &told), settings, memory);
     // Last: nothing that is written after it is hidden.
     if leave.hides {
-        octets = Veil::new(settings, leave.listener)?.request(octets)?;
+        octets = Veil::new(settings, leave.listener)?.with_rules(header_rules).request(octets)?;
     }
     Some(Invite { octets, callee, shown, call_id_shown, session_asked: asked, session, signed })
 }

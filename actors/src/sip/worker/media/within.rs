@@ -1,7 +1,7 @@
 //! Messages of dialogs that have a description: which wait for their node, and what they ask of it.
 //!
 //! Of a call that a node carries nothing passes that leads past the node: what cannot be rewritten is refused, or goes
-//! on without its body.
+//! on without its body. To a side that is not shown the other one nothing passes either that describes no session.
 
 use std::collections::VecDeque;
 
@@ -86,7 +86,9 @@ impl Worker {
             return true;
         }
         let initial = matches!(owner, Owner::Branch(id, _) if self.calls.get(id).is_some_and(|call| call.kind == Kind::Initial));
-        let Some(role) = role.filter(|_| describes) else { return false };
+        let Some(role) = role.filter(|_| describes) else {
+            return self.goes_bare((dialog, from), (message, flow), turn);
+        };
         // It is ended where it comes from.
         if initial && self.is_further(dialog, message) {
             return false;
@@ -138,10 +140,28 @@ impl Worker {
             | Method::Refer
             | Method::Message
             | Method::Publish
-            | Method::Other => return false,
+            | Method::Other => return self.goes_bare((dialog, from), (message, flow), turn),
         };
         let subject = Subject { dialog, from, anchor: &anchor, role, again: false };
         self.describe(&subject, (message, flow), turn)
+    }
+
+    /// Whether a message that no node is asked about goes on without its body: it has a description, with the addresses of
+    /// its sender, and goes to a side that is not shown them.
+    fn goes_bare(
+        &mut self,
+        (dialog, from): (Uuid, End),
+        (message, flow): (&Message, Flow),
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let hides = self.dialogs.get(&dialog).is_none_or(|dialog| dialog.hides.is_from(from.other()));
+        if !hides || !may_describe(message) {
+            return false;
+        }
+        if let Some(bare) = self.without_body(message) {
+            self.go_on((flow, &bare), Described::Anchored, turn);
+        }
+        true
     }
 
     /// Whether somebody else answers a call that is up and that a node carries.

@@ -3,13 +3,15 @@
 
 use bytes::Bytes;
 use runtime::log::Reason;
-use runtime::model::Voice;
+use runtime::model::{Oversize, Transport, Voice};
+use sip::{Limits, Message};
 
 use super::challenged::{accounts, asks, challenge, proof};
 use super::*;
 use crate::sip::cookie::Secret;
 use crate::sip::dialog::Dialog;
 use crate::sip::event::What;
+use crate::sip::flow::Flow;
 use crate::sip::testing::{START, voice};
 use crate::sip::worker::Input;
 
@@ -125,24 +127,55 @@ fn by_pbx(call: &str) -> String {
     let below = "Via: SIP/2.0/UDP 192.0.2.77:5060;branch=z9hG4bK-a-below\r\nMax-Forwards:";
     let telling = format!(
         "Record-Route: {PROXY}\r\nUser-Agent: Pbx/1.0\r\nWarning: 399 192.0.2.77 \"-\"\r\nReply-To: \
-         <sip:a@192.0.2.77>\r\nContact:"
+         <sip:a@192.0.2.77>\r\n{}Contact:",
+        telling("192.0.2.77")
     );
-    invite(call, "+15551234").replacen("Max-Forwards:", below, 1).replacen("Contact:", &telling, 1)
+    let invite = invite(call, "+15551234").replacen("@203.0.113.5>", "@192.0.2.77>", 1);
+    invite.replacen("Max-Forwards:", below, 1).replacen("Contact:", &telling, 1)
 }
 
+/// Headers that tell of a host, and are no part of a call.
+fn telling(host: &str) -> String {
+    format!(
+        "Geolocation: <cid:1@{host}>\r\nP-Called-Party-ID: <sip:+15551234@{host}>\r\nP-Served-User: \
+         <sip:a@{host}>\r\nP-Associated-URI: <sip:a@{host}>\r\nP-Location: {host}\r\nX-Gateway: {host}\r\n\
+         Remote-IP: {host}\r\nReason: Q.850;cause=16;text=\"{host}\"\r\nRetry-After: 1 ({host})\r\n"
+    )
+}
+
+/// A response of a switch that writes its own address into To, and into the phrase.
 fn by_switch(request: &Sent, code: u16) -> String {
-    text(&response(request, code, "callee")).replacen("Contact:", "Server: Switch/2\r\nContact:", 1)
+    let telling = format!("Server: Switch/2\r\n{}Contact:", telling("198.51.100.77"));
+    let response = text(&response(request, code, "callee")).replacen("Contact:", &telling, 1);
+    let response = with_value(&response, "To", SWITCH);
+    let (_, rest) = response.split_once("\r\n").unwrap();
+    format!("SIP/2.0 {code} by 198.51.100.77\r\n{rest}")
+}
+
+/// What a switch calls itself.
+const SWITCH: &str = "<sip:+15551234@198.51.100.77;tgrp=198.51.100.78>;tag=callee";
+
+/// A message with another value of a header.
+fn with_value(message: &str, name: &str, value: &str) -> String {
+    let name = format!("\r\n{name}: ");
+    let (before, rest) = message.split_once(&name).unwrap();
+    let (_, after) = rest.split_once("\r\n").unwrap();
+    format!("{before}{name}{value}\r\n{after}")
 }
 
 /// A request of the customer, as it leaves its proxy.
 fn by_caller(ok: &Sent, (method, cseq): (&str, u32)) -> String {
     let request = Within { method, cseq, branch: &format!("a-{method}-{cseq}") }.caller(ok);
     assert!(request.contains(PROXY), "{request}");
-    request.replacen(&format!("Route: {PROXY}\r\n"), "", 1)
+    let request = request.replacen(&format!("Route: {PROXY}\r\n"), "", 1);
+    request.replacen("Contact:", &format!("{}Contact:", telling("192.0.2.77")), 1)
 }
 
+/// A request of the switch, which calls itself by its own address (RFC 4916).
 fn by_callee(to_vendor: &Sent, (method, cseq): (&str, u32)) -> String {
-    Within { method, cseq, branch: &format!("v-{method}-{cseq}") }.callee(to_vendor, "callee")
+    let request = Within { method, cseq, branch: &format!("v-{method}-{cseq}") }.callee(to_vendor, "callee");
+    let request = with_value(&request, "From", SWITCH);
+    request.replacen("Contact:", &format!("{}Contact:", telling("198.51.100.77")), 1)
 }
 
 fn vias(sent: &Sent) -> Vec<String> {
@@ -559,4 +592,162 @@ fn what_comes_again() {
     let resent = node.pass(1);
     assert_eq!(resent[0].text(), passed[0].text());
     assert_eq!(ack.value(HeaderId::CallId), sent[1].value(HeaderId::CallId));
+}
+
+/// From and To may be written anew with each request; a hidden side knows the other one at our address all the same.
+#[test]
+fn names_within_a_call() {
+    let mut node = Watched::new(false, true);
+    let (to_vendor, _) = node.answers("a");
+    let update = by_callee(&to_vendor, ("UPDATE", 2));
+    let update = with_value(&update, "From", "<sip:+15559999@198.51.100.77;maddr=198.51.100.78>;tag=callee");
+    let update = with_value(&update, "To", "<sip:+15550001@198.51.100.77>;tag=from-a");
+    let passed = node.receive(VENDORS[0], update).remove(0);
+    assert_eq!(passed.value(HeaderId::From), "<sip:+15559999@203.0.113.5:5060>;tag=callee");
+    assert_eq!(passed.value(HeaderId::To), "\"A\" <sip:+15550001@192.0.2.10>;tag=from-a", "its own");
+    let back = node.receive(BEHIND, response(&passed, 200, "x")).remove(0);
+    assert_eq!(back.value(HeaderId::From), SWITCH, "as it calls itself");
+    // We end it: it is not shown the switch's name either.
+    let dialog = node.dialogs()[0].id;
+    let byes = node.hang_up(dialog);
+    assert_eq!(byes[0].value(HeaderId::From), "<sip:+15551234@203.0.113.5:5060>;tag=callee");
+    assert_eq!(byes[1].value(HeaderId::To), SWITCH);
+    // A name that told nothing first.
+    let mut node = Watched::new(true, false);
+    let number = "<tel:+15550001>;tag=from-b";
+    let to_vendor = node.receive(CUSTOMER, with_value(&by_pbx("b"), "From", number)).remove(1);
+    assert_eq!(to_vendor.value(HeaderId::From), number);
+    assert_eq!(
+        to_vendor.value(HeaderId::To),
+        "<sip:+15551234@203.0.113.5:5060>",
+        "where it called is its matter"
+    );
+    let ok = node.receive(VENDORS[0], by_switch(&to_vendor, 200)).remove(0);
+    let update =
+        with_value(&by_caller(&ok, ("UPDATE", 2)), "From", "<sip:+1@192.0.2.10;x=192.0.2.11>;tag=from-b");
+    let (passed, _) = node.passes((CUSTOMER, VENDORS[0]), &update);
+    assert_eq!(passed.value(HeaderId::From), "<sip:+1@203.0.113.5:5060>;tag=from-b");
+}
+
+/// A vendor that is a proxy sends the call back to us: each leg goes through it, and the ACK finds the callee.
+#[test]
+fn a_call_that_comes_back_through_a_proxy() {
+    let mut node = Watched::new(true, false);
+    let (to_vendor, _) = node.rings("a");
+    let via = "Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK-v-round\r\nVia:";
+    let route = "Record-Route: <sip:198.51.100.1;lr>\r\nRecord-Route:";
+    let round = to_vendor.text().replacen("sip:+15551234@198.51.100.1:5060", "sip:15550100@203.0.113.5", 1);
+    let round = round.replacen("Via:", via, 1).replacen("Record-Route:", route, 1);
+    let inner = node.receive(VENDORS[0], round).remove(1);
+    let ok = node.receive(CUSTOMER, response(&inner, 200, "inner")).remove(0);
+    // The proxy takes its Via off, and passes it on.
+    let mut edits = sip::Edits::new(&ok.message);
+    edits.pop_via().unwrap();
+    let mut relayed = bytes::BytesMut::new();
+    edits.write(&mut relayed);
+    let sent = node.receive(VENDORS[0], relayed.freeze());
+    assert_eq!(words(&sent), ["200>192.0.2.10:5060"]);
+    let ack = node.receive(CUSTOMER, by_caller(&sent[0], ("ACK", 1))).remove(0);
+    assert_eq!(words(std::slice::from_ref(&ack)), ["ACK>198.51.100.1:5060"], "{}", ack.text());
+    let routes: Vec<_> = ack.message.list(HeaderId::Route).map(text).collect();
+    assert_eq!(routes.len(), 2, "{routes:?}");
+    assert!(routes[0] == "<sip:198.51.100.1;lr>" && routes[1].starts_with("<sip:203.0.113.5:5060;lr;w="));
+    let again = ack.text().replacen("Via:", &via.replacen("round", "round-ack", 1), 1);
+    let again = again.replacen("Route: <sip:198.51.100.1;lr>, ", "Route: ", 1);
+    let again = again.replacen("Route: <sip:198.51.100.1;lr>\r\n", "", 1);
+    let last = node.receive(VENDORS[0], again).remove(0);
+    assert_eq!(words(std::slice::from_ref(&last)), ["ACK>192.0.2.10:5060"]);
+    assert!(last.text().starts_with("ACK sip:callee@192.0.2.10:5060 SIP/2.0\r\n"), "{}", last.text());
+}
+
+/// A call of a vendor to a trunk that is not shown it: the callee has a Call-ID of ours.
+#[test]
+fn a_call_to_a_hidden_trunk() {
+    let mut node = Watched::new(false, true);
+    let of_vendor = |message: String| {
+        let own = message.replace("SIP/2.0/UDP 192.0.2.10", "SIP/2.0/UDP 198.51.100.1");
+        own.replace("me@192.0.2.10", "me@198.51.100.1").replacen("z9hG4bK-a", "z9hG4bK-v", 1)
+    };
+    let call = invite("a", "15550100").replace("192.0.2.10", "198.51.100.1");
+    let telling = format!("Server: Switch/2\r\n{}Contact:", telling("198.51.100.77"));
+    let sent = node.receive(VENDORS[0], of_vendor(call.replacen("Contact:", &telling, 1)));
+    assert_eq!(words(&sent), ["100>198.51.100.1:5060", "INVITE>192.0.2.10:5060"]);
+    let (to_trunk, own) = (&sent[1], "a@198.51.100.1");
+    let shown = to_trunk.value(HeaderId::CallId);
+    assert!(shown.starts_with('w') && vias(to_trunk).len() == 1, "{}", to_trunk.text());
+    assert_eq!(to_trunk.value(HeaderId::From), "\"A\" <sip:+15550001@203.0.113.5:5060>;tag=from-a");
+    let ringing = node.receive(CUSTOMER, response(to_trunk, 180, "callee")).remove(0);
+    assert_eq!((ringing.value(HeaderId::CallId).as_str(), ringing.to), (own, VENDORS[0].parse().unwrap()));
+    let ok = node.receive(CUSTOMER, response(to_trunk, 200, "callee")).remove(0);
+    let by_vendor = |method, cseq| {
+        let branch = format!("a-{method}-{cseq}");
+        of_vendor(Within { method, cseq, branch: &branch }.caller(&ok))
+    };
+    let ack = node.receive(VENDORS[0], by_vendor("ACK", 1)).remove(0);
+    assert_eq!((ack.value(HeaderId::CallId), ack.word().as_str()), (shown.clone(), "ACK"));
+    for (method, cseq) in [("UPDATE", 2), ("INFO", 3), ("INVITE", 4), ("BYE", 5)] {
+        if method != "BYE" {
+            let request = Within { method, cseq, branch: &format!("t-{method}") }.callee(to_trunk, "callee");
+            let (passed, back) = node.passes((CUSTOMER, VENDORS[0]), &request);
+            assert_eq!(
+                (passed.value(HeaderId::CallId).as_str(), back.value(HeaderId::CallId)),
+                (own, shown.clone())
+            );
+        }
+        let (passed, back) = node.passes((VENDORS[0], CUSTOMER), &by_vendor(method, cseq));
+        assert_eq!(
+            (passed.value(HeaderId::CallId), back.value(HeaderId::CallId).as_str()),
+            (shown.clone(), own)
+        );
+    }
+    node.node.settle();
+}
+
+/// Early dialogs of a hidden vendor that forks are one call, with one name.
+#[test]
+fn a_hidden_vendor_that_forks() {
+    let mut node = Watched::new(true, true);
+    let to_vendor = node.receive(CUSTOMER, by_pbx("a")).remove(1);
+    let of_fork =
+        |code, fork: &str| by_switch(&to_vendor, code).replacen("tag=callee", &format!("tag={fork}"), 1);
+    for (at, fork) in ["f1", "f2"].into_iter().enumerate() {
+        let early = node.receive(VENDORS[0], of_fork(183, fork)).remove(0);
+        assert!(early.value(HeaderId::To).ends_with(&format!(";tag={fork}")), "{}", early.text());
+        let cseq = u32::try_from(at).unwrap() + 2;
+        let (passed, back) = node.passes((CUSTOMER, VENDORS[0]), &by_caller(&early, ("PRACK", cseq)));
+        assert!(passed.value(HeaderId::To).ends_with(&format!(";tag={fork}")), "{}", passed.text());
+        let ids = (passed.value(HeaderId::CallId), back.value(HeaderId::CallId));
+        assert_eq!(ids, (to_vendor.value(HeaderId::CallId), own_id("a")));
+    }
+    let ok = node.receive(VENDORS[0], of_fork(200, "f2")).remove(0);
+    let ack = node.receive(CUSTOMER, by_caller(&ok, ("ACK", 1))).remove(0);
+    assert_eq!(ack.value(HeaderId::CallId), to_vendor.value(HeaderId::CallId));
+    let (bye, _) = node.passes((CUSTOMER, VENDORS[0]), &by_caller(&ok, ("BYE", 9)));
+    assert!(bye.value(HeaderId::To).ends_with(";tag=f2"));
+    node.node.settle();
+}
+
+/// A call that leaves by another listener than it came by has two Record-Routes of ours, and no other.
+#[test]
+fn two_listeners() {
+    let mut node = Watched::new(true, false);
+    node.voice.vendors[0].oversize = Oversize::Tcp;
+    node.node = Node::with_listeners(node.voice.clone(), 2);
+    let large = format!("Subject: {}\r\nContact:", "x".repeat(1000));
+    let sent = node.receive(CUSTOMER, by_pbx("a").replacen("Contact:", &large, 1));
+    let to_vendor = sent.last().unwrap();
+    assert_eq!((to_vendor.word().as_str(), to_vendor.transport), ("INVITE", Transport::Tcp));
+    let routes: Vec<_> = to_vendor.message.list(HeaderId::RecordRoute).map(text).collect();
+    assert_eq!((routes.len(), vias(to_vendor).len()), (2, 1), "{routes:?}");
+    assert!(routes[0].starts_with("<sip:203.0.113.5:5060;transport=tcp;lr;w="), "{routes:?}");
+    assert_eq!(routes[1], "<sip:203.0.113.5:5060;lr>");
+    let ok = Message::parse_datagram(by_switch(to_vendor, 200).into(), &Limits::default()).unwrap();
+    let peer = VENDORS[0].parse().unwrap();
+    let flow = Flow { listener: 1, transport: Transport::Tcp, peer, connection: 5 };
+    let back = node.node.handle(vec![Input::Message(flow, ok)]).remove(0);
+    assert_eq!((back.word().as_str(), back.value(HeaderId::CallId)), ("200", own_id("a")));
+    let all: Vec<_> = back.message.list(HeaderId::RecordRoute).map(text).collect();
+    assert_eq!(all, [routes[0].as_str(), routes[1].as_str(), PROXY]);
+    let ack = node.receive(CUSTOMER, by_caller(&back, ("ACK", 1))).remove(0);
+    assert_eq!((ack.word().as_str(), ack.transport), ("ACK", Transport::Tcp));
 }

@@ -2,6 +2,7 @@
 
 mod dialogs;
 mod direct;
+mod hidden;
 mod lost;
 
 use std::net::SocketAddr;
