@@ -227,7 +227,7 @@ impl Calls {
             destination,
             transport: flow.transport,
             time: self.clock.now(),
-            call_id: Bytes::copy_from_slice(&hiding::root(keys, call_id().unwrap_or_default())),
+            call_id: Bytes::copy_from_slice(&hiding::call_name(keys, call_id().unwrap_or_default())),
             octets: octets.clone(),
         });
     }

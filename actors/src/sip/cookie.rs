@@ -18,7 +18,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 
-pub use self::text::{Kind, key_number};
+use super::hiding::Hides;
+
+pub use self::text::{Kind, key_number, sealed_len};
 
 /// The layout of the plaintext; other versions are refused. Those above are [`Kind`]s of text.
 const VERSION: u8 = 1;
@@ -43,7 +45,7 @@ pub struct Cookie {
     pub vendor: u32,
     /// The media node that anchors it; 0 is none.
     pub media: u8,
-    /// The node that owns the dialog's actor, as far as was known when it was sealed; below the bits of [`ANSWERS`].
+    /// The node that owns the dialog's actor, as far as was known when it was sealed; below [`CALLER_HIDDEN`].
     pub owner: u16,
     /// Whether the vendor called the trunk, and not the other way round.
     pub inbound: bool,
@@ -52,17 +54,25 @@ pub struct Cookie {
     /// How many challenges the INVITE has answered that it went with, up to [`ANSWERS_MAX`]: its number is so much more
     /// than its sender's.
     pub answers: u8,
+    /// Which sides are not shown the other one. A callee that is not has a Call-ID of ours.
+    pub hides: Hides,
 }
 
 /// The bit beside the owner that says which way the call goes.
 const INBOUND: u16 = 1 << 15;
 /// The bit beside the owner that says that the callee is not to know who calls.
 const WITHHELD: u16 = 1 << 14;
-/// The bits beside the owner that count challenges. Nodes have numbers of ten bits.
+/// The bits beside the owner that count challenges.
 const ANSWERS: u16 = 0b11 << ANSWERS_SHIFT;
 const ANSWERS_SHIFT: u32 = 12;
 /// As many challenges as can be counted.
 const ANSWERS_MAX: u8 = 3;
+/// The bit beside the owner that says that the callee is not shown the caller.
+const CALLEE_HIDDEN: u16 = 1 << 11;
+/// The bit beside the owner that says that the caller is not shown the callee.
+const CALLER_HIDDEN: u16 = 1 << 10;
+/// What is beside the owner: nodes have numbers below all of it.
+const FLAGS: u16 = INBOUND | WITHHELD | ANSWERS | CALLEE_HIDDEN | CALLER_HIDDEN;
 
 /// The call that a cookie belongs to. When the callee sends, the caller's tag stands in To.
 #[derive(Debug, Clone, Copy)]
@@ -240,10 +250,15 @@ impl Cookie {
         let mut octets = [0; PLAIN_LEN];
         let fields = self.dialog.into_bytes().into_iter();
         let fields = fields.chain(self.trunk.to_be_bytes()).chain(self.vendor.to_be_bytes());
-        let inbound = if self.inbound { INBOUND } else { 0 };
-        let withheld = if self.withheld { WITHHELD } else { 0 };
+        let flags = [
+            (self.inbound, INBOUND),
+            (self.withheld, WITHHELD),
+            (self.hides.callee, CALLEE_HIDDEN),
+            (self.hides.caller, CALLER_HIDDEN),
+        ];
+        let flags = flags.into_iter().filter(|(is_set, _)| *is_set);
         let answers = u16::from(self.answers.min(ANSWERS_MAX)) << ANSWERS_SHIFT;
-        let owner = self.owner & !(INBOUND | WITHHELD | ANSWERS) | inbound | withheld | answers;
+        let owner = flags.fold(self.owner & !FLAGS | answers, |owner, (_, flag)| owner | flag);
         let fields = fields.chain([self.media]).chain(owner.to_be_bytes());
         octets.iter_mut().zip(fields).for_each(|(place, octet)| *place = octet);
         octets
@@ -257,10 +272,11 @@ impl Cookie {
         let vendor = u32::from_be_bytes(std::array::from_fn(|_| next()));
         let media = next();
         let owner = u16::from_be_bytes(std::array::from_fn(|_| next()));
-        let (inbound, withheld) = (owner & INBOUND != 0, owner & WITHHELD != 0);
+        let has = |flag| owner & flag != 0;
+        let hides = Hides { caller: has(CALLER_HIDDEN), callee: has(CALLEE_HIDDEN) };
+        let (inbound, withheld) = (has(INBOUND), has(WITHHELD));
         let answers = u8::try_from((owner & ANSWERS) >> ANSWERS_SHIFT).unwrap_or_default();
-        let owner = owner & !(INBOUND | WITHHELD | ANSWERS);
-        Self { dialog, trunk, vendor, media, owner, inbound, withheld, answers }
+        Self { dialog, trunk, vendor, media, owner: owner & !FLAGS, inbound, withheld, answers, hides }
     }
 }
 

@@ -18,8 +18,8 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use sip::{Edits, HeaderId, Limits, Message, NameAddr, SipUri, Uri};
 
-pub use self::back::restored;
-pub use self::call_id::{call_name, callers, is_sealed, name_calls, root, sealed};
+pub use self::back::{Restored, Sender, Sent, restored};
+pub use self::call_id::{Ids, call_name, callers, name_calls, sealed};
 pub use self::name::with_host;
 pub use self::veil::{Veil, own_route};
 use super::cookie::Kind;
@@ -36,6 +36,12 @@ pub struct Hides {
 }
 
 impl Hides {
+    /// Whether either side is not shown the other one.
+    #[must_use]
+    pub const fn is_any(self) -> bool {
+        self.caller || self.callee
+    }
+
     /// Whether this side is not shown the other one.
     #[must_use]
     pub const fn is_from(self, end: End) -> bool {
@@ -51,14 +57,16 @@ const CONTACT: &str = "c";
 /// The parameter of our Via that holds what a response gets back.
 const BACK: &str = "v";
 
-/// What a request within a dialog is for. Where that is our Contact, what it stands for; where a strict
-/// router put us in the place of the target, the last Route (16.4).
-pub fn target_of<'m>(settings: &Settings, message: &'m Message) -> Option<Cow<'m, [u8]>> {
-    if let Some(target) = sealed_target(settings, message) {
+/// What a request within a dialog is for. Where that is our Contact, what it stands for, if its sender was shown that
+/// (`hidden`): another may have the same of a call that came back to us. Where a strict router put us in the place of the
+/// target, the last Route (16.4).
+pub fn target_of<'m>(settings: &Settings, message: &'m Message, hidden: bool) -> Option<Cow<'m, [u8]>> {
+    if let Some(target) = hidden.then(|| sealed_target(settings, message)).flatten() {
         return Some(Cow::Owned(target));
     }
     let uri = message.request_uri()?;
-    let for_us = Uri::parse(uri).ok().and_then(Uri::sip).is_some_and(|uri| is_ours(settings, &uri));
+    let routed = |uri: &SipUri<'_>| is_ours(settings, uri) && uri.params.get(CONTACT.as_bytes()).is_none();
+    let for_us = Uri::parse(uri).ok().and_then(Uri::sip).is_some_and(|uri| routed(&uri));
     Some(Cow::Borrowed(last_route(message).filter(|_| for_us).unwrap_or(uri)))
 }
 

@@ -16,6 +16,7 @@ mod forward;
 mod hide;
 mod identity;
 mod in_dialog;
+mod known;
 mod media;
 mod orphan;
 mod outgoing;
@@ -49,6 +50,7 @@ use uuid::Uuid;
 pub(crate) use self::admit::is_of;
 use self::answers::Answers;
 use self::call::Call;
+use self::known::Dialogs;
 use self::media::{Described, Held, Pending};
 use self::recent::Recent;
 use super::bindings::Bindings;
@@ -158,8 +160,7 @@ pub struct Worker {
     number: u8,
     transactions: Transactions,
     calls: SlotMap<CallId, Call>,
-    /// In boxes: what a table moves when it grows holds all calls up.
-    dialogs: HashMap<Uuid, Box<Dialog>>,
+    dialogs: Dialogs,
     /// Dialogs of an earlier process that have ended in this one: what still comes of them begins no call.
     over: Recent<Uuid>,
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
@@ -233,7 +234,7 @@ impl Worker {
                 now.instant,
             ),
             calls: SlotMap::with_capacity_and_key(settings.transactions_max.min(CALLS_SET_ASIDE)),
-            dialogs: HashMap::new(),
+            dialogs: Dialogs::default(),
             over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
             unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
             media,
@@ -289,7 +290,9 @@ impl Worker {
         for end in [End::Caller, End::Callee] {
             dialog.seen.hear(end, self.began);
         }
-        self.dialogs.entry(dialog.id).or_insert_with(|| Box::new(dialog));
+        if !self.dialogs.contains_key(&dialog.id) {
+            self.keep_dialog(dialog);
+        }
     }
 
     /// Says whether new calls are taken from now on; while they are not, they get a 503 that costs nothing. Calls that

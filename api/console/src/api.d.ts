@@ -4244,6 +4244,8 @@ export interface components {
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules?: components["schemas"]["HeaderRule"][];
+            /** @description What it is sent names us in place of the customers: Call-ID, Contact, Via, Record-Route, From. */
+            hide_topology?: boolean;
             /** @description Who calls, as it says it and is told it. */
             identity?: components["schemas"]["IdentityProfile"];
             /** @description What is done with the media on its side of calls. */
@@ -4745,6 +4747,8 @@ export interface components {
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules?: components["schemas"]["HeaderRule"][];
+            /** @description What it is sent names us in place of the vendors: Call-ID, Contact, Via, Record-Route, From. */
+            hide_topology?: boolean;
             /**
              * Format: uuid
              * @description Primary key.
@@ -4851,6 +4855,8 @@ export interface components {
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules?: components["schemas"]["HeaderRule"][];
+            /** @description What it is sent names us in place of the vendors: Call-ID, Contact, Via, Record-Route, From. */
+            hide_topology?: boolean;
             /** @description Who calls, as it says it and is told it. */
             identity?: components["schemas"]["IdentityProfile"];
             /**
@@ -5248,6 +5254,8 @@ export interface components {
             gateways: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
             header_rules: components["schemas"]["HeaderRule"][];
+            /** @description What it is sent names us in place of the customers: Call-ID, Contact, Via, Record-Route, From. */
+            hide_topology: boolean;
             /**
              * Format: uuid
              * @description Primary key
@@ -7215,6 +7223,7 @@ export interface operations {
                      *               "value": "warp"
                      *             }
                      *           ],
+                     *           "hide_topology": true,
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *           "identity": {
                      *             "caller_from": [],
@@ -7322,6 +7331,7 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "hide_topology": true,
                  *       "identity": {
                  *         "caller_from": [
                  *           "from"
@@ -7413,6 +7423,7 @@ export interface operations {
                      *           "value": "warp"
                      *         }
                      *       ],
+                     *       "hide_topology": true,
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "identity": {
                      *         "caller_from": [
@@ -7533,6 +7544,7 @@ export interface operations {
                      *           "value": "warp"
                      *         }
                      *       ],
+                     *       "hide_topology": true,
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "identity": {
                      *         "caller_from": [
@@ -7643,6 +7655,7 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "hide_topology": true,
                  *       "identity": {
                  *         "caller_from": [
                  *           "from"
@@ -7734,6 +7747,7 @@ export interface operations {
                      *           "value": "warp"
                      *         }
                      *       ],
+                     *       "hide_topology": true,
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "identity": {
                      *         "caller_from": [
@@ -10037,6 +10051,7 @@ export interface operations {
                      *               "value": "warp"
                      *             }
                      *           ],
+                     *           "hide_topology": true,
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *           "identity": {
                      *             "caller_from": [],
@@ -10142,6 +10157,7 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "hide_topology": true,
                  *       "identity": {
                  *         "caller_from": [
                  *           "from"
@@ -10235,6 +10251,7 @@ export interface operations {
                      *           "value": "warp"
                      *         }
                      *       ],
+                     *       "hide_topology": true,
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "identity": {
                      *         "caller_from": [
@@ -10354,6 +10371,7 @@ export interface operations {
                      *           "value": "warp"
                      *         }
                      *       ],
+                     *       "hide_topology": true,
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "identity": {
                      *         "caller_from": [
@@ -10464,6 +10482,7 @@ export interface operations {
                  *           "value": "warp"
                  *         }
                  *       ],
+                 *       "hide_topology": true,
                  *       "identity": {
                  *         "caller_from": [
                  *           "from"
@@ -10557,6 +10576,7 @@ export interface operations {
                      *           "value": "warp"
                      *         }
                      *       ],
+                     *       "hide_topology": true,
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "identity": {
                      *         "caller_from": [

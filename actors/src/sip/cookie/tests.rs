@@ -16,6 +16,7 @@ fn cookie() -> Cookie {
         inbound: true,
         withheld: false,
         answers: 2,
+        hides: Hides::default(),
     }
 }
 
@@ -36,6 +37,22 @@ fn a_cookie_comes_back_as_it_was_for_its_own_call_only() {
         Call { call_id: b"3848276298220188511@atlanta.example.com9", caller_tag: b"fxced76sl" },
     ] {
         assert_eq!(keys.open(&text, &call), Err(Refused::Forged));
+    }
+}
+
+/// Where the last version sealed a number alone, there are flags now: cookies of its calls hide nothing.
+#[test]
+fn what_stands_beside_the_owner() {
+    let last = |cookie: Cookie| cookie.to_octets()[25..].to_vec();
+    let plain = Cookie { inbound: false, owner: 1023, answers: 0, ..cookie() };
+    assert_eq!(last(plain), [0x03, 0xFF], "as before");
+    let callee = Cookie { hides: Hides { caller: false, callee: true }, ..plain };
+    let caller = Cookie { hides: Hides { caller: true, callee: false }, ..plain };
+    assert_eq!((last(callee), last(caller)), (vec![0x0B, 0xFF], vec![0x07, 0xFF]));
+    assert_eq!(last(Cookie { inbound: true, withheld: true, ..plain }), [0xC3, 0xFF], "as before");
+    for sealed in [plain, callee, caller, Cookie { owner: u16::MAX, ..callee }] {
+        let opened = Cookie::from_octets(sealed.to_octets());
+        assert_eq!((opened.hides, opened.inbound), (sealed.hides, false));
     }
 }
 
@@ -69,11 +86,12 @@ fn keys_are_not_printed() {
 
 proptest! {
     #[test]
-    fn any_cookie_comes_back(dialog: u128, trunk: u32, vendor: u32, media: u8, owner: u16, flags: (bool, bool), call_id: Vec<u8>, tag: Vec<u8>) {
+    fn any_cookie_comes_back(dialog: u128, trunk: u32, vendor: u32, media: u8, owner: u16, flags: [bool; 4], call_id: Vec<u8>, tag: Vec<u8>) {
         let keys = Keys::new(secret(15, 1), None);
-        let ((inbound, withheld), owner, answers) = (flags, owner >> 4, u8::try_from(owner & 3).unwrap());
+        let ([inbound, withheld, caller, callee], owner) = (flags, owner >> 6);
+        let (hides, answers) = (Hides { caller, callee }, u8::try_from(owner & 3).unwrap());
         let dialog = Uuid::from_u128(dialog);
-        let cookie = Cookie { dialog, trunk, vendor, media, owner, inbound, withheld, answers };
+        let cookie = Cookie { dialog, trunk, vendor, media, owner, inbound, withheld, answers, hides };
         let call = Call { call_id: &call_id, caller_tag: &tag };
         let text = keys.seal(&cookie, &call);
         prop_assert!(text.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(octet)));

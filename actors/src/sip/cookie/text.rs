@@ -41,6 +41,12 @@ impl Kind {
     }
 }
 
+/// Characters of a text of so many octets when it is sealed.
+#[must_use]
+pub const fn sealed_len(octets: usize) -> usize {
+    ((HEADER_LEN + octets + TAG_LEN) * 4).div_ceil(3)
+}
+
 /// The number of the key that a cookie or a text was sealed by.
 pub fn key_number(sealed: &[u8]) -> Option<u8> {
     let mut octets = [0; 3];

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use sip::{EditError, Edits, HeaderId, NameAddr, Uri};
 
-use crate::sip::cookie::{Keys, Kind};
+use crate::sip::cookie::{self, Keys, Kind};
 
 /// The longest Call-ID that is sealed itself: the callee's has 153 characters at most. In place of a longer
 /// one a digest of it is sealed, and the Call-ID itself is in the record of the dialog alone.
@@ -17,6 +17,9 @@ const CALL_ID_MAX: usize = 96;
 
 /// What sealed Call-IDs begin with.
 const MARK: &[u8; 1] = b"w";
+
+/// No sealed Call-ID is longer: more is not looked at, since anybody may send it.
+const SEALED_MAX: usize = MARK.len() + cookie::sealed_len(CALL_ID_MAX);
 
 /// How often a call may have come round through us, hidden each time: a Call-ID that is sealed itself grows
 /// by a third.
@@ -42,8 +45,7 @@ pub fn call_name<'a>(keys: &Keys, call_id: &'a [u8]) -> Cow<'a, [u8]> {
 }
 
 /// The Call-ID that all those of a call are made of, as far as they tell it.
-#[must_use]
-pub fn root<'a>(keys: &Keys, call_id: &'a [u8]) -> Cow<'a, [u8]> {
+fn root<'a>(keys: &Keys, call_id: &'a [u8]) -> Cow<'a, [u8]> {
     let mut root = Cow::Borrowed(call_id);
     for _ in 0..ROUNDS_MAX {
         match opened(keys, &root) {
@@ -66,12 +68,6 @@ pub fn sealed(keys: &Keys, call_id: &[u8], by: Option<u8>) -> Box<[u8]> {
     [MARK.as_slice(), text.as_slice()].concat().into_boxed_slice()
 }
 
-/// Whether a Call-ID was sealed for a hidden callee.
-#[must_use]
-pub fn is_sealed(keys: &Keys, call_id: &[u8]) -> bool {
-    opened(keys, call_id).is_some()
-}
-
 /// The caller's Call-ID by that of a hidden callee; `None` for any other, and for one that is in the dialog's
 /// record alone.
 #[must_use]
@@ -83,25 +79,46 @@ pub fn callers(keys: &Keys, call_id: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn opened(keys: &Keys, call_id: &[u8]) -> Option<Opened> {
-    let text = call_id.strip_prefix(MARK)?;
+    let text = call_id.strip_prefix(MARK).filter(|_| call_id.len() <= SEALED_MAX)?;
     let call_id = keys.open_text(Kind::CallId, b"", text).map(Opened::CallId);
     call_id.or_else(|| keys.open_text(Kind::CallName, b"", text).map(Opened::Name))
 }
 
-/// Gives calls that a request names, in Replaces, Join, Target-Dialog or the Replaces of Refer-To, the
-/// Call-ID that they have on the side that it goes to, when they are between the same two sides.
-pub fn name_calls(edits: &mut Edits<'_>, keys: &Keys, hides: bool) -> Option<()> {
+/// The Call-ID of the call that a request is of, as its sender and as who gets it know it.
+pub type Ids<'a> = (&'a [u8], &'a [u8]);
+
+/// Gives the call that a request names in Replaces, Join, Target-Dialog or the Replaces of Refer-To the Call-ID that it
+/// has on the side that the request goes to. Of a call whose sides are not both shown the other one (RFC 3891, 3911,
+/// 4538).
+///
+/// Only the call that the request itself is of (`ids`) is known to be between the same two: the name of any other would
+/// tell one side of whom it is, and be another call's on the other. It is taken off. `None` for a transfer to another
+/// call, which is nothing without it; an INVITE that begins a call has none to transfer.
+pub fn name_calls(edits: &mut Edits<'_>, ids: Option<Ids<'_>>) -> Option<()> {
     let message = edits.message();
     for id in [HeaderId::Replaces, HeaderId::Join, HeaderId::TargetDialog] {
-        let named = message.value(id).and_then(|value| value.split(|octet| *octet == b';').next());
-        if let Some((named, other)) = named.and_then(|named| Some((named, across(keys, named, hides)?))) {
-            replace(edits, named, &other)?;
+        let mut values = message.values(id);
+        let Some(value) = values.next() else { continue };
+        let named = value.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+        match ids.filter(|(own, _)| *own == named && values.next().is_none()) {
+            Some((_, other)) => replace(edits, named, other)?,
+            None => take_off(edits, id)?,
         }
     }
-    let Some(named) = message.value(HeaderId::ReferTo).and_then(replaced) else { return Some(()) };
-    match across(keys, &unescaped(named), hides) {
-        Some(other) => replace(edits, named, &escaped(&other)),
-        None => Some(()),
+    let Some(refer_to) = message.value(HeaderId::ReferTo) else { return Some(()) };
+    let Some(named) = replaced(refer_to) else { return Some(()) };
+    let Some((own, other)) = ids else { return take_off(edits, HeaderId::ReferTo) };
+    if unescaped(named) != own {
+        return None;
+    }
+    replace(edits, named, &escaped(other))
+}
+
+fn take_off(edits: &mut Edits<'_>, id: HeaderId) -> Option<()> {
+    match edits.remove(id) {
+        // A rule has done so.
+        Ok(_) | Err(EditError::Overlap) => Some(()),
+        Err(_) => None,
     }
 }
 
@@ -110,15 +127,6 @@ fn replace(edits: &mut Edits<'_>, named: &[u8], other: &[u8]) -> Option<()> {
     match edits.replace(named, other) {
         Ok(()) | Err(EditError::Overlap) => Some(()),
         Err(_) => None,
-    }
-}
-
-/// The Call-ID on one side of a call that the other side knows by this one; `None` where both know the same.
-fn across(keys: &Keys, call_id: &[u8], hides: bool) -> Option<Box<[u8]>> {
-    let call_id = call_id.trim_ascii();
-    match callers(keys, call_id) {
-        Some(own) => Some(own.into_boxed_slice()),
-        None => (hides && !is_sealed(keys, call_id)).then(|| sealed(keys, call_id, None)),
     }
 }
 

@@ -47,6 +47,16 @@ const REQUEST: &str = "INVITE sip:+15551234@198.51.100.1:5060 SIP/2.0\r\n\
 /// What the sender's side is called in it.
 const TELLING: [&str; 4] = ["inner.example", "192.0.2.", "z9hG4bK1", "caller@"];
 
+const SENDER: Sender<'static> = Sender {
+    dialog: uuid::Uuid::from_u128(7),
+    end: End::Caller,
+    name: b"\"A\" <sip:+1@inner.example>;tag=1",
+};
+
+fn veil(settings: &Settings) -> Veil<'_> {
+    Veil::new(settings, 0).unwrap().by(SENDER)
+}
+
 fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
 }
@@ -58,7 +68,7 @@ fn parsed(octets: impl Into<Bytes>) -> Message {
 #[test]
 fn a_request_shows_us_alone() {
     let settings = settings();
-    let hidden = Veil::new(&settings, 0).unwrap().request(Bytes::from_static(REQUEST.as_bytes())).unwrap();
+    let hidden = veil(&settings).request(Bytes::from_static(REQUEST.as_bytes())).unwrap();
     let seen = text(&hidden);
     assert!(!TELLING.iter().any(|telling| seen.contains(telling)), "{seen}");
     for stays in [
@@ -86,12 +96,15 @@ fn a_request_shows_us_alone() {
     let uri = text(NameAddr::parse(contact).unwrap().uri);
     let bye = |uri: &str, call_id: &str, route: &str| {
         let target = format!("BYE {uri} SIP/2.0\r\nCall-ID: {call_id}\r\n{route}\r\n");
-        text(&target_of(&settings, &parsed(target)).unwrap())
+        text(&target_of(&settings, &parsed(target), true).unwrap())
     };
     assert_eq!(bye(&uri, "wx", ""), "sip:caller@inner.example;transport=tcp");
     let strict = format!("Route: <sip:a>,<{uri}>\r\n");
     assert_eq!(bye("sip:203.0.113.5", "wx", &strict), "sip:caller@inner.example;transport=tcp");
     assert_eq!(bye(&uri, "another call", ""), uri);
+    let other = format!("BYE {uri} SIP/2.0\r\nCall-ID: wx\r\nRoute: <sip:a@b>\r\n\r\n");
+    let for_other = text(&target_of(&settings, &parsed(other), false).unwrap());
+    assert_eq!(for_other, uri, "it is another's, and no strict router's");
     assert_eq!(bye("sip:203.0.113.5", "wx", "Route: <sip:a@b>\r\n"), "sip:a@b", "a strict router's");
     assert_eq!(bye("sip:c@d", "wx", "Route: <sip:a@b>\r\n"), "sip:c@d");
 }
@@ -99,7 +112,7 @@ fn a_request_shows_us_alone() {
 #[test]
 fn its_response_gets_back_what_it_went_without() {
     let settings = settings();
-    let veil = Veil::new(&settings, 0).unwrap();
+    let veil = veil(&settings);
     let hidden = parsed(veil.request(Bytes::from_static(REQUEST.as_bytes())).unwrap());
     let via = text(hidden.list(HeaderId::Via).next().unwrap());
     let response = |headers: &str| {
@@ -107,7 +120,7 @@ fn its_response_gets_back_what_it_went_without() {
             "SIP/2.0 200 OK\r\nVia: {via};received=203.0.113.5\r\nCall-ID: wx\r\n\
              To: <sip:a@b>;tag=2\r\n{headers}\r\n"
         );
-        restored(&settings, &parsed(response)).map(Cow::into_owned)
+        restored(&settings, &parsed(response)).map(|restored| restored.whole.into_owned())
     };
     let routed = response("Record-Route: <sip:far>, <sip:203.0.113.5:5060;lr;w=x>\r\n").unwrap();
     let original = parsed(REQUEST);
@@ -121,6 +134,20 @@ fn its_response_gets_back_what_it_went_without() {
     let back = parsed(veil.response(routed.bytes().clone()).unwrap());
     let routes: Vec<_> = back.list(HeaderId::RecordRoute).map(text).collect();
     assert_eq!(routes, [ours, "<sip:192.0.2.10;lr>", "<sip:inner.example;lr>"]);
+    // It says who sent the request, and what he called himself.
+    for (name, back) in [(SENDER.name, SENDER.name), (&[b'x'; 257][..], &b""[..])] {
+        for end in [End::Caller, End::Callee] {
+            let sender = Sender { end, name, ..SENDER };
+            let veil = Veil::new(&settings, 0).unwrap().by(sender);
+            let hidden = parsed(veil.request(Bytes::from_static(REQUEST.as_bytes())).unwrap());
+            let via = text(hidden.list(HeaderId::Via).next().unwrap());
+            let response = format!("SIP/2.0 180 Ringing\r\nVia: {via}\r\nCall-ID: wx\r\n\r\n");
+            let sent = restored(&settings, &parsed(response)).unwrap().sent;
+            assert_eq!(sent, Some(Sent { dialog: sender.dialog, end, name: Box::from(back) }));
+        }
+    }
+    let unsaid = Veil::new(&settings, 0).unwrap().request(Bytes::from_static(REQUEST.as_bytes()));
+    assert_eq!(unsaid, None, "nobody could be answered");
     // Who lost it has nobody to answer.
     let lost = format!("SIP/2.0 200 OK\r\nVia: {}\r\nCall-ID: wx\r\n\r\n", via.split(";v=").next().unwrap());
     assert!(restored(&settings, &parsed(lost)).is_none());
@@ -129,7 +156,7 @@ fn its_response_gets_back_what_it_went_without() {
 #[test]
 fn what_only_some_messages_have() {
     let settings = settings();
-    let veil = Veil::new(&settings, 0).unwrap();
+    let veil = veil(&settings);
     let ack = REQUEST.replace("INVITE", "ACK");
     let ack = text(&veil.request(ack.into()).unwrap());
     assert!(ack.contains("Via: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKw01\r\n"), "no response: {ack}");
@@ -167,7 +194,7 @@ fn headers_of_rules() {
     let rules = [rule("x-gateway", "192.0.2.99"), rule("Diversion", "<sip:+3@192.0.2.98>")];
     let added = "X-Gateway: 192.0.2.99\r\nDiversion: <sip:+3@192.0.2.98>\r\nk: timer";
     let request = REQUEST.replacen("k: timer", added, 1);
-    let hidden = Veil::new(&settings, 0).unwrap().with_rules(&rules).request(request.into()).unwrap();
+    let hidden = veil(&settings).with_rules(&rules).request(request.into()).unwrap();
     let seen = text(&hidden);
     assert!(seen.contains(added) && !seen.contains("X-Gateway: inner.example"), "{seen}");
 }
@@ -200,7 +227,7 @@ fn ours_of_an_earlier_round() {
         let routes = [&ours[..pushed], &below[..]].concat();
         let (start, _) = REQUEST.split_once("Record-Route: ").unwrap();
         let request = format!("{start}Record-Route: {}\r\n{rest}", routes.join(", "));
-        let hidden = parsed(Veil::new(&settings, 0).unwrap().request(request.into()).unwrap());
+        let hidden = parsed(veil(&settings).request(request.into()).unwrap());
         let seen: Vec<_> = hidden.list(HeaderId::RecordRoute).map(text).collect();
         assert_eq!(seen, &ours[..pushed]);
         let via = text(hidden.list(HeaderId::Via).next().unwrap());
@@ -210,7 +237,7 @@ fn ours_of_an_earlier_round() {
         );
         let response = parsed(response);
         let back = restored(&settings, &response).unwrap();
-        assert_eq!(back.list(HeaderId::RecordRoute).map(text).collect::<Vec<_>>(), routes);
+        assert_eq!(back.whole.list(HeaderId::RecordRoute).map(text).collect::<Vec<_>>(), routes);
     }
 }
 
@@ -223,7 +250,7 @@ fn cut_values(message: &str) -> Vec<String> {
     for at in 2..lines.len() {
         let (name, value) = lines[at].split_once(": ").unwrap();
         for end in 0..value.len() {
-            let short = format!("{name}: {}", &value[..end]);
+            let short = format!("{name}: {}", value.get(..end).unwrap());
             let lines = [&lines[..at], &[short.as_str()], &lines[at + 1..]].concat();
             cut.push(format!("{}\r\n\r\n{body}", lines.join("\r\n")));
         }
@@ -235,7 +262,7 @@ fn cut_values(message: &str) -> Vec<String> {
 #[test]
 fn cut_short_at_every_octet() {
     let settings = settings();
-    let veil = Veil::new(&settings, 0).unwrap();
+    let veil = veil(&settings);
     let mut written = 0;
     for cut in cut_values(REQUEST) {
         let Some(hidden) = veil.request(cut.clone().into()) else { continue };
@@ -249,16 +276,16 @@ fn cut_short_at_every_octet() {
     for message in [&hidden, &response] {
         for cut in cut_values(message) {
             let message = parsed(cut.clone());
-            let _ = (restored(&settings, &message), target_of(&settings, &message));
+            let _ = (restored(&settings, &message), target_of(&settings, &message, true));
             if let Some(hidden) = veil.response(cut.into()) {
                 assert!(!TELLING.iter().any(|telling| text(&hidden).contains(telling)));
             }
         }
     }
     // The Via itself, of which all depends.
-    let via = text(parsed(hidden.clone()).list(HeaderId::Via).next().unwrap());
+    let via = text(parsed(hidden).list(HeaderId::Via).next().unwrap());
     for end in 0..via.len() {
-        let cut = response.replacen(&via, &via[..end], 1);
+        let cut = response.replacen(&via, via.get(..end).unwrap(), 1);
         if let Ok(message) = Message::parse_datagram(cut.into(), &Limits::default()) {
             assert!(restored(&settings, &message).is_none(), "{end}");
         }
@@ -308,7 +335,7 @@ fn one_call_one_name() {
         assert_ne!(sealed(&both, call_id, None), shown);
         assert_eq!(call_name(&both, &shown), call_name(&before, call_id));
         assert_eq!(callers(&both, &shown), (call_id.len() <= 96).then(|| call_id.to_vec()));
-        assert!(is_sealed(&both, &shown) && !is_sealed(&both, call_id));
+        assert_eq!(callers(&both, call_id), None);
         // Round again, hidden each time.
         let twice = sealed(&both, &shown, None);
         assert_eq!(call_name(&both, &twice), call_name(&before, call_id));
@@ -316,10 +343,48 @@ fn one_call_one_name() {
         assert_eq!(callers(&later, &shown), None, "its key is gone");
         assert_eq!(key_number(&shown[1..]), Some(3));
     }
-    assert_eq!(root(&both, CALL_ID), CALL_ID);
+    assert_eq!(call_name(&both, CALL_ID), CALL_ID);
     let settings = settings();
     let shown = sealed(&settings.cookies, CALL_ID, None);
     assert_eq!(settings.worker_of_call(&shown), settings.worker_of_call(CALL_ID));
+}
+
+/// A request names its own call as the other side knows it, and no other one.
+#[test]
+fn calls_that_a_request_names() {
+    let ids: Ids<'_> = (b"own@a", b"wother");
+    let to_own = "Refer-To: <sip:a@b?Replaces=own%40a%3Bto-tag%3D1>";
+    let to_other = "Refer-To: <sip:a@b?Replaces=more%40a%3Bto-tag%3D1>";
+    for (line, within, begins) in [
+        ("Replaces: own@a;to-tag=1", Some("Replaces: wother;to-tag=1\r\n"), Some("")),
+        ("Replaces: more@a;to-tag=1", Some(""), Some("")),
+        ("Target-Dialog: own@a ;local-tag=1", Some("Target-Dialog: wother ;local-tag=1\r\n"), Some("")),
+        ("Target-Dialog: wother;local-tag=1", Some(""), Some("")),
+        ("Join: own@a\r\nJoin: more@a", Some(""), Some("")),
+        (to_own, Some("Refer-To: <sip:a@b?Replaces=wother%3Bto-tag%3D1>\r\n"), Some("")),
+        (to_other, None, Some("")),
+        ("Refer-To: <sip:a@b>", Some("Refer-To: <sip:a@b>\r\n"), Some("Refer-To: <sip:a@b>\r\n")),
+    ] {
+        let message = parsed(format!("INFO sip:a@b SIP/2.0\r\nCall-ID: own@a\r\n{line}\r\n\r\n"));
+        for (ids, expected) in [(Some(ids), within), (None, begins)] {
+            let mut edits = Edits::new(&message);
+            let named = name_calls(&mut edits, ids).map(|()| text(&written(&edits)));
+            let expected =
+                expected.map(|lines| format!("INFO sip:a@b SIP/2.0\r\nCall-ID: own@a\r\n{lines}\r\n"));
+            assert_eq!(named, expected, "{line}");
+        }
+    }
+}
+
+/// What is longer than any sealed Call-ID is not looked at, whoever sealed it.
+#[test]
+fn long_call_ids_are_nothing() {
+    let keys = Keys::new(OLD, None);
+    let longest = sealed(&keys, &[b'9'; 96], None);
+    assert_eq!((longest.len(), callers(&keys, &longest).is_some()), (152, true));
+    let longer = [b"w", keys.seal_text(Kind::CallId, b"", &[b'9'; 100], None).as_slice()].concat();
+    assert_eq!(callers(&keys, &longer), None);
+    assert_eq!(key_number(&longer[1..]), Some(3), "it is a text of ours");
 }
 
 proptest! {
@@ -339,7 +404,7 @@ proptest! {
         let mut shown = sealed(&keys, CALL_ID, None);
         prop_assume!(shown[at] != octet);
         shown[at] = octet;
-        prop_assert!(!is_sealed(&keys, &shown));
+        prop_assert_eq!(callers(&keys, &shown), None);
         prop_assert_eq!(call_name(&keys, &shown).into_owned(), shown.into_vec());
     }
 }

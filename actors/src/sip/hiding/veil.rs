@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::name::is_one_of;
-use super::{BACK, CONTACT, back, call_name, headers, is_our_route, read, with_host, written};
+use super::{BACK, CONTACT, Sender, back, call_name, headers, is_our_route, read, with_host, written};
 use crate::sip::cookie::{self, Kind};
 use crate::sip::settings::{Listener, Settings};
 
@@ -37,6 +37,7 @@ pub struct Veil<'a> {
     listener: &'a Listener,
     rules: &'a [HeaderRule],
     dialog: Option<Uuid>,
+    sender: Option<Sender<'a>>,
 }
 
 impl<'a> Veil<'a> {
@@ -44,7 +45,7 @@ impl<'a> Veil<'a> {
     #[must_use]
     pub fn new(settings: &'a Settings, listener: u16) -> Option<Self> {
         let listener = settings.listeners.get(usize::from(listener))?;
-        Some(Self { settings, listener, rules: &[], dialog: None })
+        Some(Self { settings, listener, rules: &[], dialog: None, sender: None })
     }
 
     /// What these rules have added passes.
@@ -59,9 +60,15 @@ impl<'a> Veil<'a> {
         Self { dialog: Some(dialog), ..self }
     }
 
+    /// Of a request of this sender, who gets its response back.
+    #[must_use]
+    pub const fn by(self, sender: Sender<'a>) -> Self {
+        Self { sender: Some(sender), ..self }
+    }
+
     /// A request that is passed on, our Via on top. Its Call-ID, From and To are those for this side already.
     ///
-    /// `None` when it has more Vias and Record-Routes than can be hidden.
+    /// `None` when it has more Vias and Record-Routes than can be hidden, or its sender was not said.
     #[must_use]
     pub fn request(&self, octets: Bytes) -> Option<Bytes> {
         let message = read(self.settings, octets)?;
@@ -112,7 +119,8 @@ impl<'a> Veil<'a> {
         }
         let to = NameAddr::parse(message.value(HeaderId::To)?).ok()?;
         let routes = if to.tag.is_none() { routes } else { &[] };
-        let sealed = back::sealed(self.settings, call, (below.as_slice(), routes))?;
+        let sender = self.sender.as_ref()?;
+        let sealed = back::sealed(self.settings, (call, sender), (below.as_slice(), routes))?;
         let with = [own, b";", BACK.as_bytes(), b"=", &sealed].concat();
         edits.replace(own, &with).ok()
     }
@@ -157,6 +165,9 @@ fn pushed(settings: &Settings, routes: &[&[u8]]) -> usize {
     }
 }
 
+/// Where a Record-Route of ours stands, and the cookie in it.
+type Own<'a> = (usize, Option<&'a [u8]>);
+
 /// The cookie in an element of Record-Route.
 fn cookie_in(element: &[u8]) -> Option<&[u8]> {
     let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
@@ -169,7 +180,7 @@ fn cookie_in(element: &[u8]) -> Option<&[u8]> {
 pub fn own_route(settings: &Settings, response: &Message, dialog: Option<Uuid>) -> Option<usize> {
     let routes = response.list(HeaderId::RecordRoute).enumerate();
     let own = routes.filter(|(_, route)| is_our_route(settings, route));
-    let own: SmallVec<[(usize, Option<&[u8]>); 4]> = own.map(|(at, route)| (at, cookie_in(route))).collect();
+    let own: SmallVec<[Own<'_>; 4]> = own.map(|(at, route)| (at, cookie_in(route))).collect();
     let first = own.first().map(|(at, _)| *at);
     let mut sealed = own.iter().filter_map(|(at, sealed)| Some((*at, (*sealed)?)));
     let Some(dialog) = dialog.filter(|_| sealed.clone().count() > 1) else { return first };

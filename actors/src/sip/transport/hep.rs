@@ -46,7 +46,8 @@ pub struct Captured {
     pub transport: Transport,
     /// When.
     pub time: Timestamp,
-    /// Its Call-ID as the caller of the call has made it, which a hidden side does not have on the wire.
+    /// What its call is known by: its Call-ID as the caller has made it, which a hidden side does not have on the wire, or a
+    /// digest of a long one.
     pub call_id: Bytes,
     /// All of it.
     pub octets: Bytes,

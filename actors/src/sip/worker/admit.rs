@@ -234,7 +234,7 @@ impl Worker {
             seen,
             unseen: 0,
         };
-        self.dialogs.insert(admitted.dialog, Box::new(dialog));
+        self.keep_dialog(dialog);
         let way = Way::Plan { plan, next: 0 };
         let mut setup = Setup::new(message.clone(), flow, admitted.tag, way);
         setup.none_left = none_left;

@@ -232,31 +232,33 @@ impl Worker {
             identities: true,
             withheld: false,
             caller: None,
-            call_id: None,
+            names: None,
             hides: hides.callee,
             session_asked: None,
         };
         let request = request.unwrap_or(&setup.request);
         let media = anchor.as_ref().map_or(0, |anchor| anchor.node);
         let (identified, stamp) = (&setup.identified, None);
-        let mut outgoing = Outgoing { request, plan, hop, dialog, media, leave, identified, stamp, now };
-        let invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
-        let outgoing::Invite { mut octets, callee, mut shown, call_id_shown, session_asked, session, signed } =
-            invite;
+        let mut outgoing =
+            Outgoing { request, plan, hop, dialog, media, leave, hides, identified, stamp, now };
+        let mut invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
         if outbound && vendor.config.sign_calls {
-            self.count_signed(signed.is_some());
+            self.count_signed(invite.signed.is_some());
         }
-        let large = outbound && flow.transport == Transport::Udp && octets.len() > udp_max(vendor);
+        let large = outbound && flow.transport == Transport::Udp && invite.octets.len() > udp_max(vendor);
         let over_tcp = large && vendor.config.oversize == Oversize::Tcp && !setup.tcp_failed;
         let tcp = over_tcp.then(|| self.flow_over(Transport::Tcp, target, setup.source)).flatten();
         if let Some(tcp) = tcp {
+            let signed = invite.signed.take();
             (outgoing.leave.listener, outgoing.stamp) = (tcp.listener, signed.as_ref());
-            let larger = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
-            (flow, octets, shown) = (tcp, larger.octets, larger.shown);
+            // All else of it is another: a key may have come between the two.
+            (flow, invite) = (tcp, outgoing::invite(&outgoing, &self.settings, &mut self.memory)?);
             self.counters.oversize_tcp.add(1);
-        } else if large && octets.len() > UDP_MAX {
+        } else if large && invite.octets.len() > UDP_MAX {
             self.counters.oversize_fragmented.add(1);
         }
+        let outgoing::Invite { octets, callee, shown, call_id_shown, session_asked, session, signed } =
+            invite;
         let identities = identity::pass_within(plan.direction, (plan.trunk()?, vendor));
         let pinned = plan.contact(hop).is_some();
         if let Some(dialog) = self.dialogs.get_mut(&dialog) {

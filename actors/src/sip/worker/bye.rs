@@ -214,9 +214,12 @@ impl Worker {
         let key = branch::digest_of(self.settings.seed, [call_id, tag, peer.as_bytes()]);
         match self.unwanted.note(key, turn.now.instant) {
             Noted::Full => self.counters.responses_stray.add(1),
-            noted @ (Noted::First | Noted::Again) => {
-                self.end_answer(message, (flow, flow), (noted == Noted::Again, Aim::Near, (vendor, None)), turn)
-            }
+            noted @ (Noted::First | Noted::Again) => self.end_answer(
+                message,
+                (flow, flow),
+                (noted == Noted::Again, Aim::Near, (vendor, None)),
+                turn,
+            ),
         }
     }
 

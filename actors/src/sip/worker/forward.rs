@@ -20,7 +20,7 @@ use super::{Hand, Turn, Worker, identity};
 use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
-use crate::sip::hiding::{self, Veil};
+use crate::sip::hiding::{self, Sender, Veil};
 use crate::sip::session_timer;
 use crate::sip::snapshot::Target;
 use crate::sip::transactions::CallId;
@@ -67,8 +67,8 @@ pub(super) struct Leave<'a> {
     pub(super) withheld: bool,
     /// The caller's name as the next hop knows it, and the header that it stands in, where the sender knows another.
     pub(super) caller: Option<(HeaderId, &'a [u8])>,
-    /// The Call-ID as the next hop knows it, where the sender knows another.
-    pub(super) call_id: Option<&'a [u8]>,
+    /// The Call-ID as each side of its dialog knows it, the sender's first, where one of them is not shown the other.
+    pub(super) names: Option<hiding::Ids<'a>>,
     /// Whether the next hop is not shown where it comes from.
     pub(super) hides: bool,
     /// Seconds that are asked for in what refreshes a call.
@@ -113,7 +113,7 @@ impl Worker {
     pub(super) fn request_within(
         &mut self,
         message: &Message,
-        leave: &Leave<'_>,
+        (leave, sender): (&Leave<'_>, (Uuid, End)),
         to: &Side,
     ) -> Option<(Bytes, Option<u32>)> {
         let mut edits = Edits::new(message);
@@ -129,7 +129,9 @@ impl Worker {
         if leave.hides {
             self.hide_names(&mut edits, leave)?;
         }
-        if let Some(call_id) = leave.call_id {
+        if let Some((_, call_id)) = leave.names
+            && message.value(HeaderId::CallId) != Some(call_id)
+        {
             edits.set(HeaderId::CallId, call_id).ok()?;
         }
         let session =
@@ -142,8 +144,10 @@ impl Worker {
             Some(last) => NameAddr::parse(last).ok()?.uri,
             None => message.request_uri()?,
         };
-        // Where a Contact is not known, the other side may have it.
-        let opened = to.target.is_empty().then(|| hiding::sealed_target(&self.settings, message)).flatten();
+        // Where a Contact is not known, a hidden side may have it.
+        let dialog = self.dialogs.get(&sender.0).filter(|dialog| dialog.hides.is_from(sender.1));
+        let opened = dialog.filter(|_| to.target.is_empty());
+        let opened = opened.and_then(|_| hiding::sealed_target(&self.settings, message));
         let target = if to.target.is_empty() { target } else { &to.target };
         let target = opened.as_deref().unwrap_or(target);
         let next = dialog::strict(target, List::new(&to.routes));
@@ -166,12 +170,15 @@ impl Worker {
                 edits.push_route(routes).ok()?;
             }
         }
-        hiding::name_calls(&mut edits, &self.settings.cookies, leave.hides)?;
+        if leave.names.is_some() {
+            hiding::name_calls(&mut edits, leave.names)?;
+        }
         let octets = self.edited(&edits)?;
         if !leave.hides {
             return Some((octets, session));
         }
-        Some((Veil::new(&self.settings, leave.listener)?.request(octets)?, session))
+        let sender = Sender { dialog: sender.0, end: sender.1, name: b"" };
+        Some((Veil::new(&self.settings, leave.listener)?.by(sender).request(octets)?, session))
     }
 
     /// From and To of a request within a dialog of a side that is not shown the other one: either may be written anew
@@ -280,7 +287,7 @@ impl Worker {
         }
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()?;
-        restore_number(edits, (dialog.map(|dialog| &**dialog), from), number)?;
+        restore_number(edits, (dialog, from), number)?;
         let Some(dialog) = dialog else { return Some(()) };
         let own = dialog.call_id_of(from);
         if edits.message().value(HeaderId::CallId) != Some(own) {

@@ -11,7 +11,7 @@ use super::{Worker, identity};
 use crate::sip::cookie::Cookie;
 use crate::sip::dialog::{Dialog, End};
 use crate::sip::flow::Flow;
-use crate::sip::hiding::{self, Hides, Veil};
+use crate::sip::hiding::{self, Hides, Restored, Sent, Veil};
 use crate::sip::transactions::TransactionId;
 
 /// Whom a response goes back to.
@@ -50,7 +50,11 @@ impl Worker {
         back: Back,
         add: impl FnOnce(&mut Edits<'_>) -> Option<()>,
     ) -> Option<Bytes> {
-        let Some(whole) = hiding::restored(&self.settings, message) else {
+        let own = |sent: &Sent| sent.dialog == back.dialog && sent.end == back.from;
+        let restored = hiding::restored(&self.settings, message);
+        // What was sealed for another sender is not shown this one.
+        let restored = restored.filter(|restored| restored.sent.as_ref().is_none_or(own));
+        let Some(Restored { whole, .. }) = restored else {
             self.counters.responses_stray.add(1);
             return None;
         };
@@ -78,8 +82,8 @@ impl Worker {
     /// Contact.
     pub(super) fn orphan_back(
         &mut self,
-        whole: &Message,
-        to: Flow,
+        Restored { whole, sent }: &Restored<'_>,
+        (flow, to): (Flow, Flow),
         (given, status, method): (Option<&Cookie>, StatusCode, Method),
         bare: bool,
     ) -> Option<Bytes> {
@@ -87,54 +91,90 @@ impl Worker {
         if bare {
             edits.set_body(b"", b"").ok()?;
         }
-        let hides = if let Some((dialog, sender)) = self.known_call(whole) {
-            self.towards_sender(&mut edits, dialog, sender, None)?;
-            self.dialogs.get(&dialog).is_none_or(|dialog| dialog.hides.is_from(sender))
+        let known = match sent {
+            Some(sent) => self.dialogs.contains_key(&sent.dialog).then_some((sent.dialog, sent.end)),
+            None => self.known_call(whole, flow, given),
+        };
+        let hides = if let Some((id, sender)) = known {
+            let dialog = self.dialogs.get(&id)?;
+            // What went to a hidden side has told us who sent it, and our Via says so.
+            if sent.is_none() && dialog.hides.is_from(sender.other()) {
+                return None;
+            }
+            let hides = dialog.hides.is_from(sender);
+            self.towards_sender(&mut edits, id, sender, None)?;
+            hides
         } else {
             // A trunk that may be anywhere is known by the cookie alone.
-            let hides = given.map_or_else(|| self.is_hidden_from(to), |cookie| self.hides(cookie).caller);
+            let hides = given.map_or_else(|| self.is_hidden_from(to), |cookie| cookie.hides.caller);
             if given.is_none() && !(300..400).contains(&status.as_u16()) {
                 identity::hide(&mut edits)?;
             }
             Self::towards_unknown(&mut edits)?;
-            self.name_unknown(&mut edits, method, hides)?;
+            self.name_unknown(&mut edits, (given, method), (sent.as_ref(), hides))?;
             hides
         };
         let octets = self.edited(&edits)?;
         if hides { Veil::new(&self.settings, to.listener)?.response(octets) } else { Some(octets) }
     }
 
-    /// The call that is up which a response is of, and who sent the request: by the Call-ID as the side that answers knows
-    /// it, and by the caller's tag.
-    fn known_call(&self, response: &Message) -> Option<(Uuid, End)> {
+    /// The call that is up which a response is of, and who sent the request: by the cookie, else by the Call-ID as the side
+    /// that answers knows it, and by the caller's tag. Of a call that came back to us those of both rounds may be the same:
+    /// then it is the one of whose sides this is.
+    fn known_call(&self, response: &Message, flow: Flow, given: Option<&Cookie>) -> Option<(Uuid, End)> {
+        // It is sealed for the caller's INVITE alone.
+        if let Some(given) = given {
+            return self.dialogs.contains_key(&given.dialog).then_some((given.dialog, End::Caller));
+        }
         let call_id = response.value(HeaderId::CallId).unwrap_or_default();
         let [from, to] = [from_tag(response), to_tag(response)].map(Option::unwrap_or_default);
-        let mut known = self.dialogs.values().filter(|dialog| has_call_id(dialog, call_id));
-        known.find_map(|dialog| {
+        let known = self.dialogs_of(call_id).filter_map(|dialog| {
             let sender = match dialog.caller.tag() {
                 caller if caller == from => End::Caller,
                 caller if caller == to => End::Callee,
                 _ => return None,
             };
-            (*dialog.call_id_of(sender.other()) == *call_id).then_some((dialog.id, sender))
-        })
+            let answers = sender.other();
+            let at = dialog.side(answers).is_at(flow.peer.ip());
+            (*dialog.call_id_of(answers) == *call_id).then_some((at, dialog.id, sender))
+        });
+        known.max_by_key(|(at, ..)| *at).map(|(_, id, sender)| (id, sender))
     }
 
-    /// The Call-ID of a response to a call of which nothing is known, as the sender of the request has it; `None` where
-    /// that cannot be told.
-    fn name_unknown(&self, edits: &mut Edits<'_>, method: Method, hides: bool) -> Option<()> {
-        let (keys, call_id) = (&self.settings.cookies, edits.message().value(HeaderId::CallId)?);
-        if hiding::is_sealed(keys, call_id) {
-            return edits.set(HeaderId::CallId, &hiding::callers(keys, call_id)?).ok();
+    /// Call-ID and From of a response to a call of which nothing is known, as the sender of the request has them; `None`
+    /// where that cannot be told.
+    ///
+    /// A Call-ID is opened only for who is known to have made it: what our Via in a hidden side's response says, nobody
+    /// else can.
+    fn name_unknown(
+        &self,
+        edits: &mut Edits<'_>,
+        (given, method): (Option<&Cookie>, Method),
+        (sent, hides): (Option<&Sent>, bool),
+    ) -> Option<()> {
+        let Some(sent) = sent else {
+            if given.is_some_and(|cookie| cookie.hides.callee) {
+                return None;
+            }
+            // The caller of a call that rings has it from itself.
+            return (!hides || method == Method::Invite).then_some(());
+        };
+        if sent.end == End::Callee {
+            // Whether it was shown another one is not known.
+            return (!hides).then_some(());
         }
-        // The caller of a call that rings has it from itself.
-        (!hides || method == Method::Invite).then_some(())
+        let call_id = edits.message().value(HeaderId::CallId)?;
+        edits.set(HeaderId::CallId, &hiding::callers(&self.settings.cookies, call_id)?).ok()?;
+        if !sent.name.is_empty() {
+            edits.set(HeaderId::From, &sent.name).ok()?;
+        }
+        Some(())
     }
 
     /// Whether some call that is up has the Call-ID of a message.
     pub(super) fn is_of_known_call(&self, message: &Message) -> bool {
         let call_id = message.value(HeaderId::CallId).unwrap_or_default();
-        self.dialogs.values().any(|dialog| has_call_id(dialog, call_id))
+        self.dialogs_of(call_id).any(|dialog| has_call_id(dialog, call_id))
     }
 
     /// Whether who is at the other end of a flow is not shown the other sides of its calls, as the
@@ -148,38 +188,27 @@ impl Worker {
             || vendor.is_some_and(|vendor| vendor.config.hide_topology)
     }
 
-    /// Which sides of a call of which only the cookie is known are not shown the other one, as the
-    /// configuration has it by now.
-    pub(super) fn hides(&self, cookie: &Cookie) -> Hides {
-        let snapshot = self.snapshot.load();
-        let trunk = snapshot.trunks.iter().find(|trunk| trunk.config.number == cookie.trunk);
-        let vendor = snapshot.vendors.iter().find(|vendor| vendor.config.number == cookie.vendor);
-        let trunk = trunk.is_some_and(|trunk| trunk.config.hide_topology);
-        let vendor = vendor.is_some_and(|vendor| vendor.config.hide_topology);
-        if cookie.inbound {
-            Hides { caller: vendor, callee: trunk }
-        } else {
-            Hides { caller: trunk, callee: vendor }
-        }
-    }
-
     /// What the Call-ID of a message of one side tells of both; `key` is the number of the key that sealed
     /// the cookie, and with it the callee's Call-ID. `None` where only the record has the caller's.
+    ///
+    /// The cookie says who is hidden: what the configuration has by now is for other calls, and a callee that is shown all
+    /// may have a Call-ID that was sealed for another one.
     pub(super) fn known_by(
         &self,
         call_id: &[u8],
         (cookie, from): (&Cookie, End),
         key: Option<u8>,
     ) -> Option<Known> {
-        let (keys, hides) = (&self.settings.cookies, self.hides(cookie));
+        let (keys, hides) = (&self.settings.cookies, cookie.hides);
         let own = Box::from(call_id);
-        if from == End::Callee && hiding::is_sealed(keys, call_id) {
-            let call_id = hiding::callers(keys, call_id)?.into_boxed_slice();
-            return Some(Known { call_id, call_id_shown: own, hides: Hides { callee: true, ..hides } });
+        if !hides.callee {
+            return Some(Known { call_id: own, call_id_shown: Box::default(), hides });
         }
-        let is_sealed = from == End::Caller && hides.callee;
-        let call_id_shown = if is_sealed { hiding::sealed(keys, call_id, key) } else { Box::default() };
-        Some(Known { call_id: own, call_id_shown, hides })
+        let (call_id, call_id_shown) = match from {
+            End::Caller => (own, hiding::sealed(keys, call_id, key)),
+            End::Callee => (hiding::callers(keys, call_id)?.into_boxed_slice(), own),
+        };
+        Some(Known { call_id, call_id_shown, hides })
     }
 }
 

@@ -140,7 +140,7 @@ impl Worker {
                 // Its call may have ended long ago: nothing stays of it.
                 located.passing = true;
                 let dialog = self.rebuilt(request, &located, turn.now).ok_or(GONE)?;
-                self.dialogs.insert(dialog.id, Box::new(dialog));
+                self.keep_dialog(dialog);
             }
             None if request.method != Method::Bye => return Err(StatusCode::SERVER_INTERNAL_ERROR),
             None => {
@@ -155,7 +155,7 @@ impl Worker {
                     let began = began(&dialog).max(self.settings.started_at);
                     self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
                 }
-                self.dialogs.insert(dialog.id, Box::new(dialog));
+                self.keep_dialog(dialog);
             }
         }
         if let Some(dialog) = self.dialogs.get_mut(&cookie.dialog)
@@ -181,8 +181,11 @@ impl Worker {
         let Some(to) = dialog.party(from.other(), callee_tag).cloned() else { return };
         let (trusted, identities, trunk) = (dialog.trusted, dialog.identities, dialog.trunk);
         let (caller, withheld) = (dialog.caller_for(from, from.other()), dialog.is_withheld());
-        let (hides, own) = (dialog.hides.is_from(from.other()), !dialog.call_id_shown.is_empty());
-        let call_id = own.then(|| Box::<[u8]>::from(dialog.call_id_of(from.other())));
+        let hides = dialog.hides.is_from(from.other());
+        // Its Call-ID as both sides know it: here and there.
+        let ids = [from, from.other()].map(|end| dialog.call_id_of(end));
+        let ids = dialog.hides.is_any().then(|| ids.map(Box::<[u8]>::from));
+        let names = ids.as_ref().map(|[own, other]| (&**own, &**other));
         let refreshes = matches!(request.method, Method::Invite | Method::Update);
         let session_asked = dialog.session_asked.filter(|_| refreshes);
         let caller = caller.map(|(id, name)| (id, Box::<[u8]>::from(name)));
@@ -201,11 +204,11 @@ impl Worker {
             identities,
             withheld: withheld && from == End::Caller,
             caller: caller.as_ref().map(|(id, name)| (*id, &**name)),
-            call_id: call_id.as_deref(),
+            names,
             hides,
             session_asked,
         };
-        let within = self.request_within(request.message, &leave, &to);
+        let within = self.request_within(request.message, (&leave, (cookie.dialog, from)), &to);
         let within = within.and_then(|made| self.for_vendor(made, (cookie.dialog, from), flow));
         let Some((octets, session)) = within else {
             self.reply_statelessly(request.message, request.flow, (StatusCode::BAD_REQUEST, None), turn);

@@ -20,7 +20,7 @@ use super::{Turn, Worker, admit};
 use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Asked, Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
-use crate::sip::hiding;
+use crate::sip::hiding::{self, Restored};
 use crate::sip::routing::Direction;
 use crate::sip::session_timer;
 use crate::sip::settings::default_port;
@@ -40,7 +40,7 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let answer = method == Method::Invite && status.is_success();
-        let cookie = answer.then(|| self.cookie_of_answer(message)).flatten();
+        let cookie = answer.then(|| self.cookie_of_answer(message, flow)).flatten();
         let cookie = cookie.filter(|cookie| self.may_be_party(flow, cookie, End::Callee));
         let tag = to_tag(message).unwrap_or_default();
         let has_it = |dialog: &Dialog, cookie: &Cookie| {
@@ -62,7 +62,7 @@ impl Worker {
         (status, method): (StatusCode, Method),
         turn: &mut Turn<'_>,
     ) {
-        let given = self.cookie_of_answer(message);
+        let given = self.cookie_of_answer(message, flow);
         // A branch is known to whoever was sent it; nothing is waited for that long.
         let late = turn.now.instant.saturating_duration_since(self.began.instant) > RINGS_MAX;
         if late || !self.is_somebody(flow, given.as_ref(), End::Callee) {
@@ -70,9 +70,10 @@ impl Worker {
             return;
         }
         // What a challenge asks about is forgotten, and nobody else is to answer it.
-        let whole = hiding::restored(&self.settings, message).filter(|_| !is_challenge(status));
-        let whole = whole.as_deref();
-        let to = whole.and_then(|whole| Some((self.next_via(whole, flow, given.as_ref())?, whole)));
+        let restored = hiding::restored(&self.settings, message).filter(|_| !is_challenge(status));
+        let to = restored
+            .as_ref()
+            .and_then(|restored| Some((self.next_via(&restored.whole, flow, given.as_ref())?, restored)));
         let answer = method == Method::Invite && status.is_success();
         let cookie = given.filter(|_| answer);
         // Nobody could be billed for it, or hear of it.
@@ -80,11 +81,9 @@ impl Worker {
             self.end_orphan(message, flow, cookie.as_ref().and_then(vendor_of), turn);
             return;
         }
-        let Some((to, whole)) = to else {
-            self.counters.responses_stray.add(1);
-            if method == Method::Invite && status.is_final() && !answer {
-                self.acknowledge_refusal(message, flow, turn);
-            }
+        let Some((to, restored)) = to else {
+            let vendor = cookie.as_ref().and_then(vendor_of);
+            self.passed_to_nobody((message, flow), (status, method, vendor), turn);
             return;
         };
         // A 100 is for one hop.
@@ -103,21 +102,43 @@ impl Worker {
                 return;
             }
         }
-        if self.orphan_waits((message, whole), flow, (cookie.as_ref(), to, answer), turn) {
-            return;
-        }
         // Whether a node carries it is known by its answer only: until then it rings.
         let bare = !answer && method == Method::Invite && !self.media.is_empty() && may_describe(message);
         let by = (given.as_ref(), status, method);
-        let Some(octets) = self.orphan_back(whole, to, by, bare) else { return };
+        let Some(octets) = self.orphan_back(restored, (flow, to), by, bare) else {
+            let vendor = cookie.as_ref().and_then(vendor_of);
+            self.passed_to_nobody((message, flow), (status, method, vendor), turn);
+            return;
+        };
+        if self.orphan_waits((message, restored), flow, (cookie.as_ref(), to), turn) {
+            return;
+        }
         self.counters.responses_stateless.add(1);
         turn.out.messages.push(Outbound { flow: to, octets, sender: Outbound::NOBODY });
         match cookie {
-            Some(cookie) => self.adopt_answered(whole, flow, (&cookie, to), turn),
+            Some(cookie) => self.adopt_answered(restored, flow, (&cookie, to), turn),
             None if method == Method::Invite && status.is_final() && !answer => {
                 self.acknowledge_refusal(message, flow, turn);
             }
             None => {}
+        }
+    }
+
+    /// A response that nobody can be given: a call that was answered is ended where it is, and a refusal acknowledged.
+    fn passed_to_nobody(
+        &mut self,
+        (message, flow): (&Message, Flow),
+        (status, method, vendor): (StatusCode, Method, Option<u32>),
+        turn: &mut Turn<'_>,
+    ) {
+        self.counters.responses_stray.add(1);
+        if method != Method::Invite || !status.is_final() {
+            return;
+        }
+        if !status.is_success() {
+            self.acknowledge_refusal(message, flow, turn);
+        } else if !self.is_of_known_call(message) {
+            self.end_orphan(message, flow, vendor, turn);
         }
     }
 
@@ -136,19 +157,17 @@ impl Worker {
     /// Whether an answer waits for the media node of its call, which it is taken on for.
     fn orphan_waits(
         &mut self,
-        (message, whole): (&Message, &Message),
+        (message, restored): (&Message, &Restored<'_>),
         flow: Flow,
-        (cookie, to, answer): (Option<&Cookie>, Flow, bool),
+        (cookie, to): (Option<&Cookie>, Flow),
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Some(cookie) = cookie.filter(|_| answer && turn.described == Described::Raw) else {
-            return false;
-        };
+        let Some(cookie) = cookie.filter(|_| turn.described == Described::Raw) else { return false };
         let Some(mut anchor) = anchor_of(cookie) else { return false };
         // It comes back by the branch of its attempt.
         let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
         anchor.branch = via.and_then(|via| via.branch).map(Box::from).unwrap_or_default();
-        self.adopt_answered(whole, flow, (cookie, to), turn);
+        self.adopt_answered(restored, flow, (cookie, to), turn);
         let subject = Subject {
             dialog: cookie.dialog,
             from: End::Callee,
@@ -196,7 +215,7 @@ impl Worker {
     }
 
     /// The cookie that we gave with the INVITE, in its 2xx, or in what comes before.
-    fn cookie_of_answer(&self, message: &Message) -> Option<Cookie> {
+    fn cookie_of_answer(&self, message: &Message, flow: Flow) -> Option<Cookie> {
         let call_id = self.call_name(message);
         let sealed = |element: &[u8]| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
@@ -204,17 +223,21 @@ impl Worker {
             let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message)? };
             self.settings.cookies.open(param.value?, &call).ok()
         };
-        message.list(HeaderId::RecordRoute).find_map(sealed)
+        // A call that came back to us has one for each round. This is of the one that it was sent by.
+        let opened: Vec<Cookie> = message.list(HeaderId::RecordRoute).filter_map(sealed).collect();
+        let own = opened.iter().find(|cookie| self.is_party(flow, cookie, End::Callee));
+        own.or_else(|| opened.first()).copied()
     }
 
     /// A call that was answered while nobody was here to see it, or by one fork more.
     fn adopt_answered(
         &mut self,
-        message: &Message,
+        Restored { whole: message, sent }: &Restored<'_>,
         flow: Flow,
         (cookie, to): (&Cookie, Flow),
         turn: &mut Turn<'_>,
     ) {
+        let message: &Message = message;
         let call_id = message.value(HeaderId::CallId).unwrap_or_default();
         let Some(names) = self.known_by(call_id, (cookie, End::Callee), None) else { return };
         let tag = to_tag(message).unwrap_or_default();
@@ -233,9 +256,11 @@ impl Worker {
         if !known {
             let mut caller = Side::unknown(to);
             caller.learn_routes(to_caller);
-            // What the caller calls itself is not known any more; the callee shall not learn it.
+            // What the caller calls itself a hidden side brings back; else it is not known any more. The callee shall not
+            // learn it.
             let shown = unfolded(message.value(HeaderId::From).unwrap_or_default());
-            caller.name.clone_from(&shown);
+            let name = sent.as_ref().map(|sent| &sent.name).filter(|name| !name.is_empty());
+            caller.name.clone_from(name.unwrap_or(&shown));
             let answers = answered(message);
             caller.cseq = super::perform::cseq(message).unwrap_or_default().saturating_sub(answers);
             let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
@@ -265,7 +290,7 @@ impl Worker {
                 unseen: 0,
             };
             self.pin(&mut dialog);
-            self.dialogs.insert(dialog.id, Box::new(dialog));
+            self.keep_dialog(dialog);
         }
         let Some(dialog) = self.dialogs.get_mut(&cookie.dialog) else { return };
         let side =

@@ -14,8 +14,8 @@ use super::identity::{self, Told};
 use super::passport::Identified;
 use super::stamp::{self, Stamp};
 use crate::sip::cookie::{self, Cookie};
-use crate::sip::dialog::unfolded;
-use crate::sip::hiding::{self, Veil};
+use crate::sip::dialog::{End, unfolded};
+use crate::sip::hiding::{self, Hides, Sender, Veil};
 use crate::sip::number::{dialled, escaped};
 use crate::sip::routing::{Direction, Plan};
 use crate::sip::session_timer;
@@ -33,6 +33,8 @@ pub(super) struct Outgoing<'a> {
     /// The media node that carries it; 0 is none.
     pub(super) media: u8,
     pub(super) leave: Leave<'a>,
+    /// Which sides are not shown the other one.
+    pub(super) hides: Hides,
     /// What is known of who calls.
     pub(super) identified: &'a Identified,
     /// What it was signed with, where it is written once more for another transport.
@@ -63,7 +65,7 @@ pub(super) fn invite(
     settings: &Settings,
     memory: &mut super::Memory,
 ) -> Option<Invite> {
-    let Outgoing { request, plan, hop, leave, .. } = outgoing;
+    let Outgoing { request, plan, hop, leave, hides, .. } = outgoing;
     let (_, vendor, target) = plan.hop(*hop)?;
     let trunk = plan.trunk()?;
     let (callee_rules, header_rules) = match plan.direction {
@@ -104,14 +106,20 @@ pub(super) fn invite(
     let asked = plan.session(*hop).filter(|_| !header_rules.iter().any(is_of_session));
     let session = asked.map_or(Some(None), |asked| session_timer::ask(&mut edits, asked))?;
     header_rules.iter().try_for_each(|rule| change(&mut edits, rule))?;
-    hiding::name_calls(&mut edits, &settings.cookies, leave.hides)?;
+    if hides.is_any() {
+        // Calls that it names are others than this one.
+        hiding::name_calls(&mut edits, None)?;
+    }
     memory.octets.clear();
     edits.write(&mut memory.octets);
     let octets = Bytes::copy_from_slice(&memory.octets);
     let (mut octets, signed) = stamp::stamped(octets, (outgoing, &told), settings, memory);
     // Last: nothing that is written after it is hidden.
     if leave.hides {
-        octets = Veil::new(settings, leave.listener)?.with_rules(header_rules).request(octets)?;
+        let name = if shown.is_empty() { None } else { request.value(HeaderId::From) };
+        let sender = Sender { dialog: outgoing.dialog, end: End::Caller, name: name.unwrap_or_default() };
+        let veil = Veil::new(settings, leave.listener)?.with_rules(header_rules).by(sender);
+        octets = veil.request(octets)?;
     }
     Some(Invite { octets, callee, shown, call_id_shown, session_asked: asked, session, signed })
 }
@@ -124,7 +132,7 @@ fn record_route(
     (settings, withheld): (&Settings, bool),
     text: &mut Vec<u8>,
 ) -> Option<[u8; cookie::TEXT_LEN]> {
-    let Outgoing { request, plan, hop, dialog, media, leave, .. } = outgoing;
+    let Outgoing { request, plan, hop, dialog, media, leave, hides, .. } = outgoing;
     let (_, vendor, _) = plan.hop(*hop)?;
     let from = NameAddr::parse(request.value(HeaderId::From)?).ok()?;
     let cookie = Cookie {
@@ -136,6 +144,7 @@ fn record_route(
         inbound: plan.direction == Direction::Inbound,
         withheld,
         answers: 0,
+        hides: *hides,
     };
     let call = hiding::call_name(&settings.cookies, request.value(HeaderId::CallId)?);
     let bound = cookie::Call { call_id: &call, caller_tag: from.tag.unwrap_or_default() };

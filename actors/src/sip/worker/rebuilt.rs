@@ -29,7 +29,8 @@ impl Worker {
         let message = request.message;
         let snapshot = self.snapshot.load();
         let known = self.known_by(request.parts.call_id, (&cookie, from), key)?;
-        let target = hiding::target_of(&self.settings, message)?;
+        let hidden = known.hides.is_from(from);
+        let target = hiding::target_of(&self.settings, message, hidden)?;
         let uri_of = |route| NameAddr::parse(route).ok().map(|route| route.uri);
         let next = message.list(HeaderId::Route).nth(own_routes).and_then(uri_of).unwrap_or(&target);
         let other = self.flow_to_party(next, (&cookie, from.other()), (request.flow, now))?;

@@ -55,6 +55,7 @@ fn cookies_are_no_texts() {
         inbound: false,
         withheld: false,
         answers: 0,
+        hides: crate::sip::hiding::Hides::default(),
     };
     let call = Call { call_id: CALL, caller_tag: b"" };
     let sealed = keys.seal(&cookie, &call);

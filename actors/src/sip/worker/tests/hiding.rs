@@ -1,6 +1,8 @@
 //! Sides that are not shown the other one: what they are sent, in every kind of message, and what comes of
 //! what they send.
 
+mod of_others;
+
 use bytes::Bytes;
 use runtime::log::Reason;
 use runtime::model::{Oversize, Transport, Voice};
@@ -338,6 +340,8 @@ fn a_call_that_rings_at_a_restart() {
         assert_eq!(words(&sent), ["200>192.0.2.10:5060"]);
         let ok = sent.remove(0);
         assert_eq!((ok.value(HeaderId::CallId), vias(&ok).len()), (own_id(&call), 2));
+        let from = format!("\"A\" <sip:+15550001@192.0.2.10>;tag=from-{call}");
+        assert_eq!((ringing[0].value(HeaderId::From), ok.value(HeaderId::From)), (from.clone(), from));
         assert_eq!(ok.message.list(HeaderId::RecordRoute).map(text).last().as_deref(), Some(PROXY));
         assert_eq!(node.node.happened(), ["started", "attempt 1 200", "answered"]);
         assert_eq!(words(&node.receive(CUSTOMER, by_caller(&ok, ("ACK", 1)))), ["ACK>198.51.100.1:5060"]);
@@ -348,6 +352,7 @@ fn a_call_that_rings_at_a_restart() {
         assert_eq!(passed.value(HeaderId::CallId), own_id(&call));
         let (passed, _) = node.passes((CUSTOMER, VENDORS[0]), &by_caller(&ok, ("BYE", 2)));
         assert_eq!(passed.value(HeaderId::CallId), to_vendor.value(HeaderId::CallId));
+        assert_eq!(passed.value(HeaderId::From), to_vendor.value(HeaderId::From));
         node.node.settle();
         // And its refusal.
         let mut node = before.next(5);
@@ -480,10 +485,7 @@ fn a_call_that_comes_back() {
     let mut node = Watched::new(true, false);
     let call = name(&node.node);
     let (to_vendor, _) = node.rings(&call);
-    let via = "Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK-v-round\r\nVia:";
-    let route = "Record-Route: <sip:198.51.100.1;lr>\r\nRecord-Route:";
-    let round = to_vendor.text().replacen("sip:+15551234@198.51.100.1:5060", "sip:15550100@203.0.113.5", 1);
-    let round = round.replacen("Via:", via, 1).replacen("Record-Route:", route, 1);
+    let round = round(&to_vendor);
     let shown = to_vendor.value(HeaderId::CallId);
     let settings = &node.node.worker.settings;
     assert_eq!(settings.worker_of_call(shown.as_bytes()), settings.worker_of_call(own_id(&call).as_bytes()));
@@ -497,6 +499,14 @@ fn a_call_that_comes_back() {
     let passed = node.receive(CUSTOMER, bye);
     assert_eq!(words(&passed), ["BYE>198.51.100.1:5060"]);
     assert_eq!(passed[0].value(HeaderId::CallId), shown);
+}
+
+/// What the vendor sends back to us for a number of a customer's.
+fn round(to_vendor: &Sent) -> String {
+    let via = "Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK-v-round\r\nVia:";
+    let route = "Record-Route: <sip:198.51.100.1;lr>\r\nRecord-Route:";
+    let round = to_vendor.text().replacen("sip:+15551234@198.51.100.1:5060", "sip:15550100@203.0.113.5", 1);
+    round.replacen("Via:", via, 1).replacen("Record-Route:", route, 1)
 }
 
 /// Identities that pass name people, at our address; transfers name calls as the other side knows them.
