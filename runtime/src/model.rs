@@ -14,8 +14,9 @@ pub use self::id::{IdGenerator, MessageId};
 pub use self::parts::{Parts, Versions};
 pub use self::value::{
     Alphabet, Attestation, AuthType, Ban, BindModes, BindType, CallerSource, Cidr, Diversions, Dtmf,
-    EndpointLearning, ForeignNumbers, HeaderAction, IdentityHeaders, Invalid, MediaNodeState, MediaPath,
-    MediaSecurity, MessageIdFormat, Money, Oversize, SystemId, T38, Transport, VendorStatus, VerifyIdentity,
+    EndpointLearning, ForeignNumbers, Fork, HeaderAction, IdentityHeaders, Invalid, MediaNodeState,
+    MediaPath, MediaSecurity, MessageIdFormat, Money, Oversize, SystemId, T38, Transport, VendorStatus,
+    VerifyIdentity,
 };
 pub use self::voice::{
     AclEntry, AclSource, DedicatedAddress, DigestCredential, Gateway, HeaderRule, HighCost, IdentityProfile,

@@ -104,6 +104,9 @@ pub struct Side {
     /// from, whatever its Contact says. Of a call of an earlier process the configuration tells it.
     #[serde(skip)]
     pub pinned: bool,
+    /// What carries the sound of its attempt, where it is one of several that ring at the same time.
+    #[serde(skip)]
+    pub media: Option<Anchor>,
 }
 
 /// The session interval that a 2xx to INVITE or UPDATE agrees to. Without the header there is none (RFC 4028 7.2).
@@ -217,6 +220,12 @@ impl Dialog {
         }
     }
 
+    /// What carries the sound between the caller and the callee with this tag.
+    pub fn media_with(&self, callee_tag: &[u8]) -> Option<&Anchor> {
+        let own = self.party(End::Callee, callee_tag).and_then(|side| side.media.as_ref());
+        own.or(self.media.as_ref())
+    }
+
     /// A callee that answers the INVITE with this tag, perhaps for the first time; `None` when it is one too many.
     pub fn callee_heard(&mut self, tag: &[u8], flow: Flow) -> Option<&mut Side> {
         let own = self.callee.tag();
@@ -280,6 +289,7 @@ impl Side {
             routes: nothing(),
             cseq: 0,
             pinned: false,
+            media: None,
         }
     }
 

@@ -293,8 +293,11 @@ impl LiveCall {
         self.kept.identity.sign(attempted.identity);
         if let Some(ringing) = attempted.ringing {
             let pdd = micros(ringing.instant.saturating_duration_since(self.started));
-            self.kept.said.pdd_us.get_or_insert(pdd);
-            self.kept.said.ringing_at.get_or_insert_with(|| ringing.wall.micros());
+            // Of those that rang at the same time the first one counts.
+            if self.kept.said.pdd_us.is_none_or(|before| pdd < before) {
+                self.kept.said.pdd_us = Some(pdd);
+                self.kept.said.ringing_at = Some(ringing.wall.micros());
+            }
         }
         let Some(vendor) = attempted.vendor_id else { return };
         let pdd = attempted

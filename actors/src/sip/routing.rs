@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use runtime::log::Reason;
-use runtime::model::{Money, NumberRule};
+use runtime::model::{Fork, Money, NumberRule};
 use serde::{Deserialize, Serialize};
 use sip::StatusCode;
 use smallvec::SmallVec;
@@ -43,9 +43,14 @@ pub struct Plan {
     pub hops: SmallVec<[Hop; 4]>,
     /// Where the trunk of an inbound call has registered: the first of its targets, before its gateways.
     pub contacts: Vec<Arc<Binding>>,
+    /// How many of its contacts are called at once; what follows them is tried in turn.
+    pub wave: u8,
     /// Whether the number is in the list of high-cost destinations, and opened for the trunk.
     pub high_cost: bool,
 }
+
+/// Contacts of a trunk that are called at once, at most; more of them follow one after the other.
+pub const WAVE_MAX: u8 = 10;
 
 /// One attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +123,11 @@ impl Plan {
         self.contacts.get(hop.target as usize).map(|binding| &**binding)
     }
 
+    /// Whether an attempt is one of several at once.
+    pub fn is_forked(&self, attempt: usize) -> bool {
+        self.wave > 1 && attempt < usize::from(self.wave)
+    }
+
     /// The plan of an inbound call with what its trunk has registered, which `contacts` tells by the trunk's key, in
     /// the order to be tried. Any other plan stays as it is.
     ///
@@ -133,7 +143,11 @@ impl Plan {
         let Some((key, gateways)) = registers.map(|trunk| (trunk.config.id, trunk.targets.len())) else {
             return Ok(self);
         };
+        let parallel = self.trunk().is_some_and(|trunk| trunk.config.fork == Fork::Parallel);
         self.contacts = contacts(key);
+        if parallel {
+            self.wave = u8::try_from(self.contacts.len()).unwrap_or(u8::MAX).clamp(1, WAVE_MAX);
+        }
         let vendor = peer.vendor.unwrap_or_default();
         self.hops = inbound_hops(vendor, self.contacts.len().saturating_add(gateways));
         if self.hops.is_empty() {
@@ -202,6 +216,7 @@ fn inbound(snapshot: &Arc<Snapshot>, vendor: u32, place: u32, dialled: &str) -> 
         number,
         hops,
         contacts: Vec::new(),
+        wave: 1,
         high_cost: false,
     })
 }
@@ -287,6 +302,7 @@ fn outbound(
             "every vendor with an offer is disabled, drained or without a known address",
         ));
     }
-    let (direction, contacts) = (Direction::Outbound, Vec::new());
-    Ok(Plan { snapshot: Arc::clone(snapshot), direction, trunk: place, number, hops, contacts, high_cost })
+    let (direction, contacts, wave) = (Direction::Outbound, Vec::new(), 1);
+    let (snapshot, trunk) = (Arc::clone(snapshot), place);
+    Ok(Plan { snapshot, direction, trunk, number, hops, contacts, wave, high_cost })
 }

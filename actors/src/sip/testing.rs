@@ -9,8 +9,8 @@ use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use runtime::clock::Timestamp;
 use runtime::model::{
-    AclEntry, Attestation, AuthType, Customer, Did, Gateway, IdentityProfile, MediaProfile, Money, Offer,
-    Oversize, Partition, SipVendor, Transport, Trunk, VendorStatus, VerifyIdentity, Versions, Voice,
+    AclEntry, Attestation, AuthType, Customer, Did, Fork, Gateway, IdentityProfile, MediaProfile, Money,
+    Offer, Oversize, Partition, SipVendor, Transport, Trunk, VendorStatus, VerifyIdentity, Versions, Voice,
 };
 use runtime::random::Random;
 use sip::digest::Hash;
@@ -120,6 +120,7 @@ fn trunk() -> Trunk {
         media: MediaProfile::default(),
         verify_identity: VerifyIdentity::Off,
         attestation_max: Attestation::A,
+        fork: Fork::Serial,
     }
 }
 

@@ -18,6 +18,7 @@ mod identity;
 mod in_dialog;
 mod known;
 mod media;
+mod noted;
 mod orphan;
 mod outgoing;
 mod passport;
@@ -331,7 +332,7 @@ impl Worker {
             Wake::Transaction(id, timer) => self.advance(id, Event::Timer(timer), Hand::default(), turn),
             Wake::Call(id, timer, branch) => {
                 if let Some(call) = self.calls.get_mut(id) {
-                    call.fired(timer);
+                    call.fired(timer, branch);
                 }
                 self.call_input(id, CallInput::Timer(timer, branch), Hand::default(), turn);
             }

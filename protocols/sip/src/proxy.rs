@@ -1,17 +1,22 @@
 //! What a proxy decides (RFC 3261 16.7 to 16.10): which vendor comes next, which response goes upstream, when a
 //! call is cancelled. Nothing here parses a message or knows a vendor.
 //!
-//! A [`ResponseContext`] belongs to one INVITE and its serial fork. It is told what its client transactions, its
+//! A [`ResponseContext`] belongs to one INVITE and its serial fork, a [`ForkContext`] to one and its parallel fork; a
+//! [`Context`] is either. It is told what its client transactions, its
 //! timers and its caller did ([`Input`]) and says what to do ([`Step`]). The caller performs the steps from a
 //! queue: what comes of one, such as a vendor that cannot be reached, is the next input and never a call within
 //! the first, and every new vendor costs one of a fixed number of attempts.
 
 pub mod best;
+pub mod context;
 pub mod failover;
+pub mod fork;
 pub mod forward;
 pub mod response_context;
 
+pub use context::Context;
 pub use failover::{FailoverOptions, StatusSet};
+pub use fork::ForkContext;
 pub use response_context::ResponseContext;
 
 use std::time::Duration;
@@ -61,7 +66,7 @@ impl BranchId {
     }
 }
 
-/// Timers of a response context. At most one of each is armed, for the branch that is being tried.
+/// Timers of a response context. Of each at most one is armed for a branch that is being tried: serially, of one branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyTimer {
     /// No new provisional response for too long (16.8).
@@ -132,10 +137,12 @@ pub enum Step {
     /// a BYE, one for each To tag of the branch. With a tag that was ended already the ACK was lost: acknowledge
     /// again, without a BYE. A vendor that forks makes several calls of one branch. Nothing of it goes upstream.
     EndAtVendor(BranchId),
-    /// Arm this timer for this branch, in place of the one of that name.
+    /// Arm this timer for this branch, in place of the one of that name that it has.
     Arm(ProxyTimer, BranchId, Duration),
-    /// Disarm this timer.
+    /// Disarm this timer, of whichever branch it is: only one is tried.
     Disarm(ProxyTimer),
+    /// Disarm this timer of this branch; others may be tried beside it.
+    DisarmOf(ProxyTimer, BranchId),
     /// Nothing more will come: free the context.
     Finished,
 }

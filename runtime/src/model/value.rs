@@ -151,6 +151,11 @@ word_value!(VerifyIdentity, "What is done with the Identity that calls come with
     Refuse = "refuse", "Calls without one, and those whose one is not right, are refused.";
 });
 
+word_value!(Fork, "How a call goes to what a trunk has registered.", "a fork: serial or parallel", {
+    Serial = "serial", "To one contact after the other.";
+    Parallel = "parallel", "To all contacts at once.";
+});
+
 word_value!(Attestation, "How much is said of a caller when its call is signed (RFC 8588); the weaker one is the greater.",
     "an attestation: A, B or C", {
     A = "A", "Full: the number is the customer's.";

@@ -19,8 +19,8 @@ pub use self::identity::IdentityProfile;
 pub use self::media::{MediaNode, MediaProfile};
 pub use self::rule::{HeaderRule, NumberRule};
 use super::{
-    Attestation, AuthType, Cidr, Customer, Did, Money, Oversize, Transport, VendorStatus, VerifyIdentity,
-    Versions,
+    Attestation, AuthType, Cidr, Customer, Did, Fork, Money, Oversize, Transport, VendorStatus,
+    VerifyIdentity, Versions,
 };
 
 /// A customer's trunk: where calls come from, what they may cost, where calls to its numbers go.
@@ -78,6 +78,8 @@ pub struct Trunk {
     pub verify_identity: VerifyIdentity,
     /// The most that is said of its callers when its calls are signed.
     pub attestation_max: Attestation,
+    /// How calls to its numbers go to what it has registered.
+    pub fork: Fork,
 }
 
 /// A source that a trunk's calls come from.

@@ -24,7 +24,7 @@ struct Step {
     ddl: &'static str,
 }
 
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     Step {
         version: 1,
         name: "customers",
@@ -102,6 +102,12 @@ const STEPS: [Step; 20] = [
         name: "topology_hiding",
         part: Part::Store,
         ddl: include_str!("../../../migrations/0013_topology_hiding.sql"),
+    },
+    Step {
+        version: 14,
+        name: "fork",
+        part: Part::Store,
+        ddl: include_str!("../../../migrations/0014_fork.sql"),
     },
     Step {
         version: 1001,

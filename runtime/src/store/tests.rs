@@ -100,7 +100,8 @@ async fn only_an_absent_table_of_migrations_means_that_none_ran() {
             "0010 registrations",
             "0011 vendor_credentials",
             "0012 stir",
-            "0013 topology_hiding"
+            "0013 topology_hiding",
+            "0014 fork"
         ]
     );
     each_engine(async |engine: Engine| {

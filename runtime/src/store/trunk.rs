@@ -26,7 +26,7 @@ macro_rules! select {
              COALESCE(p.name, '') AS partition_name, t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, \
              t.rate_max, t.trusted, t.hide_topology, t.max_duration, t.session_expires, t.callee_rules, \
              t.caller_rules, t.header_rules, t.gateways, t.media, t.identity, t.verify_identity, t.attestation_max, \
-             c.username, t.created_at, t.updated_at \
+             t.fork, c.username, t.created_at, t.updated_at \
              FROM accounts.trunk_groups t LEFT JOIN voice.partitions p ON p.id = t.partition_id \
              LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ",
             $rest
@@ -43,9 +43,9 @@ statements! {
         "INSERT INTO accounts.trunk_groups (id, number, name, customer_id, auth_type, active, cps, channels, \
          partition_id, allow_prefixes, deny_prefixes, opened_prefixes, rate_max, trusted, max_duration, \
          session_expires, callee_rules, caller_rules, header_rules, gateways, media, identity, verify_identity, \
-         attestation_max, hide_topology, created_at, updated_at) \
+         attestation_max, hide_topology, fork, created_at, updated_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-         $22, $23, $24, $25, $26, $26) \
+         $22, $23, $24, $25, $26, $27, $27) \
          ON CONFLICT (name) DO UPDATE SET customer_id = excluded.customer_id, auth_type = excluded.auth_type, \
          active = excluded.active, cps = excluded.cps, channels = excluded.channels, \
          partition_id = excluded.partition_id, allow_prefixes = excluded.allow_prefixes, \
@@ -55,7 +55,7 @@ statements! {
          caller_rules = excluded.caller_rules, header_rules = excluded.header_rules, \
          gateways = excluded.gateways, media = excluded.media, identity = excluded.identity, \
          verify_identity = excluded.verify_identity, attestation_max = excluded.attestation_max, \
-         hide_topology = excluded.hide_topology, \
+         hide_topology = excluded.hide_topology, fork = excluded.fork, \
          updated_at = excluded.updated_at");
     ID_OF = Sql::both("SELECT id FROM accounts.trunk_groups WHERE name = $1");
     PARTITION = Sql::both("SELECT id FROM voice.partitions WHERE name = $1");
@@ -92,6 +92,7 @@ struct Record {
     identity: Json<IdentityProfile>,
     verify_identity: String,
     attestation_max: String,
+    fork: String,
     username: Option<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -130,6 +131,7 @@ impl TryFrom<Record> for StoredTrunk {
             media: row.media.0,
             verify_identity: row.verify_identity.parse()?,
             attestation_max: row.attestation_max.parse()?,
+            fork: row.fork.parse()?,
         })
     }
 }
@@ -256,6 +258,7 @@ pub(super) async fn put(tx: &mut Tx, row: &TrunkRow<'_>, now: Timestamp) -> Resu
         form.verify_identity.as_str(),
         form.attestation_max.as_str(),
         form.hide_topology,
+        form.fork.as_str(),
         stored_time(now),
     )?;
     Ok(())

@@ -21,7 +21,7 @@ statements! {
         "SELECT t.id, t.number, t.name, t.customer_id, t.auth_type, t.active, t.cps, t.channels, t.partition_id, \
          t.allow_prefixes, t.deny_prefixes, t.opened_prefixes, t.rate_max, t.trusted, t.hide_topology, \
          t.max_duration, t.session_expires, t.callee_rules, t.caller_rules, t.header_rules, t.gateways, t.media, \
-         t.identity, t.verify_identity, t.attestation_max, c.username, c.realm, c.ha1_sealed \
+         t.identity, t.verify_identity, t.attestation_max, t.fork, c.username, c.realm, c.ha1_sealed \
          FROM accounts.trunk_groups t \
          LEFT JOIN accounts.trunk_credentials c ON c.trunk_group_id = t.id ORDER BY t.number");
     ACL = Sql::both("SELECT id, trunk_group_id, network, port, transport FROM accounts.trunk_ips");
@@ -121,6 +121,7 @@ struct TrunkRecord {
     identity: Json<IdentityProfile>,
     verify_identity: String,
     attestation_max: String,
+    fork: String,
     username: Option<String>,
     realm: Option<String>,
     ha1_sealed: Option<Vec<u8>>,
@@ -157,6 +158,7 @@ fn trunk(row: TrunkRecord) -> Result<Trunk, Error> {
         media: row.media.0,
         verify_identity: row.verify_identity.parse()?,
         attestation_max: row.attestation_max.parse()?,
+        fork: row.fork.parse()?,
     })
 }
 

@@ -11,7 +11,7 @@ use uuid::{Builder, Uuid};
 use super::call::{Call, Kind, Setup, Way};
 use super::passport::Identified;
 use super::receive::Request;
-use super::{Hand, TAG_LEN, Turn, Worker, receive};
+use super::{Hand, TAG_LEN, Turn, Worker, outgoing, receive};
 use crate::sip::branch;
 use crate::sip::dialog::{Asked, Dialog, End, Seen, Side};
 use crate::sip::event::{CallEvent, Ended, Started, What};
@@ -135,6 +135,7 @@ impl Worker {
         let caller = planned.as_ref().ok().and_then(|plan| identity::caller(plan, request.message));
         let planned = planned.and_then(|plan| may_call(plan, caller.as_ref()));
         let planned = planned.and_then(|plan| long_enough(plan, request.message));
+        let planned = planned.map(|plan| in_turn(plan, request.message));
         let (planned, identified) = self.look_at_identity(request.message, planned, turn.now);
         let channel = planned.and_then(|plan| Ok((self.channel(&plan)?, plan)));
         let (channel, planned) = match channel {
@@ -346,6 +347,13 @@ fn long_enough(plan: Plan, request: &Message) -> Result<Plan, Refusal> {
         reason: Reason::Rejected,
         detail: "its session is shorter than any may be",
     })
+}
+
+/// A call whose caller takes reliable provisional responses alone goes to one contact after the other: those that ring at
+/// the same time are not asked for them.
+fn in_turn(plan: Plan, request: &Message) -> Plan {
+    let reliable = request.list(HeaderId::Require).any(outgoing::is_reliable);
+    if reliable { Plan { wave: 1, ..plan } } else { plan }
 }
 
 /// A dialog's number: its time first (RFC 9562 5.7), so that younger ones are greater, then the process that it began

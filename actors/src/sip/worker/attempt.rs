@@ -52,7 +52,7 @@ impl Worker {
         turn: &mut Turn<'_>,
     ) {
         let Some(call) = self.calls.get(id) else { return };
-        if call.context.is_done() || !self.transactions.has_room_within() {
+        if call.context.is_closed() || !self.transactions.has_room_within() {
             inputs.push_back(Input::NoVendor(super::FULL));
             return;
         }
@@ -136,7 +136,8 @@ impl Worker {
         if let Some(call) = self.calls.get_mut(id) {
             if call.kind == Kind::Initial {
                 self.counters.attempts.add(1);
-                self.counters.failovers.add(u64::from(branch.index() > 0));
+                let follows = branch.index() > 0 && !call.context.is_opening();
+                self.counters.failovers.add(u64::from(follows));
             }
             call.attempts.push(attempt);
         }
@@ -147,19 +148,27 @@ impl Worker {
     /// The next hop of a call's plan that has room for it; `None` when there is none.
     pub(super) fn choose(&mut self, id: CallId, now: Now) -> Option<Chosen> {
         let call = self.calls.get_mut(id)?;
+        let opening = call.context.is_opening();
         let mut setup = call.setup.take()?;
-        let chosen = self.choose_hop(&mut setup, now);
+        let chosen = self.choose_hop(&mut setup, opening, now);
         self.calls.get_mut(id)?.setup = Some(setup);
         chosen
     }
 
-    fn choose_hop(&mut self, setup: &mut Setup, now: Now) -> Option<Chosen> {
+    fn choose_hop(&mut self, setup: &mut Setup, opening: bool, now: Now) -> Option<Chosen> {
         loop {
             if let Way::Plan { next, .. } = &mut setup.way {
                 *next += 1;
             }
             let Way::Plan { plan, next } = &setup.way else { return None };
             let hop = next.checked_sub(1)?;
+            // What follows the contacts that are called at once is not tried beside them.
+            if opening && setup.tried && !plan.is_forked(hop) {
+                if let Way::Plan { next, .. } = &mut setup.way {
+                    *next = hop;
+                }
+                return None;
+            }
             let (_, vendor, target) = plan.hop(hop)?;
             let passes = |hop| plan.hop(hop).is_some_and(|(_, _, target)| target.lets_pass(now.instant));
             // The last one is tried whatever its health: there is nothing better.
@@ -197,9 +206,11 @@ impl Worker {
         now: Now,
     ) -> Option<Made> {
         let call = self.calls.get_mut(id)?;
-        let dialog = call.dialog;
+        let (dialog, opening) = (call.dialog, call.context.is_opening());
         let mut setup = call.setup.take()?;
-        let made = self.compose_for((dialog, &mut setup), chosen, (request, anchor), now);
+        // What the dialog knows of those that are tried at the same time stands then.
+        let beside = opening && setup.tried;
+        let made = self.compose_for((dialog, beside, &mut setup), chosen, (request, anchor), now);
         let call = self.calls.get_mut(id)?;
         call.setup = Some(setup);
         let (made, options) = made?;
@@ -209,7 +220,7 @@ impl Worker {
 
     fn compose_for(
         &mut self,
-        (dialog, setup): (Uuid, &mut Setup),
+        (dialog, beside, setup): (Uuid, bool, &mut Setup),
         chosen: Chosen,
         (request, anchor): (Option<&Message>, Option<Anchor>),
         now: Now,
@@ -261,7 +272,7 @@ impl Worker {
             invite;
         let identities = identity::pass_within(plan.direction, (plan.trunk()?, vendor));
         let pinned = plan.contact(hop).is_some();
-        if let Some(dialog) = self.dialogs.get_mut(&dialog) {
+        if let Some(dialog) = self.dialogs.get_mut(&dialog).filter(|_| !beside) {
             dialog.vendor = vendor.config.number;
             dialog.trusted = trusted;
             dialog.identities = identities;

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use runtime::log::{Attested, CallIdentity, Reason};
-use sip::proxy::{self, BranchId, Input, ProxyTimer, ResponseContext, Step};
+use runtime::log::{Attested, Reason};
+use sip::proxy::{self, BranchId, Context, Input, ProxyTimer, Step};
 use sip::timer_wheel::TimerId;
-use sip::transaction::{Event, Failure};
+use sip::transaction::Event;
 use sip::{Message, StatusCode};
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -17,17 +17,17 @@ use super::passport::Identified;
 use super::{Hand, TAG_LEN, Turn, Worker, perform};
 use crate::sip::anchor::Anchor;
 use crate::sip::dialog::End;
-use crate::sip::event::{Attempted, CallEvent, Ended, What};
+use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::flow::Flow;
 use crate::sip::live_call::outcome;
-use crate::sip::routing::{self, Plan};
+use crate::sip::routing::Plan;
 use crate::sip::transactions::{CallId, Now, TransactionId, Wake};
 use crate::sip::usage::Channel;
 
 /// An INVITE from its arrival to the end of its last transaction.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) context: ResponseContext,
+    pub(super) context: Context,
     pub(super) options: proxy::Options,
     pub(super) server: TransactionId,
     pub(super) dialog: Uuid,
@@ -41,7 +41,8 @@ pub(super) struct Call {
     pub(super) offers: bool,
     /// Its number, as its sender has it.
     pub(super) number: Option<u32>,
-    timers: [Option<TimerId>; 2],
+    /// Those that are armed: two of each branch that is tried.
+    timers: SmallVec<[(ProxyTimer, BranchId, TimerId); 2]>,
 }
 
 /// What the INVITE is for.
@@ -136,7 +137,11 @@ impl Call {
         setup: Setup,
         steps: &mut Vec<Step>,
     ) -> Self {
-        let context = ResponseContext::start(steps);
+        let wave = match &setup.way {
+            Way::Plan { plan, .. } => plan.wave,
+            Way::Dialog { .. } => 1,
+        };
+        let context = Context::start(wave, steps);
         let offers = setup.request.sdp().is_some();
         let number = perform::cseq(&setup.request);
         let setup = Some(Box::new(setup));
@@ -151,21 +156,13 @@ impl Call {
             hung_up: None,
             offers,
             number,
-            timers: [None, None],
+            timers: SmallVec::new(),
         }
     }
 
-    fn timer_mut(&mut self, timer: ProxyTimer) -> &mut Option<TimerId> {
-        let [c, pdd] = &mut self.timers;
-        match timer {
-            ProxyTimer::C => c,
-            ProxyTimer::Pdd => pdd,
-        }
-    }
-
-    /// A timer of the call is no longer armed.
-    pub(super) fn fired(&mut self, timer: ProxyTimer) {
-        *self.timer_mut(timer) = None;
+    /// A timer of a branch is no longer armed.
+    pub(super) fn fired(&mut self, timer: ProxyTimer, branch: BranchId) {
+        self.timers.retain(|(armed, of, _)| (*armed, *of) != (timer, branch));
     }
 }
 
@@ -245,6 +242,7 @@ impl Worker {
             let before = call.context.is_done();
             call.context.handle(input, &call.options, &mut steps);
             self.note(id, input, &steps, turn);
+            self.note_rest(id, before, turn);
             self.steps(id, (steps, &mut inputs), hand, turn);
             self.settle(id, before);
         }
@@ -280,9 +278,13 @@ impl Worker {
                     if armed.is_none() {
                         inputs.push_back(Input::Timer(timer, branch));
                     }
-                    self.set_timer(id, timer, armed);
+                    self.disarm(id, timer, Some(branch));
+                    if let Some((call, armed)) = self.calls.get_mut(id).zip(armed) {
+                        call.timers.push((timer, branch, armed));
+                    }
                 }
-                Step::Disarm(timer) => self.set_timer(id, timer, None),
+                Step::Disarm(timer) => self.disarm(id, timer, None),
+                Step::DisarmOf(timer, branch) => self.disarm(id, timer, Some(branch)),
                 Step::Finished => {
                     self.calls.remove(id);
                 }
@@ -291,11 +293,17 @@ impl Worker {
         self.memory.steps.push(steps);
     }
 
-    fn set_timer(&mut self, id: CallId, timer: ProxyTimer, armed: Option<TimerId>) {
+    /// Disarms a timer of this branch, or of whichever has it.
+    fn disarm(&mut self, id: CallId, timer: ProxyTimer, branch: Option<BranchId>) {
         let Some(call) = self.calls.get_mut(id) else { return };
-        if let Some(before) = std::mem::replace(call.timer_mut(timer), armed) {
-            self.transactions.disarm_call(before);
-        }
+        let transactions = &mut self.transactions;
+        call.timers.retain(|(armed, of, before)| {
+            let goes = *armed == timer && branch.is_none_or(|branch| branch == *of);
+            if goes {
+                transactions.disarm_call(*before);
+            }
+            !goes
+        });
     }
 
     /// Once the caller has a final response, what was needed for it goes: a call's tail lasts half a minute.
@@ -304,81 +312,6 @@ impl Worker {
         if call.context.is_done() && !before {
             call.setup = None;
         }
-    }
-
-    /// Keeps what records need of an input.
-    fn note(&mut self, id: CallId, input: Input, steps: &[Step], turn: &mut Turn<'_>) {
-        let (branch, status, received) = match input {
-            Input::Response { branch, status, .. } => (branch, status, true),
-            Input::Failed { branch, failure } => (branch, failure.status(), false),
-            // Given up for want of an answer; what comes of it later is nobody's.
-            Input::Timer(_, branch) if steps.contains(&Step::Cancel(branch)) => {
-                (branch, StatusCode::REQUEST_TIMEOUT, false)
-            }
-            Input::Started { .. }
-            | Input::NoVendor(_)
-            | Input::Terminated(_)
-            | Input::Timer(..)
-            | Input::Cancel => return,
-        };
-        let Some(call) = self.calls.get_mut(id) else { return };
-        let dialog = call.dialog;
-        let Some(attempt) = call.attempts.get_mut(branch.index()) else { return };
-        let status = attempt.challenged.take().unwrap_or(status);
-        // A refusal is no ringing.
-        let rings =
-            received && (status.is_success() || (status.is_provisional() && status != StatusCode::TRYING));
-        if rings && attempt.ringing.is_none() {
-            attempt.ringing = Some(turn.now);
-        }
-        if !status.is_final() || attempt.told || call.kind != Kind::Initial {
-            return;
-        }
-        attempt.told = true;
-        // Where nobody listens on TCP, the same vendor gets it by UDP (18.1.1).
-        if attempt.moved_to_tcp && matches!(input, Input::Failed { failure: Failure::Transport, .. }) {
-            attempt.channel = None;
-            if let Some(setup) = &mut call.setup
-                && let Way::Plan { next, .. } = &mut setup.way
-            {
-                *next = attempt.hop;
-                setup.tcp_failed = true;
-                setup.stale.extend(attempt.anchor.clone());
-            }
-            return;
-        }
-        // A vendor that refused has no channel any more.
-        if !status.is_success() {
-            attempt.channel = None;
-            if let (Some(anchor), Some(setup)) = (&attempt.anchor, &mut call.setup) {
-                setup.stale.push(anchor.clone());
-            }
-        }
-        let Some(setup) = call.setup.as_deref() else { return };
-        let Way::Plan { plan, .. } = &setup.way else { return };
-        let Some((hop, vendor, target)) = plan.hop(attempt.hop) else { return };
-        if received {
-            target.health.answered();
-        } else if status != StatusCode::REQUEST_TERMINATED {
-            target.health.silent(turn.now.instant);
-        }
-        let attempted = Attempted {
-            attempt: u8::try_from(branch.index()).unwrap_or(u8::MAX),
-            vendor: hop.vendor,
-            vendor_id: Some(vendor.config.id),
-            address: attempt.flow.peer,
-            callee: attempt.callee.clone(),
-            rate: hop.rate,
-            prefix: routing::prefix(&plan.number, hop.prefix_len),
-            high_cost: plan.high_cost,
-            started: attempt.started,
-            ringing: attempt.ringing,
-            status,
-            received,
-            identity: CallIdentity { signed: attempt.signed, ..setup.identified.noted },
-        };
-        let what = What::Attempted(Box::new(attempted));
-        turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }
 
     /// A challenge that is not answered is a failure of who has challenged: nobody behind us has credentials for it, and

@@ -1,4 +1,4 @@
-//! Calls to trunks that register: the ways to their contacts, one after the other.
+//! Calls to trunks that register: the ways to their contacts, one after the other or at once.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl Worker {
         }
         let attempts_max = u8::try_from(plan.hops.len()).unwrap_or(u8::MAX);
         let mut failover = FailoverOptions { attempts_max, ..own.failover };
-        if plan.contact(hop + 1).is_some() {
+        if !plan.is_forked(hop) && plan.contact(hop + 1).is_some() {
             (400..500).filter_map(StatusCode::new).for_each(|status| failover.codes.insert(status));
             // It is about the request, and for who sent it (RFC 4028 8.2).
             failover.codes.remove(StatusCode::SESSION_INTERVAL_TOO_SMALL);
@@ -101,6 +101,7 @@ impl Worker {
 
 /// How long the contact of an attempt may be silent.
 pub(super) fn patience(plan: &Plan, hop: usize) -> Option<Duration> {
-    let is_last = hop + 1 >= plan.hops.len();
+    // Those that are called at once wait for what comes behind all of them.
+    let is_last = (hop + 1).max(plan.wave.into()) >= plan.hops.len();
     (plan.contact(hop).is_some() && !is_last).then_some(SILENT_MAX)
 }

@@ -315,7 +315,11 @@ impl Worker {
     ) {
         let Some(call) = self.calls.get_mut(id) else { return };
         let number = call.dialog;
-        let attempt = call.attempts.get_mut(branch.index()).filter(|_| status.is_success());
+        let attempt = call.attempts.get_mut(branch.index());
+        // Others ring at the same time: what is known of this one is its attempt's alone.
+        let own = attempt.as_ref().filter(|_| call.context.is_parallel());
+        let own = own.map(|attempt| (attempt.flow, attempt.pinned, attempt.anchor.clone()));
+        let attempt = attempt.filter(|_| status.is_success());
         let anchor = attempt.as_ref().and_then(|attempt| attempt.anchor.clone());
         let (channel, asked) =
             attempt.map(|attempt| (attempt.channel.take(), attempt.session)).unwrap_or_default();
@@ -335,6 +339,12 @@ impl Worker {
         let side =
             if answers { Some(dialog.callee_answers(tag, flow)) } else { dialog.callee_heard(tag, flow) };
         if let Some(side) = side {
+            if let Some((flow, pinned, media)) = own {
+                if side.tag().is_empty() {
+                    (side.flow, side.pinned) = (flow, pinned);
+                }
+                side.media = media.filter(|_| !answers);
+            }
             side.learn_routes(routes.iter().rev().copied());
             side.learn_response(message, flow);
         }
@@ -426,7 +436,7 @@ fn restore_callee(edits: &mut Edits<'_>, dialog: &Dialog) -> Option<()> {
 }
 
 /// The callee's tag in a request of one side, or in a response to it.
-fn callee_tag(message: &Message, from: End) -> &[u8] {
+pub(super) fn callee_tag(message: &Message, from: End) -> &[u8] {
     let tag = match from {
         End::Caller => to_tag(message),
         End::Callee => from_tag(message),

@@ -239,7 +239,7 @@ impl Worker {
 
     fn attempt_offered(&mut self, dialog: Uuid, mut offered: Box<Offered>, said: Said, turn: &mut Turn<'_>) {
         let id = offered.call;
-        let live = self.calls.get(id).filter(|call| !call.context.is_done() && call.setup.is_some());
+        let live = self.calls.get(id).filter(|call| !call.context.is_closed() && call.setup.is_some());
         if live.is_none() {
             // It was over while its node was asked.
             Self::give_up_at(dialog, &offered.anchor, turn);

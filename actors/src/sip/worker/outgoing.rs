@@ -84,6 +84,9 @@ pub(super) fn invite(
         Some(binding) => contact_uri(&mut edits, (&callee, &binding.stored), outgoing, settings)?,
         None => request_uri(&mut edits, (&callee, target), trunk.config.trusted, &mut memory.text)?,
     }
+    if plan.is_forked(*hop) {
+        without_reliable(&mut edits)?;
+    }
     if leave.trusted {
         let contact = plan.contact(*hop).map(|binding| binding.stored.contact.as_bytes());
         let target = contact.unwrap_or(&memory.text);
@@ -292,6 +295,19 @@ fn contact_uri(
     }
     let own = settings.listeners.get(usize::from(outgoing.leave.listener))?;
     edits.append(CALLED, format!("<sip:{}@{}>", escaped(callee), own.sent_by).as_bytes()).ok()
+}
+
+/// Takes away that provisional responses may be reliable (RFC 3262): of several contacts that ring each could then have
+/// the caller's media settled before one of them answers, and its answer would say nothing of it any more.
+fn without_reliable(edits: &mut Edits<'_>) -> Option<()> {
+    let options = edits.message().list(HeaderId::Supported);
+    let reliable: Vec<&[u8]> = options.filter(|option| is_reliable(option)).collect();
+    edits.remove_elements(&reliable).ok()
+}
+
+/// Whether an option tag is that of reliable provisional responses.
+pub(super) fn is_reliable(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"100rel")
 }
 
 /// The header that says which number was called, where the Request-URI does not.

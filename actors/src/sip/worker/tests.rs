@@ -23,6 +23,7 @@ mod liveness;
 mod media;
 mod numbers;
 mod orphans;
+mod parallel;
 mod probes;
 mod records;
 mod registered;

@@ -48,7 +48,7 @@ async fn a_trunk_is_made_read_changed_listed_and_taken_away() {
     let (path, trunk) = (made.header("location"), made.json());
     assert_eq!((&trunk["allow"], &trunk["max_duration"]), (&json!(["1"]), &json!("4h")));
     assert_eq!((&trunk["auth_type"], &trunk["active"]), (&json!("IP_ACL"), &json!(true)));
-    assert_eq!(trunk["hide_topology"], json!(true));
+    assert_eq!((&trunk["hide_topology"], &trunk["fork"]), (&json!(true), &json!("serial")));
     let media = json!({"path": "anchored", "learning": "off", "strict_source": true, "codecs": ["PCMA", "opus"],
         "transcode": [], "security": "rtp", "dtmf": "telephone_event", "ptime": "20ms", "interface": "",
         "t38": "pass", "recording": false, "recording_retention": "0s"});
@@ -111,6 +111,8 @@ async fn a_trunk_with_values_that_cannot_be_is_refused_by_pointer() {
         (json!({"name": "x", "session_expires": "10s"}), "/session_expires"),
         (json!({"name": "x", "max_duration": "8d"}), "/max_duration"),
         (json!({"name": "x", "auth_type": "NONE"}), "/auth_type"),
+        (json!({"name": "x", "fork": "both"}), "/fork"),
+        (json!({"name": "x", "fork": "parallel"}), "/fork"),
         (json!({"name": "x", "digest": {"username": "x"}}), "/digest/password"),
         (json!({"name": "x", "digest": {"username": "x", "password": "too short"}}), "/digest/password"),
         (json!({"name": "x", "digest": {"username": "x", "password": 7}}), "/digest/password"),

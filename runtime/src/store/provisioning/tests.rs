@@ -8,6 +8,7 @@ use crate::store::testing::{Engine, each_engine};
 
 mod accounts;
 mod digest;
+mod fork;
 mod identity;
 mod media;
 mod stir;

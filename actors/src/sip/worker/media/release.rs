@@ -35,9 +35,13 @@ impl Worker {
         let Some(call) = self.calls.get_mut(id) else { return };
         let dialog = call.dialog;
         let Some(setup) = call.setup.as_mut().filter(|setup| !setup.stale.is_empty()) else { return };
+        // Others of it may be tried at the same time there.
+        let live = call.attempts.iter().filter(|attempt| !attempt.told);
+        let live = live.filter_map(|attempt| attempt.anchor.as_ref());
+        let nodes: SmallVec<[u8; 4]> = node.into_iter().chain(live.map(|anchor| anchor.node)).collect();
         for anchor in std::mem::take(&mut setup.stale) {
             let name = Name { owner: anchor.owner, dialog };
-            let here = node == Some(anchor.node);
+            let here = nodes.contains(&anchor.node);
             let body = if here { anchor::delete(name, &anchor.branch) } else { anchor::delete_all(name) };
             delete(anchor.node, body, turn);
         }

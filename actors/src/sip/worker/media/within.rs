@@ -17,6 +17,7 @@ use crate::sip::dialog::End;
 use crate::sip::flow::Flow;
 use crate::sip::transactions::Owner;
 use crate::sip::worker::call::Kind;
+use crate::sip::worker::forward::callee_tag;
 use crate::sip::worker::receive::{from_tag, to_tag};
 use crate::sip::worker::{Turn, Worker};
 use runtime::model::T38;
@@ -64,7 +65,8 @@ impl Worker {
                 (call.dialog, call.kind.sender().other(), anchor, Some(role))
             }
             Owner::Relay(relay) => {
-                let anchor = self.dialogs.get(&relay.dialog).and_then(|dialog| dialog.media.as_ref());
+                let tag = callee_tag(message, relay.from);
+                let anchor = self.dialogs.get(&relay.dialog).and_then(|dialog| dialog.media_with(tag));
                 // What others have in their answers describes no session.
                 let role = matches!(relay.method, Method::Update | Method::Prack).then_some(Role::Answer);
                 (relay.dialog, relay.from.other(), anchor, role)
@@ -111,7 +113,8 @@ impl Worker {
             return false;
         }
         let Some(known) = self.dialogs.get(&dialog) else { return false };
-        let (anchor, offered_by) = (known.media.clone(), known.offered_by);
+        let anchor = known.media_with(callee_tag(message, from)).cloned();
+        let offered_by = known.offered_by;
         let Some(anchor) = anchor else {
             return self.request_is_filtered((dialog, from), method, (message, flow), turn);
         };

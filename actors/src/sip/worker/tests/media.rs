@@ -2,6 +2,7 @@
 
 mod dialogs;
 mod direct;
+mod forked;
 mod hidden;
 mod lost;
 

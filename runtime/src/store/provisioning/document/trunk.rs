@@ -11,7 +11,7 @@ use super::yes;
 use crate::clock::Timestamp;
 use crate::config::HumanDuration;
 use crate::model::{
-    AclSource, Attestation, AuthType, Ban, Gateway, HeaderRule, IdentityProfile, MediaProfile, Money,
+    AclSource, Attestation, AuthType, Ban, Fork, Gateway, HeaderRule, IdentityProfile, MediaProfile, Money,
     NumberRule, VerifyIdentity,
 };
 use crate::password::SecretString;
@@ -176,6 +176,10 @@ trunk_forms! {
     /// that it only passes on.
     #[serde(default = "attestation_full")]
     attestation_max: Attestation,
+    /// How calls to its numbers go to what it has registered: serial, to one contact after the other, or parallel, to all
+    /// of them at once.
+    #[serde(default = "one_by_one")]
+    fork: Fork,
 }
 
 /// What a trunk says who it is by (RFC 7616). Its password is written and never read.
@@ -196,6 +200,7 @@ super::defaults! {
     no_time: HumanDuration = HumanDuration::from(Duration::ZERO);
     verify_off: VerifyIdentity = VerifyIdentity::Off;
     attestation_full: Attestation = Attestation::A;
+    one_by_one: Fork = Fork::Serial;
 }
 
 impl TrunkEntry {
@@ -234,6 +239,7 @@ impl TrunkForm {
             media: MediaProfile::default(),
             verify_identity: verify_off(),
             attestation_max: attestation_full(),
+            fork: one_by_one(),
         }
     }
 

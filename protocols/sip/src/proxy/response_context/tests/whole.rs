@@ -221,6 +221,7 @@ impl World {
                     self.armed.push((self.now + after, Armed::Proxy(timer, branch)));
                 }
                 Step::Disarm(timer) => self.disarm_proxy(timer),
+                Step::DisarmOf(..) => panic!("only one branch is tried: {:?}", self.steps),
                 Step::EndAtVendor(branch) => self.ended.push((branch, self.to_tag)),
                 Step::Keep(branch) => self.keep(branch),
                 Step::Finished => {}

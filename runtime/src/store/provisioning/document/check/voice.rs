@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::{Document, Entry, HOST_MAX, Known, NETWORKS_MAX, media, unique};
 use crate::config::HumanDuration;
 use crate::model::{
-    AclSource, Cidr, Did, Gateway, HeaderRule, NumberRule, VendorAccount, VendorRegister, Voice,
+    AclSource, AuthType, Cidr, Did, Fork, Gateway, HeaderRule, NumberRule, VendorAccount, VendorRegister,
+    Voice,
 };
 use crate::store::provisioning::Error;
 use crate::store::provisioning::document::{
@@ -138,6 +139,11 @@ impl TrunkForm {
         at.media(&self.media)?;
         at.identity(&self.identity)?;
         self.digest.as_ref().map_or(Ok(()), |digest| at.digest(digest))?;
+        if self.fork == Fork::Parallel && self.auth_type == AuthType::IpAcl {
+            let text =
+                "parallel is for what a trunk registers, and with auth_type IP_ACL it registers nothing";
+            return Err(at.refused("fork", text));
+        }
         at.rules((&self.callee_rules, &self.caller_rules), &self.header_rules)?;
         at.gateways(&self.gateways)
     }

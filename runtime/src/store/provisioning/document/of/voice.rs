@@ -87,6 +87,7 @@ pub(super) fn trunk(trunk: &Trunk, names: &Names<'_>) -> Option<TrunkEntry> {
         media: trunk.media.clone(),
         verify_identity: trunk.verify_identity,
         attestation_max: trunk.attestation_max,
+        fork: trunk.fork,
     })
 }
 
