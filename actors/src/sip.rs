@@ -4,6 +4,7 @@ pub mod account;
 pub mod acl;
 pub mod acl_publisher;
 pub mod anchor;
+pub mod attestation;
 pub mod bindings;
 pub mod branch;
 pub mod call_metrics;

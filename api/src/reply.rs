@@ -78,6 +78,15 @@ pub(crate) fn tagged(value: &impl Serialize) -> Reply {
     Ok(response)
 }
 
+/// 200 with JSON that shows of a thing more than what is kept. The entity tag is that of what is kept: how the thing is
+/// changes by itself, and stands in the way of nobody who writes.
+pub(crate) fn tagged_as(kept: &impl Serialize, shown: &impl Serialize) -> Reply {
+    let tag = tag_of(&octets(kept)?);
+    let mut response = json(shown)?;
+    set_tag(&mut response, &tag);
+    Ok(response)
+}
+
 /// 202 with JSON: it is asked for, and happens without us.
 pub(crate) fn accepted(value: &impl Serialize) -> Reply {
     let mut response = json(value)?;

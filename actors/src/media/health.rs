@@ -3,6 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
+use super::release::Release;
+
 /// Silences in a row after which a node is down.
 const SILENCES_DOWN: u32 = 3;
 /// Answers in a row after which a node that was down is up again: one may be of a node that staggers.
@@ -63,6 +67,8 @@ pub struct Health {
     round_trip_us: AtomicU64,
     silences: AtomicU64,
     answers: AtomicU64,
+    /// The release that it runs, where it is known. Never locked where packets fly.
+    release: Mutex<Option<Release>>,
 }
 
 impl Health {
@@ -82,6 +88,7 @@ impl Health {
             round_trip_us: zero(),
             silences: zero(),
             answers: AtomicU64::new(u64::from(ANSWERS_UP) - 1),
+            release: Mutex::default(),
         }
     }
 
@@ -189,6 +196,17 @@ impl Health {
         self.sessions.store(sessions, Ordering::Relaxed);
     }
 
+    /// The release that it runs, as it said last.
+    pub fn release(&self) -> Option<Release> {
+        self.release.lock().clone()
+    }
+
+    /// It runs this release. True where that is another one than it said before.
+    pub fn set_release(&self, release: &Release) -> bool {
+        let before = self.release.lock().replace(release.clone());
+        before.as_ref() != Some(release)
+    }
+
     /// How long its answers take, smoothed.
     pub fn round_trip(&self) -> Duration {
         Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed))
@@ -270,5 +288,16 @@ mod tests {
         health.heard(MS * 8, start);
         health.heard(MS * 16, start);
         assert_eq!(health.round_trip(), MS * 9);
+    }
+
+    #[test]
+    fn a_release_is_news_once() {
+        let health = Health::new(tokio::time::Instant::now().into_std());
+        let release =
+            |name: &str| Release::of_description(format!("v=0\r\ns={name}\r\n").as_bytes()).unwrap();
+        assert_eq!(health.release(), None);
+        let told = ["rtpengine-13-3-1-4", "rtpengine-13-3-1-4", "rtpengine-13-4-1-1"];
+        assert_eq!(told.map(|name| health.set_release(&release(name))), [true, false, true]);
+        assert_eq!(health.release(), Some(release("rtpengine-13-4-1-1")));
     }
 }

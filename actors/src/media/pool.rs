@@ -132,8 +132,10 @@ pub struct Node {
     pub address: SocketAddr,
     /// Whether it answers.
     pub health: Arc<Health>,
-    weight: u32,
-    state: MediaNodeState,
+    /// Its share of new calls.
+    pub weight: u32,
+    /// Whether it is to get calls.
+    pub state: MediaNodeState,
     way: Arc<Way>,
 }
 
@@ -166,6 +168,11 @@ impl Node {
     /// The way to its actor.
     pub fn way(&self) -> Arc<Way> {
         Arc::clone(&self.way)
+    }
+
+    /// Whether it was found, and is none of the configuration's: those have the numbers below.
+    pub const fn is_found(&self) -> bool {
+        self.number > MediaNode::NUMBER_MAX
     }
 
     /// Whether an actor serves it.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use ng::command::{Delete, Leg, MediaOptions, Part, WithSdp};
 use ng::reply::Done;
-use parking_lot::Mutex;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
@@ -88,7 +87,6 @@ struct Face {
     commands: AtomicU64,
     silent: AtomicU64,
     waiting: AtomicU64,
-    release: Mutex<Option<Release>>,
 }
 
 /// One incarnation.
@@ -419,8 +417,7 @@ impl Serving<'_> {
         let is_open = release.is_open_to_strangers();
         metrics.outdated.with_label_values(&[node.name.as_str()]).set(is_open.into());
         let note = release.note();
-        let before = self.face.release.lock().replace(release.clone());
-        if before == Some(release) {
+        if !self.health().set_release(&release) {
             return;
         }
         if is_open {
@@ -479,6 +476,6 @@ fn observe(node: &Arc<Node>, face: &Arc<Face>) -> Observe {
             ("sessions", node.health.sessions()),
             ("round_trip_us", u64::try_from(node.health.round_trip().as_micros()).unwrap_or(u64::MAX)),
         ],
-        note: face.release.lock().as_ref().map(Release::note),
+        note: node.health.release().as_ref().map(Release::note),
     })
 }

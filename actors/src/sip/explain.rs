@@ -1,20 +1,23 @@
 //! Why a call would go where: admission, routing and limits, told step by step, with nothing sent and nothing drawn.
 //!
-//! Pure: a snapshot, our listeners, a question and the time give the same answer. The outcome is the router's own
-//! ([`routing::plan`]); the checks beside it say which of its conditions hold, those behind the first that does not too.
+//! Pure: a snapshot, what is told of this node, a question and the time give the same answer. The outcome is the
+//! router's own ([`routing::plan`]); the checks beside it say which of its conditions hold, those behind the first that
+//! does not too.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use runtime::model::{NumberRule, Transport};
+use runtime::model::{Attestation, NumberRule, Transport};
 use serde::Serialize;
 use sip::StatusCode;
 use uuid::Uuid;
 
 use super::acl::Source;
+use super::attestation;
 use super::bindings::Binding;
+use super::hiding::Hides;
 use super::identity::{self, Caller, Origin, Standing};
 use super::lcr;
 use super::number::{dialled, digits};
@@ -102,6 +105,22 @@ pub struct Candidate {
     pub gateways: Vec<String>,
     /// Why it would be passed over; none of one that would be tried.
     pub passed_over: Option<&'static str>,
+    /// What its call would be signed with, where the caller's number stands in From alone; none of one that is not
+    /// signed.
+    pub attestation: Option<Attestation>,
+    /// Why it would not be signed; none of one that is.
+    pub unsigned: Option<&'static str>,
+    /// Who would not be shown the addresses of the other side.
+    pub topology_hidden_from: Hides,
+}
+
+/// What is told of this node, beside its configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Own<'a> {
+    /// Where it listens.
+    pub listeners: &'a [Listener],
+    /// Why it signs no call; none where it does.
+    pub unsigned: Option<&'static str>,
 }
 
 /// What a trunk has registered that lives, by the trunk's key.
@@ -111,14 +130,14 @@ pub type Contacts<'a> = &'a dyn Fn(Uuid) -> Vec<Arc<Binding>>;
 #[must_use]
 pub fn call(
     snapshot: &Arc<Snapshot>,
-    listeners: &[Listener],
+    own: Own<'_>,
     question: &Question,
     contacts: Contacts<'_>,
     now: Instant,
 ) -> Explanation {
-    let own = listeners.iter().find(|listener| listener.transport == question.transport);
-    let at =
-        own.or_else(|| listeners.first()).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |own| own.address.ip());
+    let listener = own.listeners.iter().find(|listener| listener.transport == question.transport);
+    let at = listener.or_else(|| own.listeners.first());
+    let at = at.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |listener| listener.address.ip());
     let Question { source, transport, .. } = question;
     let source = Source { address: source.ip(), port: source.port(), transport: *transport };
     let peer = snapshot.peer(&source, at);
@@ -136,11 +155,12 @@ pub fn call(
         Some(caller) if caller.standing == Standing::Refused => Err(identity::FOREIGN),
         Some(_) | None => Ok(plan),
     });
-    let mut checks = checks::admission(snapshot, &way, own.is_some(), *transport);
+    let mut checks = checks::admission(snapshot, &way, listener.is_some(), *transport);
     checks.extend(way.checks(snapshot));
     checks.extend(caller.as_ref().map(checks::caller));
     let from = caller.filter(|caller| caller.standing == Standing::GivesWay).and_then(|from| from.number);
-    let candidates = candidates(snapshot, &way, (&question.from, from.as_deref()), now);
+    let from = Calling { written: &question.from, given: from.as_deref(), unsigned: own.unsigned };
+    let candidates = candidates(snapshot, &way, &from, now);
     let open =
         way.direction == Some(Direction::Inbound) || candidates.iter().any(|one| one.passed_over.is_none());
     checks.extend(checks::limits(&way, &planned, open));
@@ -220,19 +240,56 @@ const fn word(direction: Direction) -> &'static str {
     }
 }
 
-/// Every offer for the number, those too that would not be taken. `given` stands in place of `from`.
-fn candidates(
-    snapshot: &Snapshot,
-    way: &Way<'_>,
-    (from, given): (&str, Option<&str>),
-    now: Instant,
-) -> Vec<Candidate> {
+/// Who calls.
+struct Calling<'a> {
+    /// As the question has it.
+    written: &'a str,
+    /// What stands in place of that, by the rules of the trunk.
+    given: Option<&'a str>,
+    /// Why nothing is said of it to anybody.
+    unsigned: Option<&'static str>,
+}
+
+impl Calling<'_> {
+    /// The number by the rules of a trunk, and then by those of a vendor. What is no number stays as it is.
+    fn shown(&self, trunk: &Trunk, vendor: &Vendor) -> String {
+        match self.given {
+            Some(given) => caller(given, [&[], &vendor.config.caller_rules]),
+            None => caller(self.written, [&trunk.config.caller_rules, &vendor.config.caller_rules]),
+        }
+    }
+
+    /// What a call to a vendor is signed with, or why it is not.
+    fn attestation(
+        &self,
+        snapshot: &Snapshot,
+        trunk: &Trunk,
+        vendor: &Vendor,
+    ) -> Result<Attestation, &'static str> {
+        if !vendor.config.sign_calls {
+            return Err("the vendor wants no calls signed");
+        }
+        if let Some(why) = self.unsigned {
+            return Err(why);
+        }
+        let shown = self.shown(trunk, vendor);
+        let shown = dialled(shown.as_bytes()).ok_or("nobody calls who has a number")?.number;
+        let by_trunk = || caller(self.written, [&trunk.config.caller_rules, &[]]);
+        let own = self.given.map_or_else(by_trunk, str::to_owned);
+        let number = attestation::number(Some(digits(&own).to_owned()), &shown);
+        Ok(attestation::of(snapshot, &trunk.config, &number))
+    }
+}
+
+/// Every offer for the number, those too that would not be taken.
+fn candidates(snapshot: &Snapshot, way: &Way<'_>, from: &Calling<'_>, now: Instant) -> Vec<Candidate> {
     let (Some(Direction::Outbound), Some(trunk), Some(number)) = (way.direction, way.trunk, &way.number)
     else {
         return Vec::new();
     };
     let candidate = |offer: &lcr::Candidate| {
         let vendor = snapshot.vendor(offer.vendor)?;
+        let attestation = from.attestation(snapshot, trunk, vendor);
         Some(Candidate {
             vendor: vendor.config.name.clone(),
             prefix: routing::prefix(number, offer.prefix_len),
@@ -245,12 +302,12 @@ fn candidates(
             cps: vendor.config.cps,
             number: NumberRule::rewrite(&vendor.config.callee_rules, number)
                 .unwrap_or_else(|| number.clone()),
-            caller: match given {
-                Some(given) => caller(given, [&[], &vendor.config.caller_rules]),
-                None => caller(from, [&trunk.config.caller_rules, &vendor.config.caller_rules]),
-            },
+            caller: from.shown(trunk, vendor),
             gateways: vendor.targets.iter().map(|target| gateway(target, now)).collect(),
             passed_over: passed_over(trunk, vendor, offer, now),
+            attestation: attestation.ok(),
+            unsigned: attestation.err(),
+            topology_hidden_from: routing::hides(Direction::Outbound, trunk, vendor),
         })
     };
     offers(snapshot, trunk, number).iter().filter_map(candidate).collect()
@@ -303,6 +360,16 @@ fn gateway(target: &Target, now: Instant) -> String {
 fn contact(binding: &Binding) -> String {
     let Binding { stored, target, .. } = binding;
     format!("{} at {}, registered{}", stored.contact, target.address, silent(target))
+}
+
+/// Who is not shown whose addresses.
+const fn hidden(from: Hides) -> &'static str {
+    match (from.caller, from.callee) {
+        (false, false) => "topology shown to both sides",
+        (false, true) => "topology of the customer hidden from the vendor",
+        (true, false) => "topology of the vendor hidden from the customer",
+        (true, true) => "topology hidden from both sides",
+    }
 }
 
 /// A call goes around what is silent while another one is left.
@@ -366,6 +433,11 @@ impl fmt::Display for Explanation {
                 Some(why) => writeln!(f, ": passed over, {why}")?,
                 None => writeln!(f)?,
             }
+            match (one.attestation, one.unsigned) {
+                (Some(attestation), _) => writeln!(f, "     signed with {}", attestation.as_str())?,
+                (None, why) => writeln!(f, "     not signed: {}", why.unwrap_or_default())?,
+            }
+            writeln!(f, "     {}", hidden(one.topology_hidden_from))?;
         }
         (1..).zip(&self.gateways).try_for_each(|(at, gateway): (usize, _)| writeln!(f, "  {at}. {gateway}"))
     }

@@ -215,6 +215,14 @@ impl Identities {
         self.own.load().is_some()
     }
 
+    /// Why no call is signed at this time, in seconds since 1970; `None` where calls are.
+    pub fn unsigned(&self, now: u64) -> Option<&'static str> {
+        if !self.signs() {
+            return Some("this node has no key (stir.key_file)");
+        }
+        (self.term(now) == Term::Over).then_some("our certificate is not valid now")
+    }
+
     /// The value of an Identity header; `None` without a key, and while our certificate is not valid: everybody would
     /// refuse what it signs.
     pub fn sign(&self, claims: &Claims) -> Option<String> {

@@ -165,7 +165,8 @@ impl Caller {
     pub fn of_number(from: &str, origin: &Origin<'_>, snapshot: &Snapshot) -> Self {
         let found = origin.number(from.as_bytes(), snapshot);
         let in_from = found.as_ref().is_some_and(|number| number.is_own);
-        Self::judged(origin, found.map(|number| (CallerSource::From, number)), (false, in_from))
+        let nobody = from.eq_ignore_ascii_case("anonymous");
+        Self::judged(origin, found.map(|number| (CallerSource::From, number)), (nobody, in_from))
     }
 
     /// `nobody`: whether From names nobody; `stands`: whether its number may be shown where not every number may.

@@ -78,6 +78,19 @@ pub struct Due {
     pub seconds: u32,
 }
 
+/// How a registration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Until when the registrar has it; `None` where it does not.
+    pub until: Option<Instant>,
+    /// What came of the last request.
+    pub last: Option<Said>,
+    /// Whether nothing was heard of the last request yet.
+    pub asking: bool,
+    /// When a request is sent next, where nothing is heard before; `None` where none is to be sent.
+    pub next_at: Option<Instant>,
+}
+
 /// What an outcome has changed, for the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changed {
@@ -217,6 +230,17 @@ impl Registration {
         self.state.lock().until.is_some_and(|until| until > now)
     }
 
+    /// How it is, of one that is wanted, or is to be ended.
+    pub fn seen(&self, wanted: bool, now: Instant) -> Seen {
+        let state = self.state.lock();
+        Seen {
+            until: state.until.filter(|until| *until > now),
+            last: state.last,
+            asking: state.asking && now < state.next_at,
+            next_at: state.next(wanted, now),
+        }
+    }
+
     /// What came of the last request.
     pub fn last(&self) -> Option<Said> {
         self.state.lock().last
@@ -229,6 +253,13 @@ impl State {
         (self.ends, self.asking, self.hurried) = (ends, true, false);
         self.next_at = now + LOST_AFTER;
         Due { cseq: self.cseq, seconds }
+    }
+
+    /// When [`Registration::begin`] of one that is wanted, and [`Registration::end`] of another one, sends a request.
+    fn next(&self, wanted: bool, now: Instant) -> Option<Instant> {
+        let is_there = self.until.is_some_and(|until| until > now);
+        let at_once = if wanted { self.ends || self.hurried } else { !self.ends };
+        (wanted || is_there).then(|| if at_once { now } else { self.next_at.max(now) })
     }
 
     fn fail(&mut self, now: Instant, drawn: u32) -> Option<Changed> {

@@ -80,6 +80,15 @@ const fn refused(status: StatusCode, reason: Reason, detail: &'static str) -> Re
     Refusal { status, reason, detail }
 }
 
+/// Which sides of a call between them are not shown the other one.
+pub const fn hides(direction: Direction, trunk: &Trunk, vendor: &Vendor) -> Hides {
+    let (trunk, vendor) = (trunk.config.hide_topology, vendor.config.hide_topology);
+    match direction {
+        Direction::Outbound => Hides { caller: trunk, callee: vendor },
+        Direction::Inbound => Hides { caller: vendor, callee: trunk },
+    }
+}
+
 impl Plan {
     /// The trunk.
     pub fn trunk(&self) -> Option<&Trunk> {
@@ -95,11 +104,7 @@ impl Plan {
     /// Which sides of an attempt are not shown the other one.
     pub fn hides(&self, attempt: usize) -> Option<Hides> {
         let (trunk, (_, vendor, _)) = (self.trunk()?, self.hop(attempt)?);
-        let (trunk, vendor) = (trunk.config.hide_topology, vendor.config.hide_topology);
-        Some(match self.direction {
-            Direction::Outbound => Hides { caller: trunk, callee: vendor },
-            Direction::Inbound => Hides { caller: vendor, callee: trunk },
-        })
+        Some(hides(self.direction, trunk, vendor))
     }
 
     /// The vendor and the target of an attempt.

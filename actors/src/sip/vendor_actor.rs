@@ -4,17 +4,19 @@
 //! `sip_vendor:NAME:0`, its parent the `vendors` supervisor, its restart policy permanent. A crash loses nothing: what is
 //! known of the addresses and of the registrations lives in the snapshot.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use runtime::model::VendorStatus;
+use runtime::model::{Transport, VendorStatus};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::calls::Calls;
-use super::registration::Registration;
+use super::registration::{Registration, Seen};
 use super::snapshot::{Snapshot, Vendor};
 
 /// How often a vendor looks whether it is time to register.
@@ -92,8 +94,7 @@ fn register_now(calls: &Calls, name: &str) {
     if vendor.account.is_none() {
         return;
     }
-    let wanted = vendor.config.status != VendorStatus::Disabled && !calls.draining.load(Ordering::Acquire);
-    let now = calls.now().instant;
+    let (wanted, now) = (is_wanted(calls, vendor), calls.now().instant);
     for target in &vendor.targets {
         let Some(registration) = &target.registration else { continue };
         let due = if wanted { registration.begin(seconds, now) } else { registration.end(now) };
@@ -101,6 +102,47 @@ fn register_now(calls: &Calls, name: &str) {
             calls.register(vendor.config.number, target, due);
         }
     }
+}
+
+/// Whether a vendor is to have us; one that has and is not to is told.
+fn is_wanted(calls: &Calls, vendor: &Vendor) -> bool {
+    vendor.config.status != VendorStatus::Disabled && !calls.draining.load(Ordering::Acquire)
+}
+
+/// Our registration at a gateway of a vendor, as operators see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The address of the gateway.
+    pub gateway: SocketAddr,
+    /// How it is reached.
+    pub transport: Transport,
+    /// What requests to it are for.
+    pub uri: String,
+    /// How it is.
+    pub seen: Seen,
+}
+
+/// What is known of our registrations at a vendor now: of each of its gateways, where we are to register there.
+pub fn registrations(calls: &Calls, vendor: Uuid, now: Instant) -> Vec<Registered> {
+    let snapshot = calls.snapshot.load();
+    let Some(vendor) = snapshot.vendors.iter().find(|known| known.config.id == vendor) else {
+        return Vec::new();
+    };
+    let wanted = is_wanted(calls, vendor);
+    let seen = |registration: &Registration| {
+        let seen = registration.seen(wanted, now);
+        // Without what its secret holds nothing is sent.
+        Seen { next_at: seen.next_at.filter(|_| vendor.account.is_some()), ..seen }
+    };
+    let registered = vendor.targets.iter().filter_map(|target| {
+        Some(Registered {
+            gateway: target.address,
+            transport: target.transport,
+            uri: format!("sip:{}", target.host_port),
+            seen: seen(target.registration.as_deref()?),
+        })
+    });
+    registered.collect()
 }
 
 fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Vendor> {

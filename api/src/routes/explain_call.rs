@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::sip::explain;
+use actors::sip::{explain, identities};
 use futures_util::future::BoxFuture;
 use runtime::model::Transport;
 use warp::http::Method;
@@ -37,7 +37,8 @@ const EXPLAINED: &str = r#"{"question":{"from":"+15550001111","to":"0111555123",
     "checks":[{"check":"source","passed":true,"detail":"of trunk acme-east"}],
     "candidates":[{"vendor":"atlantic","prefix":"1","rate":"0.0042","priority":0,"weight":100,"status":"ACTIVE",
     "channels_used":0,"channels":4000,"cps":200,"number":"9001#1555123","caller":"+15550001111",
-    "gateways":["sip:192.0.2.10:5060 at 192.0.2.10:5060"],"passed_over":null}],"gateways":[]}"#;
+    "gateways":["sip:192.0.2.10:5060 at 192.0.2.10:5060"],"passed_over":null,"attestation":"A","unsigned":null,
+    "topology_hidden_from":{"caller":false,"callee":true}}],"gateways":[]}"#;
 
 fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
@@ -62,7 +63,9 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let now = api.clock.now();
         let contacts = |trunk| calls.registrar.bindings.of(trunk, now);
         let (snapshot, instant) = (calls.snapshot.load_full(), calls.now().instant);
-        let told = explain::call(&snapshot, &calls.settings.listeners, &question, &contacts, instant);
+        let unsigned = calls.settings.identities.unsigned(identities::seconds(now));
+        let own = explain::Own { listeners: &calls.settings.listeners, unsigned };
+        let told = explain::call(&snapshot, own, &question, &contacts, instant);
         if request.wants_text() { reply::text(told.to_string()) } else { reply::json(&told) }
     })
 }

@@ -1,16 +1,20 @@
 //! `/v1/admin/media-nodes`: the RTPEngine nodes that the media of calls goes through.
 
+mod shown;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use runtime::model::{MediaNodeState, Parts};
+use runtime::model::{self, MediaNodeState, Parts};
 use runtime::store::Tx;
 use runtime::store::group::Touched;
 use runtime::store::media_node::{self, Filter, MediaNode};
 use runtime::store::provisioning::MediaNodeEntry;
+use uuid::Uuid;
 use warp::http::Method;
 
+use self::shown::Shown;
 use crate::check;
 use crate::context::Api;
 use crate::permission::Permission;
@@ -27,16 +31,16 @@ const MANAGE: Access = Access::May(Permission::MediaManage, Reach::Platform);
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/admin/media-nodes", READ, list)
-        .says("Media nodes in the order of their names")
+        .says("Media nodes in the order of their names, those too that were found in Redis, and how they are")
         .asks(&[LIMIT, CURSOR, SEARCH, STATE])
-        .gives::<Page<MediaNode>>(200),
+        .gives::<Page<Shown>>(200),
     Route::new(Method::POST, "/v1/admin/media-nodes", MANAGE, create)
         .says("Makes a media node: new calls go through it within a second")
         .takes::<MediaNodeEntry>()
         .gives::<MediaNode>(201),
     Route::new(Method::GET, "/v1/admin/media-nodes/{id}", READ, get)
-        .says("One media node")
-        .gives::<MediaNode>(200),
+        .says("One media node, and how it is")
+        .gives::<Shown>(200),
     Route::new(Method::PUT, "/v1/admin/media-nodes/{id}", MANAGE, update)
         .says("Changes a media node; what is not given goes back to its default, its name and number stay")
         .takes::<MediaNodeEntry>()
@@ -66,15 +70,34 @@ fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             state: request.query.get("state").and_then(|word| word.parse().ok()),
             after: request.query.get("cursor").unwrap_or_default(),
         };
-        let nodes = media_node::page(&api.store, &filter, limit.saturating_add(1)).await?;
+        // All of them: the database may order names otherwise than those are that were found.
+        let all = Filter { after: "", ..filter };
+        let kept = media_node::page(&api.store, &all, u32::from(model::MediaNode::NUMBER_MAX)).await?;
+        let nodes = shown::merged(&api, &kept, &filter);
         reply::json(&Page::of(nodes, limit, |node| node.name.clone()))
     })
 }
 
+/// The one that was found which the path names.
+fn found(api: &Api, request: &Request) -> Option<Shown> {
+    shown::found(api, &request.param("id").ok()?)
+}
+
+/// The id of one that is kept: one that was found is not changed here.
+fn kept_id(api: &Api, request: &Request) -> Result<Uuid, Problem> {
+    if found(api, request).is_some() {
+        return Err(in_use("it was found in Redis: its entry there says what it is, until it is configured"));
+    }
+    request.id_param("id")
+}
+
 fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let node = media_node::get(&api.store, request.id_param("id")?).await?;
-        reply::tagged(&node.ok_or_else(unknown)?)
+        if let Some(found) = found(&api, &request) {
+            return reply::json(&found);
+        }
+        let node = media_node::get(&api.store, request.id_param("id")?).await?.ok_or_else(unknown)?;
+        reply::tagged_as(&node, &Shown::configured(&node, &shown::known(&api)))
     })
 }
 
@@ -116,9 +139,9 @@ async fn free(tx: &mut Tx, address: SocketAddr, name: &str) -> Result<(), Proble
 
 fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
+        let id = kept_id(&api, &request)?;
         let entry: MediaNodeEntry = request.json()?;
         check::form(entry.check())?;
-        let id = request.id_param("id")?;
         let now = api.clock.now();
         write(&api, request, move |tx, request| {
             Box::pin(async move {
@@ -138,7 +161,7 @@ fn update(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
 /// One that is not DISABLED may have calls, on whatever node of ours they are: it goes with `drain` alone.
 fn delete(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
-        let (id, drain) = (request.id_param("id")?, request.query.flag("drain"));
+        let (id, drain) = (kept_id(&api, &request)?, request.query.flag("drain"));
         write(&api, request, move |tx, request| {
             Box::pin(async move {
                 let before = media_node::find(tx, id).await?.ok_or_else(unknown)?;

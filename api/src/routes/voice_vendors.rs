@@ -1,5 +1,7 @@
 //! `/v1/admin/voice-vendors`: to whom calls go, and from whom calls to our numbers come.
 
+mod shown;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -12,6 +14,7 @@ use runtime::store::{Tx, vendor_account};
 use uuid::Uuid;
 use warp::http::Method;
 
+use self::shown::Shown;
 use crate::check;
 use crate::context::Api;
 use crate::permission::Permission;
@@ -28,16 +31,16 @@ const MANAGE: Access = Access::May(Permission::VendorsManage, Reach::Platform);
 
 pub(super) const ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/admin/voice-vendors", READ, list)
-        .says("SIP vendors in the order of their names")
+        .says("SIP vendors in the order of their names, with our registrations there")
         .asks(&[LIMIT, CURSOR, SEARCH, STATUS])
-        .gives::<Page<VoiceVendor>>(200),
+        .gives::<Page<Shown>>(200),
     Route::new(Method::POST, "/v1/admin/voice-vendors", MANAGE, create)
         .says("Makes a SIP vendor")
         .takes::<SipVendorEntry>()
         .gives::<VoiceVendor>(201),
     Route::new(Method::GET, "/v1/admin/voice-vendors/{id}", READ, get)
-        .says("One SIP vendor")
-        .gives::<VoiceVendor>(200),
+        .says("One SIP vendor, with our registrations there")
+        .gives::<Shown>(200),
     Route::new(Method::PUT, "/v1/admin/voice-vendors/{id}", MANAGE, update)
         .says("Changes a SIP vendor; what is not given goes back to its default, but for a password")
         .takes::<SipVendorEntry>()
@@ -65,14 +68,17 @@ fn list(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
             after: request.query.get("cursor").unwrap_or_default(),
         };
         let vendors = voice_vendor::page(&api.store, &filter, limit.saturating_add(1)).await?;
-        reply::json(&Page::of(vendors, limit, |vendor| vendor.entry.name.clone()))
+        let page = Page::of(vendors, limit, |vendor| vendor.entry.name.clone());
+        let items: Vec<_> = page.items.into_iter().map(|vendor| Shown::of(&api, vendor)).collect();
+        reply::json(&Page { items, next: page.next })
     })
 }
 
 fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {
         let vendor = voice_vendor::get(&api.store, request.id_param("id")?).await?;
-        reply::tagged(&vendor.ok_or_else(unknown)?)
+        let shown = Shown::of(&api, vendor.ok_or_else(unknown)?);
+        reply::tagged_as(&shown.vendor, &shown)
     })
 }
 

@@ -59,6 +59,7 @@ async fn nodes_come_and_go_beside_those_of_the_configuration() {
     assert_eq!(seen(&pool), ["media-1 down".to_owned(), format!("{beside} down")]);
     let found = pool.nodes()[1].number;
     assert_eq!(found, 129, "that of its entry");
+    assert_eq!(pool.nodes().iter().map(|node| node.is_found()).collect::<Vec<_>>(), [false, true]);
     let told = observe(&face)();
     assert_eq!(told.counters, [("nodes", 2), ("reads", 1)]);
     assert!(told.note.is_some_and(|note| note.starts_with("rtpengine:entry::3: url is not")));

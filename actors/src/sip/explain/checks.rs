@@ -132,7 +132,8 @@ pub(super) fn caller(caller: &Caller) -> Check {
     let number = caller.number.as_deref().unwrap_or_default();
     let yes = match caller.standing {
         Standing::GivesWay => format!("{number} stands in place of another's"),
-        Standing::Stands | Standing::Nameless | Standing::Refused => format!("{number} may be said"),
+        Standing::Nameless => "nobody is named".to_owned(),
+        Standing::Stands | Standing::Refused => format!("{number} may be said"),
     };
     check("caller", caller.standing != Standing::Refused, yes, FOREIGN.detail)
 }

@@ -7,10 +7,13 @@ use runtime::model::{
     AuthType, ForeignNumbers, HighCost, Money, VendorAccount, VendorRegister, VendorStatus, Voice,
 };
 use runtime::store::registration::StoredRegistration;
+use sip::HeaderId;
+use stir::{Claims, Identity};
 
 use super::*;
+use crate::sip::identities::testing::Pki;
 use crate::sip::registration::Said;
-use crate::sip::testing::{CUSTOMER, STRANGER, VENDORS, voice};
+use crate::sip::testing::{CUSTOMER, Node, STRANGER, VENDORS, invite, voice};
 use crate::sip::transactions::Now;
 
 fn start() -> Instant {
@@ -25,13 +28,18 @@ fn listeners() -> Vec<Listener> {
     vec![Listener::new(Transport::Udp, "203.0.113.5:5060".parse().unwrap(), "").unwrap()]
 }
 
+/// A node that signs.
+fn own(listeners: &[Listener]) -> Own<'_> {
+    Own { listeners, unsigned: None }
+}
+
 fn question(source: &str, to: &str) -> Question {
     let source = super::source(source, Transport::Udp).unwrap();
     Question { from: "+15550001".to_owned(), to: to.to_owned(), source, transport: Transport::Udp }
 }
 
 fn told(voice: Voice, source: &str, to: &str) -> Explanation {
-    call(&snapshot(voice), &listeners(), &question(source, to), &|_| Vec::new(), start())
+    call(&snapshot(voice), own(&listeners()), &question(source, to), &|_| Vec::new(), start())
 }
 
 fn failed(explanation: &Explanation) -> Vec<&'static str> {
@@ -153,7 +161,7 @@ fn contacts_and_gateways() {
             if registered { vec![Arc::clone(&bound)] } else { Vec::new() }
         };
         let question = question(VENDORS[0], "15550100");
-        let told = call(&snapshot(voice), &listeners(), &question, &contacts, start());
+        let told = call(&snapshot(voice), own(&listeners()), &question, &contacts, start());
         assert!(told.outcome.starts_with(outcome), "{auth_type:?} {told}");
         assert_eq!(told.gateways, expected, "{auth_type:?} {told}");
         assert_eq!(failed(&told).contains(&"gateways"), expected.is_empty(), "{told}");
@@ -222,6 +230,92 @@ fn adding(add: &str) -> NumberRule {
     NumberRule { prefix: String::new(), strip: 0, add: add.to_owned() }
 }
 
+/// What is told of a call is what its vendor gets.
+#[test]
+fn how_a_call_is_signed() {
+    /// What changes, who calls, what the call is signed with.
+    type Line = (fn(&mut Voice), &'static str, Option<Attestation>);
+    fn replacing(voice: &mut Voice) {
+        voice.trunks[0].identity.foreign_numbers = ForeignNumbers::Replace;
+        voice.trunks[0].identity.default_number = "+15550100".to_owned();
+    }
+    fn rule(prefix: &str, strip: u8, add: &str) -> Vec<NumberRule> {
+        vec![NumberRule { prefix: prefix.to_owned(), strip, add: add.to_owned() }]
+    }
+    let (a, b, c) = (Some(Attestation::A), Some(Attestation::B), Some(Attestation::C));
+    let lines: [Line; 14] = [
+        (|_| {}, "+15550100", a),
+        (|_| {}, "+15550001", b),
+        (|_| {}, "alice", None),
+        (|_| {}, "anonymous", None),
+        (|v| v.vendors[0].sign_calls = false, "+15550100", None),
+        (|v| v.trunks[0].attestation_max = Attestation::C, "+15550100", c),
+        (|v| v.dids[0].customer = Some(Uuid::from_u128(2)), "+15550100", b),
+        (|v| v.trunks[0].caller_rules = rule("", 0, "+1"), "5550100", a),
+        (|v| v.vendors[0].caller_rules = rule("+", 1, "00"), "+15550100", a),
+        (|v| v.vendors[0].caller_rules = rule("", 9, "18005551212"), "+15550100", b),
+        (replacing, "+15550001", a),
+        (replacing, "alice", a),
+        (replacing, "anonymous", None),
+        (|v| v.trunks[0].identity.foreign_numbers = ForeignNumbers::Refuse, "+15550100", a),
+    ];
+    let pki = Pki::new();
+    for (change, from, expected) in lines {
+        let mut voice = voice();
+        voice.vendors.iter_mut().for_each(|vendor| vendor.sign_calls = true);
+        change(&mut voice);
+        let question = Question { from: from.to_owned(), ..question(CUSTOMER, "+15551234") };
+        let told = call(&snapshot(voice.clone()), own(&listeners()), &question, &|_| Vec::new(), start());
+        assert_eq!(told.outcome, "route", "{from} {told}");
+        let first = &told.candidates[0];
+        assert_eq!((first.attestation, first.unsigned.is_none()), (expected, expected.is_some()), "{told}");
+
+        let mut node = Node::with_identities(voice, &pki.identities());
+        let sent = node.receive(CUSTOMER, invite("a", "+15551234").replace("+15550001", from));
+        let identity = sent[1].value(HeaderId::Identity);
+        let signed = (!identity.is_empty()).then(|| {
+            let identity = Identity::parse(identity.as_bytes()).unwrap();
+            let claims = Claims::decode(identity.token.split('.').nth(1).unwrap()).unwrap();
+            format!("{:?}", claims.shaken.unwrap().attest)
+        });
+        let expected = expected.map(|attestation| attestation.as_str().to_owned());
+        assert_eq!(signed, expected, "{from} {}", sent[1].text());
+    }
+}
+
+#[test]
+fn signatures_and_topology_are_told_of_each_vendor() {
+    let mut voice = voice();
+    voice.trunks[0].hide_topology = true;
+    voice.vendors[0].hide_topology = true;
+    (voice.vendors[0].sign_calls, voice.vendors[1].sign_calls) = (true, true);
+    let snapshot = snapshot(voice);
+    let (listeners, question) = (listeners(), question(CUSTOMER, "15551234"));
+    let explain = |own| call(&snapshot, own, &question, &|_| Vec::new(), start());
+    let told = explain(own(&listeners));
+    let of = |one: &Candidate| (one.attestation, one.unsigned, one.topology_hidden_from);
+    let wants_none = Some("the vendor wants no calls signed");
+    let hides = |callee| Hides { caller: true, callee };
+    let b = Some(Attestation::B);
+    let expected = [(b, None, hides(true)), (b, None, hides(false)), (None, wants_none, hides(false))];
+    assert_eq!(told.candidates.iter().map(of).collect::<Vec<_>>(), expected);
+    let json = serde_json::to_value(&told.candidates[0]).unwrap();
+    assert_eq!(json["attestation"], "B");
+    assert_eq!(json["topology_hidden_from"], serde_json::json!({"caller": true, "callee": true}));
+    let text = told.to_string();
+    assert!(text.contains("\n     signed with B\n     topology hidden from both sides\n  2. "), "{text}");
+    let last = "\n     not signed: the vendor wants no calls signed\n     \
+                topology of the vendor hidden from the customer\n";
+    assert!(text.ends_with(last), "{text}");
+
+    let without = explain(Own { listeners: &listeners, unsigned: Some("there is no key") });
+    let reasons: Vec<_> = without.candidates.iter().map(|one| (one.attestation, one.unsigned)).collect();
+    assert_eq!(
+        reasons,
+        [(None, Some("there is no key")), (None, Some("there is no key")), (None, wants_none)]
+    );
+}
+
 #[test]
 fn limits_that_are_reached() {
     let mut voice = voice();
@@ -229,7 +323,8 @@ fn limits_that_are_reached() {
     voice.vendors.truncate(1);
     voice.vendors[0].channels = 1;
     let snapshot = snapshot(voice);
-    let explain = || call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"), &|_| Vec::new(), start());
+    let explain =
+        || call(&snapshot, own(&listeners()), &question(CUSTOMER, "15551234"), &|_| Vec::new(), start());
     let vendor = snapshot.vendors[0].usage.take_channel(1).unwrap();
     let told = explain();
     assert_eq!(
@@ -293,7 +388,7 @@ proptest! {
         }
         let snapshot = snapshot(voice);
         let question = question(source, to);
-        let told = call(&snapshot, &listeners(), &question, &|_| Vec::new(), start());
+        let told = call(&snapshot, own(&listeners()), &question, &|_| Vec::new(), start());
         let at = Source { address: question.source.ip(), port: question.source.port(), transport: Transport::Udp };
         let peer = snapshot.peer(&at, "203.0.113.5".parse().unwrap());
         let number = dialled(to.as_bytes());
@@ -335,7 +430,7 @@ fn a_vendor_that_calls_wait_for() {
         let snapshot = snapshot(voice);
         let now = start();
         let explain =
-            |now| call(&snapshot, &listeners(), &question(CUSTOMER, "15551234"), &|_| Vec::new(), now);
+            |now| call(&snapshot, own(&listeners()), &question(CUSTOMER, "15551234"), &|_| Vec::new(), now);
         let told = explain(now);
         assert_eq!(told.candidates[0].passed_over, passed_over);
         assert!(told.candidates[0].gateways[0].ends_with(rest), "{:?}", told.candidates[0].gateways);

@@ -113,13 +113,15 @@ fn a_certificate_signs_nothing_outside_its_time() {
     ] {
         let claims = Claims { iat: at, ..claims("15550001", "15550100") };
         assert_eq!((identities.term(at), identities.sign(&claims).is_some()), (term, signs), "{at}");
+        assert_eq!(identities.unsigned(at).is_none(), signs, "{at}");
     }
     // Where the file is not named nothing is known of it.
     let options = StirOptions { certificate_file: PathBuf::new(), ..pki.options() };
     let identities = Identities::open(&options).unwrap();
     let late = Claims { iat: end + 1, ..claims("15550001", "15550100") };
     assert_eq!((identities.term(end + 1), identities.sign(&late).is_some()), (Term::Good, true));
-    assert_eq!(Identities::default().term(end), Term::Good);
+    assert_eq!((identities.unsigned(end + 1), Identities::default().term(end)), (None, Term::Good));
+    assert!(Identities::default().unsigned(end).is_some_and(|why| why.contains("stir.key_file")));
 }
 
 /// What may not be fetched is wanted by nobody, and known at once.

@@ -30,6 +30,35 @@ fn it_is_asked_for_and_renewed_in_time() {
     assert!(!registration.is_there(now + 600 * SECOND), "its time is over");
 }
 
+/// What is told of the next request is when it is sent.
+#[test]
+fn it_is_seen_as_it_is() {
+    let now = start();
+    let registration = Registration::new(now);
+    let seen = |until, last, asking, next_at| Seen { until, last, asking, next_at };
+    assert_eq!(registration.seen(true, now), seen(None, None, false, Some(now)));
+    assert_eq!(registration.seen(false, now), seen(None, None, false, None), "there is nothing to end");
+    registration.begin(600, now);
+    let lost_at = Some(now + LOST_AFTER);
+    assert_eq!(registration.seen(true, now), seen(None, None, true, lost_at));
+    let later = now + LOST_AFTER + SECOND;
+    assert_eq!(registration.seen(true, later), seen(None, None, false, Some(later)), "it is lost");
+
+    let granted = Some(Said::Granted(600));
+    registration.settle(1, Said::Granted(600), now, 0);
+    let until = Some(now + 600 * SECOND);
+    assert_eq!(registration.seen(true, now), seen(until, granted, false, Some(now + 300 * SECOND)));
+    assert_eq!(registration.seen(false, now), seen(until, granted, false, Some(now)), "it is to be ended");
+    registration.hurry();
+    assert_eq!(registration.seen(true, now).next_at, Some(now));
+    let again = registration.begin(600, now).unwrap();
+    registration.settle(again.cseq, Said::Refused(403), now, 0);
+    let refused = Some(Said::Refused(403));
+    assert_eq!(registration.seen(true, now), seen(until, refused, false, Some(now + 15 * SECOND)));
+    let over = now + 600 * SECOND;
+    assert_eq!(registration.seen(true, over), seen(None, refused, false, Some(over)));
+}
+
 #[test]
 fn an_answer_that_is_not_to_the_last_request_says_nothing() {
     let now = start();
@@ -214,5 +243,33 @@ proptest! {
         prop_assert!(refresh >= whole / 2 && refresh <= whole * 4 / 5);
         let retry = retry_after(failures, drawn);
         prop_assert!(retry >= RETRY_FIRST / 2 && retry <= RETRY_MAX);
+    }
+}
+
+proptest! {
+    /// A request is sent at the time that was told, and not before.
+    #[test]
+    fn the_next_request_is_told(steps in prop::collection::vec((0_u8..5, 0_u32..700, any::<bool>()), 1..30)) {
+        let mut now = start();
+        let registration = Registration::new(now);
+        for (step, seconds, wanted) in steps {
+            let cseq = registration.state.lock().cseq;
+            match step {
+                0 => {
+                    registration.settle(cseq, Said::Granted(seconds + 1), now, 0);
+                }
+                1 => {
+                    registration.settle(cseq, Said::Refused(503), now, 0);
+                }
+                2 => registration.hurry(),
+                3 => now += SECOND * seconds,
+                _ => {
+                    registration.end(now);
+                }
+            }
+            let next = registration.seen(wanted, now).next_at;
+            let sent = if wanted { registration.begin(60, now) } else { registration.end(now) };
+            prop_assert_eq!(sent.is_some(), next == Some(now), "{} {:?}", step, next);
+        }
     }
 }

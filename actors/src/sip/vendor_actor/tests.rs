@@ -90,6 +90,27 @@ async fn who_is_asked_for_and_who_is_ended() {
     assert!(registration(&calls).is_asking(5), "it is ended");
 }
 
+/// Each vendor's by itself: until when, what came of it, when it is tried next.
+#[tokio::test]
+async fn registrations_as_operators_see_them() {
+    let calls = node(VendorStatus::Active, &accounts());
+    let of = |number: u128, now| registrations(&calls, Uuid::from_u128(number), now);
+    let now = calls.now().instant;
+    assert!(of(32, now).is_empty() && of(99, now).is_empty(), "we register at the first one alone");
+    register_now(&calls, NAME);
+    let told = of(31, now);
+    assert_eq!((told.len(), told[0].gateway.to_string()), (1, "198.51.100.1:5060".to_owned()));
+    assert_eq!((told[0].uri.as_str(), told[0].transport), ("sip:198.51.100.1:5060", Transport::Udp));
+    assert_eq!((told[0].seen.asking, told[0].seen.until, told[0].seen.last), (true, None, None));
+    grant(&calls);
+    let seen = of(31, calls.now().instant)[0].seen;
+    assert_eq!((seen.asking, seen.last), (false, Some(Said::Granted(3600))));
+    assert!(seen.until > seen.next_at && seen.next_at > Some(now), "it is renewed in time");
+    calls.draining.store(true, Ordering::Release);
+    let now = calls.now().instant;
+    assert_eq!(of(31, now)[0].seen.next_at, Some(now), "a node that drains ends it");
+}
+
 /// Without its secret every request would be refused: none is sent, and it is told why.
 #[tokio::test]
 async fn a_vendor_whose_secret_is_closed() {
@@ -98,6 +119,8 @@ async fn a_vendor_whose_secret_is_closed() {
     assert!(!registration(&calls).is_asking(1));
     let seen = observe(&calls, NAME)();
     assert!(seen.note.is_some_and(|note| note.contains("root key")));
+    let told = registrations(&calls, Uuid::from_u128(31), calls.now().instant);
+    assert_eq!((told.len(), told[0].seen.next_at), (1, None), "nothing is sent");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::Memory;
 use super::identity::Told;
 use super::outgoing::Outgoing;
 use super::passport::{ASSERTED_MAX, by_rules, user_of};
+use crate::sip::attestation;
 use crate::sip::identities::seconds;
 use crate::sip::number::{dialled, digits};
 use crate::sip::routing::Direction;
@@ -88,9 +89,7 @@ fn stamp(message: &Message, (outgoing, told): Of<'_>, settings: &Settings) -> Op
         return None;
     }
     let (orig, dest) = (caller(message, (outgoing, told))?, callee(outgoing)?);
-    let known =
-        if plan.snapshot.owner(&orig) == Some(trunk.customer) { Attestation::A } else { Attestation::B };
-    let (attest, attested) = letter(known.max(trunk.attestation_max));
+    let (attest, attested) = letter(attestation::of(&plan.snapshot, trunk, &orig));
     let claims = Claims {
         orig: Party::Number(orig),
         dest_tn: vec![dest],
@@ -111,7 +110,7 @@ fn caller(message: &Message, (outgoing, told): Of<'_>) -> Option<String> {
         let is_told =
             asserted.as_deref().map_or_else(|| told.replaces(), |asserted| asserted == digits(&shown));
         if is_told {
-            return Some(canonical(Some(digits(own).to_owned()), &shown));
+            return Some(attestation::number(Some(digits(own).to_owned()), &shown));
         }
     }
     if asserted.is_some() {
@@ -120,14 +119,7 @@ fn caller(message: &Message, (outgoing, told): Of<'_>) -> Option<String> {
     let shown = dialled(user_of(message.value(HeaderId::From)?)?)?.number;
     let own = user_of(outgoing.request.value(HeaderId::From)?);
     let own = own.and_then(|own| by_rules(own, &outgoing.plan.trunk()?.config.caller_rules));
-    Some(canonical(own, &shown))
-}
-
-/// The number that a vendor is shown. One that a rule has written shorter or longer is the same number in another form,
-/// and is signed as the trunk's rules make it.
-fn canonical(own: Option<String>, shown: &str) -> String {
-    let same = own.filter(|own| own.ends_with(digits(shown)) || shown.ends_with(own.as_str()));
-    same.filter(|_| !shown.starts_with('+')).unwrap_or_else(|| digits(shown).to_owned())
+    Some(attestation::number(own, &shown))
 }
 
 /// The number called: of To by the trunk's rules, which no vendor's prefix stands before; where there is none, the one

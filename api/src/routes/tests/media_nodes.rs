@@ -1,6 +1,14 @@
 //! Media nodes.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actors::media::discovery::table::Found;
+use actors::media::release::Release;
+use runtime::model::{self, MediaNodeState};
 use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::testing::{Answer, Lab, TOKEN};
 
@@ -8,6 +16,15 @@ const NODES: &str = "/v1/admin/media-nodes";
 
 fn code(answer: &Answer) -> (u16, String) {
     (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// What is kept of a node that is shown: without where it comes from, and how it is.
+fn kept(shown: &Answer) -> Value {
+    let mut node = shown.json();
+    let fields = node.as_object_mut().unwrap();
+    assert_eq!(fields.remove("origin"), Some(json!("configuration")), "{}", shown.body);
+    assert_eq!(fields.remove("live"), Some(Value::Null), "no node of ours knows it here");
+    node
 }
 
 async fn node(lab: &Lab, name: &str, address: &str) -> Value {
@@ -30,7 +47,7 @@ async fn a_media_node_is_made_read_changed_and_taken_away() {
         "weight": 50, "state": "ACTIVE", "created_at": node["created_at"], "updated_at": node["created_at"]});
     assert_eq!(node, shown);
     let read = lab.ask(TOKEN, ("GET", &path), None).await;
-    assert_eq!((read.status, read.json(), read.header("etag")), (200, node.clone(), made.header("etag")));
+    assert_eq!((read.status, kept(&read), read.header("etag")), (200, node.clone(), made.header("etag")));
 
     let renamed = json!({"name": "media-2", "address": "192.0.2.20:2223"});
     let renamed = lab.ask(TOKEN, ("PUT", &path), Some(renamed)).await;
@@ -120,7 +137,7 @@ async fn a_name_and_an_address_are_one_nodes_and_a_number_is_not_given_again_soo
         let refused = lab.ask(TOKEN, (method, path), Some(body.clone())).await;
         assert_eq!(code(&refused), (409, "already_exists".to_owned()), "{body} {}", refused.body);
     }
-    assert_eq!(lab.ask(TOKEN, ("GET", &paths[0]), None).await.json(), first, "the refused ones changed it");
+    assert_eq!(kept(&lab.ask(TOKEN, ("GET", &paths[0]), None).await), first, "the refused ones changed it");
     assert_eq!(lab.ask(TOKEN, ("DELETE", &format!("{}?drain=true", paths[0])), None).await.status, 204);
     assert_eq!(node(&lab, "media-3", "192.0.2.1:2223").await["number"], 3);
 }
@@ -152,6 +169,114 @@ async fn media_nodes_are_paged_and_searched() {
     }
 }
 
+/// A node of ours that knows the first of two nodes of the configuration, and two that were found, of which one answers.
+/// Gives the first one.
+async fn discovered(lab: &Lab) -> Value {
+    let made = node(lab, "media-1", "192.0.2.1:2223").await;
+    node(lab, "spare", "192.0.2.9:2223").await;
+    let address = |last: u8| SocketAddr::from(([192, 0, 2, last], 2223));
+    let configured = model::MediaNode {
+        id: made["id"].as_str().unwrap().parse::<Uuid>().unwrap(),
+        number: 1,
+        name: "media-1".to_owned(),
+        address: address(1),
+        weight: 50,
+        state: MediaNodeState::Active,
+    };
+    let found = |number, last, drains| Found { number, address: address(last), weight: 7, drains };
+    let now = Instant::now().into_std();
+    lab.calls.media.configure(&[configured], now);
+    lab.calls.media.find(&[found(128, 2, false), found(129, 3, true)], now);
+    let answers = lab.calls.media.node(128).unwrap();
+    answers.health.heard(Duration::from_millis(1), now);
+    answers.health.set_sessions(7);
+    answers.health.set_release(&Release::of_description(b"v=0\r\ns=rtpengine-13-4-1-1\r\n").unwrap());
+    made
+}
+
+const FOUND: &str = "redis-192.0.2.2:2223";
+
+#[tokio::test]
+async fn media_nodes_that_were_found_stand_beside_those_of_the_configuration() {
+    let lab = Lab::new().await;
+    let made = discovered(&lab).await;
+    let listed = lab.ask(TOKEN, ("GET", NODES), None).await.json();
+    let items = listed["items"].as_array().unwrap();
+    let live = |state: &str| json!({"state": state, "sessions": 0, "release": null});
+    let mut first = made.clone();
+    first["origin"] = json!("configuration");
+    first["live"] = live("down");
+    let found = json!({"id": FOUND, "number": 128, "name": FOUND, "address": "192.0.2.2:2223", "weight": 7,
+        "state": "ACTIVE", "origin": "redis", "created_at": null, "updated_at": null,
+        "live": {"state": "up", "sessions": 7, "release": "13.4.1.1"}});
+    assert_eq!((&items[0], &items[1]), (&first, &found));
+    assert_eq!((&items[2]["state"], &items[2]["live"]), (&json!("DRAINING"), &live("down")));
+    assert_eq!((&items[3]["name"], &items[3]["live"]), (&json!("spare"), &Value::Null), "not known yet");
+
+    let other = "redis-192.0.2.3:2223";
+    let paged = format!("?limit=2&cursor={FOUND}");
+    for (query, names, next) in [
+        ("", vec!["media-1", FOUND, other, "spare"], None),
+        ("?limit=2", vec!["media-1", FOUND], Some(FOUND)),
+        (paged.as_str(), vec![other, "spare"], None),
+        ("?search=REDIS", vec![FOUND, other], None),
+        ("?search=2.3:", vec![other], None),
+        ("?state=ACTIVE", vec!["media-1", FOUND, "spare"], None),
+        ("?state=DRAINING", vec![other], None),
+        ("?state=DISABLED", vec![], None),
+    ] {
+        let answer = lab.ask(TOKEN, ("GET", &format!("{NODES}{query}")), None).await.json();
+        let items = answer["items"].as_array().unwrap();
+        let listed: Vec<&str> = items.iter().map(|item| item["name"].as_str().unwrap()).collect();
+        assert_eq!((listed, answer["next"].as_str()), (names, next), "{query}");
+    }
+
+    // How a node is changes nothing of what is kept of it.
+    let path = format!("{NODES}/{}", made["id"].as_str().unwrap());
+    let before = lab.ask(TOKEN, ("GET", &path), None).await;
+    lab.calls.media.node(1).unwrap().health.set_sessions(9);
+    let after = lab.ask(TOKEN, ("GET", &path), None).await;
+    assert_eq!((&before.json()["live"], &after.json()["live"]["sessions"]), (&live("down"), &json!(9)));
+    assert_eq!(before.header("etag"), after.header("etag"));
+}
+
+#[tokio::test]
+async fn a_media_node_that_was_found_is_changed_where_it_was_found() {
+    let lab = Lab::new().await;
+    discovered(&lab).await;
+    let path = format!("{NODES}/{FOUND}");
+    let shown = lab.ask(TOKEN, ("GET", &path), None).await;
+    assert_eq!((shown.status, &shown.json()["origin"]), (200, &json!("redis")), "{}", shown.body);
+    let body = json!({"name": FOUND, "address": "192.0.2.2:2223", "weight": 1});
+    for (method, query, body) in
+        [("PUT", "", Some(body.clone())), ("DELETE", "", None), ("DELETE", "?drain=true", None)]
+    {
+        let refused = lab.ask(TOKEN, (method, &format!("{path}{query}")), body).await;
+        assert_eq!(code(&refused), (409, "in_use".to_owned()), "{method} {}", refused.body);
+        assert!(refused.body.contains("Redis"), "{}", refused.body);
+    }
+    for (method, body) in [("GET", None), ("PUT", Some(body)), ("DELETE", None)] {
+        for nobody in ["redis-192.0.2.8:2223", "media-1", "%zz"] {
+            let answer = lab.ask(TOKEN, (method, &format!("{NODES}/{nobody}")), body.clone()).await;
+            assert_eq!(code(&answer), (404, "not_found".to_owned()), "{method} {nobody} {}", answer.body);
+        }
+    }
+    let reader = lab.key(None, &["media:read"]).await;
+    assert_eq!(lab.ask(&reader, ("GET", &path), None).await.status, 200);
+    lab.customer("AAA-1", "ACTIVE").await;
+    let customer = lab.key(Some("AAA-1"), &["media:read", "media:manage"]).await;
+    for (who, method) in [(&customer, "GET"), (&customer, "DELETE"), (&reader, "DELETE")] {
+        let refused = lab.ask(who, (method, &path), None).await;
+        assert_eq!((refused.status, refused.body.contains("Redis")), (403, false), "{}", refused.body);
+    }
+
+    // One that is configured by its address is the configuration's, whatever is known of it.
+    node(&lab, "taken", "192.0.2.2:2223").await;
+    let listed = lab.ask(TOKEN, ("GET", NODES), None).await.json();
+    let names: Vec<&Value> = listed["items"].as_array().unwrap().iter().map(|item| &item["name"]).collect();
+    assert_eq!(names, ["media-1", "redis-192.0.2.3:2223", "spare", "taken"]);
+}
+
 /// What may be asked by whom: nodes are the platform's own.
 #[tokio::test]
 async fn media_nodes_are_for_the_platforms_own_people_who_may() {
@@ -172,7 +297,7 @@ async fn media_nodes_are_for_the_platforms_own_people_who_may() {
             assert!(may || !answer.body.contains("192.0.2.2"), "{}", answer.body);
         }
     }
-    assert_eq!(lab.ask(TOKEN, ("GET", &path), None).await.json(), made, "the refused ones changed it");
+    assert_eq!(kept(&lab.ask(TOKEN, ("GET", &path), None).await), made, "the refused ones changed it");
     let manager = lab.key(None, &["media:manage"]).await;
     assert_eq!(lab.ask(&manager, ("DELETE", &format!("{path}?drain=true")), None).await.status, 204);
 }

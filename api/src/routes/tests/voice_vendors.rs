@@ -1,6 +1,13 @@
 //! SIP vendors and their rates.
 
+use std::sync::Arc;
+
+use actors::sip::account::Accounts;
+use actors::sip::registration::{Registration, Said};
+use actors::sip::snapshot::Snapshot;
+use runtime::model::VendorStatus;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::testing::{Answer, Lab, TOKEN};
 
@@ -50,7 +57,9 @@ async fn a_vendor_is_made_read_changed_and_taken_away() {
     let path = format!("{VENDORS}/{}", vendor["id"].as_str().unwrap());
     assert_eq!(made.header("location"), path);
     let read = lab.ask(TOKEN, ("GET", &path), None).await;
-    assert_eq!((read.status, read.json(), read.header("etag")), (200, vendor.clone(), made.header("etag")));
+    let mut shown = read.json();
+    assert_eq!(shown.as_object_mut().unwrap().remove("registrations"), Some(json!([])), "{}", read.body);
+    assert_eq!((read.status, shown, read.header("etag")), (200, vendor.clone(), made.header("etag")));
 
     let again = lab.ask(TOKEN, ("POST", VENDORS), Some(json!({"name": "atlantic"}))).await;
     assert_eq!(code(&again), (409, "already_exists".to_owned()));
@@ -145,6 +154,97 @@ async fn a_password_is_written_and_never_read() {
     let gone = lab.ask(TOKEN, ("PUT", &path), Some(json!({"name": "atlantic"}))).await;
     assert_eq!((gone.status, gone.json().get("account")), (200, None), "{}", gone.body);
     assert_eq!(sealed(&lab).await, None);
+}
+
+/// The node reads its configuration; gives the registration at the first vendor.
+async fn read(lab: &Lab, status: VendorStatus, is_open: bool) -> Arc<Registration> {
+    let mut voice = runtime::store::voice::load(&lab.api.store).await.unwrap();
+    voice.vendors[0].status = status;
+    let accounts = if is_open { Accounts::open(&voice, &lab.api.root_key) } else { Accounts::default() };
+    let before = lab.calls.snapshot.load_full();
+    let snapshot = Snapshot::new(voice, Some(&*before), &|_| Vec::new(), Instant::now().into_std());
+    lab.calls.snapshot.store(Arc::new(snapshot.with_accounts(&accounts)));
+    lab.calls.snapshot.load().vendors[0].targets[0].registration.clone().unwrap()
+}
+
+#[tokio::test]
+async fn our_registration_is_shown_with_its_vendor() {
+    let lab = Lab::new().await;
+    let account =
+        json!({"username": "warp", "realm": "a.example", "password": "correct horse", "register": {}});
+    let body = json!({"name": "atlantic", "gateways": ["sip:192.0.2.10;transport=tcp", "sip:192.0.2.11:5070"],
+        "account": account});
+    let made = lab.ask(TOKEN, ("POST", VENDORS), Some(body)).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert_eq!(made.json().get("registrations"), None, "what was written has none");
+    vendor(&lab, "baltic").await;
+    let path = made.header("location").to_owned();
+    let shown = || async {
+        let one = lab.ask(TOKEN, ("GET", &path), None).await;
+        assert_eq!((one.status, one.header("etag")), (200, made.header("etag")), "{}", one.body);
+        let all = lab.ask(TOKEN, ("GET", VENDORS), None).await.json();
+        assert_eq!(all["items"][1]["registrations"], json!([]), "we do not register there");
+        let of = |vendor: &Value| {
+            let one = &vendor["registrations"][0];
+            (one["under_way"].clone(), one["last_outcome"].clone(), one["registered_until"].is_string())
+        };
+        assert_eq!(of(&all["items"][0]), of(&one.json()));
+        assert!(!one.body.contains("horse") && !one.body.contains("password"), "{}", one.body);
+        one.json()["registrations"].clone()
+    };
+    assert_eq!(shown().await, json!([]), "this node does not know the vendor yet");
+
+    let known = read(&lab, VendorStatus::Active, true).await;
+    let told = shown().await;
+    assert_eq!(
+        (&told[0]["gateway"], &told[0]["uri"]),
+        (&json!("192.0.2.10:5060"), &json!("sip:192.0.2.10;transport=tcp"))
+    );
+    assert_eq!((&told[0]["transport"], &told[1]["gateway"]), (&json!("tcp"), &json!("192.0.2.11:5070")));
+    assert_eq!((&told[0]["registered_until"], &told[0]["last_outcome"]), (&Value::Null, &Value::Null));
+    assert!(told[0]["next_attempt_at"].is_string() && told.get(2).is_none(), "{told}");
+
+    let due = known.begin(3600, lab.calls.now().instant).unwrap();
+    assert_eq!(shown().await[0]["under_way"], true);
+    known.settle(due.cseq, Said::Granted(1800), lab.calls.now().instant, 0);
+    let told = shown().await;
+    assert_eq!(
+        (&told[0]["under_way"], &told[0]["last_outcome"]),
+        (&json!(false), &json!("registered for 1800 s"))
+    );
+    let time = |field: &str| told[0][field].as_str().unwrap().to_owned();
+    assert!(time("next_attempt_at") < time("registered_until"), "{told}");
+    assert_eq!(told[1]["registered_until"], Value::Null, "each gateway by itself");
+
+    let due = known.begin(3600, lab.calls.now().instant + std::time::Duration::from_secs(900)).unwrap();
+    known.settle(due.cseq, Said::Refused(403), lab.calls.now().instant, 0);
+    let told = shown().await;
+    assert_eq!(told[0]["last_outcome"], "refused with 403");
+    assert!(told[0]["registered_until"].is_string(), "it has what it has: {told}");
+
+    // Nothing is asked of one that is not to have us any more, but an end; nor where the secret does not open.
+    read(&lab, VendorStatus::Disabled, true).await;
+    let told = shown().await;
+    assert!(told[0]["next_attempt_at"].is_string() && told[1]["next_attempt_at"].is_null(), "{told}");
+    read(&lab, VendorStatus::Active, false).await;
+    assert!(shown().await[0]["next_attempt_at"].is_null());
+}
+
+/// Where we register is the platform's own matter.
+#[tokio::test]
+async fn registrations_are_not_for_customers() {
+    let lab = Lab::new().await;
+    let path = format!("{VENDORS}/{}", vendor(&lab, "atlantic").await);
+    lab.customer("AAA-1", "ACTIVE").await;
+    let customer = lab.key(Some("AAA-1"), &["vendors:read", "vendors:manage"]).await;
+    let reader = lab.key(None, &["vendors:read"]).await;
+    for path in [path.as_str(), VENDORS] {
+        for (who, status) in [(&customer, 403), (&reader, 200)] {
+            let answer = lab.ask(who, ("GET", path), None).await;
+            let is_told = answer.body.contains("registrations");
+            assert_eq!((answer.status, is_told), (status, status == 200), "{}", answer.body);
+        }
+    }
 }
 
 /// What is stored in place of the password of a vendor's account.

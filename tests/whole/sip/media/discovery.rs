@@ -46,6 +46,11 @@ fn media_nodes_of_kamailios_table_carry_calls() {
     let lines = format!("media_discovery = true\n{}", redis.section());
     let stage = Stage::placed(media, ("", ""), "", &lines);
     (0..2).for_each(|at| stage.wait_found(at, Some("up")));
+    let listed = stage.node.get("/v1/admin/media-nodes").json();
+    let items = listed["items"].as_array().into_iter().flatten();
+    let found: Vec<_> = items.map(|item| (&item["origin"], &item["live"]["state"])).collect();
+    assert_eq!(found.len(), 2, "{listed}");
+    assert!(found.iter().all(|(origin, state)| *origin == "redis" && *state == "up"), "{listed}");
     let known = stage.media.each_ref().map(|node| node.address);
     assert!(known.contains(&stage.carried_by()));
     let seen = stage.node.get("/v1/actors/media_discovery:main:0").json();
