@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use ng::{Cookie, Cookies};
 
-/// Commands that may be under way; more are refused.
-const WAITING_MAX: usize = 8_192;
+/// Commands that may be under way to a node; more are refused.
+pub const WAITING_MAX: usize = 8_192;
 
 /// How long an answer is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,7 @@ pub enum Action<T> {
 #[derive(Debug)]
 struct Waiting<T> {
     ticket: T,
+    body: Bytes,
     datagram: Bytes,
     sent: Instant,
     again_after: Duration,
@@ -85,6 +86,8 @@ pub struct Exchange<T> {
     /// When to look at which. What was answered meanwhile is passed over.
     timers: BinaryHeap<Reverse<(Instant, Cookie)>>,
     octets: BytesMut,
+    /// So many may be under way.
+    most: usize,
 }
 
 impl<T> Exchange<T> {
@@ -92,11 +95,18 @@ impl<T> Exchange<T> {
     /// knows with what it answered then.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::bounded(seed, WAITING_MAX)
+    }
+
+    /// The same, with another bound: so many commands may be under way.
+    #[must_use]
+    pub fn bounded(seed: u64, most: usize) -> Self {
         Self {
             cookies: Cookies::new(seed),
             waiting: HashMap::new(),
             timers: BinaryHeap::new(),
             octets: BytesMut::new(),
+            most,
         }
     }
 
@@ -115,7 +125,7 @@ impl<T> Exchange<T> {
     /// Takes a command.
     pub fn submit(&mut self, command: Command<T>, now: Instant, out: &mut Vec<Action<T>>) {
         let Command { ticket, body, patience } = command;
-        if self.waiting.len() >= WAITING_MAX {
+        if self.waiting.len() >= self.most {
             out.push(Action::Done(ticket, Outcome::Unsent, now));
             return;
         }
@@ -129,7 +139,7 @@ impl<T> Exchange<T> {
         out.push(Action::Send(datagram.clone()));
         self.timers.push(Reverse((now + again_after.min(at_most), cookie)));
         let give_up = now + at_most;
-        self.waiting.insert(cookie, Waiting { ticket, datagram, sent: now, again_after, give_up });
+        self.waiting.insert(cookie, Waiting { ticket, body, datagram, sent: now, again_after, give_up });
     }
 
     /// Takes a datagram of the node. What answers nothing that is under way is passed over: the second answer to a
@@ -140,13 +150,21 @@ impl<T> Exchange<T> {
             return;
         };
         out.push(Action::Done(waiting.ticket, Outcome::Answered(Bytes::copy_from_slice(body)), waiting.sent));
+        self.pass_over();
+    }
+
+    /// The next clock is that of a command that is under way: nobody is to wake for one that was answered.
+    fn pass_over(&mut self) {
+        while self.timers.peek().is_some_and(|Reverse((_, cookie))| !self.waiting.contains_key(cookie)) {
+            self.timers.pop();
+        }
     }
 
     /// Sends again what is due, and gives up what has waited for long enough.
     pub fn fire(&mut self, now: Instant, out: &mut Vec<Action<T>>) {
         while let Some(Reverse((at, cookie))) = self.timers.peek().copied() {
             if at > now {
-                return;
+                break;
             }
             self.timers.pop();
             let Some(waiting) = self.waiting.get_mut(&cookie) else { continue };
@@ -161,12 +179,19 @@ impl<T> Exchange<T> {
             let next = (now + waiting.again_after).min(waiting.give_up);
             self.timers.push(Reverse((next, cookie)));
         }
+        self.pass_over();
     }
 
     /// When [`Exchange::fire`] is to be called next.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Lets go of everything that is under way: whose it is, and what was asked.
+    pub fn let_go(&mut self) -> impl Iterator<Item = (T, Bytes)> {
+        self.timers.clear();
+        self.waiting.drain().map(|(_, waiting)| (waiting.ticket, waiting.body))
     }
 
     /// Gives up everything that is under way: the node is not there.
@@ -258,7 +283,40 @@ mod tests {
         let mut bench = Bench::new();
         let request = bench.submit(1, 0);
         bench.answer(&request, b"de");
+        assert_eq!(bench.exchange.next_deadline(), None, "nobody wakes for it");
         assert!((0..1_000).all(|at| bench.fire(at).is_empty()));
+    }
+
+    /// Whatever was answered in between, in any order.
+    #[test]
+    fn the_next_clock_is_of_a_command_that_is_under_way() {
+        let mut bench = Bench::new();
+        let requests: Vec<_> = (0..4).map(|ticket| bench.submit(ticket, ticket)).collect();
+        let next = |bench: &Bench| bench.exchange.next_deadline().map(|at| at - bench.start);
+        assert_eq!(next(&bench), Some(MS * 50));
+        bench.answer(&requests[2], b"de");
+        assert_eq!(next(&bench), Some(MS * 50), "the first is not answered");
+        bench.answer(&requests[0], b"de");
+        assert_eq!(next(&bench), Some(MS * 51));
+        // It is sent again, and the one behind it that was answered wakes nobody.
+        assert_eq!(bench.fire(51).len(), 1);
+        assert_eq!(next(&bench), Some(MS * 53));
+        assert_eq!(bench.fire(53).len(), 1);
+        assert_eq!(next(&bench), Some(MS * 151));
+        bench.answer(&requests[3], b"de");
+        bench.answer(&requests[1], b"de");
+        assert_eq!(next(&bench), None);
+    }
+
+    #[test]
+    fn what_is_let_go_of_is_given_back_as_it_was_asked() {
+        let mut bench = Bench::new();
+        let request = bench.submit(1, 0);
+        bench.submit(2, 0);
+        bench.answer(&request, b"de");
+        let left: Vec<_> = bench.exchange.let_go().collect();
+        assert_eq!(left, [(2, Bytes::from_static(b"d7:command4:pinge"))]);
+        assert!(bench.exchange.is_empty() && bench.exchange.next_deadline().is_none());
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Health {
     full_until: AtomicU64,
     heard_at: AtomicU64,
     down_since: AtomicU64,
+    /// How often it went down.
+    downs: AtomicU64,
     /// When it was heard last before it went down last.
     heard_before: AtomicU64,
     /// Whether the network said that nobody is there.
@@ -82,6 +84,7 @@ impl Health {
             full_until: zero(),
             heard_at: zero(),
             down_since: AtomicU64::new(1),
+            downs: zero(),
             heard_before: zero(),
             refused: AtomicBool::new(false),
             sessions: zero(),
@@ -150,8 +153,14 @@ impl Health {
         if newly {
             self.heard_before.store(self.heard_at.load(Ordering::Relaxed), Ordering::Relaxed);
             self.down_since.store(self.micros(now).max(1), Ordering::Relaxed);
+            self.downs.fetch_add(1, Ordering::Release);
         }
         newly
+    }
+
+    /// How often it went down: who watches over it sees by that what others have found, though it be up again.
+    pub fn downs(&self) -> u64 {
+        self.downs.load(Ordering::Acquire)
     }
 
     /// How long it has been down; `None` while it is not.
@@ -240,6 +249,7 @@ mod tests {
         assert!(!health.silent(at(11), at(211)));
         assert!(health.silent(at(12), at(212)), "the third in a row");
         assert!(!health.silent(at(13), at(213)), "which is told once");
+        assert_eq!(health.downs(), 1);
         assert_eq!((health.state(), health.down_for(at(312))), (State::Down, Some(MS * 100)));
         assert_eq!((health.lost(at(10_211)), health.lost(at(10_212))), (None, Some(at(1))));
         assert!(!health.heard(MS, at(400)), "one answer is not enough");
@@ -271,6 +281,9 @@ mod tests {
         assert!(!health.heard(MS, start + MS * 1_100) && health.heard(MS, start + MS * 1_101));
         assert_eq!(health.heard_before_down(), Some(start + MS));
         assert_eq!(health.lost(start + MS * 9_000), None, "it is back");
+        assert_eq!(health.downs(), 1, "that stays, for those who have not seen it down");
+        assert!(health.gone(start + MS * 9_001));
+        assert_eq!(health.downs(), 2);
     }
 
     #[test]

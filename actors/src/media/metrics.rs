@@ -1,6 +1,6 @@
 //! Metrics of media nodes.
 
-use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use runtime::telemetry::metrics::Metrics as Registry;
 
 /// Every handle, registered once per node of ours.
@@ -18,6 +18,21 @@ pub struct Metrics {
     pub outdated: IntGaugeVec,
     /// Nodes that were found in Redis.
     pub found: IntGauge,
+    /// Time from a command to its answer.
+    pub round_trip: Histogram,
+}
+
+/// Handles of one node: to find one by its labels costs more than to count.
+#[derive(Clone, Debug)]
+pub struct OfNode {
+    /// Commands that were answered.
+    pub answered: IntCounter,
+    /// Those that were not.
+    pub silent: IntCounter,
+    /// Those that were not sent.
+    pub unsent: IntCounter,
+    /// Commands under way.
+    pub waiting: IntGauge,
     /// Time from a command to its answer.
     pub round_trip: Histogram,
 }
@@ -59,6 +74,19 @@ impl Metrics {
                 "time from a command to an RTPEngine node to its answer",
                 &ROUND_TRIP_SECONDS,
             ),
+        }
+    }
+
+    /// The handles of the node with this name.
+    #[must_use]
+    pub fn of(&self, node: &str) -> OfNode {
+        let commands = |outcome: &str| self.commands.with_label_values(&[node, outcome]);
+        OfNode {
+            answered: commands("answered"),
+            silent: commands("silent"),
+            unsent: commands("unsent"),
+            waiting: self.waiting.with_label_values(&[node]),
+            round_trip: self.round_trip.clone(),
         }
     }
 }

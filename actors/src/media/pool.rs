@@ -1,11 +1,11 @@
 //! The media nodes, those of the configuration and those that were found beside them, and the way to each.
 //!
 //! Workers read it without a lock. A node's place here outlives the incarnations of its actor, and with it what is
-//! known of the node and what waits to be sent.
+//! known of the node and what waits for its actor.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -149,13 +149,26 @@ pub struct Way {
     drains: AtomicBool,
     /// Whether its list of calls is to be seen again soon.
     look_again: AtomicBool,
+    tally: Tally,
+}
+
+/// Commands to one node, whoever has sent them.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// All that have come to an end.
+    pub commands: AtomicU64,
+    /// Those of them that had no answer.
+    pub silent: AtomicU64,
+    /// Those under way.
+    pub waiting: AtomicU64,
 }
 
 impl Way {
     fn new() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let no = || AtomicBool::new(false);
-        Self { sender, receiver: Mutex::new(receiver), drains: no(), look_again: no() }
+        let (receiver, tally) = (Mutex::new(receiver), Tally::default());
+        Self { sender, receiver, drains: no(), look_again: no(), tally }
     }
 }
 
@@ -173,6 +186,16 @@ impl Node {
     /// Whether it was found, and is none of the configuration's: those have the numbers below.
     pub const fn is_found(&self) -> bool {
         self.number > MediaNode::NUMBER_MAX
+    }
+
+    /// What was asked of it.
+    pub fn tally(&self) -> &Tally {
+        &self.way.tally
+    }
+
+    /// Whether it is the same one, with all that is known of it, though it may be configured in another way now.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.way, &other.way)
     }
 
     /// Whether an actor serves it.
@@ -323,7 +346,7 @@ impl Pool {
         nodes.iter().any(|node| node.is_open(refused) && node.health.state() != State::Down)
     }
 
-    /// Gives a node a command.
+    /// Gives a node's actor a command.
     ///
     /// # Errors
     /// The command, when there is no such node or too much waits for it.

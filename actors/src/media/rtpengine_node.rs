@@ -1,11 +1,14 @@
 //! The actor of an RTPEngine node: the socket towards it, and whether it is there.
 //!
+//! Workers ask the node for their calls themselves, each from a socket of its own; what else is asked of it is asked
+//! here, and whether it is up or down is said here.
+//!
 //! Owns: the UDP socket to the node's ng port, the commands under way, when the node is asked whether it is there. Its
 //! key is `rtpengine_node:NAME:0`, its parent the `media` supervisor, its restart policy permanent. A crash loses the
 //! commands under way: who waits for them is told that the node was silent. What is known of the node lives in the pool.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +21,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::account::Account;
 use super::exchange::{Action, Command, Exchange, Outcome, Patience};
 use super::health::{Health, State};
 use super::metrics::Metrics;
@@ -67,13 +71,12 @@ pub fn name(node: &str) -> ActorName {
 #[must_use]
 pub fn child_spec(options: Options) -> ChildSpec {
     let actor = name(&options.node.name);
-    let face = Arc::new(Face::default());
     let start = Start::task(move |seat: Seat| {
-        let (options, face) = (options.clone(), Arc::clone(&face));
+        let options = options.clone();
         async move {
-            let _registration = seat.register(observe(&options.node, &face));
+            let _registration = seat.register(observe(&options.node));
             tokio::select! {
-                served = serve(&options, &face) => served,
+                served = serve(&options) => served,
                 () = seat.shutdown.requested() => Ok(()),
             }
         }
@@ -81,20 +84,12 @@ pub fn child_spec(options: Options) -> ChildSpec {
     ChildSpec::new(actor, Restart::Permanent, start).backoff(RESTARTS)
 }
 
-/// What operators see beside the node's health.
-#[derive(Default)]
-struct Face {
-    commands: AtomicU64,
-    silent: AtomicU64,
-    waiting: AtomicU64,
-}
-
 /// One incarnation.
 struct Serving<'a> {
     options: &'a Options,
-    face: &'a Face,
     socket: UdpSocket,
     exchange: Exchange<Ticket>,
+    account: Account,
     actions: Vec<Action<Ticket>>,
     /// Memory for the next ones.
     spare: Vec<Action<Ticket>>,
@@ -110,11 +105,14 @@ struct Serving<'a> {
     timed_out: Option<u64>,
     /// The call by which it is asked for its release.
     probe: String,
+    /// How often it went down, as far as that was said.
+    downs: u64,
+    said_up: bool,
     said_down: bool,
     said_lost: bool,
 }
 
-async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
+async fn serve(options: &Options) -> Result<(), BoxError> {
     let node = &options.node;
     let any: std::net::SocketAddr =
         if node.address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
@@ -126,9 +124,9 @@ async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
     let now = Instant::now();
     let mut serving = Serving {
         options,
-        face,
         socket,
         exchange: Exchange::new(options.random.u64()),
+        account: Account::new(Arc::clone(node), &options.metrics),
         actions: Vec::new(),
         spare: Vec::new(),
         ping_at: now,
@@ -139,6 +137,8 @@ async fn serve(options: &Options, face: &Face) -> Result<(), BoxError> {
         was_down: false,
         timed_out: None,
         probe: format!("release-{:016x}", options.random.u64()),
+        downs: node.health.downs(),
+        said_up: false,
         said_down: false,
         said_lost: false,
     };
@@ -219,6 +219,7 @@ impl Serving<'_> {
     /// Does what is due.
     fn clocks(&mut self) {
         let now = Instant::now();
+        self.look_down();
         let (state, list_every) = (self.health().state(), self.options.list_every);
         let (is_up, is_down) = (state == State::Up, state == State::Down);
         if self.ping_at <= now {
@@ -253,6 +254,14 @@ impl Serving<'_> {
         {
             self.said_lost = true;
             (self.options.deliver)(News::Lost { node: self.options.node.number, heard });
+        }
+    }
+
+    /// Says of a node that workers have found silent, or nobody there, that it is down, or was.
+    fn look_down(&mut self) {
+        if self.health().downs() != self.downs {
+            self.said_lost = false;
+            self.say_down("calls have found it silent, or nobody there");
         }
     }
 
@@ -298,12 +307,7 @@ impl Serving<'_> {
             }
             self.spare = due;
         }
-        let waiting = self.exchange.len() as u64;
-        if self.face.waiting.swap(waiting, Ordering::Relaxed) != waiting {
-            let Options { node, metrics, .. } = self.options;
-            let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
-            metrics.waiting.with_label_values(&[node.name.as_str()]).set(waiting);
-        }
+        self.account.waits(self.exchange.len());
     }
 
     /// What the system does not take now is sent again when it is due.
@@ -318,22 +322,19 @@ impl Serving<'_> {
 
     fn done(&mut self, ticket: Ticket, outcome: Outcome, sent: std::time::Instant) {
         let now = Instant::now().into_std();
-        self.count(&outcome, sent, now);
+        let is_back = self.account.done(&outcome, sent, now);
+        let state = self.health().state();
         match &outcome {
             Outcome::Answered(body) => {
-                if self.health().heard(now.saturating_duration_since(sent), now) {
+                // A worker may have heard it first.
+                if is_back || (state == State::Up && !self.said_up) {
                     self.say_up();
                 }
                 self.learn(ticket, body);
             }
-            Outcome::Silent => {
-                self.health().silent(sent, now);
-                // Said once, of one that was never heard too.
-                if self.health().state() == State::Down {
-                    self.say_down("it does not answer");
-                }
-            }
-            Outcome::Unsent => {}
+            // Said once, of one that was never heard too.
+            Outcome::Silent if state == State::Down => self.say_down("it does not answer"),
+            Outcome::Silent | Outcome::Unsent => {}
         }
         // A node that was silent may have it all the same.
         if ticket == Ticket::Release && outcome != Outcome::Unsent {
@@ -341,25 +342,6 @@ impl Serving<'_> {
         }
         if let Some(news) = ticket.news(self.options.node.number, outcome) {
             (self.options.deliver)(news);
-        }
-    }
-
-    fn count(&self, outcome: &Outcome, sent: std::time::Instant, now: std::time::Instant) {
-        let Options { node, metrics, .. } = self.options;
-        let label = match outcome {
-            Outcome::Answered(_) => "answered",
-            Outcome::Silent => "silent",
-            Outcome::Unsent => "unsent",
-        };
-        metrics.commands.with_label_values(&[node.name.as_str(), label]).inc();
-        self.face.commands.fetch_add(1, Ordering::Relaxed);
-        match outcome {
-            Outcome::Answered(_) => {
-                metrics.round_trip.observe(now.saturating_duration_since(sent).as_secs_f64());
-            }
-            Outcome::Silent | Outcome::Unsent => {
-                self.face.silent.fetch_add(1, Ordering::Relaxed);
-            }
         }
     }
 
@@ -435,11 +417,12 @@ impl Serving<'_> {
         if self.said_down {
             (self.list_at, self.lists_soon, self.was_down) = (Instant::now(), 2, true);
         }
-        (self.said_down, self.said_lost) = (false, false);
+        (self.said_up, self.said_down, self.said_lost) = (true, false, false);
         tracing::info!(node = node.name, address = %node.address, "an RTPEngine node answers");
     }
 
     fn say_down(&mut self, why: &str) {
+        (self.downs, self.said_up) = (self.health().downs(), false);
         if !std::mem::replace(&mut self.said_down, true) {
             let Options { node, metrics, .. } = self.options;
             metrics.up.with_label_values(&[node.name.as_str()]).set(0);
@@ -465,14 +448,14 @@ impl Drop for Serving<'_> {
     }
 }
 
-fn observe(node: &Arc<Node>, face: &Arc<Face>) -> Observe {
-    let (node, face) = (Arc::clone(node), Arc::clone(face));
+fn observe(node: &Arc<Node>) -> Observe {
+    let node = Arc::clone(node);
     Arc::new(move || Observation {
         state: node.state_name().into(),
-        queue_depth: face.waiting.load(Ordering::Relaxed),
+        queue_depth: node.tally().waiting.load(Ordering::Relaxed),
         counters: vec![
-            ("commands", face.commands.load(Ordering::Relaxed)),
-            ("silent", face.silent.load(Ordering::Relaxed)),
+            ("commands", node.tally().commands.load(Ordering::Relaxed)),
+            ("silent", node.tally().silent.load(Ordering::Relaxed)),
             ("sessions", node.health.sessions()),
             ("round_trip_us", u64::try_from(node.health.round_trip().as_micros()).unwrap_or(u64::MAX)),
         ],

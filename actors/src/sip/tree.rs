@@ -348,6 +348,7 @@ fn spec(
     let dialogs =
         ShardedSupervisor::spec(dialogs_name.clone(), DIALOG_SHARDS, SHARDS_INTENSITY, SUPERVISOR_SHUTDOWN);
     let handle = ShardedSupervisor::handle(&options.registry, dialogs_name, DIALOG_SHARDS);
+    let media_metrics = media::metrics::Metrics::new(&options.metrics);
     let mut workers = SupervisorSpec::new(ActorName::new("workers", "sip"), Strategy::OneForOne, INTENSITY);
     for worker in 0..calls.workers() {
         let own = sockets.iter().filter_map(|group| {
@@ -359,6 +360,7 @@ fn spec(
             worker: u8::try_from(worker).unwrap_or(u8::MAX),
             sockets: own.collect(),
             metrics: metrics.clone(),
+            media_metrics: media_metrics.clone(),
         }));
     }
     let listeners = SupervisorSpec::new(ActorName::new("listeners", "sip"), Strategy::OneForOne, INTENSITY);

@@ -3,11 +3,13 @@
 //! A turn takes what came, so much of it, lets the worker work, and sends. New calls are refused in a turn in which
 //! something was taken that had waited too long, in a socket or in the ring.
 //!
-//! Owns: one UDP socket for each address, and one [`Worker`]. Its key is `sip_worker:N:0`, its parent the `workers`
-//! supervisor, its restart policy permanent. A crash loses the transactions of its calls, never the sockets, which its
-//! parent keeps; the dialogs tell the next incarnation of themselves.
+//! Owns: one UDP socket for each address, one for each media node that its calls ask, and one [`Worker`]. Its key is
+//! `sip_worker:N:0`, its parent the `workers` supervisor, its restart policy permanent. A crash loses the transactions of
+//! its calls and what they wait for at media nodes, never the sockets of addresses, which its parent keeps; the dialogs
+//! tell the next incarnation of themselves.
 
 mod age;
+mod lines;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +23,7 @@ use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::time::{Instant, sleep_until};
 
 use self::age::Ages;
+use self::lines::Lines;
 use super::calls::Calls;
 use super::dialog::Dialog;
 use super::flood::Flood;
@@ -28,8 +31,9 @@ use super::flow::{Flow, Outbound, Undelivered};
 use super::ring::{Arrived, Ring};
 use super::transport::metrics::Metrics;
 use super::transport::udp::{BATCH, Bound, Datagram, UdpSocket};
-use super::worker::{Connected, Input, Output, Parts, ToMedia, Worker};
-use crate::media::exchange::{Command, Outcome};
+use super::worker::{Connected, Input, Output, Parts, Worker};
+use crate::media;
+use crate::media::exchange::WAITING_MAX;
 use crate::media::pool::News;
 
 /// Datagrams that may wait for room in a socket.
@@ -61,6 +65,8 @@ pub struct Options {
     pub sockets: Vec<(u16, Arc<Bound>)>,
     /// Counters of the transports.
     pub metrics: Metrics,
+    /// Counters of media nodes.
+    pub media_metrics: media::metrics::Metrics,
 }
 
 /// What operators see of a worker.
@@ -93,6 +99,9 @@ struct Listening {
 struct Shell<'a> {
     options: &'a Options,
     sockets: Vec<Listening>,
+    /// The ways to media nodes, and what came over them.
+    lines: Lines,
+    news: Vec<News>,
     worker: Worker,
     inputs: Vec<Input>,
     out: Output,
@@ -145,7 +154,7 @@ async fn wait(shell: &Shell<'_>, ring: &Ring) {
         return;
     }
     let timer = shell.worker.next_deadline().map(|deadline| deadline + TIMER_SLACK);
-    let deadline = [timer, shell.tell_at].into_iter().flatten().min();
+    let deadline = [timer, shell.tell_at, shell.lines.next_deadline()].into_iter().flatten().min();
     let deadline = deadline.map(Instant::from_std);
     let timer = async {
         match deadline {
@@ -165,6 +174,7 @@ async fn wait(shell: &Shell<'_>, ring: &Ring) {
         biased;
         () = ring.ready() => {}
         () = sockets => {}
+        () = shell.lines.ready() => {}
         () = timer => {}
     }
 }
@@ -194,6 +204,14 @@ impl<'a> Shell<'a> {
         Ok(Self {
             options,
             sockets: sockets?,
+            lines: Lines::new(lines::Options {
+                pool: Arc::clone(&calls.media),
+                metrics: options.media_metrics.clone(),
+                random: calls.random.clone(),
+                // All workers together have as much under way as one socket would.
+                most: WAITING_MAX.div_ceil(calls.workers().max(1)),
+            }),
+            news: Vec::new(),
             worker: Worker::new(parts, calls.now()),
             inputs: Vec::new(),
             out: Output::default(),
@@ -215,6 +233,7 @@ impl<'a> Shell<'a> {
         self.take(ring);
         self.receive()?;
         self.hand_over();
+        self.hear_media();
         let calls = &self.options.calls;
         let now = calls.now();
         let behind = self.behind_since.map(|since| now.instant.saturating_duration_since(since));
@@ -235,16 +254,31 @@ impl<'a> Shell<'a> {
         Ok(())
     }
 
-    /// Hands commands to the actors of media nodes. Where one has no room, its node says nothing for who waits.
+    /// Sends commands to media nodes.
     fn ask_media(&mut self) {
-        for ToMedia { node, command } in self.out.media.drain(..) {
-            let Err(Command { ticket, .. }) = self.options.calls.media.submit(node, command) else {
-                continue;
-            };
-            match ticket.news(node, Outcome::Unsent) {
-                Some(News::Answer(answer)) => self.inputs.push(Input::Media(answer)),
-                Some(news) => self.options.calls.media_news(news),
-                None => {}
+        if self.out.media.is_empty() {
+            return;
+        }
+        let now = self.options.calls.now().instant;
+        for asked in self.out.media.drain(..) {
+            self.lines.submit(asked, now, &mut self.news);
+        }
+        self.take_news();
+    }
+
+    /// Takes what media nodes said.
+    fn hear_media(&mut self) {
+        self.lines.read(self.options.calls.now().instant, &mut self.news);
+        self.take_news();
+    }
+
+    fn take_news(&mut self) {
+        for news in self.news.drain(..) {
+            match news {
+                News::Answer(answer) => self.inputs.push(Input::Media(answer)),
+                news @ (News::Deleted { .. } | News::Calls { .. } | News::Lost { .. }) => {
+                    self.options.calls.media_news(news);
+                }
             }
         }
     }

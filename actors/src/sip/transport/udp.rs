@@ -39,7 +39,7 @@ pub const BATCH: usize = 64;
 const ROOM_WAIT: Duration = Duration::from_millis(1);
 
 /// What the runtime is to tell of: datagrams, and errors.
-const INCOMING: Interest = Interest::READABLE.add(Interest::ERROR);
+pub(in crate::sip) const INCOMING: Interest = Interest::READABLE.add(Interest::ERROR);
 
 /// A socket to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -319,13 +319,13 @@ impl Room {
     deprecated,
     reason = "since tokio 8587 what takes its place is unsafe, for types whose descriptor changes; these own one that does not"
 )]
-fn watch<T: AsRawFd + AsFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+pub(in crate::sip) fn watch<T: AsRawFd + AsFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(socket, interest)
 }
 
 /// Does `io` whether or not the runtime knows that the socket is ready. When `io` would block, the runtime forgets that
 /// it was ready.
-fn attempt<T>(
+pub(in crate::sip) fn attempt<T>(
     socket: &AsyncFd<StdSocket>,
     interest: Interest,
     mut io: impl FnMut(&StdSocket) -> io::Result<T>,

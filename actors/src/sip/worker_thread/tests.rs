@@ -6,6 +6,7 @@ use std::net::{SocketAddr, UdpSocket as StdSocket};
 use runtime::clock::{Clock as _, SimClock, SystemClock};
 
 use runtime::log::{Disk, Limits, MessageLog, SimLog};
+use runtime::model::{MediaNode, MediaNodeState};
 use runtime::registry::Registry;
 use runtime::telemetry::metrics::Metrics as Registered;
 use sip::Message;
@@ -75,12 +76,14 @@ impl Scene {
             clock,
             random: Random::seeded(2),
         });
+        let media_metrics = media::metrics::Metrics::new(&metrics);
         let metrics = Metrics::new(&metrics);
         let worker = |worker: u8, sockets| Options {
             calls: Arc::clone(&calls),
             worker,
             sockets,
             metrics: metrics.clone(),
+            media_metrics: media_metrics.clone(),
         };
         let workers = [worker(0, vec![(0, bound)]), worker(1, Vec::new())];
         Self { workers, node, customer, vendor, calls }
@@ -328,4 +331,39 @@ async fn a_call_lives_before_anybody_is_told_of_it() {
     assert_eq!(scene.calls.live(), 1);
     scene.calls.forget(0, kept.id());
     assert_eq!(scene.calls.live(), 0);
+}
+
+/// Nobody else is woken for it: the offer leaves in the turn in which the call asks, the answer is taken in another one.
+#[tokio::test(start_paused = true)]
+async fn a_call_asks_its_media_node_from_the_thread_of_its_worker() {
+    let (scene, media) = (Scene::new(), socket());
+    let node = MediaNode {
+        id: uuid::Uuid::nil(),
+        number: 1,
+        name: "media-1".to_owned(),
+        address: media.local_addr().unwrap(),
+        weight: 50,
+        state: MediaNodeState::Active,
+    };
+    let now = Instant::now().into_std();
+    scene.calls.media.configure(&[node], now);
+    let node = scene.calls.media.node(1).unwrap();
+    node.health.heard(Duration::from_millis(1), now);
+    let mut shell = Shell::new(&scene.workers[0]).unwrap();
+    let call = scene.name(0, 1);
+    scene.send(&shell, &[invite(&call, "+15551234")]).await;
+    scene.turn_until(&mut shell, &scene.customer, &[format!("100 {call}")]);
+
+    media.set_nonblocking(false).unwrap();
+    media.set_read_timeout(Some(LATE)).unwrap();
+    let mut buffer = vec![0; 65_536];
+    let (length, worker) = media.recv_from(&mut buffer).unwrap();
+    let (cookie, body) = ng::cookie::split(&buffer[..length]).unwrap();
+    assert_eq!(ng::Request::parse(body).unwrap().name, Some(ng::command::Name::Offer));
+    assert!(node.way().receiver.lock().await.try_recv().is_err(), "its actor has nothing to do with it");
+    let answer = [cookie, b" d6:result2:ok3:sdp14:v=0\r\ns=media\r\ne"].concat();
+    media.send_to(&answer, worker).unwrap();
+    shell.lines.ready().await;
+    assert!(scene.ring(0).is_empty());
+    scene.turn_until(&mut shell, &scene.vendor, &[format!("INVITE {call}")]);
 }

@@ -25,6 +25,15 @@ fn values_are_read() {
 }
 
 #[test]
+fn lengths_are_written_as_numbers_are() {
+    for length in (0..=1_100).chain([9_999, 10_000, 65_534, 65_535]) {
+        let mut out = b"before".to_vec();
+        Writer::new(&mut out).str(&vec![b'x'; length]);
+        assert_eq!(out, format!("before{length}:{}", "x".repeat(length)).into_bytes());
+    }
+}
+
+#[test]
 fn what_is_no_value_is_refused() {
     let table = [
         ("", Error::Truncated),

@@ -31,8 +31,8 @@ impl<'o> Writer<'o> {
 
     /// A text.
     pub fn str(&mut self, octets: &[u8]) {
-        // As above.
-        let _ = write!(self.out, "{}:", octets.len());
+        length(octets.len(), self.out);
+        self.out.push(b':');
         self.out.extend_from_slice(octets);
     }
 
@@ -71,6 +71,25 @@ impl<'o> Writer<'o> {
         }
     }
 }
+
+/// Appends a length in decimal digits: a command has some dozens of them, and the formatter costs more than their texts.
+fn length(length: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; DIGITS_MAX];
+    let mut left = length;
+    let mut first = DIGITS_MAX;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+        left /= 10;
+        first -= 1;
+        if left == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(first..).unwrap_or_default());
+}
+
+/// Decimal digits of the greatest length.
+const DIGITS_MAX: usize = 20;
 
 /// A text under `key`, if there is one.
 pub(crate) fn text(dict: &mut Writer<'_>, key: &str, value: Option<&[u8]>) {
