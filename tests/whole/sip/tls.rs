@@ -1,6 +1,7 @@
 //! Customers and vendors that speak TLS, which the packaged SIPp does not.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -342,16 +343,17 @@ impl Scene {
     fn with(lines: &str, provision: String, believes: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificate = Certificate::write(folder.path());
-        let mut lines = format!("{lines}\n");
-        for (key, path) in [("tls_certificate", &certificate.chain), ("tls_key", &certificate.key)] {
-            lines += &format!("{key} = {:?}\n", path.display().to_string());
-        }
-        if believes {
-            lines += &format!("tls_client_ca = {:?}\n", certificate.ca.display().to_string());
-        }
+        let lines = format!("{lines}\n{}", self::lines(&certificate, believes));
         let node = place(&[Transport::Udp, Transport::Tls], &lines, provision).start();
         Self { node, certificate, folder }
     }
+}
+
+/// Lines of `[sip]` of a node with this certificate.
+pub(super) fn lines(certificate: &Certificate, believes: bool) -> String {
+    let line = |key: &str, path: &Path| format!("{key} = {:?}\n", path.display().to_string());
+    let own = line("tls_certificate", &certificate.chain) + &line("tls_key", &certificate.key);
+    if believes { own + &line("tls_client_ca", &certificate.ca) } else { own }
 }
 
 /// A connection to the node; who is asked for a certificate shows the node's.

@@ -58,6 +58,14 @@ impl Stage {
         Sipp::start(&self.sipp, part)
     }
 
+    /// A vendor that is called once, by what carries SIP to it.
+    #[track_caller]
+    fn vendor(&self, transport: Transport, name: &str, scenario: String, local: SocketAddr) -> Sipp {
+        let (name, folder) = (name.to_owned(), self.folder.path());
+        let part = Part { name, scenario, transport, local, calls: None, count: (1, 1), folder };
+        Sipp::start(&self.sipp, part)
+    }
+
     /// A vendor that takes one call and asks for nothing.
     #[track_caller]
     fn takes_call(&self, name: &str, local: SocketAddr) -> Sipp {

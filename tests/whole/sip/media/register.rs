@@ -4,15 +4,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value;
-
-use super::super::super::process::{Node, signal};
-use super::super::super::{peer, wait};
+use super::super::super::peer;
+use super::super::super::process::signal;
 use super::super::baresip::{Baresip, two_ports};
 use super::super::linphone::{self, IDLE, Linphone, TALKING};
-use super::super::{SOON, digest, free_port};
+use super::super::registered::{bound, text, wait_bound};
+use super::super::{digest, free_port};
 use super::Stage;
 use super::rtp::{Described, hear_oneself};
 use super::side::Side;
@@ -20,8 +18,6 @@ use super::telephones::BEHIND_NAT;
 
 /// The number of the trunk that registers.
 const OWN: &str = "+442079469999";
-/// Time for a registration to come to its end, of which that of the shortest one is a part.
-const OVER: Duration = Duration::from_secs(60);
 /// Seconds for which telephones register that are to stay, and one that is to go without a word.
 const LONG: u32 = 3600;
 const SHORT: u32 = 10;
@@ -175,25 +171,4 @@ fn hang_up_on(vendor: &mut Side) {
 fn is_not_reached(vendor: &mut Side) {
     vendor.call(OWN, &vendor.media.describe("RTP/AVP 0 101", ""));
     vendor.is_refused(480);
-}
-
-/// Waits until so many contacts are bound.
-#[track_caller]
-fn wait_bound(node: &Node, count: usize) -> Vec<Value> {
-    wait::until(&format!("{count} contacts of the trunk"), SOON + OVER, || {
-        Some(bound(node)).filter(|bound| bound.len() == count)
-    })
-}
-
-/// The contacts that the trunk has, as the API tells it.
-#[track_caller]
-fn bound(node: &Node) -> Vec<Value> {
-    let trunks = "/v1/admin/customers/TB-000000001/trunks";
-    let of = |page: Value| page["items"].as_array().unwrap_or_else(|| panic!("{page}")).clone();
-    let trunk = of(node.get(trunks).json()).into_iter().find(|trunk| trunk["name"] == "roaming").unwrap();
-    of(node.get(&format!("{trunks}/{}/registrations", text(&trunk, "id"))).json())
-}
-
-fn text<'a>(row: &'a Value, key: &str) -> &'a str {
-    row[key].as_str().unwrap_or_else(|| panic!("{key} in {row}"))
 }

@@ -33,12 +33,24 @@ const CHALLENGES: usize = 2;
 
 #[test]
 fn sipp_asks_who_calls() {
+    play(Transport::Udp);
+}
+
+#[test]
+fn sipp_asks_who_calls_over_tcp() {
+    play(Transport::Tcp);
+}
+
+fn play(transport: Transport) {
     let Some(stage) = Stage::new() else { return };
     let Some(md5sum) = peer::program("md5sum") else { return };
-    let asking: Vec<Asking> = (10..).zip(CASES).map(|(number, case)| Asking::new(number, case)).collect();
+    let asking: Vec<Asking> =
+        (10..).zip(CASES).map(|(number, case)| Asking::new(number, case, transport)).collect();
     let routes: Vec<Route> = asking.iter().map(Asking::route).collect();
     let text = asking.iter().fold(patient(&routes), |text, one| with_account(&text, &one.vendor(), ""));
-    let node = place(&[Transport::Udp], "", text).start();
+    let mut listeners = vec![Transport::Udp, transport];
+    listeners.dedup();
+    let node = place(&listeners, "", text).start();
     let vendors: Vec<Sipp> = asking.iter().map(|one| one.start(&stage)).collect();
     let customers: Vec<Sipp> = asking.iter().map(|one| stage.customer(&one.prefix, &node)).collect();
     finish(customers.into_iter().chain(vendors));
@@ -93,15 +105,16 @@ struct Asking {
     case: &'static Case,
     prefix: String,
     gateway: SocketAddr,
+    transport: Transport,
 }
 
 impl Asking {
-    fn new(number: u32, case: &'static Case) -> Self {
-        Self { case, prefix: format!("44{number}"), gateway: digest::vendor_address() }
+    fn new(number: u32, case: &'static Case, transport: Transport) -> Self {
+        Self { case, prefix: format!("44{number}"), gateway: digest::vendor_address(), transport }
     }
 
     fn route(&self) -> Route {
-        Route { prefix: self.prefix.clone(), gateways: vec![(self.gateway, Transport::Udp)] }
+        Route { prefix: self.prefix.clone(), gateways: vec![(self.gateway, self.transport)] }
     }
 
     /// Its name in what is provisioned.
@@ -137,7 +150,7 @@ impl Asking {
             ("verify", verify.as_str()),
             ("realm", REALM),
         ];
-        stage.play(name, filled(CHALLENGING, &words), self.gateway, None)
+        stage.vendor(self.transport, name, filled(CHALLENGING, &words), self.gateway)
     }
 }
 

@@ -1,19 +1,17 @@
-//! Kamailio as a carrier: it wants to know where we are and who calls, sends our calls on to a gateway, and calls from
-//! there to where we have registered.
+//! Kamailio as a carrier: it wants to know where we are and who calls, sends our calls on to a gateway, and
+//! calls from there to where we have registered. By TCP and TLS it makes a connection of its own for that.
 
-use std::fs::{self, File};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
-use tempfile::TempDir;
-
-use super::super::super::process::{READY, signal};
+use super::super::super::certificate::Certificate;
 use super::super::super::{peer, wait};
+use super::super::kamailio::Kamailio;
 use super::super::{
     CUSTOMER_CALLS, HERE, Route, SOON, Transport, customer_address, digest, free_port, place, records,
-    scenario,
+    scenario, tls, vendor_address,
 };
 use super::{PASSWORD, REALM, Stage, USERNAME, filled, finish, named, patient, recorded, with_account};
 
@@ -25,27 +23,49 @@ const OWN: &str = "442079460201";
 const OWN_PREFIX: &str = "44207946020";
 /// The numbers that the carrier is called for.
 const PREFIX: &str = "441";
+/// Of a package of its own.
+const TLS_MODULE: &str = "kamailio/modules/tls.so";
+/// Connections that peers have made.
+const ACCEPTED: &str = "warp_sip_connections_accepted_total";
 
 #[test]
 fn a_carrier_that_asks_by_md5() {
-    play("MD5");
+    play("MD5", Transport::Udp);
 }
 
 #[test]
 fn a_carrier_that_asks_by_sha_256() {
-    play("SHA-256");
+    play("SHA-256", Transport::Udp);
 }
 
-fn play(algorithm: &str) {
+#[test]
+fn a_carrier_on_tcp() {
+    play("MD5", Transport::Tcp);
+}
+
+#[test]
+fn a_carrier_on_tls() {
+    play("SHA-256", Transport::Tls);
+}
+
+fn play(algorithm: &str, transport: Transport) {
     let Some(stage) = Stage::new() else { return };
     let Some(program) = peer::program("kamailio") else { return };
-    let (carrier, customer) = (digest::vendor_address(), customer_address());
-    let gateway = SocketAddr::from((BEYOND, free_port()));
-    let kamailio = Kamailio::start(&program, carrier, gateway, algorithm);
-    let text = provisioned(carrier, customer);
-    let place = place(&[Transport::Udp], "", text.clone());
+    let certificate = Certificate::write(stage.folder.path());
+    // The certificate is of the address of the node, and so are connections of a carrier that chooses none.
+    let carrier = if transport == Transport::Udp { digest::vendor_address() } else { vendor_address() };
+    let Some(carries) = carries(transport, carrier, &certificate) else { return };
+    let (customer, gateway) = (customer_address(), SocketAddr::from((BEYOND, free_port())));
+    let kamailio =
+        Kamailio::start(&program, carrier, &configuration(carrier, gateway, (algorithm, carries.as_str())));
+    let text = provisioned((carrier, transport), customer);
+    let lines = if transport == Transport::Tls { tls::lines(&certificate, true) } else { String::new() };
+    let mut listeners = vec![Transport::Udp, transport];
+    listeners.dedup();
+    let place = place(&listeners, &lines, text.clone());
     let node = place.start();
-    kamailio.wait_for(&format!("registered +{OWN} for 3600 s"));
+    let by = transport.name();
+    kamailio.wait_for(&format!("registered +{OWN} for 3600 s by {by}"));
     wait::until("the node knows that it is registered", SOON, || {
         (node.metric("warp_sip_vendor_registered") > 0.5).then_some(())
     });
@@ -57,11 +77,13 @@ fn play(algorithm: &str) {
     records::expect_one(&stage.sqlite, &node, PREFIX, (200, "answered", "caller", &[attempt]));
     assert_eq!(recorded(&node, PREFIX), ("outbound".to_owned(), vendor.clone()));
     stage.expect_unaware(PREFIX);
-    for said in ["asks for INVITE", "knows who sent INVITE", "knows who sent BYE"] {
-        kamailio.wait_for(said);
+    kamailio.wait_for("asks for INVITE");
+    for method in ["INVITE", "BYE"] {
+        kamailio.wait_for(&format!("knows who sent {method} by {by}"));
     }
 
     // From the gateway to our number: the carrier finds the node by what that has registered.
+    let before = node.metric(ACCEPTED);
     let answering = stage.takes_call("called", customer);
     let calls = |name: &str, lines: &[&str]| {
         let scenario = scenario::customer(OWN_PREFIX, Transport::Udp, lines);
@@ -71,19 +93,21 @@ fn play(algorithm: &str) {
     let attempt = (customer, Some(200), "answered");
     records::expect_one(&stage.sqlite, &node, OWN, (200, "answered", "caller", &[attempt]));
     assert_eq!(recorded(&node, OWN), ("inbound".to_owned(), vendor.clone()));
+    let made = node.metric(ACCEPTED) - before;
+    assert_eq!(made > 0.5, transport != Transport::Udp, "the Contact says {by}: {}", node.metrics());
 
     // A vendor that is not to be used is told so, asks who says it, and finds nobody from then on.
     let name = named(&vendor);
     place.apply(&text.replace(&name, &format!("{name}status = \"DISABLED\"\n"))).assert_success();
-    kamailio.wait_for(&format!("registered +{OWN} for 0 s"));
+    kamailio.wait_for(&format!("registered +{OWN} for 0 s by {by}"));
     finish([calls("nobody", &["INVITE sdp", "expect 404", "ACK refused"])]);
     assert!(!place.log().contains(PASSWORD), "{}", place.log());
 }
 
 /// A customer whose trunk has our number at the carrier, and calls through it.
 #[track_caller]
-fn provisioned(carrier: SocketAddr, customer: SocketAddr) -> String {
-    let route = Route { prefix: PREFIX.to_owned(), gateways: vec![(carrier, Transport::Udp)] };
+fn provisioned(carrier: (SocketAddr, Transport), customer: SocketAddr) -> String {
+    let route = Route { prefix: PREFIX.to_owned(), gateways: vec![carrier] };
     let trunk = format!("[[trunks]]\ngateways = [\"sip:{customer};transport=udp\"]\n");
     let text = patient(&[route]).replace("[[trunks]]\n", &trunk);
     let register = format!(", register = {{ user = \"+{OWN}\", required = true }}");
@@ -91,82 +115,53 @@ fn provisioned(carrier: SocketAddr, customer: SocketAddr) -> String {
     with_account(&text, &format!("{PREFIX}-1"), &register) + &own
 }
 
-/// A Kamailio of this test alone.
-struct Kamailio {
-    child: Child,
-    folder: TempDir,
+fn configuration(carrier: SocketAddr, gateway: SocketAddr, (algorithm, carries): (&str, &str)) -> String {
+    let [listen, node, gateway, user] =
+        [carrier.to_string(), HERE.to_string(), gateway.to_string(), format!("+{OWN}")];
+    let words = [
+        ("carries", carries),
+        ("listen", listen.as_str()),
+        ("node", node.as_str()),
+        ("gateway", gateway.as_str()),
+        ("user", user.as_str()),
+        ("username", USERNAME),
+        ("password", PASSWORD),
+        ("realm", REALM),
+        ("algorithm", algorithm),
+    ];
+    filled(CONFIGURATION, &words)
 }
 
-impl Kamailio {
-    /// Starts it; it answers when this returns.
-    #[track_caller]
-    fn start(program: &Path, local: SocketAddr, gateway: SocketAddr, algorithm: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let [listen, node, gateway, user] =
-            [local.to_string(), HERE.to_string(), gateway.to_string(), format!("+{OWN}")];
-        let words = [
-            ("listen", listen.as_str()),
-            ("node", node.as_str()),
-            ("gateway", gateway.as_str()),
-            ("user", user.as_str()),
-            ("username", USERNAME),
-            ("password", PASSWORD),
-            ("realm", REALM),
-            ("algorithm", algorithm),
-        ];
-        let file = folder.path().join("kamailio.cfg");
-        fs::write(&file, filled(CONFIGURATION, &words)).unwrap();
-        let output = File::create(folder.path().join("output")).unwrap();
-        let mut command = Command::new("setpriv");
-        // Its children outlive one that is killed.
-        command.args(["--pdeathsig", "TERM"]).arg(program).args(["-DD", "-E", "-m", "64", "-M", "8"]);
-        command.arg("-Y").arg(folder.path()).arg("-f").arg(&file);
-        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-        let mut kamailio = Self { child: command.spawn().unwrap(), folder };
-        kamailio.wait_ready(local);
-        kamailio
-    }
-
-    #[track_caller]
-    fn wait_ready(&mut self, local: SocketAddr) {
-        let probe = UdpSocket::bind((HERE, 0)).unwrap();
-        probe.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        let own = probe.local_addr().unwrap();
-        let options = format!(
-            "OPTIONS sip:{local} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bKready\r\nMax-Forwards: 70\r\n\
-             From: <sip:test@{own}>;tag=1\r\nTo: <sip:{local}>\r\nCall-ID: ready\r\nCSeq: 1 OPTIONS\r\n\
-             Content-Length: 0\r\n\r\n"
-        );
-        wait::until("Kamailio answers", READY, || {
-            let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "Kamailio ended: {}", self.log());
-            // Nobody takes it before it listens.
-            let _ = probe.send_to(options.as_bytes(), local);
-            let mut answer = vec![0; 4096];
-            let read = probe.recv(&mut answer).unwrap_or_default();
-            answer[..read].starts_with(b"SIP/2.0 200").then_some(())
-        });
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
-    }
-
-    /// Waits until it has said this.
-    #[track_caller]
-    fn wait_for(&self, said: &str) {
-        let found = wait::within_time(SOON * 3, || self.log().contains(said).then_some(()));
-        assert!(found.is_some(), "no {said:?} of Kamailio: {}", self.log());
-    }
-}
-
-impl Drop for Kamailio {
-    fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            signal(self.child.id(), "TERM");
+/// What the carrier is told of what it speaks beside UDP; none where it has no TLS.
+#[track_caller]
+fn carries(transport: Transport, carrier: SocketAddr, certificate: &Certificate) -> Option<String> {
+    match transport {
+        Transport::Udp => Some("disable_tcp=yes".to_owned()),
+        Transport::Tcp => Some(format!("tcp_children=2\nlisten=tcp:{carrier}")),
+        Transport::Tls => {
+            let module = tls_module()?;
+            let mut text = format!(
+                "tcp_children=2\nenable_tls=yes\nlisten=tls:{carrier}\nloadmodule \"{}\"\n\
+                 modparam(\"tls\", \"tls_method\", \"TLSv1.2+\")\n\
+                 modparam(\"tls\", \"verify_certificate\", 1)\n",
+                module.display()
+            );
+            let Certificate { ca, chain, key } = certificate;
+            for (name, path) in [("certificate", chain), ("private_key", key), ("ca_list", ca)] {
+                let _ = writeln!(text, "modparam(\"tls\", \"{name}\", \"{}\")", path.display());
+            }
+            Some(text)
         }
-        let _ = wait::within_time(SOON, || self.child.try_wait().ok().flatten());
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
+}
+
+/// Beside its other modules, in the folder of the architecture.
+#[track_caller]
+fn tls_module() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").unwrap().map(|folder| folder.unwrap().path());
+    let found = folders.map(|folder| folder.join(TLS_MODULE)).find(|path| path.is_file());
+    if found.is_none() {
+        peer::absent("kamailio-tls-modules");
+    }
+    found
 }
