@@ -44,6 +44,7 @@ pub mod toll_fraud;
 pub mod transactions;
 pub mod transport;
 pub mod tree;
+pub mod unanchored;
 pub mod usage;
 pub mod vendor_actor;
 pub mod worker;

@@ -28,6 +28,8 @@ pub struct Target {
     pub turn: Arc<Mutex<()>>,
     /// Hear of what was written.
     pub announcements: Announcements,
+    /// Whether SIP is spoken there.
+    pub speaks_sip: bool,
 }
 
 /// What applying did, or would do.
@@ -37,7 +39,12 @@ pub struct Outcome {
     pub dry_run: bool,
     /// The differences between document and database, in the order of the document.
     pub changes: Vec<Change>,
+    /// What of the document does nothing as it stands.
+    pub notes: Vec<String>,
 }
+
+/// Said where voice is applied to a node without it.
+const NO_SIP: &str = "this node speaks no SIP: [sip] listen is empty in its configuration";
 
 impl Outcome {
     /// What the audit keeps: what is new or another way now, and nothing of the document, which has passwords.
@@ -52,7 +59,7 @@ impl Outcome {
 }
 
 impl fmt::Display for Outcome {
-    /// One line per change, `+` for new and `~` for changed, then the count.
+    /// One line per change, `+` for new and `~` for changed, then the count, and the notes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for change in self.changes.iter().take(PRINTED_MAX) {
             writeln!(f, "{change}")?;
@@ -60,12 +67,13 @@ impl fmt::Display for Outcome {
         if let Some(more @ 1..) = self.changes.len().checked_sub(PRINTED_MAX) {
             writeln!(f, "and {more} more")?;
         }
-        let changes = match self.changes.len() {
-            0 => return writeln!(f, "nothing to change"),
-            1 => "1 change".to_owned(),
-            count => format!("{count} changes"),
-        };
-        writeln!(f, "{changes}{}", if self.dry_run { ", not applied (dry run)" } else { " applied" })
+        let done = if self.dry_run { ", not applied (dry run)" } else { " applied" };
+        match self.changes.len() {
+            0 => writeln!(f, "nothing to change")?,
+            1 => writeln!(f, "1 change{done}")?,
+            count => writeln!(f, "{count} changes{done}")?,
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))
     }
 }
 
@@ -85,6 +93,10 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
             let _turn = target.turn.lock().await;
             let current = Current::load(&target.store, &target.root_key).await?;
             let changes = provisioning::plan(&document, &current)?;
+            let mut notes = provisioning::notes(&document, &current);
+            if !target.speaks_sip && !(document.trunks.is_empty() && document.sip_vendors.is_empty()) {
+                notes.push(NO_SIP.to_owned());
+            }
             if !dry_run {
                 let now = target.clock.now();
                 let both = (&document, changes.as_slice());
@@ -93,7 +105,7 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
                     target.announcements.announce();
                 }
             }
-            Ok(Outcome { dry_run, changes })
+            Ok(Outcome { dry_run, changes, notes })
         })
     });
     match applied.await {
@@ -119,12 +131,49 @@ mod tests {
     fn of_very_many_changes_the_first_are_told_and_all_are_counted() {
         let change = Change { kind: "voice_rate", key: "a/1/b".to_owned(), new: true, fields: Vec::new() };
         let changes = vec![change; PRINTED_MAX + 2];
-        let outcome = Outcome { dry_run: false, changes };
+        let outcome = Outcome { dry_run: false, changes, notes: Vec::new() };
         let (printed, noted) = (outcome.to_string(), outcome.noted());
         assert!(printed.ends_with("+ voice_rate a/1/b\nand 2 more\n1002 changes applied\n"), "{printed}");
         assert_eq!(printed.lines().count(), PRINTED_MAX + 2);
         assert_eq!(noted["count"], PRINTED_MAX + 2);
         assert_eq!(noted["changes"].as_array().unwrap().len(), PRINTED_MAX);
+    }
+
+    /// A node without voice, its migrations run.
+    async fn target(directory: &std::path::Path) -> Target {
+        let location = Location { url: "", data_dir: directory };
+        let store = Db::open_store(&location).await.unwrap();
+        migrate(&store, Part::Store).await.unwrap();
+        Target {
+            store,
+            root_key: Arc::new(RootKey::load_or_create(&directory.join("root.key")).unwrap()),
+            clock: Arc::new(SystemClock),
+            turn: Arc::default(),
+            announcements: Announcements::default(),
+            speaks_sip: false,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn voice_on_a_node_that_speaks_no_sip_is_applied_and_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let mute = target(directory.path()).await;
+        let trunk = "[[trunks]]\nname = \"acme\"\ncustomer = \"TB-1\"\nauth_type = \"DIGEST\"\n";
+        let document = format!("{CUSTOMER}{trunk}");
+        let told = apply(mute.clone(), CUSTOMER.to_owned(), true).await.unwrap();
+        assert_eq!(
+            told.to_string(),
+            "+ customer TB-1\n1 change, not applied (dry run)\n",
+            "nothing of voice"
+        );
+        let told = apply(mute.clone(), document.clone(), false).await.unwrap().to_string();
+        let unable = "note: trunk acme: it can never call: auth_type is DIGEST without a digest\n";
+        let no_sip = format!("note: {NO_SIP}\n");
+        assert_eq!(told, format!("+ customer TB-1\n+ trunk acme\n2 changes applied\n{unable}{no_sip}"));
+        let told = apply(mute.clone(), document.clone(), false).await.unwrap().to_string();
+        assert_eq!(told, format!("nothing to change\n{unable}{no_sip}"));
+        let told = apply(Target { speaks_sip: true, ..mute }, document, true).await.unwrap().to_string();
+        assert_eq!(told, format!("nothing to change\n{unable}"));
     }
 
     const CUSTOMER: &str = "[[customers]]\nban = \"TB-1\"\ncompany_name = \"Acme\"\n";
@@ -133,17 +182,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn an_apply_whose_caller_went_away_ends_before_the_next_begins() {
         let directory = tempfile::tempdir().unwrap();
-        let location = Location { url: "", data_dir: directory.path() };
-        let store = Db::open_store(&location).await.unwrap();
-        migrate(&store, Part::Store).await.unwrap();
-        let turn: Arc<Mutex<()>> = Arc::default();
-        let target = Target {
-            store,
-            root_key: Arc::new(RootKey::load_or_create(&directory.path().join("root.key")).unwrap()),
-            clock: Arc::new(SystemClock),
-            turn: Arc::clone(&turn),
-            announcements: Announcements::default(),
-        };
+        let target = target(directory.path()).await;
+        let turn = Arc::clone(&target.turn);
         let held = turn.lock().await;
         let abandoned = apply(target.clone(), CUSTOMER.to_owned(), false);
         assert!(timeout(Duration::ZERO, abandoned).await.is_err(), "it did not wait for its turn");

@@ -346,6 +346,18 @@ impl Pool {
         nodes.iter().any(|node| node.is_open(refused) && node.health.state() != State::Down)
     }
 
+    /// Whether there are nodes and the configuration has none of them take new calls: those are refused then.
+    pub fn is_closed(&self) -> bool {
+        let nodes = self.nodes.load();
+        !nodes.is_empty() && nodes.iter().all(|node| !node.is_open(&[]))
+    }
+
+    /// How many nodes a new call might take.
+    pub fn taking(&self) -> usize {
+        let nodes = self.nodes.load();
+        nodes.iter().filter(|node| node.is_open(&[]) && node.health.state() != State::Down).count()
+    }
+
     /// Gives a node's actor a command.
     ///
     /// # Errors

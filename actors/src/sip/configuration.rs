@@ -31,6 +31,7 @@ use super::digest::Users;
 use super::identities::unmet::Unmet;
 use super::names::{self, Names};
 use super::snapshot::Snapshot;
+use super::unanchored::Unanchored;
 use super::vendor_actor;
 use crate::media::metrics::Metrics;
 use crate::media::pool::Node;
@@ -133,7 +134,7 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
     let mut running = BTreeSet::new();
     let mut nodes = Nodes::default();
     let mut unmet = Unmet::default();
-    let mut tells_sdp = false;
+    let mut unanchored = Unanchored::default();
     let mut announced = source.announcements.subscribe();
     loop {
         match refresh(calls, source, (face, names), &mut in_force).await {
@@ -145,12 +146,9 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
                 follow_nodes(calls, kept, &mut nodes).await;
                 let before = std::mem::replace(&mut unmet, unmet_by(calls));
                 unmet.say_after(&before);
-                let told_before = std::mem::replace(&mut tells_sdp, shows_descriptions(calls));
-                if tells_sdp && !told_before {
-                    tracing::warn!(
-                        "hide_topology hides no address in SDP as long as there is no media node: configure one"
-                    );
-                }
+                let before =
+                    std::mem::replace(&mut unanchored, Unanchored::of(&calls.snapshot.load(), &calls.media));
+                unanchored.say_after(&before);
                 announced_or(&mut announced, source.poll).await;
             }
             Err(error) => {
@@ -166,14 +164,6 @@ async fn follow(calls: &Arc<Calls>, source: &Source, (face, kept, names): (&Face
 /// What is asked of this node that it has no files for, as both are by now.
 fn unmet_by(calls: &Calls) -> Unmet {
     Unmet::of(&calls.snapshot.load(), &calls.settings.identities)
-}
-
-/// Whether a side is not shown the other one, while nothing takes that one's addresses out of descriptions of sessions.
-fn shows_descriptions(calls: &Calls) -> bool {
-    let snapshot = calls.snapshot.load();
-    let hides = snapshot.trunks.iter().any(|trunk| trunk.config.hide_topology)
-        || snapshot.vendors.iter().any(|vendor| vendor.config.hide_topology);
-    hides && calls.media.nodes().iter().all(|node| !node.is_enabled())
 }
 
 /// Starts the actors of vendors that are new, and stops those of vendors that are gone.

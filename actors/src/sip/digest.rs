@@ -200,14 +200,24 @@ impl Users {
     #[must_use]
     pub fn find(&self, credentials: &Credentials<'_>, method: &[u8]) -> Option<u32> {
         let hash = credentials.algorithm.hash()?;
-        let user = match credentials.username {
-            Username::Plain(name) => self.by_name.get(name),
-            // Neither was offered.
-            Username::Hashed(_) | Username::Encoded(_) => None,
-        };
+        let user = self.user(credentials);
         let secret = user.map_or_else(|| nobodys(hash), |user| ha1_by(&user.ha1, hash));
         let right = credentials.are_by(secret.as_bytes(), method);
         user.filter(|_| right).map(|user| user.trunk)
+    }
+
+    /// The trunk that credentials name, whether they are right or not.
+    #[must_use]
+    pub fn named(&self, credentials: &Credentials<'_>) -> Option<u32> {
+        self.user(credentials).map(|user| user.trunk)
+    }
+
+    fn user(&self, credentials: &Credentials<'_>) -> Option<&User> {
+        match credentials.username {
+            Username::Plain(name) => self.by_name.get(name),
+            // Neither was offered.
+            Username::Hashed(_) | Username::Encoded(_) => None,
+        }
     }
 }
 

@@ -27,6 +27,10 @@ use super::snapshot::{Peer, Snapshot, Target, Trunk, Vendor};
 use super::usage::Usage;
 
 mod checks;
+mod media;
+
+/// The outcome of a call that goes its way.
+const ROUTE: &str = "route";
 
 /// The call that might be placed.
 #[derive(Debug, Clone, Serialize)]
@@ -150,6 +154,7 @@ pub fn call(
     };
     let planned = planned.and_then(|plan| plan.with_contacts(peer, contacts));
     let way = Way::of(snapshot, peer, number.as_deref(), contacts);
+    let planned = planned.map_err(|refusal| if way.is_asked(snapshot) { ASKED } else { refusal });
     let caller = way.caller(snapshot, &question.from);
     let planned = planned.and_then(|plan| match &caller {
         Some(caller) if caller.standing == Standing::Refused => Err(identity::FOREIGN),
@@ -181,6 +186,13 @@ pub fn call(
 const NOT_A_NUMBER: Refusal =
     Refusal { status: StatusCode::NOT_FOUND, reason: runtime::log::Reason::NoRoute, detail: "not a number" };
 
+/// A digest proves what its source does not. Whether one is right is not told here.
+const ASKED: Refusal = Refusal {
+    status: StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+    reason: runtime::log::Reason::NotAllowed,
+    detail: "whoever shows the digest of a trunk is let in",
+};
+
 /// Whose call it is, and what it is for.
 struct Way<'a> {
     peer: Peer,
@@ -208,6 +220,14 @@ impl<'a> Way<'a> {
         let registers = trunk.filter(|trunk| direction == Some(Direction::Inbound) && trunk.registers());
         let contacts = registers.map(|trunk| contacts(trunk.config.id)).unwrap_or_default();
         Self { peer, direction, trunk, number, contacts }
+    }
+
+    /// Whether its INVITE is answered with a challenge.
+    fn is_asked(&self, snapshot: &Snapshot) -> bool {
+        let number = self.peer.vendor.and(self.number.as_deref());
+        let is_for_us = number.is_some_and(|number| snapshot.did(digits(number)).is_some());
+        let has_users = || !snapshot.digests().is_empty();
+        !is_for_us && (self.peer.is_asked() || (self.peer.is_stranger() && has_users()))
     }
 
     fn checks(&self, snapshot: &Snapshot) -> Vec<Check> {
@@ -389,7 +409,7 @@ fn outcome(planned: &Result<Plan, Refusal>, checks: &[Check]) -> String {
         Err(refusal) => refused(refusal.status, refusal.detail),
         Ok(_) => match checks.iter().find(|check| !check.passed) {
             Some(check) => refused(StatusCode::SERVICE_UNAVAILABLE, &check.detail),
-            None => "route".to_owned(),
+            None => ROUTE.to_owned(),
         },
     }
 }
@@ -413,9 +433,10 @@ impl fmt::Display for Explanation {
         }
         for (at, one) in (1..).zip(&self.candidates) {
             let limit = |limit: u32| if limit == 0 { "any".to_owned() } else { limit.to_string() };
+            let to = if one.gateways.is_empty() { "" } else { " to " };
             write!(
                 f,
-                "  {at}. {} (prefix {:?}, rate {}, priority {}, weight {}), {}, {} of {} calls, {} a second, as {} from {} to {}",
+                "  {at}. {} (prefix {:?}, rate {}, priority {}, weight {}), {}, {} of {} calls, {} a second, as {} from {}{to}{}",
                 one.vendor,
                 one.prefix,
                 one.rate,

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod fetcher;
 mod known;
 mod place;
+mod report;
 mod seen;
 #[cfg(test)]
 pub(crate) mod testing;

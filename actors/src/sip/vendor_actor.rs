@@ -165,6 +165,7 @@ fn observe(calls: &Arc<Calls>, name: &str) -> Observe {
         } else {
             absent.find_map(Registration::last).map(|said| format!("registration: {}", said.text()))
         };
+        let notes: Vec<String> = unreachable(vendor).into_iter().chain(note).collect();
         let state = match vendor.config.status {
             VendorStatus::Active if up == 0 => "down",
             VendorStatus::Active if up < vendor.targets.len() => "degraded",
@@ -181,9 +182,23 @@ fn observe(calls: &Arc<Calls>, name: &str) -> Observe {
                 ("gateways_up", up as u64),
                 ("registered", registered as u64),
             ],
-            note,
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
         }
     })
+}
+
+/// Which gateway of a vendor no call can go to, whatever it answers.
+fn unreachable(vendor: &Vendor) -> Option<String> {
+    if vendor.config.gateways.is_empty() {
+        return Some("it has no gateways".to_owned());
+    }
+    let is_known = |host: &str, port: Option<u16>| {
+        let at = format!("{host}{}", port.map(|port| format!(":{port}")).unwrap_or_default());
+        vendor.targets.iter().any(|target| target.host_port.split(';').next() == Some(at.as_str()))
+    };
+    let mut names = vendor.config.gateways.iter().filter(|gateway| gateway.address().is_none());
+    let unknown = names.find(|gateway| !is_known(&gateway.host, gateway.port))?;
+    Some(format!("no address of {} is known", unknown.host))
 }
 
 #[cfg(test)]

@@ -59,6 +59,9 @@ struct Page {
     cdrs: Vec<Record>,
     /// Where the next page goes on; none on the last.
     next: Option<Uuid>,
+    /// Whether it begins with the last call.
+    #[serde(skip)]
+    is_first: bool,
 }
 
 /// A call that ended.
@@ -131,7 +134,8 @@ fn recent(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let snapshot =
             api.calls.as_ref().map_or_else(Arc::<Snapshot>::default, |calls| calls.snapshot.load_full());
         let names = Names::of(&snapshot);
-        let page = Page { cdrs: rows.into_iter().map(|row| record(row, &names)).collect(), next };
+        let cdrs = rows.into_iter().map(|row| record(row, &names)).collect();
+        let page = Page { cdrs, next, is_first: before.is_none() };
         if as_text { reply::text(page.to_string()) } else { reply::json(&page) }
     })
 }
@@ -221,7 +225,9 @@ impl fmt::Display for Page {
             }
         }
         match self.next {
-            Some(next) => writeln!(f, "more before {next}"),
+            // Whether the page ends with the oldest is not known.
+            Some(next) => writeln!(f, "a full page, --before {next} goes on"),
+            None if self.cdrs.is_empty() && self.is_first => writeln!(f, "no calls"),
             None => writeln!(f, "no more"),
         }
     }

@@ -110,6 +110,7 @@ fn target(api: &Api) -> Target {
         clock: Arc::clone(&api.smpp.clock),
         turn: Arc::clone(&api.applying),
         announcements: api.smpp.announcements.clone(),
+        speaks_sip: api.calls.is_some(),
     }
 }
 

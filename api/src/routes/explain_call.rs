@@ -66,6 +66,7 @@ fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
         let unsigned = calls.settings.identities.unsigned(identities::seconds(now));
         let own = explain::Own { listeners: &calls.settings.listeners, unsigned };
         let told = explain::call(&snapshot, own, &question, &contacts, instant);
+        let told = told.with_media(&snapshot, &calls.media, instant);
         if request.wants_text() { reply::text(told.to_string()) } else { reply::json(&told) }
     })
 }

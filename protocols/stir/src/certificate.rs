@@ -80,6 +80,12 @@ impl Authorities {
         if authorities.is_empty() { Err(Error::Empty) } else { Ok(authorities) }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.anchors.len()
+    }
+
     /// Whether there is none: no certificate is taken then.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -116,9 +122,17 @@ impl Authorities {
 /// Why a chain is not taken whose first certificate claims what an issuer has not.
 const UNBOUNDED: &str = "it speaks for more than who has signed it";
 
+fn parts(certificate: &[u8]) -> Result<der::Parts<'_>, Error> {
+    der::Parts::read(certificate).ok_or_else(|| {
+        let is_old = der::is_of_version_1(certificate);
+        let text = if is_old { "it is of version 1, which has no extensions" } else { "it is cut short" };
+        Error::Form(text.to_owned())
+    })
+}
+
 /// What an issuer may speak for, where that is not everything.
 fn bound(certificate: &[u8]) -> Result<Option<Numbers>, Error> {
-    let parts = der::Parts::read(certificate).ok_or_else(|| Error::Form("it is cut short".to_owned()))?;
+    let parts = parts(certificate)?;
     if parts.constrains_claims {
         return Err(Error::Chain("it has JWTClaimConstraints, which are not read here".to_owned()));
     }
@@ -147,7 +161,7 @@ pub struct Certificate {
 impl Certificate {
     /// What one says; whether it is trusted is another matter.
     fn read(certificate: &[u8]) -> Result<Self, Error> {
-        let parts = der::Parts::read(certificate).ok_or_else(|| Error::Form("it is cut short".to_owned()))?;
+        let parts = parts(certificate)?;
         let point = parts.key.strip_prefix(P256).and_then(|point| <[u8; POINT_LEN]>::try_from(point).ok());
         let point = point.filter(|point| point.first() == Some(&4)).ok_or(Error::Curve)?;
         let (not_before, not_after) = parts.valid;

@@ -95,7 +95,7 @@ pub struct SipListener {
     pub transport: Transport,
     /// Where it listens.
     pub address: SocketAddr,
-    /// `host` or `host:port` that Via and Record-Route say; empty is the address itself.
+    /// `host` or `host:port` that Via and Record-Route say; empty is the address itself, which is one then.
     #[serde(default)]
     pub advertise: String,
 }
@@ -252,6 +252,13 @@ impl SipOptions {
                     "sip.listen",
                     format!("advertise {advertise:?} is not host or host:port"),
                 );
+            }
+            // Nobody can answer to "any address".
+            if advertise.is_empty() && address.ip().is_unspecified() {
+                let text = format!(
+                    "{address} is no address that a SIP peer could send to: give this listener an advertise"
+                );
+                return check::refused("sip.listen", text);
             }
             let before = self.listen.iter().take(position);
             // TCP and TLS share the ports of TCP.

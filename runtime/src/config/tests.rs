@@ -64,7 +64,7 @@ fn the_environment_wins_over_the_file() {
     )
     .unwrap();
     assert_eq!(config.smpp.session_init, HumanDuration::from_secs(7));
-    let listen = r#"[{transport="udp",address="0.0.0.0:5060"},{transport="tcp",address="[::]:5060",advertise="a.b:1"}]"#;
+    let listen = r#"[{transport="udp",address="192.0.2.1:5060"},{transport="tcp",address="[::]:5060",advertise="a.b:1"}]"#;
     let listen = parse("", &[("WARP_SIP_LISTEN", listen)]).unwrap().sip.listen;
     let advertise: Vec<&str> = listen.iter().map(|listener| listener.advertise.as_str()).collect();
     assert_eq!((listen[0].address.port(), advertise), (5060, vec!["", "a.b:1"]));
@@ -206,8 +206,19 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
         ),
         (
             "sip",
-            "listen = [{ transport = \"tls\", address = \"[::]:5061\" }]",
+            "listen = [{ transport = \"tls\", address = \"192.0.2.1:5061\" }]",
             "sip.listen: a TLS listener needs",
+        ),
+        (
+            "sip",
+            "listen = [{ transport = \"udp\", address = \"0.0.0.0:5060\" }]",
+            "sip.listen: 0.0.0.0:5060 is no address that a SIP peer could send to: give this listener an advertise",
+        ),
+        (
+            "sip",
+            "listen = [{ transport = \"udp\", address = \"192.0.2.1:5060\" }, \
+             { transport = \"tcp\", address = \"[::]:5060\" }]",
+            "sip.listen: [::]:5060 is no address that a SIP peer could send to",
         ),
         (
             "sip",
@@ -221,9 +232,9 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
         ),
         (
             "sip",
-            "tls_certificate = \"c\"\ntls_key = \"k\"\nlisten = [{ transport = \"tcp\", address = \"[::]:5060\" }, \
-             { transport = \"tls\", address = \"[::]:5060\" }]",
-            "sip.listen: [::]:5060 stands in it twice",
+            "tls_certificate = \"c\"\ntls_key = \"k\"\nlisten = [{ transport = \"tcp\", address = \"192.0.2.1:5060\" }, \
+             { transport = \"tls\", address = \"192.0.2.1:5060\" }]",
+            "sip.listen: 192.0.2.1:5060 stands in it twice",
         ),
     ]);
 }
@@ -239,7 +250,7 @@ fn values_at_the_edge_work() {
         (
             "sip",
             "listen = [{ transport = \"tcp\", address = \"[::]:5060\", advertise = \"[2001:db8::1]:5060\" }, \
-             { transport = \"udp\", address = \"[::]:5060\" }]",
+             { transport = \"udp\", address = \"[::]:5060\", advertise = \"sip.example.net\" }]",
         ),
         ("sip", "hep_collector = \"homer.example:9060\"\ndns_servers = [\"192.0.2.53:53\"]"),
         ("sip", "digest_algorithms = [\"SHA-512-256\", \"SHA-256\", \"MD5\"]"),

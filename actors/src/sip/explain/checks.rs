@@ -2,11 +2,13 @@
 
 use runtime::model::Transport;
 
+use super::super::anchor::Profiles;
 use super::super::identity::{Caller, FOREIGN, Standing};
 use super::super::number::digits;
 use super::super::routing::{Direction, Plan, Refusal};
-use super::super::snapshot::{Snapshot, Trunk};
+use super::super::snapshot::{Snapshot, Trunk, Vendor};
 use super::{Check, Way, has_channel, offers};
+use crate::media::pool::Pool;
 
 /// Name of the check that nothing can pass by.
 pub(super) const LISTENER: &str = "listener";
@@ -150,4 +152,25 @@ pub(super) fn limits(way: &Way<'_>, planned: &Result<Plan, Refusal>, open: bool)
     let capacity = check("capacity", open, "a vendor has room", "no vendor has room");
     let outbound = way.direction == Some(Direction::Outbound) && planned.is_ok();
     std::iter::once(channels).chain(outbound.then_some(capacity)).collect()
+}
+
+/// What carries the sound of a call between these; `takes`: whether a media node would take it.
+pub(super) fn media(trunk: &Trunk, vendor: &Vendor, media: &Pool, takes: bool) -> Check {
+    let profiles = Profiles::between(trunk, vendor);
+    let (is_past, is_direct) = (media.is_empty(), profiles.is_direct());
+    let records = profiles.trunk.recording || profiles.vendor.recording;
+    let yes = match (is_past, is_direct) {
+        (true, _) if records => "past us and not recorded: there is no media node".to_owned(),
+        (true, _) => "past us: there is no media node".to_owned(),
+        (false, true) => "past us: both sides say so".to_owned(),
+        (false, false) => {
+            let recorded = if records { ", recorded" } else { "" };
+            format!(
+                "anchored{recorded}; {} of {} media nodes take calls",
+                media.taking(),
+                media.nodes().len()
+            )
+        }
+    };
+    check("media", is_past || is_direct || takes, yes, "no media node takes calls, see `warp actors`")
 }

@@ -16,6 +16,9 @@ use crate::sip::registration::Said;
 use crate::sip::testing::{CUSTOMER, Node, STRANGER, VENDORS, invite, voice};
 use crate::sip::transactions::Now;
 
+mod digest;
+mod media;
+
 fn start() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -198,6 +201,15 @@ fn candidates_in_their_order() {
     let tried = "  2. vendor-2 (prefix \"\", rate 0.002, priority 0, weight 1), ACTIVE, 0 of any calls, any a second, \
                  as 9001#15551234 from 0015550001 to sip:198.51.100.2:5060 at 198.51.100.2:5060\n";
     assert!(text.contains(tried), "{text}");
+}
+
+#[test]
+fn a_vendor_whose_name_does_not_resolve() {
+    let mut voice = voice();
+    voice.vendors[0].gateways = vec!["sip:sip.pacific.example".parse().unwrap()];
+    let text = told(voice, CUSTOMER, "15551234").to_string();
+    let passed_over = "as 15551234 from +15550001: passed over, no gateway has a known address\n";
+    assert!(text.contains(passed_over), "{text}");
 }
 
 /// What is shown is what a vendor gets.

@@ -1,7 +1,9 @@
+use std::net::SocketAddr;
+
 use runtime::clock::{SharedClock, SystemClock};
 use runtime::config::HumanDuration;
 use runtime::log::{Disk, Limits, MessageLog, SimLog};
-use runtime::model::{VendorAccount, VendorRegister, Voice};
+use runtime::model::{Gateway, Transport, VendorAccount, VendorRegister, Voice};
 use runtime::password::{Ha1, SecretString};
 use runtime::random::Random;
 use runtime::registry::Registry;
@@ -147,4 +149,39 @@ async fn a_node_that_stops_waits_for_what_is_under_way() {
     assert!(registration(&calls).is_asking(5), "it is ended as soon as it is there");
     registration(&calls).settle(5, Said::Gone, calls.now().instant, 0);
     assert_eq!(calls.unregister(), 0);
+}
+
+/// A name that leads nowhere is told, whatever else is; one that leads somewhere is not.
+#[tokio::test]
+async fn a_gateway_whose_name_does_not_resolve() {
+    let calls = node(VendorStatus::Active, &accounts());
+    let lost = Some("no address of lost.example is known");
+    for (gateways, expected) in [
+        (&["sip:198.51.100.1:5060"][..], None),
+        (&["sip:found.example"][..], None),
+        (&["sip:found.example:5070;transport=tcp", "sip:198.51.100.1"][..], None),
+        (&["sip:lost.example"][..], lost),
+        (&["sip:found.example", "sip:lost.example:5070;transport=tls"][..], lost),
+        (&[][..], Some("it has no gateways")),
+    ] {
+        let mut voice = voice();
+        voice.vendors[0].gateways = gateways.iter().map(|gateway| gateway.parse().unwrap()).collect();
+        let find = |gateway: &Gateway| match gateway.host.as_str() {
+            "found.example" => vec![(SocketAddr::from(([192, 0, 2, 1], 5060)), Transport::Udp)],
+            _ => Vec::new(),
+        };
+        let snapshot = Snapshot::new(voice, None, &find, calls.now().instant);
+        calls.snapshot.store(Arc::new(snapshot));
+        assert_eq!(observe(&calls, NAME)().note.as_deref(), expected, "{gateways:?}");
+    }
+    // Beside what is said of the registration.
+    let mut voice = registering(VendorStatus::Active);
+    voice.vendors[0].gateways.push("sip:lost.example".parse().unwrap());
+    let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), calls.now().instant);
+    calls.snapshot.store(Arc::new(snapshot));
+    let note = observe(&calls, NAME)().note.unwrap();
+    assert!(
+        note.starts_with("no address of lost.example is known; registration: none, its secret"),
+        "{note}"
+    );
 }

@@ -4,10 +4,11 @@
 //! come from a source of the trunk. ACK and CANCEL are never asked (22.1): they belong to what was asked before, and
 //! requests within dialogs are known by their cookie and the address that was seen.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use runtime::model::SIP_REALM;
-use sip::digest::{Credentials, Hash, NewChallenge};
+use sip::digest::{Credentials, Hash, NewChallenge, Username};
 use sip::{HeaderId, Message, Method, Response, StatusCode, Uri};
 
 use super::admit::callee;
@@ -37,6 +38,28 @@ enum Said {
     Again,
     /// What is not so.
     Wrong,
+}
+
+/// Why credentials are not taken. Whoever sent them is not told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Algorithm,
+    Target,
+    Username,
+    Secret,
+    Source,
+}
+
+impl Why {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Algorithm => "its algorithm was not offered",
+            Self::Target => "its uri names another number than the one called, or none",
+            Self::Username => "no active trunk with DIGEST or BOTH has the username",
+            Self::Secret => "it is not made with the password of the trunk, or of another request",
+            Self::Source => "the trunk may not call from this source, or not at this address of ours",
+        }
+    }
 }
 
 /// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has: which may
@@ -120,21 +143,38 @@ impl Worker {
             Nonce::Stale => return Said::Again,
             Nonce::Foreign => return Said::Nothing,
         }
-        let method = request.method.as_str().as_bytes();
-        let snapshot = request.snapshot;
-        let trunk = snapshot.digests().find(&credentials, method);
-        let is_offered =
-            credentials.algorithm.hash().is_some_and(|hash| self.settings.digests.contains(&hash));
-        let is_right = is_offered && is_about(&credentials, request.message);
-        let may = |trunk: &u32| is_right && self.admits(snapshot, *trunk, request.flow);
-        let trunk = trunk.filter(may).and_then(|place| Some((place, snapshot.trunk(place)?.config.number)));
-        let Some((place, number)) = trunk else { return Said::Wrong };
+        let trunk = self.trunk_of(&credentials, request).and_then(|place| {
+            let trunk = request.snapshot.trunk(place).ok_or(Why::Username)?;
+            Ok((place, trunk.config.number))
+        });
+        let (place, number) = match trunk {
+            Ok(trunk) => trunk,
+            Err(why) => {
+                note(&credentials, why, request);
+                return Said::Wrong;
+            }
+        };
         let answer = Answer {
             trunk: number,
             nonce: branch::digest_of(self.settings.seed, [credentials.nonce]),
             count: credentials.protection.map_or(0, |protection| protection.count),
         };
         if self.answers.is_used(answer) { Said::Again } else { Said::Trunk(place, answer) }
+    }
+
+    /// The trunk whose credentials these are. All that takes time is done before anything is known.
+    fn trunk_of(&self, credentials: &Credentials<'_>, request: &Request<'_>) -> Result<u32, Why> {
+        let users = request.snapshot.digests();
+        let found = users.find(credentials, request.method.as_str().as_bytes());
+        if !credentials.algorithm.hash().is_some_and(|hash| self.settings.digests.contains(&hash)) {
+            return Err(Why::Algorithm);
+        }
+        if !is_about(credentials, request.message) {
+            return Err(Why::Target);
+        }
+        let is_known = users.named(credentials).is_some();
+        let trunk = found.ok_or(if is_known { Why::Secret } else { Why::Username })?;
+        if self.admits(request.snapshot, trunk, request.flow) { Ok(trunk) } else { Err(Why::Source) }
     }
 
     /// Whether a trunk may call by this flow, now that it has said who it is.
@@ -190,6 +230,32 @@ impl Worker {
         false
     }
 }
+
+/// Says why credentials are not taken, at the level for who looks for it: anybody may send any number of them. What
+/// they were made with is not in it.
+fn note(credentials: &Credentials<'_>, why: Why, request: &Request<'_>) {
+    let trunk = || {
+        let place = request.snapshot.digests().named(credentials)?;
+        Some(request.snapshot.trunk(place)?.config.name.as_str())
+    };
+    tracing::debug!(
+        trunk = trunk().unwrap_or_default(),
+        username = ?named(&credentials.username),
+        source = %request.flow.peer,
+        method = request.method.as_str(),
+        reason = why.as_str(),
+        "a digest is wrong"
+    );
+}
+
+/// As much of a username as a trunk's may have.
+fn named<'a>(username: &Username<'a>) -> Cow<'a, str> {
+    let (Username::Plain(name) | Username::Hashed(name) | Username::Encoded(name)) = *username;
+    String::from_utf8_lossy(name.get(..USERNAME_SHOWN).unwrap_or(name))
+}
+
+/// The longest username of a trunk, in octets.
+const USERNAME_SHOWN: usize = 64;
 
 /// Octets of a challenge, for the first allocation to be the only one.
 const CHALLENGE_LEN: usize = 128;

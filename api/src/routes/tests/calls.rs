@@ -191,6 +191,7 @@ async fn records_are_shown_with_the_vendors_that_were_tried() {
         async move { log.run(|_| {}).await }
     });
     let snapshot = lab.calls.snapshot.load_full();
+    assert_eq!(lab.control("GET", "/v1/cdrs/recent?format=text", "").await.body, "no calls\n");
     for number in 1..=3 {
         log.put_cdr(cdr(number, &snapshot), [attempt(&snapshot)]).durable().await;
     }
@@ -211,6 +212,10 @@ async fn records_are_shown_with_the_vendors_that_were_tried() {
     let next = page["next"].as_str().unwrap();
     let rest = lab.control("GET", &format!("/v1/cdrs/recent?limit=2&before={next}"), "").await.json();
     assert_eq!((rest["cdrs"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+    let full = lab.control("GET", "/v1/cdrs/recent?format=text&limit=2", "").await.body;
+    assert!(full.ends_with(&format!("\na full page, --before {next} goes on\n")), "{full}");
+    let oldest = format!("/v1/cdrs/recent?format=text&before={}", Uuid::from_u128(1));
+    assert_eq!(lab.control("GET", &oldest, "").await.body, "no more\n");
     let text = lab.control("GET", "/v1/cdrs/recent?format=text", "").await.body;
     assert!(
         text.contains(

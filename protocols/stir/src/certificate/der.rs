@@ -115,6 +115,13 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Whether a certificate is of the version that knows no extensions: it does not say which it is.
+pub(super) fn is_of_version_1(certificate: &[u8]) -> bool {
+    let whole = Elements::of(certificate).take(SEQUENCE);
+    let signed = whole.and_then(|whole| Elements::of(whole).take(SEQUENCE));
+    signed.and_then(|signed| Elements::of(signed).take(INTEGER)).is_some()
+}
+
 /// Name and value of an extension.
 fn extension(fields: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut fields = Elements::of(fields);

@@ -101,6 +101,19 @@ fn one_certificate_as_it_is() {
     }
 }
 
+#[test]
+fn a_certificate_that_can_have_no_extensions() {
+    let form = |text: &str| Err(Error::Form(text.to_owned()));
+    let certificate = |fields: &[u8]| tagged(0x30, &tagged(0x30, fields));
+    // Its number is the first of a certificate of version 1; behind it nothing is looked at.
+    let (version_1, version_3) = (certificate(&[2, 1, 5]), certificate(&[0xA0, 3, 2, 1, 2, 2, 1, 5]));
+    assert_eq!(Certificate::own(&version_1), form("it is of version 1, which has no extensions"));
+    assert_eq!(Certificate::own(&version_3), form("it is cut short"));
+    for at in 0..version_1.len() {
+        assert!(Certificate::own(&version_1[..at]).is_err(), "{at}");
+    }
+}
+
 /// A TNAuthList of these entries.
 fn list(entries: &[&[u8]]) -> Vec<u8> {
     let content = entries.concat();

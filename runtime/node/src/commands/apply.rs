@@ -74,6 +74,7 @@ pub(super) async fn target(config: &Config) -> Result<Target, Failure> {
         clock: Arc::new(SystemClock),
         turn: Arc::new(Mutex::new(())),
         announcements: Announcements::default(),
+        speaks_sip: !config.sip.listen.is_empty(),
     })
 }
 

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use actors::sip::acl_publisher;
-use actors::sip::identities::Identities;
+use actors::sip::identities::{Identities, seconds};
+use runtime::clock::{Clock, SystemClock};
 use runtime::config::{Config, SipListener};
 use runtime::seal::{KeySource, RootKey};
 
@@ -17,14 +18,16 @@ pub(crate) fn check(place: &Place) -> Result<ExitCode, Failure> {
     let config = place.load()?;
     // Starting the logs is the one way to read a filter; this process logs nothing more.
     telemetry::start(&config.telemetry)?;
-    files(&config)?;
+    let identities = files(&config)?;
     let name = place.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
-    terminal::out(&format!("{name}: ok\n{}", summary(&config)));
+    let stir = stir(&identities, seconds(SystemClock.now()));
+    terminal::out(&format!("{name}: ok\n{}{stir}", summary(&config)));
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files that the configuration names, and what else is looked at when a node starts.
-fn files(config: &Config) -> Result<(), Failure> {
+/// The files that the configuration names, and what else is looked at when a node starts. Those of `[stir]` are read
+/// where no SIP is spoken too: they are to be right on the day on which it is.
+fn files(config: &Config) -> Result<Identities, Failure> {
     Certificates::load(config)?;
     let source = config.node.root_key_source();
     // An absent file would be made.
@@ -34,9 +37,8 @@ fn files(config: &Config) -> Result<(), Failure> {
     }
     if !config.sip.listen.is_empty() {
         acl_publisher::Options::new(&config.redis).map_err(Failure::run)?;
-        Identities::open(&config.stir).map_err(Failure::run)?;
     }
-    Ok(())
+    Identities::open(&config.stir).map_err(Failure::run)
 }
 
 fn summary(config: &Config) -> String {
@@ -62,6 +64,11 @@ fn sip(config: &Config) -> String {
     let each = |listener: &SipListener| format!("{} {}", listener.transport.as_str(), listener.address);
     let texts: Vec<String> = config.sip.listen.iter().map(each).collect();
     if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+}
+
+/// Each line of it as deep as the others.
+fn stir(identities: &Identities, now: u64) -> String {
+    format!("  stir {}\n", identities.report(now).replace('\n', "\n  "))
 }
 
 #[cfg(test)]
@@ -100,6 +107,8 @@ mod tests {
         );
         let redis = "[sip]\nlisten = [{ transport = \"udp\", address = \"127.0.0.1:0\" }]\n\
                      [redis]\nurl = \"redis://:secret@localhost/name\"\n";
+        let stir =
+            "[stir]\ncertificate_url = \"https://sti.example.net/a.pem\"\nkey_file = \"/absent/stir.key\"";
         let key = format!("[node]\nroot_key_file = \"{pem}\"");
         for (text, words) in [
             ("[smpp]\nlisen = []", ["node.toml: line 2: unknown field `lisen`", "listen"]),
@@ -112,6 +121,7 @@ mod tests {
             (&sip, ["sip.tls_certificate", "bad.pem holds no PEM certificate"]),
             ("[redis]\nurl = \"http://localhost\"", ["redis.url: not redis://", "rediss://"]),
             (redis, ["redis.url: ", "Invalid integer"]),
+            (stir, ["stir: cannot read", "/absent/stir.key"]),
             (&trust, ["sip.tls_client_ca", "bad.pem holds no PEM certificate"]),
             (&servers, ["stir.fetch_ca", "bad.pem holds no PEM certificate"]),
         ] {
@@ -132,7 +142,8 @@ mod tests {
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/node.example.toml");
         let place = Place { config: Some(example.into()), data_dir: None };
         let config = place.load().unwrap();
-        files(&config).unwrap();
+        let identities = files(&config).unwrap();
+        assert_eq!(stir(&identities, 0), "  stir none\n");
         assert!(summary(&config).contains("smpp 0.0.0.0:2775, tls none"), "{}", summary(&config));
     }
 }

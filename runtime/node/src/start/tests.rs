@@ -58,7 +58,7 @@ async fn a_node_starts_is_provisioned_and_stops() {
         control.get("/v1/explain/call?format=text&to=15550001111&source=192.0.2.1").await.unwrap();
     assert!(explained.contains("nowhere: 403 Forbidden: no trunk has this source"), "{explained}");
     assert!(control.get("/v1/calls?format=text").await.unwrap().ends_with("0 calls live\n"));
-    assert_eq!(control.get("/v1/cdrs/recent?format=text").await.unwrap(), "no more\n");
+    assert_eq!(control.get("/v1/cdrs/recent?format=text").await.unwrap(), "no calls\n");
     let refused = control.delete("/v1/calls/none").await.unwrap_err().to_string();
     assert_eq!(refused, "no call that lives has the id \"none\"");
 

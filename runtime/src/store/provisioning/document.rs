@@ -345,7 +345,7 @@ impl Document {
     /// With the line and what is wrong there.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut document: Self =
-            toml::from_str(text).map_err(|error| Error::Form(config::one_line(text, &error)))?;
+            toml::from_str(text).map_err(|error| Error::Form(misplaced(text, &error)))?;
         document.sms_vendors.iter_mut().for_each(SmsVendorEntry::normalize);
         document.sms_routes.iter_mut().for_each(SmsRouteEntry::normalize);
         document.voice_rates.iter_mut().for_each(VoiceRateEntry::normalize);
@@ -354,4 +354,27 @@ impl Document {
         document.trunks.iter_mut().for_each(TrunkEntry::normalize);
         Ok(document)
     }
+}
+
+/// What is wrong where; of a key that is unknown below `[a.b]` also that it is of that table, and not of the entry.
+fn misplaced(text: &str, error: &toml::de::Error) -> String {
+    let told = config::one_line(text, error);
+    let table = error.span().and_then(|span| table_at(text, span.start));
+    match table.filter(|_| error.message().starts_with("unknown field")) {
+        Some(table) => {
+            format!("{told} (this line is in the table {table}, the keys of its entry stand before it)")
+        }
+        None => told,
+    }
+}
+
+/// The name of the table within an entry that a place of a file is in; `None` where that is the entry itself.
+fn table_at(text: &str, place: usize) -> Option<&str> {
+    let rest = text.get(place..)?;
+    let line = rest.find('\n').map_or(text.len(), |length| place.saturating_add(length));
+    let header = text.get(..line)?.lines().rev().map(str::trim).find(|line| line.starts_with('['))?;
+    let (name, _) = header.trim_start_matches('[').split_once(']')?;
+    let is_name = |octet: u8| octet.is_ascii_alphanumeric() || b"._-".contains(&octet);
+    // An array may begin a line too.
+    (name.contains('.') && name.bytes().all(is_name)).then_some(name)
 }

@@ -103,6 +103,24 @@ fn a_file_that_cannot_be_meant_is_refused_with_the_place() {
             Document::parse(&text).and_then(|document| plan(&document, &empty)).unwrap_err().to_string();
         assert!(refused.contains(error), "{refused}");
     }
+    let vendor = "[[sip_vendors]]\nname = \"v\"\n[sip_vendors.account]\nusername = \"u\"\nrealm = \"r\"\n";
+    for (text, table) in [
+        (format!("{vendor}hide_topology = true\n"), Some("sip_vendors.account")),
+        (
+            format!("{vendor}[sip_vendors.account.register]\nuzer = \"u\""),
+            Some("sip_vendors.account.register"),
+        ),
+        ("[[sip_vendors]]\nname = \"v\"\nhide = true\n".to_owned(), None),
+        (format!("{vendor}[[sip_vendors]]\nname = \"w\"\nhide = true\n"), None),
+        (format!("{vendor}register = 1\n"), None),
+    ] {
+        let refused = Document::parse(&text).unwrap_err().to_string();
+        let hint = table.map(|table| {
+            format!(" (this line is in the table {table}, the keys of its entry stand before it)")
+        });
+        assert_eq!(refused.contains("(this line"), hint.is_some(), "{refused}");
+        assert!(refused.ends_with(&hint.unwrap_or_default()), "{refused}");
+    }
     let twice = format!("{FILE}\n[[dids]]\nnumber = \"15550001111\"\n");
     let refused = plan(&Document::parse(&twice).unwrap(), &empty).unwrap_err().to_string();
     assert!(refused.contains("stands in the file twice"), "{refused}");

@@ -8,6 +8,8 @@ use crate::sip::digest::Users;
 use crate::sip::testing::voice;
 use crate::sip::worker::answers::Answers;
 
+mod noted;
+
 /// Where the trunk calls from that says by digest who it is: an address that nobody has.
 pub(super) const ROAMING: &str = "203.0.113.99:5062";
 const PASSWORD: &str = "correct horse battery";
