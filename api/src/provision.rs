@@ -94,7 +94,8 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
             let current = Current::load(&target.store, &target.root_key).await?;
             let changes = provisioning::plan(&document, &current)?;
             let mut notes = provisioning::notes(&document, &current);
-            if !target.speaks_sip && !(document.trunks.is_empty() && document.sip_vendors.is_empty()) {
+            let has_voice = !document.trunks.is_empty() || !document.sip_vendors.is_empty();
+            if has_voice && !target.speaks_sip {
                 notes.push(NO_SIP.to_owned());
             }
             if !dry_run {

@@ -66,7 +66,7 @@ const WITHHELD: u16 = 1 << 14;
 const ANSWERS: u16 = 0b11 << ANSWERS_SHIFT;
 const ANSWERS_SHIFT: u32 = 12;
 /// As many challenges as can be counted.
-const ANSWERS_MAX: u8 = 3;
+pub const ANSWERS_MAX: u8 = 3;
 /// The bit beside the owner that says that the callee is not shown the caller.
 const CALLEE_HIDDEN: u16 = 1 << 11;
 /// The bit beside the owner that says that the caller is not shown the callee.
@@ -143,6 +143,12 @@ impl Live {
         };
         Self { sealing: cipher(sealing), other: other.map(cipher) }
     }
+
+    /// The key of this number, else the one that seals.
+    fn key_of(&self, by: Option<u8>) -> &(Secret, Aes128GcmSiv) {
+        let mut keys = std::iter::once(&self.sealing).chain(&self.other);
+        by.and_then(|by| keys.find(|(secret, _)| secret.number == by)).unwrap_or(&self.sealing)
+    }
 }
 
 impl fmt::Debug for Keys {
@@ -176,8 +182,14 @@ impl Keys {
     /// Seals a cookie for a call: [`TEXT_LEN`] characters that need no escaping in a URI parameter.
     #[must_use]
     pub fn seal(&self, cookie: &Cookie, call: &Call<'_>) -> [u8; TEXT_LEN] {
+        self.seal_by(cookie, call, None)
+    }
+
+    /// The same by the live key of this number, without such a one by that which seals.
+    #[must_use]
+    pub fn seal_by(&self, cookie: &Cookie, call: &Call<'_>, by: Option<u8>) -> [u8; TEXT_LEN] {
         let live = self.0.load();
-        let (secret, cipher) = &live.sealing;
+        let (secret, cipher) = live.key_of(by);
         let header = VERSION << 4 | secret.number;
         let bound = Bound::to(header, call);
         let mut plain = cookie.to_octets();

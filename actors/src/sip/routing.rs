@@ -231,6 +231,21 @@ fn inbound_hops(vendor: u32, targets: usize) -> SmallVec<[Hop; 4]> {
     (0..).take(targets).map(hop).collect()
 }
 
+/// Each gateway of each vendor with an offer that takes calls.
+fn outbound_hops(snapshot: &Snapshot, found: &[Candidate]) -> SmallVec<[Hop; 4]> {
+    let mut hops = SmallVec::new();
+    for offer in found {
+        let Some(vendor) = snapshot.vendor(offer.vendor).filter(|vendor| vendor.is_open()) else { continue };
+        hops.extend((0..).take(vendor.targets.len()).map(|target| Hop {
+            vendor: offer.vendor,
+            target,
+            rate: offer.rate,
+            prefix_len: offer.prefix_len,
+        }));
+    }
+    hops
+}
+
 fn outbound(
     snapshot: &Arc<Snapshot>,
     place: u32,
@@ -290,16 +305,7 @@ fn outbound(
             "every offer is dearer than the trunk's highest rate",
         ));
     }
-    let mut hops = SmallVec::new();
-    for offer in found.iter() {
-        let Some(vendor) = snapshot.vendor(offer.vendor).filter(|vendor| vendor.is_open()) else { continue };
-        hops.extend((0..).take(vendor.targets.len()).map(|target| Hop {
-            vendor: offer.vendor,
-            target,
-            rate: offer.rate,
-            prefix_len: offer.prefix_len,
-        }));
-    }
+    let hops = outbound_hops(snapshot, found);
     if hops.is_empty() {
         return Err(refused(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -46,6 +46,8 @@ pub struct Snapshot {
     dedicated: HashMap<IpAddr, Uuid>,
     numbers: HashMap<String, Number>,
     digests: Users,
+    /// Whether a configuration before had some of them.
+    had_digests: bool,
     closed_accounts: Vec<Uuid>,
 }
 
@@ -207,6 +209,7 @@ impl Snapshot {
                 .collect(),
             numbers,
             digests: Users::default(),
+            had_digests: before.is_some_and(Self::may_have_asked),
             closed_accounts: Vec::new(),
         }
     }
@@ -255,6 +258,12 @@ impl Snapshot {
     /// Those who say by digest who they are.
     pub const fn digests(&self) -> &Users {
         &self.digests
+    }
+
+    /// Whether somebody may have been asked who it is: by this configuration, or by an earlier one of this
+    /// process.
+    pub fn may_have_asked(&self) -> bool {
+        self.had_digests || !self.digests.is_empty()
     }
 
     /// Whether a trunk that has said by digest who it is may call from `source` at `destination`. With `BOTH` the

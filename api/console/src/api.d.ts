@@ -784,7 +784,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Media nodes in the order of their names
+         * Media nodes in the order of their names, those too that were found in Redis, and how they are
          * @description Needs `media:read`.
          */
         get: operations["get_admin_media_nodes"];
@@ -808,7 +808,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One media node
+         * One media node, and how it is
          * @description Needs `media:read`.
          */
         get: operations["get_admin_media_nodes_id"];
@@ -1052,7 +1052,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * SIP vendors in the order of their names
+         * SIP vendors in the order of their names, with our registrations there
          * @description Needs `vendors:read`.
          */
         get: operations["get_admin_voice_vendors"];
@@ -1076,7 +1076,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One SIP vendor
+         * One SIP vendor, with our registrations there
          * @description Needs `vendors:read`.
          */
         get: operations["get_admin_voice_vendors_id"];
@@ -3158,6 +3158,11 @@ export interface components {
             pointer: string;
         };
         /**
+         * @description How a call goes to what a trunk has registered.
+         * @enum {string}
+         */
+        Fork: "serial" | "parallel";
+        /**
          * @description A SIP element that takes calls; without port or transport DNS decides (RFC 3263)
          * @example sip:192.0.2.1:5060;transport=udp
          */
@@ -3423,11 +3428,30 @@ export interface components {
              */
             weight?: number;
         };
-        MediaNodePage: {
-            items: components["schemas"]["MediaNode"][];
-            /** @description `cursor` of the next page; null on the last */
-            next: string | null;
+        /** @description How a media node is, by the node that answers. */
+        MediaNodeLive: {
+            /**
+             * @description The release that it runs, as it said last; null where it has not said.
+             * @example 10.5.3.5
+             */
+            release?: string | null;
+            /**
+             * Format: int64
+             * @description Calls that it carries, by its own word.
+             * @example 120
+             */
+            sessions: number;
+            /**
+             * @description `up`, `suspect` (silent just now), `down`, `draining` (up, without new calls) or `disabled`.
+             * @example up
+             */
+            state: string;
         };
+        /**
+         * @description Where a media node comes from.
+         * @enum {string}
+         */
+        MediaNodeOrigin: "configuration" | "redis";
         /**
          * @description Whether a media node gets calls.
          * @enum {string}
@@ -4217,6 +4241,139 @@ export interface components {
              */
             ended: number;
         };
+        /** @description An RTPEngine node, where it comes from, and how it is. */
+        ShownMediaNode: {
+            /**
+             * @description Where it listens for the ng protocol.
+             * @example 192.0.2.20:2223
+             */
+            address: string;
+            created_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * @description Primary key of one that is configured; of one that was found its name, which is no key: it is neither changed nor
+             *     taken away here.
+             * @example 0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11
+             */
+            id: string;
+            live?: components["schemas"]["MediaNodeLive"] | null;
+            /**
+             * @description Unique name; of one that was found `redis-` and its address.
+             * @example media-1
+             */
+            name: string;
+            /**
+             * Format: int32
+             * @description Short number that cookies of calls name it by; 128 and more of one that was found.
+             * @example 1
+             */
+            number: number;
+            /** @description Where it comes from. */
+            origin: components["schemas"]["MediaNodeOrigin"];
+            /** @description Whether it gets calls. */
+            state: components["schemas"]["MediaNodeState"];
+            updated_at?: components["schemas"]["Timestamp"] | null;
+            /**
+             * Format: int32
+             * @description Its share of new calls; 0 gets none.
+             * @example 50
+             */
+            weight: number;
+        };
+        ShownMediaNodePage: {
+            items: components["schemas"]["ShownMediaNode"][];
+            /** @description `cursor` of the next page; null on the last */
+            next: string | null;
+        };
+        /** @description A SIP vendor, and how our registrations there are */
+        ShownVoiceVendor: {
+            account?: components["schemas"]["VendorAccountEntry"] | null;
+            /** @description How called numbers are rewritten for it. */
+            callee_rules: components["schemas"]["NumberRule"][];
+            /** @description How calling numbers are rewritten for it. */
+            caller_rules: components["schemas"]["NumberRule"][];
+            /**
+             * Format: int32
+             * @description Calls at one time to it; 0 is no limit.
+             * @default 0
+             */
+            channels: number;
+            /**
+             * Format: int32
+             * @description New calls per second to it; 0 is no limit.
+             * @default 0
+             */
+            cps: number;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T03:04:05.000006Z
+             */
+            created_at: string;
+            /** @description The next vendor may have the call even when this one had sent early media. */
+            failover_after_early_media: boolean;
+            /** @description Final statuses after which the next vendor has the call, beside 408 and 5xx. */
+            failover_statuses: number[];
+            /** @description Where its calls go, in this order. */
+            gateways: components["schemas"]["Gateway"][];
+            /** @description Changes to the headers of requests that go to it. */
+            header_rules: components["schemas"]["HeaderRule"][];
+            /** @description What it is sent names us in place of the customers: Call-ID, Contact, Via, Record-Route, From. */
+            hide_topology: boolean;
+            /**
+             * Format: uuid
+             * @description Primary key
+             */
+            id: string;
+            /** @description Who calls, as it says it and is told it. */
+            identity: components["schemas"]["IdentityProfile"];
+            /** @description What is done with the media on its side of calls. */
+            media: components["schemas"]["MediaProfile"];
+            /** @description Unique name. */
+            name: components["schemas"]["Name"];
+            /** @description Sources that it may send from, beside its gateways' addresses. */
+            networks: components["schemas"]["Cidr"][];
+            /** @description How its large requests go. */
+            oversize: components["schemas"]["Oversize"];
+            /** @description Time for its first answer other than 100. */
+            pdd_timeout: components["schemas"]["HumanDuration"];
+            /**
+             * Format: int32
+             * @description Lower first where offers have equal rates and priorities.
+             * @default 0
+             */
+            priority: number;
+            /** @description Time between OPTIONS to each gateway; zero is never. */
+            probe_interval: components["schemas"]["HumanDuration"];
+            /** @description How our registration at each of its gateways is; empty where we do not register */
+            registrations: components["schemas"]["VendorRegistration"][];
+            /** @description Time for its final answer after that. */
+            ring_timeout: components["schemas"]["HumanDuration"];
+            /** @description Time within which its calls are to be refreshed (RFC 4028); zero asks for nothing. */
+            session_expires: components["schemas"]["HumanDuration"];
+            /** @description Calls to it are signed, with the key of the node's `[stir]`. */
+            sign_calls: boolean;
+            /** @description ACTIVE, DRAINED or DISABLED. */
+            status: components["schemas"]["VendorStatus"];
+            /** @description Identity headers go to it and are believed from it. */
+            trusted: boolean;
+            /**
+             * Format: date-time
+             * @example 2026-01-02T03:04:05.000006Z
+             */
+            updated_at: string;
+            /** @description What is done with the Identity that its calls come with (RFC 8224): off, note or refuse. */
+            verify_identity: components["schemas"]["VerifyIdentity"];
+            /**
+             * Format: int32
+             * @description Share among vendors whose offers are equal.
+             * @default 100
+             */
+            weight: number;
+        };
+        ShownVoiceVendorPage: {
+            items: components["schemas"]["ShownVoiceVendor"][];
+            /** @description `cursor` of the next page; null on the last */
+            next: string | null;
+        };
         /** @description A SIP vendor. */
         SipVendorEntry: {
             account?: components["schemas"]["VendorAccountEntry"] | null;
@@ -4743,6 +4900,11 @@ export interface components {
             /** @description Digit prefixes that it may not call, whatever `allow` says. */
             deny?: string[];
             digest?: components["schemas"]["TrunkDigest"] | null;
+            /**
+             * @description How calls to its numbers go to what it has registered: serial, to one contact after the other, or parallel, to all
+             *     of them at once.
+             */
+            fork?: components["schemas"]["Fork"];
             /** @description Where calls to its numbers go, in this order. */
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
@@ -4851,6 +5013,11 @@ export interface components {
             /** @description Digit prefixes that it may not call, whatever `allow` says. */
             deny?: string[];
             digest?: components["schemas"]["TrunkDigest"] | null;
+            /**
+             * @description How calls to its numbers go to what it has registered: serial, to one contact after the other, or parallel, to all
+             *     of them at once.
+             */
+            fork?: components["schemas"]["Fork"];
             /** @description Where calls to its numbers go, in this order. */
             gateways?: components["schemas"]["Gateway"][];
             /** @description Changes to the headers of requests that go to it. */
@@ -5141,6 +5308,30 @@ export interface components {
              */
             user?: string;
         };
+        /** @description Our registration at a gateway of a vendor, by the node that answers. */
+        VendorRegistration: {
+            /**
+             * @description Address of the gateway.
+             * @example 192.0.2.10:5060
+             */
+            gateway: string;
+            /**
+             * @description What came of the last REGISTER; null before the first one.
+             * @example registered for 3600 s
+             */
+            last_outcome?: string | null;
+            next_attempt_at?: components["schemas"]["Timestamp"] | null;
+            registered_until?: components["schemas"]["Timestamp"] | null;
+            /** @description How it is reached. */
+            transport: components["schemas"]["Transport"];
+            /** @description Whether an answer to it is waited for. */
+            under_way: boolean;
+            /**
+             * @description Where that address comes from: what requests to the gateway are for.
+             * @example sip:192.0.2.10
+             */
+            uri: string;
+        };
         /**
          * @description Whether a SIP vendor gets calls.
          * @enum {string}
@@ -5304,11 +5495,6 @@ export interface components {
              * @default 100
              */
             weight: number;
-        };
-        VoiceVendorPage: {
-            items: components["schemas"]["VoiceVendor"][];
-            /** @description `cursor` of the next page; null on the last */
-            next: string | null;
         };
         /** @description A webhook. */
         Webhook: {
@@ -7213,6 +7399,7 @@ export interface operations {
                      *             "text"
                      *           ],
                      *           "digest": {},
+                     *           "fork": "serial",
                      *           "gateways": [
                      *             "sip:192.0.2.1:5060;transport=udp"
                      *           ],
@@ -7321,6 +7508,7 @@ export interface operations {
                  *         "password": "text",
                  *         "username": "acme-east"
                  *       },
+                 *       "fork": "serial",
                  *       "gateways": [
                  *         "sip:192.0.2.1:5060;transport=udp"
                  *       ],
@@ -7413,6 +7601,7 @@ export interface operations {
                      *         "password": "text",
                      *         "username": "acme-east"
                      *       },
+                     *       "fork": "serial",
                      *       "gateways": [
                      *         "sip:192.0.2.1:5060;transport=udp"
                      *       ],
@@ -7534,6 +7723,7 @@ export interface operations {
                      *         "password": "text",
                      *         "username": "acme-east"
                      *       },
+                     *       "fork": "serial",
                      *       "gateways": [
                      *         "sip:192.0.2.1:5060;transport=udp"
                      *       ],
@@ -7645,6 +7835,7 @@ export interface operations {
                  *         "password": "text",
                  *         "username": "acme-east"
                  *       },
+                 *       "fork": "serial",
                  *       "gateways": [
                  *         "sip:192.0.2.1:5060;transport=udp"
                  *       ],
@@ -7737,6 +7928,7 @@ export interface operations {
                      *         "password": "text",
                      *         "username": "acme-east"
                      *       },
+                     *       "fork": "serial",
                      *       "gateways": [
                      *         "sip:192.0.2.1:5060;transport=udp"
                      *       ],
@@ -8758,8 +8950,10 @@ export interface operations {
                      *           "address": "192.0.2.20:2223",
                      *           "created_at": "2026-01-02T03:04:05.000006Z",
                      *           "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *           "live": {},
                      *           "name": "media-1",
                      *           "number": 1,
+                     *           "origin": "configuration",
                      *           "state": "ACTIVE",
                      *           "updated_at": "2026-01-02T03:04:05.000006Z",
                      *           "weight": 50
@@ -8768,7 +8962,7 @@ export interface operations {
                      *       "next": "text"
                      *     }
                      */
-                    "application/json": components["schemas"]["MediaNodePage"];
+                    "application/json": components["schemas"]["ShownMediaNodePage"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -8861,14 +9055,20 @@ export interface operations {
                      *       "address": "192.0.2.20:2223",
                      *       "created_at": "2026-01-02T03:04:05.000006Z",
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
+                     *       "live": {
+                     *         "release": "10.5.3.5",
+                     *         "sessions": 120,
+                     *         "state": "up"
+                     *       },
                      *       "name": "media-1",
                      *       "number": 1,
+                     *       "origin": "configuration",
                      *       "state": "ACTIVE",
                      *       "updated_at": "2026-01-02T03:04:05.000006Z",
                      *       "weight": 50
                      *     }
                      */
-                    "application/json": components["schemas"]["MediaNode"];
+                    "application/json": components["schemas"]["ShownMediaNode"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -10082,6 +10282,9 @@ export interface operations {
                      *           "pdd_timeout": "30s",
                      *           "priority": 0,
                      *           "probe_interval": "30s",
+                     *           "registrations": [
+                     *             {}
+                     *           ],
                      *           "ring_timeout": "30s",
                      *           "session_expires": "30s",
                      *           "sign_calls": true,
@@ -10095,7 +10298,7 @@ export interface operations {
                      *       "next": "text"
                      *     }
                      */
-                    "application/json": components["schemas"]["VoiceVendorPage"];
+                    "application/json": components["schemas"]["ShownVoiceVendorPage"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -10408,6 +10611,17 @@ export interface operations {
                      *       "pdd_timeout": "30s",
                      *       "priority": 0,
                      *       "probe_interval": "30s",
+                     *       "registrations": [
+                     *         {
+                     *           "gateway": "192.0.2.10:5060",
+                     *           "last_outcome": "registered for 3600 s",
+                     *           "next_attempt_at": "2026-01-02T03:04:05.000006Z",
+                     *           "registered_until": "2026-01-02T03:04:05.000006Z",
+                     *           "transport": "udp",
+                     *           "under_way": true,
+                     *           "uri": "sip:192.0.2.10"
+                     *         }
+                     *       ],
                      *       "ring_timeout": "30s",
                      *       "session_expires": "30s",
                      *       "sign_calls": true,
@@ -10418,7 +10632,7 @@ export interface operations {
                      *       "weight": 100
                      *     }
                      */
-                    "application/json": components["schemas"]["VoiceVendor"];
+                    "application/json": components["schemas"]["ShownVoiceVendor"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -13055,6 +13269,7 @@ export interface operations {
                      * @example {
                      *       "candidates": [
                      *         {
+                     *           "attestation": "A",
                      *           "caller": "+15550001111",
                      *           "channels": 4000,
                      *           "channels_used": 0,
@@ -13068,6 +13283,11 @@ export interface operations {
                      *           "priority": 0,
                      *           "rate": "0.0042",
                      *           "status": "ACTIVE",
+                     *           "topology_hidden_from": {
+                     *             "callee": true,
+                     *             "caller": false
+                     *           },
+                     *           "unsigned": null,
                      *           "vendor": "atlantic",
                      *           "weight": 100
                      *         }
@@ -13095,6 +13315,7 @@ export interface operations {
                      */
                     "application/json": {
                         candidates?: {
+                            attestation?: string | null;
                             caller?: string | null;
                             channels?: number | null;
                             channels_used?: number | null;
@@ -13106,6 +13327,11 @@ export interface operations {
                             priority?: number | null;
                             rate?: string | null;
                             status?: string | null;
+                            topology_hidden_from?: {
+                                callee?: boolean | null;
+                                caller?: boolean | null;
+                            } | null;
+                            unsigned?: unknown;
                             vendor?: string | null;
                             weight?: number | null;
                         }[] | null;

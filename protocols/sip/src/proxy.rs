@@ -122,11 +122,9 @@ pub enum Step {
     NextVendor(BranchId),
     /// Relay the response in hand: a provisional one or a 2xx.
     Forward(BranchId, StatusCode),
-    /// Keep the response in hand: it may be forwarded, or its challenges may. Those kept before are no longer
-    /// needed, except where it is a challenge (401, 407): challenges stay beside it.
+    /// Keep the response in hand: it may be forwarded. The one kept before is no longer needed.
     Keep(BranchId),
-    /// Relay the kept response of this branch as the final one; if it is 401 or 407, with the challenges of
-    /// [`ResponseContext::challenges`] added (16.7 step 7).
+    /// Relay the kept response of this branch as the final one.
     ForwardKept(BranchId, StatusCode),
     /// Make this final response and send it upstream.
     Respond(StatusCode),

@@ -65,6 +65,11 @@ fn a_retired_key_opens_and_does_not_seal() {
     let text = both.seal(&cookie(), &CALL);
     assert_eq!(old.open(&text, &CALL), Err(Refused::UnknownKey));
     assert_eq!(Keys::new(secret(4, 9), None).open(&text, &CALL), Err(Refused::Forged));
+    // In place of a cookie that was sealed before.
+    let numbers = [Some(3), Some(4), Some(5), None];
+    let by = numbers.map(|by| key_number(&both.seal_by(&cookie(), &CALL, by)));
+    assert_eq!(by, [Some(3), Some(4), Some(4), Some(4)]);
+    assert_eq!(old.open(&both.seal_by(&cookie(), &CALL, Some(3)), &CALL), Ok(cookie()));
     // While it is used.
     old.replace(secret(4, 8), Some(secret(3, 7)));
     assert_eq!(old.secrets(), (secret(4, 8), Some(secret(3, 7))));

@@ -61,9 +61,7 @@ impl Keys {
     #[must_use]
     pub fn seal_text(&self, kind: Kind, call: &[u8], plain: &[u8], by: Option<u8>) -> Vec<u8> {
         let live = self.0.load();
-        let mut keys = once(&live.sealing).chain(&live.other);
-        let named = by.and_then(|by| keys.find(|(secret, _)| secret.number == by));
-        let (secret, cipher) = named.unwrap_or(&live.sealing);
+        let (secret, cipher) = live.key_of(by);
         let header = kind.number() << 4 | secret.number;
         let bound = bound(header, call);
         let mut octets = plain.to_vec();

@@ -32,7 +32,7 @@ pub enum Answer {
     Gone,
     /// Nothing.
     Silent,
-    /// It could not be asked.
+    /// It could not be asked, or has asked back.
     Unknown,
 }
 

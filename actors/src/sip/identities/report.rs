@@ -67,7 +67,7 @@ mod tests {
                 format!("{OWN}, its certificate is in no file here, 1 authority"),
             ),
             (
-                StirOptions { key_file: "".into(), certificate_file: "".into(), ..whole.clone() },
+                StirOptions { key_file: "".into(), certificate_file: "".into(), ..whole },
                 "no key, 1 authority".to_owned(),
             ),
         ] {

@@ -307,10 +307,14 @@ impl Worker {
     pub(super) fn way(&self, message: &Message) -> u32 {
         // Sealed anew each time round, its Call-ID would be another one.
         let call = self.call_name(message);
+        // What begins a call comes back with another number from where it was challenged. Sent once more by
+        // the caller itself it has no Via of ours.
+        let within = receive::to_tag(message).is_some();
+        let number = message.value(HeaderId::CSeq).filter(|_| within);
         let parts = [
             message.request_uri().unwrap_or_default(),
             &*call,
-            message.value(HeaderId::CSeq).unwrap_or_default(),
+            number.unwrap_or_default(),
             message.value(HeaderId::From).unwrap_or_default(),
             message.value(HeaderId::Route).unwrap_or_default(),
         ];

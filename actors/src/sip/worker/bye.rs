@@ -90,6 +90,7 @@ impl Worker {
             let branch = self.branches.make(0);
             let key = self.keys.client(&branch, Method::Options);
             let octets = self.own_request(&own, Method::Options, &branch);
+            let octets = octets.map(|octets| self.question_signed(octets, (id, end), flow));
             let owner = Owner::Alive(id, end, question);
             let asked = octets.and_then(|octets| self.begin_client(key, (own.flow, octets), owner, turn));
             if asked.is_none() {

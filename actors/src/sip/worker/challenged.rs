@@ -9,6 +9,8 @@
 //! In a dialog the vendor's numbers are others than the sender's from the first answer on ([`Asked`]), and what follows
 //! has credentials before it is asked for them.
 
+mod back;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +20,7 @@ use sip::transaction::{Client, ClientInvite, Machine};
 use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, RAck, StatusCode, Via};
 use uuid::Uuid;
 
+pub(super) use self::back::{as_refusal, restore_number, restore_unknown};
 use super::attempt::UDP_MAX;
 use super::call::Kind;
 use super::receive::from_tag;
@@ -116,9 +119,15 @@ impl Worker {
                     register.find(&snapshot).and_then(|(_, target)| target.registration.as_deref());
                 registration.is_some_and(|known| known.is_asking(register.due.cseq))
             }
+            // What a side of ours asks is its own matter.
+            Owner::Alive(id, end, _) => self.is_vendor_of(id, end),
             Owner::Relay(_) | Owner::Bye(..) => true,
-            Owner::Nobody | Owner::Caller(_) | Owner::Sender(_) | Owner::Probe(_) | Owner::Alive(..) => false,
+            Owner::Nobody | Owner::Caller(_) | Owner::Sender(_) | Owner::Probe(_) => false,
         }
+    }
+
+    fn is_vendor_of(&self, dialog: Uuid, end: End) -> bool {
+        self.dialogs.get(&dialog).is_some_and(|dialog| dialog.vendor_end() == end)
     }
 
     /// The request with the answer to a challenge.
@@ -189,6 +198,8 @@ impl Worker {
         }
         let next = match self.place_in_dialog(owner) {
             Some((dialog, (_, sent))) => self.dialogs.get(&dialog)?.asked.next(sent),
+            // It has the number of the last request, and stays out of the way of the next.
+            None if matches!(owner, Owner::Alive(..)) => cseq.number,
             None => cseq.number.checked_add(1)?,
         };
         edits.set(HeaderId::CSeq, &cseq_of(next, cseq.method)).ok()?;
@@ -213,7 +224,7 @@ impl Worker {
     fn count_in_cookie(&self, edits: &mut Edits<'_>, challenges: u8) -> Option<()> {
         let message = edits.message();
         let call_id = self.call_name(message);
-        let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message)? };
+        let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message).unwrap_or_default() };
         let keys = &self.settings.cookies;
         let ours = message.list(HeaderId::RecordRoute).find_map(|element| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
@@ -221,7 +232,10 @@ impl Worker {
             Some((sealed, keys.open(sealed, &call).ok()?))
         });
         let Some((sealed, cookie)) = ours else { return Some(()) };
-        edits.replace(sealed, &keys.seal(&Cookie { answers: challenges, ..cookie }, &call)).ok()
+        let cookie = Cookie { answers: challenges, ..cookie };
+        // The Call-ID of a hidden vendor was sealed with the first one, and is made again by the key of this
+        // one.
+        edits.replace(sealed, &keys.seal_by(&cookie, &call, cookie::key_number(sealed))).ok()
     }
 
     /// Sends it in a transaction of its own, in place of the first; `None` when there is no room.
@@ -306,6 +320,11 @@ impl Worker {
         let number = match owner {
             Owner::Register(register) => Some(register.vendor),
             Owner::Bye(_, vendor) => vendor,
+            Owner::Alive(id, end, _) => {
+                let dialog = self.dialogs.get(&id).filter(|dialog| dialog.vendor_end() == end);
+                let Some(dialog) = dialog else { return Vec::new() };
+                Some(dialog.vendor)
+            }
             Owner::Branch(..) | Owner::Relay(_) => {
                 let asked = self.asked_in(owner);
                 let asked = asked.and_then(|(id, from, _)| Some((self.dialogs.get(&id)?, from)));
@@ -314,7 +333,7 @@ impl Worker {
                 };
                 Some(dialog.vendor)
             }
-            Owner::Nobody | Owner::Caller(_) | Owner::Sender(_) | Owner::Probe(_) | Owner::Alive(..) => None,
+            Owner::Nobody | Owner::Caller(_) | Owner::Sender(_) | Owner::Probe(_) => None,
         };
         let is_it = |vendor: &&Vendor| {
             number.is_none_or(|number| vendor.config.number == number) && vendor.is_at(flow.peer.ip())
@@ -397,14 +416,30 @@ impl Worker {
             let message = self.parsed(&bye)?;
             let (method, uri) = (Method::Bye.as_str().as_bytes(), message.request_uri()?);
             let value = challenged.sign(&account, (method, uri), self.random.u64())?;
-            let mut edits = Edits::new(&message);
-            edits.set(challenged.header, &value).ok()?;
-            self.written(|out| {
-                edits.write(out);
-                true
-            })
+            self.with_header(&message, challenged.header, &value)
         });
         signed.unwrap_or(bye)
+    }
+
+    /// What one side of a call that is up is asked, with credentials where that is the vendor, which has
+    /// challenged a request before.
+    pub(super) fn question_signed(&mut self, question: Bytes, (id, end): (Uuid, End), flow: Flow) -> Bytes {
+        let asked = |dialog: &Dialog| dialog.vendor_end() == end && dialog.asked.last.is_some();
+        if !self.dialogs.get(&id).is_some_and(asked) {
+            return question;
+        }
+        let signed = self.parsed(&question).and_then(|message| {
+            let method = Method::Options.as_str().as_bytes();
+            let (header, value) = self.credentials_within(id, (&message, method), flow)?;
+            self.with_header(&message, header, &value)
+        });
+        signed.unwrap_or(question)
+    }
+
+    fn with_header(&mut self, message: &Message, header: HeaderId, value: &[u8]) -> Option<Bytes> {
+        let mut edits = Edits::new(message);
+        edits.set(header, value).ok()?;
+        self.edited(&edits)
     }
 }
 
@@ -421,41 +456,6 @@ fn said_in(request: &Message, header: HeaderId) -> Option<&[u8]> {
     }
 }
 
-/// How many challenges the request of a response has answered.
-pub(super) fn answered(response: &Message) -> u32 {
-    let via = response.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
-    let counted = via.and_then(|via| via.params.get(ANSWERS.as_bytes())?.value);
-    let counted = counted.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-    counted.unwrap_or_default()
-}
-
-/// The number of a response on its way to the sender of the request, where nothing is known of their dialog.
-pub(super) fn restore_unknown(edits: &mut Edits<'_>) -> Option<()> {
-    let answers = answered(edits.message());
-    if answers == 0 {
-        return Some(());
-    }
-    let cseq = CSeq::parse(edits.message().value(HeaderId::CSeq)?).ok()?;
-    let number = cseq.number.saturating_sub(answers);
-    edits.set(HeaderId::CSeq, &cseq_of(number, cseq.method)).ok()
-}
-
 fn cseq_of(number: u32, method: &[u8]) -> Vec<u8> {
     [format!("{number} ").as_bytes(), method].concat()
-}
-
-/// The number of a response on its way to the sender of the request, as that has it: the request's own where that is
-/// known.
-pub(super) fn restore_number(
-    edits: &mut Edits<'_>,
-    (dialog, from): (Option<&Dialog>, End),
-    number: Option<u32>,
-) -> Option<()> {
-    let cseq = CSeq::parse(edits.message().value(HeaderId::CSeq)?).ok()?;
-    let dialog = dialog.filter(|dialog| !dialog.asked.is_never() && dialog.vendor_end() != from);
-    let number = number.or_else(|| Some(dialog?.asked.to_sender(cseq.number))).unwrap_or(cseq.number);
-    if number == cseq.number {
-        return Some(());
-    }
-    edits.set(HeaderId::CSeq, &cseq_of(number, cseq.method)).ok()
 }

@@ -65,6 +65,9 @@ impl Why {
 /// Whether a request from an address that nobody has may show which trunk it is of, or belongs to one that has: which may
 /// have been before the configuration changed.
 pub(super) fn may_say_who(snapshot: &Snapshot, message: &Message) -> bool {
+    if !snapshot.may_have_asked() {
+        return false;
+    }
     message.method().is_some_and(|method| {
         let is_new = || !snapshot.digests().is_empty() && to_tag(message).is_none();
         method == Method::Ack || method == Method::Cancel || (is_asked(method) && is_new())

@@ -17,6 +17,7 @@ use super::hide::Back;
 use super::media::Described;
 use super::receive::{from_tag, reply_to, to_tag};
 use super::{Hand, Turn, Worker, identity};
+use crate::sip::cookie::Cookie;
 use crate::sip::dialog::{self, Dialog, End, Side};
 use crate::sip::event::{Answered, CallEvent, What};
 use crate::sip::flow::Flow;
@@ -298,9 +299,9 @@ impl Worker {
     }
 
     /// What a response loses on its way to somebody of whose call nothing is known.
-    pub(super) fn towards_unknown(edits: &mut Edits<'_>) -> Option<()> {
+    pub(super) fn towards_unknown(edits: &mut Edits<'_>, given: Option<&Cookie>) -> Option<()> {
         strip(edits)?;
-        restore_unknown(edits)?;
+        restore_unknown(edits, given)?;
         edits.pop_via().ok()?;
         edits.ensure_content_length().ok()
     }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use sip::{Edits, HeaderId, Message, Method, StatusCode};
 use uuid::Uuid;
 
+use super::challenged::{as_refusal, is_challenge};
 use super::receive::{from_tag, to_tag};
 use super::{Worker, identity};
-use crate::sip::cookie::Cookie;
+use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Dialog, End};
 use crate::sip::flow::Flow;
 use crate::sip::hiding::{self, Hides, Restored, Sent, Veil};
@@ -40,6 +41,19 @@ impl Worker {
     pub(super) fn call_name<'m>(&self, message: &'m Message) -> Cow<'m, [u8]> {
         let call_id = message.value(HeaderId::CallId).unwrap_or_default();
         hiding::call_name(&self.settings.cookies, call_id)
+    }
+
+    /// The cookie of a call that is known by the first of these, and that has the second as the Call-ID of a
+    /// message. The last version bound the cookie of a long Call-ID to that itself, and such a call hides
+    /// nothing.
+    pub(super) fn opened(
+        &self,
+        sealed: &[u8],
+        (name, call_id): (&[u8], &[u8]),
+        caller_tag: &[u8],
+    ) -> Option<Cookie> {
+        let open = |call_id| self.settings.cookies.open(sealed, &cookie::Call { call_id, caller_tag }).ok();
+        open(name).or_else(|| if name == call_id { None } else { open(call_id) })
     }
 
     /// A response as the side that sent the request gets it, with what `add` adds; `None` when it cannot be
@@ -91,6 +105,11 @@ impl Worker {
         if bare {
             edits.set_body(b"", b"").ok()?;
         }
+        // What it asks about is forgotten, and its transaction is over with our ACK: nothing else would
+        // follow.
+        if is_challenge(status) {
+            as_refusal(&mut edits)?;
+        }
         let known = match sent {
             Some(sent) => self.dialogs.contains_key(&sent.dialog).then_some((sent.dialog, sent.end)),
             None => self.known_call(whole, flow, given),
@@ -110,7 +129,7 @@ impl Worker {
             if given.is_none() && !(300..400).contains(&status.as_u16()) {
                 identity::hide(&mut edits)?;
             }
-            Self::towards_unknown(&mut edits)?;
+            Self::towards_unknown(&mut edits, given)?;
             self.name_unknown(&mut edits, (given, method), (sent.as_ref(), hides))?;
             hides
         };
@@ -128,7 +147,7 @@ impl Worker {
         }
         let call_id = response.value(HeaderId::CallId).unwrap_or_default();
         let [from, to] = [from_tag(response), to_tag(response)].map(Option::unwrap_or_default);
-        let known = self.dialogs_of(call_id).filter_map(|dialog| {
+        let known = self.dialogs_of(call_id, (from, to)).filter_map(|dialog| {
             let sender = match dialog.caller.tag() {
                 caller if caller == from => End::Caller,
                 caller if caller == to => End::Callee,
@@ -174,7 +193,8 @@ impl Worker {
     /// Whether some call that is up has the Call-ID of a message.
     pub(super) fn is_of_known_call(&self, message: &Message) -> bool {
         let call_id = message.value(HeaderId::CallId).unwrap_or_default();
-        self.dialogs_of(call_id).any(|dialog| has_call_id(dialog, call_id))
+        let [from, to] = [from_tag(message), to_tag(message)].map(Option::unwrap_or_default);
+        self.dialogs_of(call_id, (from, to)).any(|dialog| has_call_id(dialog, call_id))
     }
 
     /// Whether who is at the other end of a flow is not shown the other sides of its calls, as the

@@ -91,13 +91,11 @@ impl Worker {
         let sealed = sealed?;
         let call = self.call_name(message);
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
-        let open = |caller_tag| {
-            let bound = cookie::Call { call_id: &call, caller_tag };
-            self.settings.cookies.open(sealed, &bound)
-        };
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        let open = |caller_tag: &[u8]| self.opened(sealed, (&call, call_id), caller_tag);
         let (cookie, from, callee_tag) = match open(from) {
-            Ok(cookie) => (cookie, End::Caller, to),
-            Err(_) => (open(to).ok()?, End::Callee, from),
+            Some(cookie) => (cookie, End::Caller, to),
+            None => (open(to)?, End::Callee, from),
         };
         let key = cookie::key_number(sealed);
         Some(Located { cookie, from, callee_tag, own_routes, key, own_tags: true, passing: false })

@@ -15,7 +15,9 @@ use crate::sip::hiding;
 pub(super) struct Dialogs {
     /// In boxes: what a table moves when it grows holds all calls up.
     all: HashMap<Uuid, Known>,
-    /// Those of each call, by the digest of what it is known by: few, since only a call that comes back has more than one.
+    /// Those of each call, by the digest of what it is known by and of its caller's tag: few, since only a
+    /// call that comes back has more than one. By a Call-ID alone a caller that has one for all its calls
+    /// would have them all in one place.
     of_calls: HashMap<u64, SmallVec<[Uuid; 1]>>,
 }
 
@@ -75,18 +77,24 @@ impl Dialogs {
 impl Worker {
     /// Takes a dialog on.
     pub(super) fn keep_dialog(&mut self, dialog: Dialog) {
-        let call = self.digest_of_call(&dialog.call_id);
+        let call = self.digest_of_call(&dialog.call_id, dialog.caller.tag());
         self.dialogs.insert(call, Box::new(dialog));
     }
 
-    /// Dialogs that may be of the call with this Call-ID, whichever side's it is: all that are, unless a key went since.
-    pub(super) fn dialogs_of<'a>(&'a self, call_id: &[u8]) -> impl Iterator<Item = &'a Dialog> + use<'a> {
-        self.dialogs.of_call(self.digest_of_call(call_id))
+    /// Dialogs that may be of the call with this Call-ID, whichever side's it is, whose caller has one of the
+    /// tags: all that are, unless a key went since.
+    pub(super) fn dialogs_of<'a>(
+        &'a self,
+        call_id: &[u8],
+        (from, to): (&[u8], &[u8]),
+    ) -> impl Iterator<Item = &'a Dialog> + use<'a> {
+        let [from, to] = [from, to].map(|tag| self.digest_of_call(call_id, tag));
+        self.dialogs.of_call(from).chain(self.dialogs.of_call(to))
     }
 
-    fn digest_of_call(&self, call_id: &[u8]) -> u64 {
+    fn digest_of_call(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {
         let name = hiding::call_name(&self.settings.cookies, call_id);
-        branch::digest_of(self.settings.seed, [&*name])
+        branch::digest_of(self.settings.seed, [&*name, caller_tag])
     }
 }
 

@@ -12,12 +12,11 @@ use runtime::model::Transport;
 use sip::{CSeq, HeaderId, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
 use uuid::Uuid;
 
-use super::challenged::{answered, is_challenge};
 use super::media::{Described, Role, Subject, may_describe};
 use super::rebuilt::{anchor_of, began};
 use super::receive::{from_tag, to_tag};
 use super::{Turn, Worker, admit};
-use crate::sip::cookie::{self, Cookie};
+use crate::sip::cookie::Cookie;
 use crate::sip::dialog::{Asked, Dialog, End, Seen, Side, session_of, unfolded};
 use crate::sip::flow::{Flow, Outbound};
 use crate::sip::hiding::{self, Restored};
@@ -69,8 +68,7 @@ impl Worker {
             self.counters.responses_stray.add(1);
             return;
         }
-        // What a challenge asks about is forgotten, and nobody else is to answer it.
-        let restored = hiding::restored(&self.settings, message).filter(|_| !is_challenge(status));
+        let restored = hiding::restored(&self.settings, message);
         let to = restored
             .as_ref()
             .and_then(|restored| Some((self.next_via(&restored.whole, flow, given.as_ref())?, restored)));
@@ -164,8 +162,10 @@ impl Worker {
     ) -> bool {
         let Some(cookie) = cookie.filter(|_| turn.described == Described::Raw) else { return false };
         let Some(mut anchor) = anchor_of(cookie) else { return false };
-        // It comes back by the branch of its attempt.
+        // It comes back by the branch of its attempt. A node knows that of a challenged one by its first
+        // branch, which is forgotten: it is asked by the tags.
         let via = message.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
+        let via = via.filter(|_| cookie.answers == 0);
         anchor.branch = via.and_then(|via| via.branch).map(Box::from).unwrap_or_default();
         self.adopt_answered(restored, flow, (cookie, to), turn);
         let subject = Subject {
@@ -216,12 +216,13 @@ impl Worker {
 
     /// The cookie that we gave with the INVITE, in its 2xx, or in what comes before.
     fn cookie_of_answer(&self, message: &Message, flow: Flow) -> Option<Cookie> {
-        let call_id = self.call_name(message);
+        let call = self.call_name(message);
+        let call_id = message.value(HeaderId::CallId).unwrap_or_default();
+        let caller_tag = from_tag(message).unwrap_or_default();
         let sealed = |element: &[u8]| {
             let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
             let param = self.is_ours(&uri).then(|| uri.params.get(b"w"))??;
-            let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message)? };
-            self.settings.cookies.open(param.value?, &call).ok()
+            self.opened(param.value?, (&call, call_id), caller_tag)
         };
         // A call that came back to us has one for each round. This is of the one that it was sent by.
         let opened: Vec<Cookie> = message.list(HeaderId::RecordRoute).filter_map(sealed).collect();
@@ -261,7 +262,7 @@ impl Worker {
             let shown = unfolded(message.value(HeaderId::From).unwrap_or_default());
             let name = sent.as_ref().map(|sent| &sent.name).filter(|name| !name.is_empty());
             caller.name.clone_from(name.unwrap_or(&shown));
-            let answers = answered(message);
+            let answers = u32::from(cookie.answers);
             caller.cseq = super::perform::cseq(message).unwrap_or_default().saturating_sub(answers);
             let direction = if cookie.inbound { Direction::Inbound } else { Direction::Outbound };
             let mut dialog = Dialog {

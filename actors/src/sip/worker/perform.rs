@@ -260,6 +260,8 @@ const fn answer(status: StatusCode) -> Answer {
         StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST => Answer::Gone,
         // Who stands between has heard nothing of it.
         StatusCode::REQUEST_TIMEOUT => Answer::Silent,
+        // Who asks has not looked yet whether there is such a call.
+        status if is_challenge(status) => Answer::Unknown,
         _ => Answer::Alive,
     }
 }

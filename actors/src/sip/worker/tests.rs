@@ -7,6 +7,7 @@ use crate::sip::testing::{CUSTOMER, Node, STRANGER, Sent, VENDORS, Within, invit
 mod byes;
 mod cancel;
 mod challenged;
+mod challenged_elsewhere;
 mod challenged_twice;
 mod clocks;
 mod cost;

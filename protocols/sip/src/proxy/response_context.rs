@@ -58,7 +58,6 @@ struct Branch {
     state: BranchState,
     /// Its client transaction has not ended.
     live: bool,
-    challenged: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl ResponseContext {
         out.push(Step::NextVendor(BranchId(0)));
         Self {
             phase: Phase::Choosing,
-            branches: [Branch { state: BranchState::Failed, live: false, challenged: false }; ATTEMPTS_MAX],
+            branches: [Branch { state: BranchState::Failed, live: false }; ATTEMPTS_MAX],
             attempts: 0,
             best: None,
             early_media: false,
@@ -109,14 +108,6 @@ impl ResponseContext {
             Input::Cancel => self.cancel(out),
         }
         self.finish(out);
-    }
-
-    /// Branches whose kept responses challenge the caller too, when the one that is forwarded does.
-    pub fn challenges(&self) -> impl Iterator<Item = BranchId> + '_ {
-        let best = self.best.filter(|(_, answer)| answer.is_challenge()).map(|(branch, _)| branch);
-        let others =
-            (0..self.attempts).map(BranchId).filter(move |branch| best.is_some_and(|best| best != *branch));
-        others.filter(|branch| self.branch(*branch).is_some_and(|branch| branch.challenged))
     }
 
     /// Whether a final response went upstream.
@@ -158,7 +149,7 @@ impl ResponseContext {
         let wanted = self.phase == Phase::Choosing;
         if let Some(slot) = self.branches.get_mut(branch.index()) {
             let state = if wanted { BranchState::Current } else { BranchState::GivenUp };
-            *slot = Branch { state, live: true, challenged: false };
+            *slot = Branch { state, live: true };
         }
         true
     }
@@ -290,17 +281,13 @@ impl ResponseContext {
         }
     }
 
-    /// Compares with the best so far. A challenge that is not the best is kept beside one that is.
+    /// Compares with the best so far.
     fn fold(&mut self, branch: BranchId, answer: Answer, out: &mut Vec<Step>) {
-        let best = self.best.is_none_or(|(_, best)| is_better(answer, best));
-        if best {
-            self.best = Some((branch, answer));
+        if self.best.is_some_and(|(_, best)| !is_better(answer, best)) {
+            return;
         }
-        let beside = answer.is_challenge() && self.best.is_some_and(|(_, best)| best.is_challenge());
-        if let Some(branch) = self.branches.get_mut(branch.index()) {
-            branch.challenged = beside;
-        }
-        if answer.received && (best || beside) {
+        self.best = Some((branch, answer));
+        if answer.received {
             out.push(Step::Keep(branch));
         }
     }
@@ -312,7 +299,7 @@ impl ResponseContext {
             return;
         }
         self.phase = Phase::Done;
-        // Whatever its rank: the challenges of others are not for this response.
+        // Whatever its rank.
         self.best = Some((branch, answer));
         out.extend([Step::Keep(branch), Step::ForwardKept(branch, answer.status)]);
     }

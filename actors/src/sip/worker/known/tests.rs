@@ -40,11 +40,35 @@ fn a_dialog_goes_whatever_became_of_its_key() {
     round.call_id.clone_from(&shown);
     node.worker.keep_dialog(round);
     for call_id in [&b"a@192.0.2.10"[..], &*shown] {
-        assert_eq!(node.worker.dialogs_of(call_id).count(), 1);
+        // Whichever side sends.
+        for tags in [(&b"from-a"[..], &b"callee"[..]), (&b"callee"[..], &b"from-a"[..])] {
+            assert_eq!(node.worker.dialogs_of(call_id, tags).count(), 1);
+        }
     }
-    assert_eq!(node.worker.dialogs_of(b"b@192.0.2.10").count(), 0);
+    assert_eq!(node.worker.dialogs_of(b"b@192.0.2.10", (b"from-a", b"callee")).count(), 0);
     let secret = |number| Secret { number, key: [number; 16] };
     node.worker.settings.cookies.replace(secret(3), Some(secret(2)));
     node.worker.dialogs.remove(&Uuid::from_u128(1));
     assert!(node.worker.is_empty());
+}
+
+/// A caller that has one Call-ID for all its calls has each of them found, and ended, by itself.
+#[test]
+fn calls_of_one_call_id() {
+    let mut node = testing::Node::new();
+    let of = |number: u128| {
+        let mut dialog = *dialog(number);
+        dialog.caller.name = format!("<sip:+15550001@192.0.2.10>;tag=from-{number}").into_bytes().into();
+        dialog
+    };
+    for number in 1..=3 {
+        node.worker.keep_dialog(of(number));
+    }
+    let call_id = of(1).call_id;
+    for number in 1..=3 {
+        let tag = format!("from-{number}");
+        let found = node.worker.dialogs_of(&call_id, (b"callee", tag.as_bytes()));
+        assert_eq!(found.map(|dialog| dialog.id.as_u128()).collect::<Vec<_>>(), [number]);
+    }
+    assert_eq!(node.worker.dialogs_of(&call_id, (b"from-9", b"callee")).count(), 0);
 }

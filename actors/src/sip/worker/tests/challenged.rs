@@ -302,7 +302,8 @@ fn the_other_way_nothing_changes() {
 fn a_call_that_we_end() {
     let mut node = node();
     let (up, _) = up(&mut node);
-    let dialog = node.worker.dialogs_of(up.value(HeaderId::CallId).as_bytes()).next().unwrap().id;
+    let call_id = up.value(HeaderId::CallId);
+    let dialog = node.worker.dialogs_of(call_id.as_bytes(), (b"from-a", b"")).next().unwrap().id;
     let sent = node.handle(vec![Input::HangUp(dialog, Reason::MaxDuration)]);
     assert_eq!(words(&sent), ["BYE>192.0.2.10:5060", "BYE>198.51.100.1:5060"]);
     assert!(!has_credentials(&sent[0]));

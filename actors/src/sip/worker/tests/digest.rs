@@ -448,6 +448,24 @@ fn nobody_is_asked_where_no_trunk_would_answer() {
     assert_eq!(words(&sent), [format!("403>{STRANGER}")]);
 }
 
+/// What belongs to a request before is read whole only where one may have been asked: also by the
+/// configuration before.
+#[test]
+fn strangers_cost_little_where_nobody_was_asked() {
+    for (asked, malformed) in [(false, 0), (true, 2)] {
+        let mut node = if asked { node(with(AuthType::Digest)) } else { Node::new() };
+        for _ in 0..2 {
+            node.configure(voice(), Users::default());
+        }
+        for method in ["ACK", "CANCEL"] {
+            let request = call("m", STRANGER, 1).replace("INVITE", method).replace("Call-ID:", "X-Call:");
+            node.receive(STRANGER, request);
+        }
+        let counters = &node.counters;
+        assert_eq!((counters.malformed.get(), counters.strangers.get()), (malformed, 2), "{asked}");
+    }
+}
+
 /// A number in a digest that was overheard is the one that is called.
 #[test]
 fn hosts_may_be_rewritten_on_the_way() {

@@ -1,6 +1,7 @@
 //! Sides that are not shown the other one: what they are sent, in every kind of message, and what comes of
 //! what they send.
 
+mod asked;
 mod of_others;
 
 use bytes::Bytes;

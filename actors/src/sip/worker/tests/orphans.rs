@@ -1,6 +1,10 @@
 //! A process ends while calls ring; the next one gets what was meant for it.
 
+use sip::{Limits, Message};
+
 use super::*;
+use crate::sip::cookie::Call;
+use crate::sip::hiding;
 use crate::sip::testing::voice;
 use crate::sip::worker::Input;
 
@@ -246,4 +250,50 @@ fn an_answer_is_ended_where_it_came_from() {
     let ended = tags.filter(|text| !node.receive(VENDORS[0], text.clone()).is_empty()).count();
     assert!(ended < 1024, "{ended}");
     node.settle();
+}
+
+/// An INVITE to a vendor as the last version sent it: its cookie was of the Call-ID, however long that is.
+fn of_last_version(node: &Node, invite: &Sent) -> Sent {
+    let (call_id, from) = (invite.value(HeaderId::CallId), invite.value(HeaderId::From));
+    let (_, tag) = from.split_once(";tag=").unwrap();
+    let cookies = &node.worker.settings.cookies;
+    let name = hiding::call_name(cookies, call_id.as_bytes());
+    assert_ne!(*name, *call_id.as_bytes(), "it is short");
+    let route = invite.value(HeaderId::RecordRoute);
+    let (_, sealed) = route.trim_end_matches('>').split_once(";w=").unwrap();
+    let cookie =
+        cookies.open(sealed.as_bytes(), &Call { call_id: &name, caller_tag: tag.as_bytes() }).unwrap();
+    let before = Call { call_id: call_id.as_bytes(), caller_tag: tag.as_bytes() };
+    let octets = invite.text().replacen(sealed, &text(&cookies.seal(&cookie, &before)), 1);
+    let message = Message::parse_datagram(octets.into(), &Limits::default()).unwrap();
+    Sent { message, ..invite.clone() }
+}
+
+/// A call with a long Call-ID that the last version began is answered, and ended by either side.
+#[test]
+fn a_long_call_id_of_the_last_version() {
+    let mut before = Node::new();
+    let long = |at: u32| format!("{}-{at}", "0".repeat(120));
+    let own =
+        |name: &String| before.worker.settings.worker_of_call(format!("{name}@192.0.2.10").as_bytes()) == 1;
+    let call = (0..).map(long).find(own).unwrap();
+    let invite = ringing(&mut before, &call);
+    let invite = of_last_version(&before, &invite);
+    let next = || Node::started(voice(), before.now.wall.micros() + 5_000_000);
+    let mut node = next();
+    let ok = node.receive(VENDORS[0], response(&invite, 200, "callee"));
+    assert_eq!(words(&ok), ["200>192.0.2.10:5060"]);
+    assert_eq!(node.happened(), ["started", "attempt 1 200", "answered"]);
+    let bye = |cseq| Within { method: "BYE", cseq, branch: "bye" };
+    for mut node in [node, next()] {
+        let sent = node.receive(CUSTOMER, bye(2).caller(&ok[0]));
+        assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
+        assert_eq!(words(&node.receive(VENDORS[0], response(&sent[0], 200, "x"))), ["200>192.0.2.10:5060"]);
+        assert_eq!(node.happened().last().unwrap(), "ended 200 answered Some(Caller)");
+    }
+    let mut node = next();
+    let sent = node.receive(VENDORS[0], bye(7).callee(&invite, "callee"));
+    assert_eq!(words(&sent), ["BYE>192.0.2.10:5060"]);
+    assert_eq!(words(&node.receive(CUSTOMER, response(&sent[0], 200, "x"))), ["200>198.51.100.1:5060"]);
+    assert_eq!(node.happened().last().unwrap(), "ended 200 answered Some(Callee)");
 }

@@ -144,8 +144,8 @@ fn what_is_said_while_several_ring() {
     let ringing = response(&new, 180, "new");
     let from_new = node.receive(NEW, ringing).remove(0);
     let from_old = node.receive(OLD, response(&old, 180, "old")).remove(0);
-    for (early, to) in [(from_old, OLD), (from_new, NEW)] {
-        let info = Within { method: "INFO", cseq: 2, branch: &format!("info-{to}") }.caller(&early);
+    for (early, to, branch) in [(from_old, OLD, "info-old"), (from_new, NEW, "info-new")] {
+        let info = Within { method: "INFO", cseq: 2, branch }.caller(&early);
         let sent = node.receive(VENDORS[1], info);
         assert_eq!(words(&sent), [format!("INFO>{to}")]);
         assert_eq!(words(&node.receive(to, response(&sent[0], 200, "x"))), [format!("200>{CALLER}")]);
@@ -194,10 +194,10 @@ fn no_more_than_ten_at_once() {
     let contacts: Vec<String> = (1..=12).map(|host| format!("203.0.113.{}:5060", 100 + host)).collect();
     let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
     let mut donor = with_contacts(forked(false), &contacts[..10]);
-    let mut all = donor.bindings.of(super::registrations::ACME, donor.now.wall);
+    let mut all = donor.bindings.of(registrations::ACME, donor.now.wall);
     let more = with_contacts(forked(false), &contacts[10..]);
-    all.extend(more.bindings.of(super::registrations::ACME, more.now.wall));
-    donor.bindings.put(super::registrations::ACME, all);
+    all.extend(more.bindings.of(registrations::ACME, more.now.wall));
+    donor.bindings.put(registrations::ACME, all);
     let sent = donor.receive(VENDORS[1], inbound(""));
     assert_eq!(sent.iter().filter(|sent| sent.word() == "INVITE").count(), 10, "{:?}", words(&sent));
 }

@@ -1,6 +1,8 @@
 //! Descriptions within dialogs: late offers, re-INVITEs, UPDATE, PRACK.
 
+use super::super::challenged::{accounts, asks, challenge};
 use super::*;
+use crate::sip::testing::START;
 
 fn without_offer() -> String {
     invite("a", "+15551234").replace(
@@ -232,7 +234,30 @@ fn an_answer_after_a_restart_goes_through_the_node() {
     let ok = described(&text(&response(&to_vendor, 200, "callee")), SDP);
     assert!(later.receive(VENDORS[0], ok).is_empty());
     assert_eq!(told(&later.asked[0]), "answer a-from-a b-callee");
+    assert!(Request::parse(&later.asked[0].command.body).unwrap().via_branch().is_some(), "its attempt");
     let sent = later.rewrite();
     assert_eq!(words(&sent), ["200>192.0.2.10:5060"]);
     assert!(body(&sent[0]).contains("answer"));
+}
+
+/// A node had the branch of the first INVITE, and the answer has that of the one that answered the challenge:
+/// the node finds the call by its tags.
+#[test]
+fn an_answer_to_a_challenged_invite_after_a_restart() {
+    let node = |started| Node::with_accounts(anchored(), &accounts(), started);
+    let mut before = node(START);
+    before.receive(CUSTOMER, invite("a", "+15551234"));
+    let first = before.rewrite().remove(0);
+    let again = before.receive(VENDORS[0], challenge(&first, 401, &asks("n1"))).remove(1);
+    assert_eq!(again.word(), "INVITE");
+    let mut later = node(START + 1_000_000);
+    let ok = described(&text(&response(&again, 200, "callee")), SDP);
+    assert!(later.receive(VENDORS[0], ok).is_empty());
+    assert_eq!(told(&later.asked[0]), "answer a-from-a b-callee");
+    assert!(Request::parse(&later.asked[0].command.body).unwrap().via_branch().is_none());
+    let sent = later.rewrite();
+    assert_eq!(
+        (words(&sent), sent[0].value(HeaderId::CSeq)),
+        (vec!["200>192.0.2.10:5060".to_owned()], "1 INVITE".to_owned())
+    );
 }
