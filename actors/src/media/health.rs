@@ -26,7 +26,7 @@ pub enum State {
     Up,
     /// It was silent just now: new calls take another, where one is up.
     Suspect,
-    /// It was silent again and again, or was never heard: it gets no new calls.
+    /// It was silent again and again, or was never heard: it gets no new calls, but where there is no other.
     Down,
 }
 
@@ -169,6 +169,14 @@ impl Health {
         (since > 0).then(|| Duration::from_micros(self.micros(now).saturating_sub(since)))
     }
 
+    /// Whether it is down by its silence alone, which began so short a time ago that its calls are not taken for lost: it
+    /// may be the way to it, or the machine that we run on, that stood still.
+    pub fn may_be_there(&self, now: Instant) -> bool {
+        let heard = self.heard_at.load(Ordering::Relaxed) > 0;
+        let refused = self.refused.load(Ordering::Relaxed);
+        heard && !refused && self.down_for(now).is_some_and(|down| down < LOST_SILENT)
+    }
+
     /// When it was heard last, of a node that has been down for so long that its calls are lost; `None` of every other
     /// one, and of one that never was heard. Where nobody is there its calls are gone; who is only silent may be behind a
     /// network that fails, through which its calls are heard all the same.
@@ -235,6 +243,7 @@ mod tests {
     fn up(now: Instant) -> Health {
         let health = Health::new(now);
         assert_eq!(health.state(), State::Down, "nothing was heard of it yet");
+        assert!(!health.may_be_there(now));
         assert!(health.heard(MS, now + MS), "the first answer of all is enough");
         health
     }
@@ -252,6 +261,7 @@ mod tests {
         assert_eq!(health.downs(), 1);
         assert_eq!((health.state(), health.down_for(at(312))), (State::Down, Some(MS * 100)));
         assert_eq!((health.lost(at(10_211)), health.lost(at(10_212))), (None, Some(at(1))));
+        assert_eq!([at(212), at(10_211), at(10_212)].map(|now| health.may_be_there(now)), [true, true, false]);
         assert!(!health.heard(MS, at(400)), "one answer is not enough");
         assert!(health.heard(MS, at(650)));
         assert_eq!((health.state(), health.down_for(at(700))), (State::Up, None));
@@ -276,6 +286,7 @@ mod tests {
         let health = up(start);
         assert!(health.gone(start + MS) && !health.gone(start + MS));
         assert_eq!(health.state(), State::Down);
+        assert!(!health.may_be_there(start + MS));
         assert_eq!(health.lost(start + MS * 1_000), None);
         assert_eq!(health.lost(start + MS * 1_001), Some(start + MS), "when it was heard last");
         assert!(!health.heard(MS, start + MS * 1_100) && health.heard(MS, start + MS * 1_101));

@@ -323,7 +323,8 @@ impl Pool {
     }
 
     /// The node that a new call takes, of those that it was not refused by: the first by the call's own order that is up
-    /// and has room, else one that has none, or was silent just now. `None` when there is nobody left to ask.
+    /// and has room, else one that has none, or was silent just now, else one that may be there all the same. `None` when
+    /// there is nobody left to ask.
     pub fn choose(&self, call: u128, refused: &[u8], now: Instant) -> Option<u8> {
         let nodes = self.nodes.load();
         let ranked = nodes.iter().filter(|node| node.is_open(refused)).filter_map(|node| {
@@ -331,6 +332,8 @@ impl Pool {
                 State::Up if node.health.is_full(now) => 1,
                 State::Up => 2,
                 State::Suspect => 0,
+                // Rather than refuse the call.
+                State::Down if node.health.may_be_there(now) => -1,
                 State::Down => return None,
             };
             Some(((rank, rendezvous::score(call, node.number, node.weight)), node.number))
@@ -393,7 +396,7 @@ mod tests {
     fn pool(nodes: &[MediaNode]) -> (Pool, Instant) {
         let now = tokio::time::Instant::now().into_std();
         let pool = Pool::default();
-        pool.configure(nodes, now);
+        pool.configure(nodes, now.checked_sub(Duration::from_millis(1)).unwrap());
         for node in pool.nodes().iter() {
             node.health.heard(Duration::from_millis(1), now);
         }
@@ -418,6 +421,19 @@ mod tests {
         assert!(calls().all(|call| pool.choose(call, &[2], now) == Some(1)));
         pool.node(2).unwrap().health.silent(now, now);
         assert!(calls().all(|call| pool.choose(call, &[], now) == Some(1)), "rather full than silent");
+        let second = pool.node(2).unwrap();
+        for _ in 0..3 {
+            second.health.silent(now, now);
+        }
+        assert_eq!(second.health.state(), State::Down);
+        assert!(calls().all(|call| pool.choose(call, &[], now) == Some(1)));
+        assert!(!pool.has_more(&[1]), "nobody hurries to one that is down");
+        assert!(calls().all(|call| pool.choose(call, &[1], now) == Some(2)), "the last that may be there");
+        let later = now + Duration::from_secs(11);
+        assert_eq!(pool.choose(0, &[1], later), None, "it has been silent for too long");
+        for _ in 0..2 {
+            second.health.heard(Duration::from_millis(1), now);
+        }
         first.health.gone(now);
         assert!(calls().all(|call| pool.choose(call, &[], now) == Some(2)));
         assert_eq!(
