@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `INVITE` | the customer's call |
 //! | `ACK`, `PRACK`, `UPDATE`, `BYE`, `re-INVITE`, `CANCEL` | a request within it; `ACK refused` is of a refusal |
-//! | `expect 180`, `expect BYE` | waits for it; anything else fails the call |
+//! | `expect 180`, `expect BYE` | waits for it; anything else fails the call, but for copies over UDP |
 //! | `answer 180` | the vendor's response to the INVITE, whatever came since |
 //! | `reply 200` | a response to what came last |
 //! | `pause 200` | milliseconds |
@@ -54,14 +54,16 @@ pub(super) fn vendor(transport: Transport, lines: &[&str]) -> String {
 struct Writer<'a> {
     role: Role,
     prefix: &'a str,
+    transport: Transport,
     contact: String,
     /// Of our last request that was neither ACK nor CANCEL, and of our last INVITE.
     cseq: (u32, u32),
     /// Of our last INVITE that was to begin a call.
     begun: u32,
     media: bool,
-    /// What was expected last.
+    /// What was expected last, and the last request of that.
     asked: String,
+    heard: String,
     xml: String,
 }
 
@@ -71,11 +73,13 @@ impl<'a> Writer<'a> {
         Self {
             role,
             prefix,
+            transport,
             contact,
             cseq: (0, 0),
             begun: 0,
             media: false,
             asked: String::new(),
+            heard: String::new(),
             xml: String::new(),
         }
     }
@@ -127,9 +131,21 @@ impl<'a> Writer<'a> {
         if kind == "response" && !self.xml.trim_end().ends_with("</recv>") {
             self.xml.push_str("<recv response=\"100\" optional=\"true\"></recv>\n");
         }
+        self.allow_copies(what);
+        if kind == "request" {
+            what.clone_into(&mut self.heard);
+        }
         let actions = if actions.is_empty() { actions } else { format!("<action>{actions}</action>") };
         let asks = if is_challenge { " auth=\"true\"" } else { "" };
         let _ = writeln!(self.xml, "<recv {kind}=\"{what}\"{routes}{asks}>{actions}</recv>");
+    }
+
+    /// Whoever heard nothing for half a second asks again over UDP, which happens where the machine stands still. SIPp
+    /// knows a copy by itself only until it has sent two messages.
+    fn allow_copies(&mut self, expected: &str) {
+        if self.transport == Transport::Udp && !["", expected].contains(&self.heard.as_str()) {
+            let _ = writeln!(self.xml, "<recv request=\"{}\" optional=\"true\"></recv>", self.heard);
+        }
     }
 
     fn request(&mut self, name: &str, words: &[&str]) {

@@ -95,6 +95,10 @@ impl Sipp {
             let said = String::from_utf8_lossy(&octets).into_owned();
             let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
             let last = lines.len().saturating_sub(SHOWN);
+            // What failed a call may have been long before the end.
+            let (before, _) = lines.split_at(last);
+            let wrong = before.iter().filter(|line| line.contains("Aborting")).take(SHOWN / 10);
+            text.extend(wrong.flat_map(|line| [line, "\n"]));
             text.extend(lines.iter().skip(last).flat_map(|line| [line, "\n"]));
         }
         text
