@@ -211,13 +211,16 @@ fn errors(route: &Route) -> Vec<(u16, &'static str)> {
     errors
 }
 
+/// Below these `{id}` may be a name in place of a UUID: that of a media node that was found has no other id.
+const NAMED: [&str; 2] = ["/v1/smpp", "/v1/admin/media-nodes"];
+
 fn parameters(route: &Route) -> Vec<Value> {
     let mut parameters = Vec::new();
     for name in names(route.path) {
         let schema = match name {
             "ban" => json!({"type": "string", "pattern": "^[A-Z0-9-]{3,20}$"}),
             "id" | "ip_id" | "registration_id" | "note_id" | "customer_id" | "account_id"
-                if !route.path.starts_with("/v1/smpp") =>
+                if !NAMED.iter().any(|path| route.path.starts_with(*path)) =>
             {
                 json!({"type": "string", "format": "uuid"})
             }

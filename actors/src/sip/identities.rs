@@ -19,6 +19,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -76,6 +77,7 @@ pub struct Identities {
     /// Certificates of others.
     pub certificates: Certificates,
     seen: Mutex<Seen>,
+    signatures: AtomicU64,
     random: SystemRandom,
 }
 
@@ -138,6 +140,7 @@ impl Identities {
             authorities: ArcSwap::from_pointee(loaded.authorities),
             certificates: Certificates::new(certificates_max),
             seen: Mutex::default(),
+            signatures: AtomicU64::new(0),
             random: SystemRandom::new(),
         }
     }
@@ -232,9 +235,14 @@ impl Identities {
         if own.certificate.as_ref().is_some_and(|certificate| !certificate.is_valid_at(claims.iat)) {
             return None;
         }
-        #[cfg(test)]
-        testing::count_signature();
-        own.signer.identity(claims, &self.random)
+        let identity = own.signer.identity(claims, &self.random)?;
+        self.signatures.fetch_add(1, Ordering::Relaxed);
+        Some(identity)
+    }
+
+    /// Signatures that were made.
+    pub fn signatures(&self) -> u64 {
+        self.signatures.load(Ordering::Relaxed)
     }
 
     /// Whose certificates are believed.

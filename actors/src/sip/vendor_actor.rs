@@ -122,7 +122,8 @@ pub struct Registered {
     pub seen: Seen,
 }
 
-/// What is known of our registrations at a vendor now: of each of its gateways, where we are to register there.
+/// What is known of our registrations at a vendor now: at each address of its gateways, where we are to
+/// register there. Gateways with one address have one registration, which is asked for as the first of them.
 pub fn registrations(calls: &Calls, vendor: Uuid, now: Instant) -> Vec<Registered> {
     let snapshot = calls.snapshot.load();
     let Some(vendor) = snapshot.vendors.iter().find(|known| known.config.id == vendor) else {
@@ -134,15 +135,17 @@ pub fn registrations(calls: &Calls, vendor: Uuid, now: Instant) -> Vec<Registere
         // Without what its secret holds nothing is sent.
         Seen { next_at: seen.next_at.filter(|_| vendor.account.is_some()), ..seen }
     };
-    let registered = vendor.targets.iter().filter_map(|target| {
-        Some(Registered {
-            gateway: target.address,
-            transport: target.transport,
-            uri: format!("sip:{}", target.host_port),
-            seen: seen(target.registration.as_deref()?),
-        })
-    });
-    registered.collect()
+    let mut registered: Vec<Registered> = Vec::new();
+    for target in &vendor.targets {
+        let Some(registration) = target.registration.as_deref() else { continue };
+        let (gateway, transport) = (target.address, target.transport);
+        if registered.iter().any(|one| (one.gateway, one.transport) == (gateway, transport)) {
+            continue;
+        }
+        let uri = format!("sip:{}", target.host_port);
+        registered.push(Registered { gateway, transport, uri, seen: seen(registration) });
+    }
+    registered
 }
 
 fn find<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Vendor> {

@@ -63,3 +63,20 @@ fn every_schema_is_referred_to_and_found() {
     assert_eq!(referred.difference(&found).collect::<Vec<_>>(), Vec::<&&str>::new(), "they are not there");
     assert_eq!(found.difference(&referred).collect::<Vec<_>>(), Vec::<&&str>::new(), "nobody needs them");
 }
+
+/// What a list gives as an id may be asked for.
+#[test]
+fn an_id_in_a_path_may_be_what_it_is() {
+    let document = document(routes::all());
+    for (path, format) in [
+        ("/v1/admin/voice-vendors/{id}", Some("uuid")),
+        ("/v1/admin/media-nodes/{id}", None),
+        ("/v1/smpp/vendors/{id}/reconnect", None),
+    ] {
+        for (method, operation) in document["paths"][path].as_object().unwrap() {
+            let schema = &operation["parameters"][0]["schema"];
+            assert_eq!(schema["type"], "string", "{method} {path}");
+            assert_eq!(schema["format"].as_str(), format, "{method} {path}");
+        }
+    }
+}

@@ -20,6 +20,8 @@ const OWN: &str = "+442079469999";
 const OVER: Duration = Duration::from_secs(60);
 /// Seconds for which a telephone registers that is to stay.
 const LONG: u32 = 3600;
+/// Contacts that calls are placed by: the node has no others than those of the trunk.
+const REGISTRATIONS: &str = "warp_sip_registrations";
 
 /// A trunk that may register and has a number, and a vendor.
 fn provisioned(vendor: SocketAddr) -> String {
@@ -45,11 +47,14 @@ fn calls(vendor: SocketAddr, node: &Node, id: &str) -> Caller<Datagrams> {
     caller
 }
 
-/// Waits until the trunk `roaming` has so many contacts.
+/// Waits until the trunk `roaming` has so many contacts, and calls go by them. The API lists what the database
+/// has; what calls go by follows its commit, and is what the metric counts.
 #[track_caller]
 pub(super) fn wait_bound(node: &Node, count: usize) -> Vec<Value> {
     wait::until(&format!("{count} contacts of the trunk"), SOON + OVER, || {
-        Some(bound(node)).filter(|bound| bound.len() == count)
+        let bound = bound(node);
+        let is_in_force = || node.metric(REGISTRATIONS).abs().to_string() == count.to_string();
+        (bound.len() == count && is_in_force()).then_some(bound)
     })
 }
 

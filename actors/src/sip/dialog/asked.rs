@@ -123,6 +123,16 @@ impl fmt::Debug for Challenged {
 }
 
 impl Challenged {
+    /// Octets of a nonce and an opaque that are kept as long as the call is up. Real ones have some tens.
+    pub const MAX: usize = 1024;
+
+    /// Whether a challenge has no more of them.
+    #[must_use]
+    pub fn fits(challenge: &Challenge<'_>) -> bool {
+        let opaque = challenge.opaque.map_or(0, <[u8]>::len);
+        challenge.nonce.len().saturating_add(opaque) <= Self::MAX
+    }
+
     /// A challenge that came with a 401 or 407; `None` of one whose hash function is not known.
     #[must_use]
     pub fn new(header: HeaderId, challenge: &Challenge<'_>) -> Option<Self> {

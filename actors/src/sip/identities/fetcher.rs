@@ -272,12 +272,14 @@ impl Said {
 fn observe(calls: &Arc<Calls>, face: &Arc<Face>) -> Observe {
     let (calls, face) = (Arc::clone(calls), Arc::clone(face));
     Arc::new(move || {
-        let certificates = &calls.settings.identities.certificates;
+        let identities = &calls.settings.identities;
+        let certificates = &identities.certificates;
         let (proven, unproven) = certificates.known();
         Observation {
-            state: if calls.settings.identities.signs() { "signing" } else { "checking" }.into(),
+            state: if identities.signs() { "signing" } else { "checking" }.into(),
             queue_depth: certificates.wanted() as u64,
             counters: vec![
+                ("signatures", identities.signatures()),
                 ("certificates", proven as u64),
                 ("unproven", unproven as u64),
                 ("fetched", face.fetched.load(Ordering::Relaxed)),

@@ -1,6 +1,5 @@
 //! A test PKI: an authority, and carriers whose certificates it signs.
 
-use std::cell::Cell;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,20 +124,6 @@ impl Carrier {
     pub(crate) fn certificate(&self) -> Certificate {
         Certificate::own(self.chain.as_bytes()).unwrap()
     }
-}
-
-thread_local! {
-    static SIGNATURES: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Somebody signs in this test.
-pub(super) fn count_signature() {
-    SIGNATURES.set(SIGNATURES.get() + 1);
-}
-
-/// Signatures that were asked for in this test.
-pub(crate) fn signatures() -> u32 {
-    SIGNATURES.get()
 }
 
 /// What is signed of a call between these, in canonical form.

@@ -44,9 +44,13 @@ fn accounts() -> Accounts {
 
 /// A node without workers.
 fn node(status: VendorStatus, accounts: &Accounts) -> Arc<Calls> {
+    node_of(registering(status), accounts)
+}
+
+fn node_of(voice: Voice, accounts: &Accounts) -> Arc<Calls> {
     let clock: SharedClock = Arc::new(SystemClock);
     let now = Now { instant: tokio::time::Instant::now().into_std(), wall: clock.now() };
-    let snapshot = Snapshot::new(registering(status), None, &|_| Vec::new(), now.instant);
+    let snapshot = Snapshot::new(voice, None, &|_| Vec::new(), now.instant);
     Calls::new(calls::Parts {
         settings: settings(now, Vec::new()),
         snapshot: snapshot.with_accounts(accounts),
@@ -111,6 +115,19 @@ async fn registrations_as_operators_see_them() {
     calls.draining.store(true, Ordering::Release);
     let now = calls.now().instant;
     assert_eq!(of(31, now)[0].seen.next_at, Some(now), "a node that drains ends it");
+}
+
+/// Gateways with one address have one registration, which is told once; by another transport it is another one.
+#[tokio::test]
+async fn one_address_is_registered_at_once() {
+    let mut voice = registering(VendorStatus::Active);
+    let gateways = ["sip:198.51.100.1:5060", "sip:198.51.100.1;transport=tcp", "sip:198.51.100.1"];
+    voice.vendors[0].gateways = gateways.iter().map(|gateway| gateway.parse().unwrap()).collect();
+    let calls = node_of(voice, &accounts());
+    let now = calls.now().instant;
+    let told = registrations(&calls, Uuid::from_u128(31), now);
+    let uris: Vec<&str> = told.iter().map(|registered| registered.uri.as_str()).collect();
+    assert_eq!(uris, ["sip:198.51.100.1:5060", "sip:198.51.100.1;transport=tcp"], "{told:?}");
 }
 
 /// Without its secret every request would be refused: none is sent, and it is told why.

@@ -56,6 +56,8 @@ enum Unanswered {
     Ambiguous,
     #[error("the answer was refused: username or password may be wrong")]
     Refused,
+    #[error("its nonce and opaque have more than {} octets", Challenged::MAX)]
+    TooLong,
     #[error("the request cannot be sent once more")]
     Unsendable,
 }
@@ -161,6 +163,9 @@ impl Worker {
         let before = self.transactions.get(id).map_or(u8::MAX, |transaction| transaction.challenges);
         if before > u8::from(challenge.stale) {
             return Err(Unanswered::Refused);
+        }
+        if !Challenged::fits(&challenge) {
+            return Err(Unanswered::TooLong);
         }
         let challenged = Challenged::new(header, &challenge).ok_or(Unanswered::Foreign)?;
         let again = self.with_answer((owner, request), &account, challenged, before + 1);

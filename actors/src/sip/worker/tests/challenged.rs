@@ -8,7 +8,7 @@ use sip::{Response, StatusCode};
 
 use super::*;
 use crate::sip::account::{Account, Accounts};
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Challenged, Dialog};
 use crate::sip::event::What;
 use crate::sip::testing::{START, voice};
 use crate::sip::worker::Input;
@@ -142,6 +142,21 @@ fn nobody_else_is_answered() {
         assert!(!sent.iter().any(has_credentials), "{from} {value}");
         assert_eq!(node.happened(), ["started", "attempt 1 401"], "{from} {value}");
         assert_eq!(node.counters.challenges_unanswered.get(), 1);
+    }
+}
+
+/// What it says is kept as long as the call is up.
+#[test]
+fn a_challenge_that_is_too_long_is_not_answered() {
+    for (nonce, next, unanswered) in
+        [(Challenged::MAX - 1, "198.51.100.1:5060", 0), (Challenged::MAX, "198.51.100.2:5060", 1)]
+    {
+        let mut node = node();
+        let first = node.receive(CUSTOMER, invite("a", "+15551234")).remove(1);
+        let sent = node.receive(VENDORS[0], challenge(&first, 401, &asks(&"n".repeat(nonce))));
+        assert_eq!(words(&sent), ["ACK>198.51.100.1:5060".to_owned(), format!("INVITE>{next}")]);
+        assert_eq!(has_credentials(&sent[1]), unanswered == 0, "{}", sent[1].text());
+        assert_eq!(node.counters.challenges_unanswered.get(), unanswered);
     }
 }
 
