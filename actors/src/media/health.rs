@@ -50,11 +50,14 @@ impl State {
     }
 }
 
-/// The health of one node. Its actor writes it, and workers what they are told, or are not.
+/// The health of one node. Its actor writes it, and workers what they are told, or are not, at the same time.
 #[derive(Debug)]
 pub struct Health {
     origin: Instant,
     state: AtomicU8,
+    /// Held by who changes the state, and what belongs to it, for as long as that takes: half of a change would end the
+    /// calls of a node that is up. An answer of a node that is up changes nothing, and takes no lock.
+    turning: Mutex<()>,
     /// Microseconds since `origin`; 0 is never.
     full_until: AtomicU64,
     heard_at: AtomicU64,
@@ -81,6 +84,7 @@ impl Health {
         Self {
             origin: now,
             state: AtomicU8::new(State::Down as u8),
+            turning: Mutex::default(),
             full_until: zero(),
             heard_at: zero(),
             down_since: AtomicU64::new(1),
@@ -102,13 +106,18 @@ impl Health {
 
     /// It answered, after this time. True when it was not up before and is now.
     pub fn heard(&self, round_trip: Duration, now: Instant) -> bool {
-        self.heard_at.store(self.micros(now), Ordering::Relaxed);
+        // Each of those who ask has the time of its own turn: the last one counts.
+        self.heard_at.fetch_max(self.micros(now), Ordering::Relaxed);
         let took = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
         let before = self.round_trip_us.load(Ordering::Relaxed);
         // An eighth of the new one, as TCP does (RFC 6298).
         let smoothed = if before == 0 { took } else { (before * 7).saturating_add(took) / 8 };
         self.round_trip_us.store(smoothed, Ordering::Relaxed);
         self.silences.store(0, Ordering::Relaxed);
+        if self.state() == State::Up {
+            return false;
+        }
+        let _turning = self.turning.lock();
         let state = self.state();
         if state == State::Up {
             return false;
@@ -129,6 +138,7 @@ impl Health {
         if self.heard_at.load(Ordering::Relaxed) > self.micros(sent) {
             return false;
         }
+        let _turning = self.turning.lock();
         self.answers.store(0, Ordering::Relaxed);
         let silences = self.silences.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if silences < u64::from(SILENCES_DOWN) {
@@ -142,10 +152,22 @@ impl Health {
 
     /// Nobody is there: the network said so. True when it was not known to be down.
     pub fn gone(&self, now: Instant) -> bool {
+        let _turning = self.turning.lock();
         self.refused.store(true, Ordering::Relaxed);
         self.go_down(now)
     }
 
+    /// Somebody watches over it from now on. That it is down since long says nothing of its calls, where nobody has asked
+    /// it in that time.
+    pub fn watched(&self, now: Instant) {
+        let _turning = self.turning.lock();
+        if self.state() == State::Down {
+            self.refused.store(false, Ordering::Relaxed);
+            self.down_since.store(self.micros(now).max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Under the lock of `turning`.
     fn go_down(&self, now: Instant) -> bool {
         self.answers.store(0, Ordering::Relaxed);
         let before = self.state.swap(State::Down as u8, Ordering::AcqRel);
@@ -295,6 +317,82 @@ mod tests {
         assert_eq!(health.downs(), 1, "that stays, for those who have not seen it down");
         assert!(health.gone(start + MS * 9_001));
         assert_eq!(health.downs(), 2);
+    }
+
+    /// Without sleep as long as that takes little, so that both go on at one time.
+    fn wait_until(reached: &AtomicU64, step: u64) {
+        let mut tries = 0_u64;
+        while reached.load(Ordering::Acquire) < step {
+            tries += 1;
+            if tries.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    }
+
+    /// Workers and the node's actor hear of it at the same time, and not the same.
+    #[test]
+    fn what_is_found_at_the_same_time_is_one_after_the_other() {
+        let start = tokio::time::Instant::now().into_std();
+        let at = |ms: u32| start + MS * ms;
+        let suspect = || {
+            let health = up(start);
+            health.silent(at(10), at(210));
+            assert_eq!(health.state(), State::Suspect);
+            health
+        };
+        let healths: Vec<Health> = std::iter::repeat_with(suspect).take(20_000).collect();
+        let reached = [0, 0].map(AtomicU64::new);
+        // Each waits for the other one before each of them.
+        let find = |own: usize, one: &(dyn Fn(&Health) + Sync)| {
+            for (step, health) in (1..).zip(&healths) {
+                reached[own].store(step, Ordering::Release);
+                wait_until(&reached[1 - own], step);
+                one(health);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                find(0, &|health| {
+                    health.heard(MS, at(220));
+                });
+            });
+            find(1, &|health| {
+                health.gone(at(220));
+            });
+        });
+        for health in &healths {
+            // Whichever was the first: one answer is not enough for who is gone.
+            assert_eq!((health.state(), health.down_for(at(300))), (State::Down, Some(MS * 80)));
+            assert_eq!((health.lost(at(1_219)), health.lost(at(1_220))), (None, Some(at(220))));
+        }
+    }
+
+    #[test]
+    fn the_last_time_at_which_it_was_heard_counts() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        let at = |ms: u32| start + MS * ms;
+        // The second one is of a worker whose turn began before.
+        health.heard(MS, at(300));
+        health.heard(MS, at(250));
+        assert!(!health.silent(at(280), at(460)));
+        assert_eq!(health.state(), State::Up, "it was heard since then");
+    }
+
+    #[test]
+    fn the_time_in_which_nobody_asks_says_nothing() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        let at = |ms: u32| start + MS * ms;
+        health.gone(at(10));
+        health.watched(at(60_000));
+        assert_eq!((health.lost(at(69_999)), health.lost(at(70_000))), (None, Some(at(1))));
+        // Where nobody is there that is found by the first question.
+        health.gone(at(60_001));
+        assert_eq!(health.lost(at(61_000)), Some(at(1)));
+        assert_eq!(health.downs(), 1);
+        assert!(!health.heard(MS, at(62_000)) && health.heard(MS, at(62_001)));
+        health.watched(at(90_000));
+        assert_eq!((health.state(), health.lost(at(900_000))), (State::Up, None));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!
 //! Owns: the UDP socket to the node's ng port, the commands under way, when the node is asked whether it is there. Its
 //! key is `rtpengine_node:NAME:0`, its parent the `media` supervisor, its restart policy permanent. A crash loses the
-//! commands under way: who waits for them is told that the node was silent. What is known of the node lives in the pool.
+//! commands under way: who waits for them is told that the node was silent. What is known of the node lives in the pool,
+//! and calls go on: workers hear whether it is there.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -77,7 +78,11 @@ pub fn child_spec(options: Options) -> ChildSpec {
             let _registration = seat.register(observe(&options.node));
             tokio::select! {
                 served = serve(&options) => served,
-                () = seat.shutdown.requested() => Ok(()),
+                () = seat.shutdown.requested() => {
+                    // Nobody asks it from now on: it is to answer before it takes calls again.
+                    options.node.health.gone(Instant::now().into_std());
+                    Ok(())
+                }
             }
         }
     });
@@ -122,6 +127,7 @@ async fn serve(options: &Options) -> Result<(), BoxError> {
     let way = node.way();
     let mut commands = way.receiver.lock().await;
     let now = Instant::now();
+    node.health.watched(now.into_std());
     let mut serving = Serving {
         options,
         socket,
@@ -437,7 +443,6 @@ impl Serving<'_> {
 impl Drop for Serving<'_> {
     /// Who waits is told, whatever ends the actor.
     fn drop(&mut self) {
-        self.health().gone(Instant::now().into_std());
         self.exchange.abandon(&mut self.actions);
         for action in self.actions.drain(..) {
             let Action::Done(ticket, outcome, _) = action else { continue };
@@ -462,3 +467,6 @@ fn observe(node: &Arc<Node>) -> Observe {
         note: node.health.release().as_ref().map(Release::note),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -356,18 +356,18 @@ fn bind(options: &Options) -> io::Result<StdSocket> {
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &address.ip().is_unspecified())?;
     }
     setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-    size_buffers(&socket, options)?;
+    size_buffers(&socket, options.receive_buffer, options.send_buffer)?;
     socket.bind(&address.into())?;
     Ok(socket.into())
 }
 
 /// Beyond the system's limit where we are privileged to, up to it where not.
-fn size_buffers(socket: &Socket, options: &Options) -> io::Result<()> {
-    if setsockopt(socket, sockopt::RcvBufForce, &options.receive_buffer).is_err() {
-        SockRef::from(socket).set_recv_buffer_size(options.receive_buffer)?;
+pub(in crate::sip) fn size_buffers(socket: &impl AsFd, receive: usize, send: usize) -> io::Result<()> {
+    if setsockopt(socket, sockopt::RcvBufForce, &receive).is_err() {
+        SockRef::from(socket).set_recv_buffer_size(receive)?;
     }
-    if setsockopt(socket, sockopt::SndBufForce, &options.send_buffer).is_err() {
-        SockRef::from(socket).set_send_buffer_size(options.send_buffer)?;
+    if setsockopt(socket, sockopt::SndBufForce, &send).is_err() {
+        SockRef::from(socket).set_send_buffer_size(send)?;
     }
     Ok(())
 }

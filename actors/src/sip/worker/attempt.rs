@@ -42,6 +42,28 @@ pub(super) struct Chosen {
     pub(super) branch: [u8; crate::sip::branch::LEN],
 }
 
+/// What the INVITE of an attempt has for a body.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Body<'a> {
+    /// The caller's.
+    Own,
+    /// That of this copy of the caller's INVITE.
+    Copied(&'a Message),
+    /// The caller's, with this description of the session.
+    Described(&'a [u8]),
+}
+
+impl<'a> Body<'a> {
+    /// The INVITE that has it, and the description that takes the place of the one in there.
+    fn within(self, own: &'a Message) -> (&'a Message, Option<&'a [u8]>) {
+        match self {
+            Self::Own => (own, None),
+            Self::Copied(request) => (request, None),
+            Self::Described(sdp) => (own, Some(sdp)),
+        }
+    }
+}
+
 impl Worker {
     /// The next vendor that takes calls, and the client transaction of its INVITE.
     pub(super) fn next_vendor(
@@ -92,9 +114,9 @@ impl Worker {
                     inputs.push_back(Input::NoVendor(status));
                     return;
                 }
-                Anchoring::Goes(chosen, anchor) => self.compose(id, chosen, (None, anchor), turn.now),
+                Anchoring::Goes(chosen, anchor) => self.compose(id, chosen, (Body::Own, anchor), turn.now),
                 Anchoring::Filtered(chosen, request) => {
-                    self.compose(id, chosen, (Some(&*request), None), turn.now)
+                    self.compose(id, chosen, (Body::Copied(&request), None), turn.now)
                 }
                 Anchoring::Unfit => None,
             };
@@ -196,13 +218,12 @@ impl Worker {
         }
     }
 
-    /// The INVITE for a hop, with another description of its session where it has one and the node that carries it;
-    /// `None` when it cannot be written.
+    /// The INVITE for a hop, and the node that carries its session; `None` when it cannot be written.
     pub(super) fn compose(
         &mut self,
         id: CallId,
         chosen: Chosen,
-        (request, anchor): (Option<&Message>, Option<Anchor>),
+        (body, anchor): (Body<'_>, Option<Anchor>),
         now: Now,
     ) -> Option<Made> {
         let call = self.calls.get_mut(id)?;
@@ -210,7 +231,7 @@ impl Worker {
         let mut setup = call.setup.take()?;
         // What the dialog knows of those that are tried at the same time stands then.
         let beside = opening && setup.tried;
-        let made = self.compose_for((dialog, beside, &mut setup), chosen, (request, anchor), now);
+        let made = self.compose_for((dialog, beside, &mut setup), chosen, (body, anchor), now);
         let call = self.calls.get_mut(id)?;
         call.setup = Some(setup);
         let (made, options) = made?;
@@ -222,7 +243,7 @@ impl Worker {
         &mut self,
         (dialog, beside, setup): (Uuid, bool, &mut Setup),
         chosen: Chosen,
-        (request, anchor): (Option<&Message>, Option<Anchor>),
+        (body, anchor): (Body<'_>, Option<Anchor>),
         now: Now,
     ) -> Option<(Made, proxy::Options)> {
         let Chosen { hop, mut flow, channel, branch } = chosen;
@@ -247,11 +268,11 @@ impl Worker {
             hides: hides.callee,
             session_asked: None,
         };
-        let request = request.unwrap_or(&setup.request);
+        let (request, sdp) = body.within(&setup.request);
         let media = anchor.as_ref().map_or(0, |anchor| anchor.node);
         let (identified, stamp) = (&setup.identified, None);
         let mut outgoing =
-            Outgoing { request, plan, hop, dialog, media, leave, hides, identified, stamp, now };
+            Outgoing { request, sdp, plan, hop, dialog, media, leave, hides, identified, stamp, now };
         let mut invite = outgoing::invite(&outgoing, &self.settings, &mut self.memory)?;
         if outbound && vendor.config.sign_calls {
             self.count_signed(invite.signed.is_some());

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use self::said::{Said, said};
 pub(super) use self::within::{Role, Subject, may_describe};
-use super::attempt::Chosen;
+use super::attempt::{Body, Chosen};
 use super::call::Way;
 use super::receive::from_tag;
 use super::{Hand, ToMedia, Turn, Worker};
@@ -279,13 +279,8 @@ impl Worker {
     fn attempt_described(&mut self, offered: Offered, sdp: &[u8], turn: &mut Turn<'_>) {
         let Offered { call: id, branch, chosen, anchor, .. } = offered;
         let node = anchor.node;
-        let request =
-            self.calls.get(id).and_then(|call| call.setup.as_ref()).map(|setup| setup.request.clone());
-        let request = request.and_then(|request| self.with_sdp(&request, sdp));
         let mut inputs = self.memory.inputs.pop().unwrap_or_default();
-        let made = request
-            .and_then(|request| self.compose(id, chosen, (Some(&request), Some(anchor.clone())), turn.now));
-        match made {
+        match self.compose(id, chosen, (Body::Described(sdp), Some(anchor.clone())), turn.now) {
             Some(made) => self.begin_attempt((id, branch), made, &mut inputs, turn),
             None => {
                 self.give_up(id, Some(anchor), turn);

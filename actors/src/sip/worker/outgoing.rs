@@ -27,6 +27,8 @@ use crate::sip::transactions::Now;
 pub(super) struct Outgoing<'a> {
     /// The caller's, perhaps with another description of its session.
     pub(super) request: &'a Message,
+    /// What is written in the place of that description, where it is: what the media node made of it.
+    pub(super) sdp: Option<&'a [u8]>,
     pub(super) plan: &'a Plan,
     pub(super) hop: usize,
     pub(super) dialog: Uuid,
@@ -77,6 +79,9 @@ pub(super) fn invite(
     let callee = NumberRule::rewrite(callee_rules, &plan.number).unwrap_or_else(|| plan.number.clone());
     let mut edits = Edits::new(request);
     pass_on(&mut edits, leave, settings, &mut memory.text)?;
+    if let Some(sdp) = outgoing.sdp {
+        edits.replace_sdp(&request.sdp()?, sdp).ok()?;
+    }
     // A caller does not choose the way to a vendor.
     edits.remove(HeaderId::Route).ok()?;
     let sealed = record_route(&mut edits, outgoing, (settings, told.hides()), &mut memory.text)?;

@@ -19,13 +19,16 @@ use crate::media::account::Account;
 use crate::media::exchange::{Action, Command, Exchange, Outcome, Patience};
 use crate::media::metrics::Metrics;
 use crate::media::pool::{News, Node, Pool, Ticket};
-use crate::sip::transport::udp::{INCOMING, attempt, watch};
+use crate::sip::transport::udp::{INCOMING, attempt, size_buffers, watch};
 use crate::sip::worker::ToMedia;
 
-/// Datagrams that are read from one node in one turn.
+/// Datagrams that are read from one node in one turn, where no more answers are awaited.
 const BATCH: usize = 64;
 /// The largest datagram there is.
 const DATAGRAM_MAX: usize = 65_535;
+/// Octets of the buffers of a socket to ask for: a worker that is busy for some time finds the answers there that have
+/// come meanwhile. What has no room is lost, and a call waits until its command is sent again.
+const BUFFER: usize = 4 * 1024 * 1024;
 /// How often a socket is looked at of which the runtime does not know that something has come: a worker that always has
 /// something to do does not ask it.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -135,6 +138,8 @@ impl Line {
         let any: SocketAddr =
             if node.address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
         let socket = StdSocket::bind(any)?;
+        // As much as the system gives.
+        let _ = size_buffers(&socket, BUFFER, BUFFER);
         // Nobody else's datagrams are taken then, and the system says when nobody is there.
         socket.connect(node.address)?;
         socket.set_nonblocking(true)?;
@@ -157,7 +162,8 @@ impl Line {
         if looks {
             self.looked_at = now;
         }
-        for _ in 0..BATCH {
+        // A worker that comes late gives up nothing of which the answer is there.
+        for _ in 0..self.exchange.len().max(BATCH) {
             match self.receive(datagram, looks) {
                 Ok(length) => {
                     let octets = datagram.get(..length).unwrap_or_default();

@@ -146,6 +146,21 @@ fn a_call_from_offer_to_delete() {
     node.settle();
 }
 
+/// A datagram may come without the length of its body. What goes out has one, that of the node's description.
+#[test]
+fn an_invite_has_the_length_of_the_description_that_it_goes_with() {
+    for length in ["Content-Length: 5\r\n", "l: 5\r\n", ""] {
+        let mut node = Node::with(anchored());
+        let came = invite("a", "+15551234").replace("Content-Length: 5\r\n", length);
+        assert_eq!(words(&node.receive(CUSTOMER, came)), ["100>192.0.2.10:5060"]);
+        let carrier = node.asked[0].node;
+        let sent = node.rewrite().remove(0);
+        assert_eq!(body(&sent), format!("v=0\r\ns=offer a-from-a - by {carrier}\r\n"), "{length}");
+        let lengths: Vec<String> = sent.message.values(HeaderId::ContentLength).map(text).collect();
+        assert_eq!(lengths, [body(&sent).len().to_string()], "{length}");
+    }
+}
+
 /// One that we end is asked about like any other; one that never came up has nothing to tell.
 #[test]
 fn nodes_tell_what_they_counted_of_calls_that_were_up() {

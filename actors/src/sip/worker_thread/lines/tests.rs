@@ -57,10 +57,14 @@ impl Media {
 
     /// Answers the next command.
     fn answer(&self) {
+        self.answer_with(PONG);
+    }
+
+    fn answer_with(&self, answer: &[u8]) {
         let (asked, by) = self.asked().unwrap();
         let (cookie, body) = ng::cookie::split(&asked).unwrap();
         assert_eq!(body, PING);
-        self.0.send_to(&[cookie, b" ", PONG].concat(), by).unwrap();
+        self.0.send_to(&[cookie, b" ", answer].concat(), by).unwrap();
     }
 }
 
@@ -120,6 +124,10 @@ impl Scene {
     }
 }
 
+fn is_answered(news: &News) -> bool {
+    matches!(news, News::Answer(answer) if matches!(answer.outcome, Outcome::Answered(_)))
+}
+
 /// What became of the only command that waited.
 #[track_caller]
 fn outcome(news: &[News]) -> &Outcome {
@@ -165,6 +173,37 @@ async fn an_answer_is_found_without_being_told_of_it() {
         std::thread::yield_now();
     }
     assert!(matches!(outcome(&news), Outcome::Answered(_)));
+}
+
+/// A burst of calls, and a worker that comes to their answers when all have come: none of them is sent again.
+#[tokio::test(start_paused = true)]
+async fn answers_wait_for_a_worker_that_is_busy() {
+    const BURST: usize = 150;
+    let mut scene = Scene::new();
+    scene.lines.options.most = BURST;
+    (0..BURST).for_each(|_| scene.submit(NUMBER, WAITS, Patience::BRIEF));
+    // As long as an answer with a description.
+    (0..BURST).for_each(|_| scene.media.answer_with(&[b'x'; 1_000]));
+    let mut answered = 0;
+    // For less time than that after which they are sent again.
+    for _ in 0..20 {
+        let _ = tokio::time::timeout(MS, scene.lines.ready()).await;
+        answered += scene.read().iter().filter(|news| is_answered(news)).count();
+    }
+    assert_eq!((answered, scene.tally()), (BURST, [150, 0, 0]));
+}
+
+/// The machine stood still, or the turn before took long: the answers have come in time all the same.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_comes_late_finds_its_answers_first() {
+    const BURST: usize = 80;
+    let mut scene = Scene::new();
+    scene.lines.options.most = BURST;
+    (0..BURST).for_each(|_| scene.submit(NUMBER, WAITS, Patience::BRIEF));
+    (0..BURST).for_each(|_| scene.media.answer());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(scene.read().iter().filter(|news| is_answered(news)).count(), BURST);
+    assert_eq!(scene.tally(), [80, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
