@@ -23,8 +23,9 @@ use super::settings::default_port;
 pub use self::asked::{Asked, CREDENTIALS_LEN, Challenged};
 pub use self::seen::{Answer, Seen, Verdict};
 
-/// Forks of one vendor that are told apart beside the first; requests of and to others are refused.
-pub const FORKS_MAX: usize = 8;
+/// Forks of one vendor, or contacts that ring at the same time, that are told apart beside the first; requests of and to
+/// others are refused.
+pub const FORKS_MAX: usize = 9;
 
 /// One dialog.
 #[derive(Debug, Clone, Serialize, Deserialize)]

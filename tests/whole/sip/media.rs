@@ -4,6 +4,7 @@
 mod calls;
 mod discovery;
 mod failures;
+mod forked;
 mod hiding;
 mod load;
 mod nodes;

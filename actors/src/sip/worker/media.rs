@@ -25,7 +25,7 @@ use uuid::Uuid;
 use self::said::{Said, said};
 pub(super) use self::within::{Role, Subject, may_describe};
 use super::attempt::{Body, Chosen};
-use super::call::Way;
+use super::call::{Call, Way};
 use super::receive::from_tag;
 use super::{Hand, ToMedia, Turn, Worker};
 use crate::media::exchange::{Command, Patience};
@@ -72,6 +72,8 @@ struct Waiting {
 pub(super) struct Held {
     first: Bytes,
     behind: VecDeque<(Flow, Message)>,
+    /// That of the next attempt, which its node is not given yet.
+    offer: Option<Box<Offered>>,
 }
 
 /// An attempt whose offer is with a node.
@@ -138,9 +140,7 @@ impl Worker {
         };
         let Some(node) = self.media.choose(dialog.as_u128(), &[], turn.now.instant) else {
             self.counters.media_refused.add(1);
-            if let Some(call) = self.calls.get_mut(id) {
-                call.hung_up.get_or_insert(Reason::MediaFailed);
-            }
+            self.fails_for_media(id);
             return Anchoring::Refused(super::FULL);
         };
         let direction = plan.direction;
@@ -168,6 +168,12 @@ impl Worker {
 
     /// Gives an attempt's offer to its node: with little patience where another one could take it.
     fn offer(&mut self, dialog: Uuid, mut offered: Box<Offered>, turn: &mut Turn<'_>) {
+        // Behind an answer of an attempt that is tried beside it, or was before, it would take the caller away from who
+        // answers, and give it back to nobody when it is deleted.
+        if let Some(held) = self.held.get_mut(&dialog) {
+            held.offer = Some(offered);
+            return;
+        }
         let node = offered.anchor.node;
         offered.refused.push(node);
         let patience = if self.media.has_more(&offered.refused) { Patience::BRIEF } else { Patience::PINNED };
@@ -227,23 +233,37 @@ impl Worker {
             Waits::Attempt(offered) => self.attempt_offered(dialog, offered, said, turn),
             Waits::Message(held) => {
                 let Waiting { flow, message, again } = *held;
-                let behind = self.held.remove(&dialog).map(|held| held.behind).unwrap_or_default();
+                let held = self.held.remove(&dialog);
+                let (behind, offer) = held.map(|held| (held.behind, held.offer)).unwrap_or_default();
                 // A copy of what was passed on fails nothing.
                 if !again || matches!(said, Said::Sdp(_)) {
                     self.described((dialog, node), (flow, &message), said, turn);
                 }
                 self.take_up(dialog, behind, turn);
+                match offer {
+                    Some(offered) if self.has_use_for_more(offered.call) => self.offer(dialog, offered, turn),
+                    Some(offered) => self.attempt_too_late(offered.call, turn),
+                    None => {}
+                }
             }
         }
     }
 
+    /// Whether a call has any use of a further attempt.
+    fn has_use_for_more(&self, id: CallId) -> bool {
+        self.calls.get(id).is_some_and(|call| !call.context.is_closed() && call.setup.is_some())
+    }
+
+    /// A call was over while an attempt waited for a node.
+    fn attempt_too_late(&mut self, id: CallId, turn: &mut Turn<'_>) {
+        self.call_input(id, CallInput::NoVendor(super::FULL), Hand::default(), turn);
+    }
+
     fn attempt_offered(&mut self, dialog: Uuid, mut offered: Box<Offered>, said: Said, turn: &mut Turn<'_>) {
         let id = offered.call;
-        let live = self.calls.get(id).filter(|call| !call.context.is_closed() && call.setup.is_some());
-        if live.is_none() {
-            // It was over while its node was asked.
+        if !self.has_use_for_more(id) {
             Self::give_up_at(dialog, &offered.anchor, turn);
-            self.call_input(id, CallInput::NoVendor(super::FULL), Hand::default(), turn);
+            self.attempt_too_late(id, turn);
             return;
         }
         match said {
@@ -269,10 +289,19 @@ impl Worker {
     /// No node carries the call.
     fn not_carried(&mut self, id: CallId, status: StatusCode, turn: &mut Turn<'_>) {
         self.counters.media_refused.add(1);
-        if let Some(call) = self.calls.get_mut(id).filter(|_| status == super::FULL) {
-            call.hung_up.get_or_insert(Reason::MediaFailed);
+        if status == super::FULL {
+            self.fails_for_media(id);
         }
         self.call_input(id, CallInput::NoVendor(status), Hand::default(), turn);
+    }
+
+    /// A call comes to its end because no node takes it; not where attempts that have one are tried beside the one that
+    /// has none.
+    fn fails_for_media(&mut self, id: CallId) {
+        let beside = |call: &Call| call.context.is_opening() && !call.attempts.is_empty();
+        if let Some(call) = self.calls.get_mut(id).filter(|call| !beside(call)) {
+            call.hung_up.get_or_insert(Reason::MediaFailed);
+        }
     }
 
     /// The INVITE goes with the node's description, to this hop, or to the next where it cannot be written for this one.

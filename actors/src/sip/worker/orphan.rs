@@ -94,8 +94,9 @@ impl Worker {
                 return;
             }
             // The worker began anew, and not the process: the record of the call says already that it failed. Or the call
-            // was answered here, and has ended.
-            if self.is_own(cookie.dialog) || self.over.has(&cookie.dialog, turn.now.instant) {
+            // was answered here, and has ended. Or another one has answered, whose place it would take at the node.
+            let over = self.is_own(cookie.dialog) || self.over.has(&cookie.dialog, turn.now.instant);
+            if over || self.is_further(cookie.dialog, &restored.whole) {
                 self.end_orphan(message, flow, vendor_of(&cookie), turn);
                 return;
             }

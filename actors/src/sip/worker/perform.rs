@@ -138,11 +138,21 @@ impl Worker {
     /// A CANCEL goes the way of its INVITE, in a transaction of its own that concerns nobody (9.1).
     fn send_cancel(&mut self, id: TransactionId, turn: &mut Turn<'_>) {
         let Some((flow, invite)) = self.stored_request(id) else { return };
-        let Some(octets) = self.written(|out| write::cancel(&invite, &[], out).is_ok()) else { return };
+        let reason = self.is_answered_elsewhere(id).then_some(ELSEWHERE);
+        let written = self.written(|out| write::cancel(&invite, reason.as_slice(), out).is_ok());
+        let Some(octets) = written else { return };
         let via = invite.list(HeaderId::Via).next().and_then(|value| Via::parse(value).ok());
         let Some(branch) = via.and_then(|via| via.branch) else { return };
         let key = self.keys.client(branch, Method::Cancel);
         self.begin_client(key, (flow, octets), Owner::Nobody, turn);
+    }
+
+    /// Whether an INVITE is one of several at once, of which another has the answer: no call was missed there.
+    fn is_answered_elsewhere(&self, id: TransactionId) -> bool {
+        let Some(Owner::Branch(call, _)) = self.owner(id) else { return false };
+        let call = self.calls.get(call).filter(|call| call.context.is_parallel());
+        let dialog = call.and_then(|call| self.dialogs.get(&call.dialog));
+        dialog.is_some_and(|dialog| dialog.confirmed)
     }
 
     /// Begins a client transaction of another request than INVITE; `None` when there is no room.
@@ -232,6 +242,9 @@ impl Worker {
         write(&mut self.memory.octets).then(|| Bytes::copy_from_slice(&self.memory.octets))
     }
 }
+
+/// What a telephone that was cancelled tells from a call that nobody has taken (RFC 3326 3.1).
+const ELSEWHERE: (&str, &[u8]) = ("Reason", b"SIP;cause=200;text=\"Call completed elsewhere\"");
 
 fn has_sdp(message: &Message) -> bool {
     let sdp =

@@ -1,6 +1,7 @@
 //! The context of an INVITE, whichever way it is forked.
 
 use super::{BranchId, ForkContext, Input, Options, ResponseContext, Step};
+use crate::status::StatusCode;
 
 /// The context of one INVITE.
 #[derive(Clone, Debug)]
@@ -55,6 +56,14 @@ impl Context {
         match self {
             Self::Serial(_) => false,
             Self::Parallel(context) => context.is_opening(),
+        }
+    }
+
+    /// Whether a response of this branch, a provisional one or a 2xx, would go upstream.
+    pub fn passes(&self, branch: BranchId, status: StatusCode) -> bool {
+        match self {
+            Self::Serial(context) => context.passes(branch, status),
+            Self::Parallel(context) => context.passes(branch, status),
         }
     }
 

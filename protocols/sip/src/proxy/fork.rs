@@ -6,8 +6,9 @@
 //! [`ResponseContext`](super::ResponseContext).
 //!
 //! A branch that is cancelled for the caller, or because of a 6xx, is waited for if it was heard of: its 2xx may be on its
-//! way, and is the caller's then. One that has said nothing is not: it cannot even be cancelled before it has. Challenges
-//! are refusals like others here; they are not gathered.
+//! way, and is the caller's then. One that has said nothing is not: it cannot even be cancelled before it has. The 2xx of
+//! one that was given up for want of an answer is the caller's until another branch is begun in its place. Challenges are
+//! refusals like others here; they are not gathered.
 
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ enum State {
     Awaited,
     /// Cancelled; what comes of it is not waited for.
     Cancelled,
+    /// Cancelled, and another is tried in its place: its 2xx comes too late.
+    GivenUp,
     /// Ended, or not begun, without an answer for the caller.
     Failed,
     /// Its 2xx is the caller's.
@@ -138,6 +141,17 @@ impl ForkContext {
         self.branch(branch).is_some_and(|branch| branch.state == State::Trying)
     }
 
+    /// Whether a response of this branch, a provisional one or a 2xx, would go upstream.
+    pub fn passes(&self, branch: BranchId, status: StatusCode) -> bool {
+        let open = !self.is_done();
+        match self.branch(branch).map(|branch| branch.state) {
+            Some(State::Trying) => open,
+            Some(State::Awaited | State::Cancelled) => open && status.is_success(),
+            Some(State::Answered) => status.is_success(),
+            Some(State::GivenUp | State::Failed) | None => false,
+        }
+    }
+
     /// Whether [`Step::Finished`] was given.
     pub const fn is_finished(&self) -> bool {
         self.finished
@@ -152,6 +166,10 @@ impl ForkContext {
             self.set(branch, State::Cancelled);
             out.push(Step::Cancel(branch));
             return;
+        }
+        if self.phase == Phase::Waiting {
+            let given_up = self.branches.iter_mut().filter(|branch| branch.state == State::Cancelled);
+            given_up.for_each(|branch| branch.state = State::GivenUp);
         }
         if let Some(slot) = self.branches.get_mut(branch.index()) {
             slot.pdd = pdd.is_some();
@@ -218,7 +236,7 @@ impl ForkContext {
         let Some(state) = self.branch(branch).map(|branch| branch.state) else { return };
         let open = !self.is_done();
         match state {
-            // Also of one that was cancelled: no other has answered.
+            // Also of one that was cancelled: no other has answered, or is tried in its place.
             State::Trying | State::Awaited | State::Cancelled if open => {
                 self.disarm(branch, out);
                 self.set(branch, State::Answered);
@@ -227,7 +245,7 @@ impl ForkContext {
                 self.cancel_all(out);
             }
             State::Answered => out.push(Step::Forward(branch, status)),
-            State::Trying | State::Awaited | State::Cancelled | State::Failed => {
+            State::Trying | State::Awaited | State::Cancelled | State::GivenUp | State::Failed => {
                 self.set(branch, State::Failed);
                 out.push(Step::EndAtVendor(branch));
             }

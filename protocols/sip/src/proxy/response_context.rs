@@ -120,6 +120,16 @@ impl ResponseContext {
         matches!(self.phase, Phase::Trying(attempt) if attempt.branch == branch)
     }
 
+    /// Whether a response of this branch, a provisional one or a 2xx, would go upstream.
+    pub fn passes(&self, branch: BranchId, status: StatusCode) -> bool {
+        match self.branch(branch).map(|branch| branch.state) {
+            Some(BranchState::Current) => status.is_success() || self.is_trying(branch),
+            Some(BranchState::GivenUp) => status.is_success() && self.phase == Phase::Choosing,
+            Some(BranchState::Answered) => status.is_success(),
+            Some(BranchState::Failed) | None => false,
+        }
+    }
+
     /// Whether [`Step::Finished`] was given.
     pub const fn is_finished(&self) -> bool {
         self.finished

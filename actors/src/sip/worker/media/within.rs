@@ -16,7 +16,7 @@ use crate::sip::anchor::{self, Anchor, Description, Name, Profiles};
 use crate::sip::dialog::End;
 use crate::sip::flow::Flow;
 use crate::sip::transactions::Owner;
-use crate::sip::worker::call::Kind;
+use crate::sip::worker::call::{Call, Kind};
 use crate::sip::worker::forward::callee_tag;
 use crate::sip::worker::receive::{from_tag, to_tag};
 use crate::sip::worker::{Turn, Worker};
@@ -87,12 +87,11 @@ impl Worker {
         if self.waits_behind(dialog, (message, flow)) {
             return true;
         }
-        let initial = matches!(owner, Owner::Branch(id, _) if self.calls.get(id).is_some_and(|call| call.kind == Kind::Initial));
+        let (initial, ends_here) = self.of_first_invite(owner, (message, status));
         let Some(role) = role.filter(|_| describes) else {
             return self.goes_bare((dialog, from), (message, flow), turn);
         };
-        // It is ended where it comes from.
-        if initial && self.is_further(dialog, message) {
+        if ends_here {
             return false;
         }
         let confirmed = self.dialogs.get(&dialog).is_some_and(|dialog| dialog.confirmed);
@@ -167,6 +166,16 @@ impl Worker {
         true
     }
 
+    /// Whether a response is one to a first INVITE; and whether it goes no further than to us: it is ended where it comes
+    /// from, or says nothing. The node then hears nothing of it, which would join the caller to who has sent it.
+    fn of_first_invite(&self, owner: Owner, (message, status): (&Message, StatusCode)) -> (bool, bool) {
+        let Owner::Branch(id, branch) = owner else { return (false, false) };
+        let call = self.calls.get(id).filter(|call| call.kind == Kind::Initial);
+        let ends_here =
+            |call: &Call| !call.context.passes(branch, status) || self.is_further(call.dialog, message);
+        (call.is_some(), call.is_some_and(ends_here))
+    }
+
     /// Whether somebody else answers a call that is up and that a node carries.
     pub(in crate::sip::worker) fn is_further(&self, dialog: Uuid, message: &Message) -> bool {
         let tag = to_tag(message).unwrap_or_default();
@@ -232,7 +241,7 @@ impl Worker {
             Role::Offer => anchor::offer(&description),
             Role::Answer => anchor::answer(&description),
         };
-        self.held.insert(id, Held { first: message.bytes().clone(), behind: VecDeque::new() });
+        self.held.insert(id, Held { first: message.bytes().clone(), behind: VecDeque::new(), offer: None });
         let waits = Waits::Message(Box::new(Waiting { flow, message: message.clone(), again }));
         self.ask((id, anchor.node), waits, (body, Patience::PINNED), turn);
         true

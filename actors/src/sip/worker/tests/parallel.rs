@@ -59,6 +59,8 @@ fn the_first_that_answers_has_the_call() {
     rings(&mut node, &old, "old");
     let sent = node.receive(OLD, response(&old, 200, "old"));
     assert_eq!(words(&sent), [format!("200>{CALLER}"), format!("CANCEL>{NEW}")]);
+    let reason = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    assert_eq!(sent[1].value(HeaderId::Reason), reason, "it was not missed");
     assert!(sent[0].value(HeaderId::To).ends_with(";tag=old"), "{}", sent[0].text());
     assert_eq!(
         node.happened(),
@@ -123,6 +125,7 @@ fn a_caller_that_gives_up_cancels_all() {
     let sent = node.receive(VENDORS[1], format!("{head}Content-Length: 0\r\n\r\n"));
     let both = [format!("200>{CALLER}"), format!("CANCEL>{NEW}"), format!("CANCEL>{OLD}")];
     assert_eq!(words(&sent), both);
+    assert!(sent[1..].iter().all(|cancel| cancel.message.value(HeaderId::Reason).is_none()));
     assert_eq!(words(&node.receive(OLD, response(&old, 487, "old"))), [format!("ACK>{OLD}")]);
     let sent = node.receive(NEW, response(&new, 487, "new"));
     assert_eq!(
@@ -200,4 +203,35 @@ fn no_more_than_ten_at_once() {
     donor.bindings.put(registrations::ACME, all);
     let sent = donor.receive(VENDORS[1], inbound(""));
     assert_eq!(sent.iter().filter(|sent| sent.word() == "INVITE").count(), 10, "{:?}", words(&sent));
+}
+
+/// As many as ring at once are known.
+#[test]
+fn each_of_ten_can_be_spoken_to() {
+    let contacts: Vec<String> = (1..=10).map(|host| format!("203.0.113.{}:5060", 100 + host)).collect();
+    let contacts: Vec<&str> = contacts.iter().map(String::as_str).collect();
+    let mut node = with_contacts(forked(false), &contacts);
+    let sent = node.receive(VENDORS[1], inbound(""));
+    assert_eq!(sent.len(), 11, "{:?}", words(&sent));
+    for (at, invite) in sent[1..].iter().enumerate() {
+        let to = invite.to.to_string();
+        let early = node.receive(&to, response(invite, 180, &format!("t{at}"))).remove(0);
+        let info = Within { method: "INFO", cseq: 2, branch: &format!("info-{at}") }.caller(&early);
+        assert_eq!(words(&node.receive(VENDORS[1], info)), [format!("INFO>{to}")]);
+    }
+}
+
+/// A gateway rings in their place by then.
+#[test]
+fn contacts_that_were_given_up_answer_too_late() {
+    let mut node = with_contacts(forked(true), &[OLD, NEW]);
+    let new = node.receive(VENDORS[1], inbound("")).remove(1);
+    let gateway = node.pass(8 * SECOND).pop().unwrap();
+    assert_eq!(words(std::slice::from_ref(&gateway)), ["INVITE>192.0.2.10:5060"]);
+    let sent = node.receive(NEW, response(&new, 200, "new"));
+    assert_eq!(words(&sent), [format!("ACK>{NEW}"), format!("BYE>{NEW}")]);
+    node.receive(NEW, response(&sent[1], 200, "x"));
+    let sent = node.receive("192.0.2.10:5060", response(&gateway, 200, "gateway"));
+    assert_eq!(words(&sent), [format!("200>{CALLER}")]);
+    assert_eq!(node.happened().last().unwrap(), "answered");
 }

@@ -188,6 +188,24 @@ fn a_timer_is_of_one_branch() {
     call.ends(2);
 }
 
+/// Until another one is tried in its place it may still have the call.
+#[test]
+fn who_is_given_up_for_another_answers_too_late() {
+    let passes = |call: &Call, branch, code| call.context.passes(branch, status(code));
+    let mut call = Call::new(2);
+    assert!(passes(&call, A, 183) && passes(&call, A, 200) && !passes(&call, D, 200));
+    call.on(Input::Timer(ProxyTimer::C, A));
+    let given_up = [no_c(B), Step::Cancel(B), Step::NextVendor(D)];
+    assert_eq!(call.on(Input::Timer(ProxyTimer::C, B)), given_up);
+    assert!(!passes(&call, A, 183) && passes(&call, A, 200));
+    assert_eq!(call.on(Input::Started { branch: D, pdd: None }), [Step::Arm(ProxyTimer::C, D, C)]);
+    assert!(!passes(&call, A, 200) && passes(&call, D, 183));
+    assert_eq!(call.answers(A, 200), [Step::EndAtVendor(A)]);
+    assert_eq!(call.answers(D, 200), [no_c(D), Step::Forward(D, status(200))]);
+    assert!(passes(&call, D, 200) && !passes(&call, D, 183) && !passes(&call, B, 200));
+    call.ends(3);
+}
+
 #[test]
 fn silence_leads_on_and_a_refusal_does_not() {
     let pdd = Some(Duration::from_secs(8));
@@ -294,7 +312,15 @@ impl World {
 
     fn input(&mut self, input: Input) {
         let mut steps = Vec::new();
+        let mut passes = None;
+        if let Input::Response { branch, status, .. } = input
+            && (101..300).contains(&status.as_u16())
+        {
+            passes = Some(self.context.passes(branch, status));
+        }
         self.context.handle(input, &self.options, &mut steps);
+        let forwarded = steps.iter().any(|step| matches!(step, Step::Forward(..)));
+        assert!(passes.is_none_or(|passes| passes == forwarded), "{input:?} {steps:?}");
         let mut forgotten = None;
         if let Input::Response { branch, status, .. } = input
             && status.is_success()

@@ -269,6 +269,19 @@ fn timer_c_and_the_vendors_own() {
 }
 
 #[test]
+fn what_would_go_to_the_caller() {
+    let passes = |call: &Call, branch, code| call.context.passes(branch, status(code));
+    let mut call = impatient();
+    assert!(passes(&call, A, 183) && passes(&call, A, 200) && !passes(&call, B, 200));
+    call.fires(ProxyTimer::Pdd, A);
+    assert!(!passes(&call, A, 183) && passes(&call, A, 200), "no other is tried yet");
+    call.started(B);
+    assert!(!passes(&call, A, 200) && passes(&call, B, 183));
+    call.answers(B, 200);
+    assert!(passes(&call, B, 200) && !passes(&call, B, 183) && !passes(&call, A, 200));
+}
+
+#[test]
 fn a_context_is_small() {
     assert!(size_of::<ResponseContext>() <= 96, "{} octets", size_of::<ResponseContext>());
 }

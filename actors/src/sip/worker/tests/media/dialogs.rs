@@ -240,6 +240,24 @@ fn an_answer_after_a_restart_goes_through_the_node() {
     assert!(body(&sent[0]).contains("answer"));
 }
 
+/// Of two that answer then the first has the call: the other one would take its place at the node.
+#[test]
+fn a_second_answer_after_a_restart_is_ended_where_it_comes_from() {
+    let mut node = Node::with(anchored());
+    node.receive(CUSTOMER, invite("a", "+15551234"));
+    let to_vendor = node.rewrite().remove(0);
+    let mut later = Node::started(anchored(), node.now.wall.plus(SECOND).micros());
+    let ok = described(&text(&response(&to_vendor, 200, "callee")), SDP);
+    assert!(later.receive(VENDORS[0], ok.clone()).is_empty());
+    assert_eq!(words(&later.rewrite()), ["200>192.0.2.10:5060"]);
+    let other = described(&text(&response(&to_vendor, 200, "other")), SDP);
+    let sent = later.receive(VENDORS[0], other);
+    assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    assert!(later.asked.is_empty());
+    assert!(later.receive(VENDORS[0], ok).is_empty(), "the first one's again");
+    assert_eq!(words(&later.rewrite()), ["200>192.0.2.10:5060"]);
+}
+
 /// A node had the branch of the first INVITE, and the answer has that of the one that answered the challenge:
 /// the node finds the call by its tags.
 #[test]

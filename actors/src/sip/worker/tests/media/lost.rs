@@ -169,3 +169,19 @@ fn an_answer_that_comes_again_fails_nothing() {
     assert!(node.handle(vec![answer(&asked, Outcome::Silent)]).is_empty());
     assert!(node.happened().iter().all(|word| !word.starts_with("ended")));
 }
+
+/// What it had there is deleted by then: an answer would join the caller to nobody.
+#[test]
+fn a_node_hears_nothing_of_a_vendor_that_was_given_up() {
+    let mut node = Node::with(anchored());
+    node.receive(CUSTOMER, invite("a", "+15551234"));
+    let first = node.rewrite().remove(0);
+    node.pass(SECOND * 4);
+    assert_eq!(words(&node.rewrite()), ["INVITE>198.51.100.2:5060"]);
+    assert_eq!(node.all_asked().len(), 1, "the first vendor's is deleted");
+    let early = described(&text(&response(&first, 183, "late")), SDP);
+    assert_eq!(words(&node.receive(VENDORS[0], early)), ["CANCEL>198.51.100.1:5060"]);
+    let sent = node.receive(VENDORS[0], described(&text(&response(&first, 200, "late")), SDP));
+    assert_eq!(words(&sent), ["ACK>198.51.100.1:5060", "BYE>198.51.100.1:5060"]);
+    assert!(node.asked.is_empty());
+}
