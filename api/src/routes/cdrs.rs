@@ -8,7 +8,7 @@ use actors::sip::live_list::Names;
 use actors::sip::snapshot::Snapshot;
 use futures_util::future::BoxFuture;
 use runtime::clock::Timestamp;
-use runtime::log::{Attempt, Attested, Cdr, MessageLog, Verstat};
+use runtime::log::{Attempt, Attested, CallDirection, Cdr, MessageLog, Verstat};
 use runtime::store::Error;
 use runtime::telemetry::redact;
 use serde::Serialize;
@@ -200,6 +200,13 @@ fn record((cdr, attempts): (Cdr, Vec<Attempt>), names: &Names<'_>) -> Record {
     }
 }
 
+impl Record {
+    /// Whose gateways were tried: the vendor of a call to a number of ours is who called.
+    fn called<'a>(&'a self, tried: &'a Tried) -> &'a str {
+        if self.direction == CallDirection::Inbound.as_str() { &self.trunk } else { &tried.vendor }
+    }
+}
+
 /// For a terminal, over whose owner's shoulder somebody may look: numbers are masked, the JSON has them whole.
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,8 +227,9 @@ impl fmt::Display for Page {
             for tried in &one.attempts {
                 let status = tried.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
                 let pdd = tried.pdd_us.map_or_else(|| "-".to_owned(), |us| format!("{} ms", us / 1000));
-                let Tried { number, vendor, gateway, reason, .. } = tried;
-                writeln!(f, "  {number}. {vendor} at {gateway}: {status} {reason}, pdd {pdd}")?;
+                let Tried { number, gateway, reason, .. } = tried;
+                let called = one.called(tried);
+                writeln!(f, "  {number}. {called} at {gateway}: {status} {reason}, pdd {pdd}")?;
             }
         }
         match self.next {

@@ -37,6 +37,10 @@ use crate::sip::transactions::{Owner, TransactionId};
 /// Lines in the log of challenges that are not answered.
 const LOGS_PER_SECOND: u32 = 5;
 
+/// Realms that such a line names, and the octets that it shows of each.
+const REALMS_TOLD: usize = 3;
+const REALM_TOLD_MAX: usize = 64;
+
 /// The parameter of our Via that counts the challenges which a request answers: its number is so much more than its
 /// sender's. The response brings it back, also to a process that knows nothing of the request.
 const ANSWERS: &str = "n";
@@ -60,6 +64,24 @@ enum Unanswered {
     TooLong,
     #[error("the request cannot be sent once more")]
     Unsendable,
+}
+
+/// The header whose challenges a 401 or a 407 has.
+fn asked_by(status: StatusCode) -> HeaderId {
+    match status {
+        StatusCode::UNAUTHORIZED => HeaderId::WwwAuthenticate,
+        _ => HeaderId::ProxyAuthenticate,
+    }
+}
+
+/// The realms that challenges ask in, for the log: whoever set up an account sees there what to write.
+pub(super) fn realms<'a>(values: impl Iterator<Item = &'a [u8]>) -> String {
+    let asked = values.filter_map(|value| Challenge::parse(value).ok()).take(REALMS_TOLD);
+    let told = asked.map(|challenge| {
+        let head = challenge.realm.get(..REALM_TOLD_MAX).unwrap_or(challenge.realm);
+        head.escape_ascii().to_string()
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// A request as it goes once more.
@@ -100,8 +122,9 @@ impl Worker {
             Err(reason) => {
                 self.counters.challenges_unanswered.add(1);
                 if self.challenge_log.take_attempt(LOGS_PER_SECOND, turn.now.instant) {
-                    let (peer, status) = (from.peer, status.as_u16());
-                    tracing::warn!(%peer, status, %reason, "a challenge is not answered");
+                    let (peer, realms) = (from.peer, realms(response.values(asked_by(status))));
+                    let status = status.as_u16();
+                    tracing::warn!(%peer, status, %reason, %realms, "a challenge is not answered");
                 }
             }
         }
@@ -143,9 +166,10 @@ impl Worker {
         if from.peer != flow.peer || from.transport != flow.transport {
             return Err(Unanswered::Elsewhere);
         }
-        let (asks, header) = match status {
-            StatusCode::UNAUTHORIZED => (HeaderId::WwwAuthenticate, HeaderId::Authorization),
-            _ => (HeaderId::ProxyAuthenticate, HeaderId::ProxyAuthorization),
+        let asks = asked_by(status);
+        let header = match status {
+            StatusCode::UNAUTHORIZED => HeaderId::Authorization,
+            _ => HeaderId::ProxyAuthorization,
         };
         let accounts = self.accounts_of(owner, flow, said_in(request, header));
         if accounts.is_empty() {

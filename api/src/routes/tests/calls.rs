@@ -228,6 +228,25 @@ async fn records_are_shown_with_the_vendors_that_were_tried() {
     committer.abort();
 }
 
+/// The gateways that a call to a number of ours was sent to are the trunk's, not those of the vendor who called.
+#[tokio::test]
+async fn attempts_at_a_trunk_name_the_trunk() {
+    let lab = lab().await;
+    let log = lab.smpp.log.clone();
+    let committer = tokio::spawn({
+        let log = log.clone();
+        async move { log.run(|_| {}).await }
+    });
+    let snapshot = lab.calls.snapshot.load_full();
+    let inbound = Cdr { direction: CallDirection::Inbound, ..cdr(1, &snapshot) };
+    let tried = Attempt { gateway: "203.0.113.5:5060".into(), ..attempt(&snapshot) };
+    log.put_cdr(inbound, [tried]).durable().await;
+    let text = lab.control("GET", "/v1/cdrs/recent?format=text", "").await.body;
+    assert!(text.contains("\n  1. acme-east at 203.0.113.5:5060: 200 answered, pdd -\n"), "{text}");
+    assert!(!text.contains("atlantic"), "{text}");
+    committer.abort();
+}
+
 #[tokio::test]
 async fn the_way_of_a_call_is_explained() {
     let lab = lab().await;

@@ -12,6 +12,7 @@ use crate::sip::dialog::{Challenged, Dialog};
 use crate::sip::event::What;
 use crate::sip::testing::{START, voice};
 use crate::sip::worker::Input;
+use crate::sip::worker::challenged::realms;
 
 pub(super) const REALM: &str = "sip.vendor.example";
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -157,6 +158,25 @@ fn a_challenge_that_is_too_long_is_not_answered() {
         assert_eq!(words(&sent), ["ACK>198.51.100.1:5060".to_owned(), format!("INVITE>{next}")]);
         assert_eq!(has_credentials(&sent[1]), unanswered == 0, "{}", sent[1].text());
         assert_eq!(node.counters.challenges_unanswered.get(), unanswered);
+    }
+}
+
+/// The log tells in which realms was asked, and no more of that than a line has room for.
+#[test]
+fn realms_are_told_as_they_were_asked() {
+    let told = |values: &[&str]| realms(values.iter().map(|value| value.as_bytes()));
+    let asks_in = |realm: &str| format!("Digest realm=\"{realm}\",nonce=\"n\"");
+    let (one, other, long) = (asks_in("SIP.vendor.example"), asks_in("b"), asks_in(&"r".repeat(70)));
+    let (one, other, long, cut) = (one.as_str(), other.as_str(), long.as_str(), "r".repeat(64));
+    for (values, expected) in [
+        (&[one][..], "SIP.vendor.example"),
+        (&[one, other][..], "SIP.vendor.example, b"),
+        (&["Basic realm=\"x\"", "Digest", other][..], "b"),
+        (&[other; 5][..], "b, b, b"),
+        (&[long][..], cut.as_str()),
+        (&[][..], ""),
+    ] {
+        assert_eq!(told(values), expected, "{values:?}");
     }
 }
 
