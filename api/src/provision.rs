@@ -7,7 +7,7 @@ use runtime::clock::SharedClock;
 use runtime::seal::RootKey;
 use runtime::store::Db;
 use runtime::store::announce::Announcements;
-use runtime::store::provisioning::{self, Change, Current, Document, Error};
+use runtime::store::provisioning::{self, Change, Current, Document, Error, Stir};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -30,6 +30,8 @@ pub struct Target {
     pub announcements: Announcements,
     /// Whether SIP is spoken there.
     pub speaks_sip: bool,
+    /// What calls are signed and checked with there.
+    pub stir: Stir,
 }
 
 /// What applying did, or would do.
@@ -93,7 +95,8 @@ pub async fn apply(target: Target, document: String, dry_run: bool) -> Result<Ou
             let _turn = target.turn.lock().await;
             let current = Current::load(&target.store, &target.root_key).await?;
             let changes = provisioning::plan(&document, &current)?;
-            let mut notes = provisioning::notes(&document, &current);
+            let stir = target.speaks_sip.then_some(target.stir);
+            let mut notes = provisioning::notes(&document, &current, stir);
             let has_voice = !document.trunks.is_empty() || !document.sip_vendors.is_empty();
             if has_voice && !target.speaks_sip {
                 notes.push(NO_SIP.to_owned());
@@ -152,6 +155,7 @@ mod tests {
             turn: Arc::default(),
             announcements: Announcements::default(),
             speaks_sip: false,
+            stir: Stir::default(),
         }
     }
 
@@ -175,6 +179,23 @@ mod tests {
         assert_eq!(told, format!("nothing to change\n{unable}{no_sip}"));
         let told = apply(Target { speaks_sip: true, ..mute }, document, true).await.unwrap().to_string();
         assert_eq!(told, format!("nothing to change\n{unable}"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn calls_that_a_node_without_a_key_cannot_sign_are_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let mute = target(directory.path()).await;
+        let document = "[[sip_vendors]]\nname = \"v\"\nsign_calls = true\n".to_owned();
+        let unsigned = "sip_vendor v: sign_calls signs no call to it: this node has no stir.key_file";
+        let with_key = Stir { signs: true, believes: false };
+        for (target, expected) in [
+            (mute.clone(), vec![NO_SIP]),
+            (Target { speaks_sip: true, ..mute.clone() }, vec![unsigned]),
+            (Target { speaks_sip: true, stir: with_key, ..mute.clone() }, vec![]),
+        ] {
+            let told = apply(target, document.clone(), true).await.unwrap();
+            assert_eq!(told.notes, expected);
+        }
     }
 
     const CUSTOMER: &str = "[[customers]]\nban = \"TB-1\"\ncompany_name = \"Acme\"\n";

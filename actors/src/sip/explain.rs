@@ -67,6 +67,9 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// Where an inbound call goes, in this order.
     pub gateways: Vec<String>,
+    /// How many of them, from the first, are called at once, unless the caller requires 100rel; none where each is called
+    /// in its turn.
+    pub rung_at_once: Option<u8>,
 }
 
 /// A condition of the way.
@@ -178,6 +181,7 @@ pub fn call(
         number: way.number.clone(),
         outcome: outcome(&planned, &checks),
         gateways: if way.direction == Some(Direction::Inbound) { way.gateways(now) } else { Vec::new() },
+        rung_at_once: way.wave(),
         checks,
         candidates,
     }
@@ -244,6 +248,11 @@ impl<'a> Way<'a> {
         let trunk = trunk.filter(|_| !from.is_empty());
         let origin = trunk.map(Origin::trunk).filter(Origin::is_limited)?;
         Some(Caller::of_number(from, &origin, snapshot))
+    }
+
+    /// How many of its contacts are called at once, where more than one is.
+    fn wave(&self) -> Option<u8> {
+        Some(routing::wave(self.trunk?, self.contacts.len())).filter(|wave| *wave > 1)
     }
 
     fn gateways(&self, now: Instant) -> Vec<String> {
@@ -460,7 +469,18 @@ impl fmt::Display for Explanation {
             }
             writeln!(f, "     {}", hidden(one.topology_hidden_from))?;
         }
-        (1..).zip(&self.gateways).try_for_each(|(at, gateway): (usize, _)| writeln!(f, "  {at}. {gateway}"))
+        (1..)
+            .zip(&self.gateways)
+            .try_for_each(|(at, gateway): (usize, _)| writeln!(f, "  {at}. {gateway}"))?;
+        match self.rung_at_once {
+            Some(wave) => {
+                writeln!(
+                    f,
+                    "  1 to {wave} are called at once, unless the caller requires 100rel: then in turn"
+                )
+            }
+            None => Ok(()),
+        }
     }
 }
 

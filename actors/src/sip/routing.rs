@@ -144,17 +144,14 @@ impl Plan {
         contacts: impl FnOnce(Uuid) -> Vec<Arc<Binding>>,
     ) -> Result<Self, Refusal> {
         let inbound = self.direction == Direction::Inbound;
-        let registers = self.trunk().filter(|trunk| inbound && trunk.registers());
-        let Some((key, gateways)) = registers.map(|trunk| (trunk.config.id, trunk.targets.len())) else {
+        let Some(trunk) = self.trunk().filter(|trunk| inbound && trunk.registers()) else {
             return Ok(self);
         };
-        let parallel = self.trunk().is_some_and(|trunk| trunk.config.fork == Fork::Parallel);
-        self.contacts = contacts(key);
-        if parallel {
-            self.wave = u8::try_from(self.contacts.len()).unwrap_or(u8::MAX).clamp(1, WAVE_MAX);
-        }
+        let contacts = contacts(trunk.config.id);
+        let (wave, gateways) = (wave(trunk, contacts.len()), trunk.targets.len());
         let vendor = peer.vendor.unwrap_or_default();
-        self.hops = inbound_hops(vendor, self.contacts.len().saturating_add(gateways));
+        self.hops = inbound_hops(vendor, contacts.len().saturating_add(gateways));
+        (self.contacts, self.wave) = (contacts, wave);
         if self.hops.is_empty() {
             return Err(refused(
                 StatusCode::TEMPORARILY_UNAVAILABLE,
@@ -172,6 +169,38 @@ pub fn prefix(number: &str, len: u8) -> String {
     digits(number).get(..len.into()).unwrap_or_default().to_owned()
 }
 
+/// The trunk that a call is of, and which way it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Party {
+    /// The trunk, by place: the caller's or the callee's.
+    pub trunk: u32,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// Whose a call is, whatever becomes of it; `None` where no trunk is known. Without a number the source alone says it.
+#[must_use]
+pub fn party(snapshot: &Snapshot, peer: Peer, dialled: Option<&str>) -> Option<Party> {
+    let own = dialled.and_then(|dialled| own(snapshot, peer, dialled));
+    let inbound = own.map(|(_, trunk)| Party { trunk, direction: Direction::Inbound });
+    inbound.or_else(|| Some(Party { trunk: peer.trunk?, direction: Direction::Outbound }))
+}
+
+/// The vendor that calls and the trunk of the number, where a vendor calls a number of ours.
+fn own(snapshot: &Snapshot, peer: Peer, dialled: &str) -> Option<(u32, u32)> {
+    let vendor = peer.vendor?;
+    Some((vendor, snapshot.did(digits(dialled))?))
+}
+
+/// How many of its contacts a call to a trunk's number is sent to at once: 1 where it goes to one after the other.
+#[must_use]
+pub fn wave(trunk: &Trunk, contacts: usize) -> u8 {
+    match trunk.config.fork {
+        Fork::Serial => 1,
+        Fork::Parallel => u8::try_from(contacts).unwrap_or(u8::MAX).clamp(1, WAVE_MAX),
+    }
+}
+
 /// Plans a call to `dialled`. `draw(n)` gives a number below `n`; `found` is memory that is used again.
 ///
 /// # Errors
@@ -183,8 +212,7 @@ pub fn plan(
     draw: impl FnMut(u64) -> u64,
     found: &mut Vec<Candidate>,
 ) -> Result<Plan, Refusal> {
-    let own = peer.vendor.and_then(|vendor| Some((vendor, snapshot.did(digits(dialled))?)));
-    match (own, peer.trunk) {
+    match (own(snapshot, peer, dialled), peer.trunk) {
         (Some((vendor, trunk)), _) => inbound(snapshot, vendor, trunk, dialled),
         (None, Some(trunk)) => outbound(snapshot, trunk, dialled, draw, found),
         (None, None) if peer.vendor.is_some() => {

@@ -13309,6 +13309,7 @@ export interface operations {
                      *         "to": "0111555123",
                      *         "transport": "udp"
                      *       },
+                     *       "rung_at_once": null,
                      *       "trunk": "acme-east",
                      *       "vendor": null
                      *     }
@@ -13350,6 +13351,7 @@ export interface operations {
                             to?: string | null;
                             transport?: string | null;
                         } | null;
+                        rung_at_once?: unknown;
                         trunk?: string | null;
                         vendor?: unknown;
                     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use runtime::store::ErrorKind;
-use runtime::store::provisioning::Error;
+use runtime::store::provisioning::{Error, Stir};
 use serde_json::json;
 use warp::http::Method;
 
@@ -104,6 +104,10 @@ fn rotate_root_key(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply>
 }
 
 fn target(api: &Api) -> Target {
+    let stir = api.calls.as_ref().map(|calls| {
+        let identities = &calls.settings.identities;
+        Stir { signs: identities.signs(), believes: !identities.authorities().is_empty() }
+    });
     Target {
         store: api.store.clone(),
         root_key: Arc::clone(&api.root_key),
@@ -111,6 +115,7 @@ fn target(api: &Api) -> Target {
         turn: Arc::clone(&api.applying),
         announcements: api.smpp.announcements.clone(),
         speaks_sip: api.calls.is_some(),
+        stir: stir.unwrap_or_default(),
     }
 }
 

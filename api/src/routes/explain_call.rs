@@ -38,7 +38,7 @@ const EXPLAINED: &str = r#"{"question":{"from":"+15550001111","to":"0111555123",
     "candidates":[{"vendor":"atlantic","prefix":"1","rate":"0.0042","priority":0,"weight":100,"status":"ACTIVE",
     "channels_used":0,"channels":4000,"cps":200,"number":"9001#1555123","caller":"+15550001111",
     "gateways":["sip:192.0.2.10:5060 at 192.0.2.10:5060"],"passed_over":null,"attestation":"A","unsigned":null,
-    "topology_hidden_from":{"caller":false,"callee":true}}],"gateways":[]}"#;
+    "topology_hidden_from":{"caller":false,"callee":true}}],"gateways":[],"rung_at_once":null}"#;
 
 fn get(api: Arc<Api>, request: Request) -> BoxFuture<'static, Reply> {
     Box::pin(async move {

@@ -22,7 +22,7 @@ pub use self::document::{
     PartitionEntry, SipVendorEntry, SmsRouteEntry, SmsVendorEntry, StoredTrunk, TrunkDigest, TrunkEntry,
     TrunkForm, UncertainWord, VendorAccountEntry, VoiceRateEntry, high_cost_prefix, without_plus,
 };
-pub use self::notes::notes;
+pub use self::notes::{Stir, notes};
 pub use self::write::apply;
 pub(super) use self::write::voice::{milliseconds, next_number};
 use super::{Db, trunk_credential, vendor_account};

@@ -16,6 +16,7 @@ use crate::sip::registration::Said;
 use crate::sip::testing::{CUSTOMER, Node, STRANGER, VENDORS, invite, voice};
 use crate::sip::transactions::Now;
 
+mod contacts;
 mod digest;
 mod media;
 

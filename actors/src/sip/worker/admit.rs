@@ -18,7 +18,7 @@ use crate::sip::event::{CallEvent, Ended, Started, What};
 use crate::sip::hiding::Hides;
 use crate::sip::identity::{self, Caller, Standing};
 use crate::sip::number::{Dialled, dialled};
-use crate::sip::routing::{self, Direction, Plan, Refusal};
+use crate::sip::routing::{self, Party, Plan, Refusal};
 use crate::sip::session_timer;
 use crate::sip::transactions::{Owner, TransactionId};
 use crate::sip::usage::Channel;
@@ -84,9 +84,13 @@ impl Worker {
                 detail: "not a number",
             }),
         };
-        let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
-        let within = trunk
-            .and_then(|trunk| snapshot.trunk(trunk))
+        // What is refused counts for its trunk too: each of them leaves a record.
+        let party = match &planned {
+            Ok(plan) => Some(Party { trunk: plan.trunk, direction: plan.direction }),
+            Err(_) => routing::party(snapshot, request.peer, dialled.as_deref()),
+        };
+        let within = party
+            .and_then(|party| snapshot.trunk(party.trunk))
             .is_none_or(|trunk| trunk.usage.take_attempt(trunk.config.cps, turn.now.instant));
         if !within {
             self.counters.over_cps.add(1);
@@ -102,7 +106,7 @@ impl Worker {
             self.reply_statelessly(message, request.flow, (super::FULL, None), turn);
             return;
         }
-        self.admit(request, (dialled, planned), turn);
+        self.admit(request, (dialled, planned, party), turn);
     }
 
     /// Draws that are the same for the same INVITE: where it comes again after a restart, it goes to the vendor that
@@ -121,17 +125,12 @@ impl Worker {
     fn admit(
         &mut self,
         request: &Request<'_>,
-        (dialled, planned): (Option<String>, Result<Plan, Refusal>),
+        (dialled, planned, party): (Option<String>, Result<Plan, Refusal>, Option<Party>),
         turn: &mut Turn<'_>,
     ) {
         let Some(server) = self.begin_server_invite(request, turn) else { return };
         let dialog = new_dialog(turn.now.wall, self.settings.process, &self.random);
         let admitted = Admitted { request: *request, server, dialog, tag: self.tag(request.message) };
-        let trunk = planned.as_ref().map_or(request.peer.trunk, |plan| Some(plan.trunk));
-        let outbound = match &planned {
-            Ok(plan) => plan.direction == Direction::Outbound,
-            Err(_) => request.peer.trunk.is_some(),
-        };
         let caller = planned.as_ref().ok().and_then(|plan| identity::caller(plan, request.message));
         let planned = planned.and_then(|plan| may_call(plan, caller.as_ref()));
         let planned = planned.and_then(|plan| long_enough(plan, request.message));
@@ -142,11 +141,11 @@ impl Worker {
             Ok((channel, plan)) => (Some(channel), Ok(plan)),
             Err(refusal) => (None, Err(refusal)),
         };
-        if let Some(trunk) = trunk {
+        if let Some(Party { trunk, direction }) = party {
             let started = Started {
                 snapshot: Arc::clone(request.snapshot),
                 trunk,
-                direction: if outbound { Direction::Outbound } else { Direction::Inbound },
+                direction,
                 source: request.flow.peer,
                 call_id: shown(request.parts.call_id, CALL_ID_SHOWN),
                 caller: recorded(caller, request.message),

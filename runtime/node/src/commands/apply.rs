@@ -1,6 +1,7 @@
 //! `warp apply FILE`: what the file says becomes true, through the running node or, when none runs, in the
 //! database itself.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use runtime::clock::SystemClock;
 use runtime::config::Config;
 use runtime::seal::RootKey;
 use runtime::store::announce::Announcements;
-use runtime::store::provisioning::Error;
+use runtime::store::provisioning::{Error, Stir};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -75,7 +76,15 @@ pub(super) async fn target(config: &Config) -> Result<Target, Failure> {
         turn: Arc::new(Mutex::new(())),
         announcements: Announcements::default(),
         speaks_sip: !config.sip.listen.is_empty(),
+        stir: Stir {
+            signs: is_given(&config.stir.key_file),
+            believes: is_given(&config.stir.authorities_file),
+        },
     })
+}
+
+fn is_given(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
 }
 
 /// What the node answers that holds the data directory.

@@ -3,21 +3,32 @@
 use std::collections::HashSet;
 
 use super::{Current, Document, SipVendorEntry, TrunkEntry};
-use crate::model::AuthType;
+use crate::model::{AuthType, VerifyIdentity};
 
 /// Notes that are given one by one.
 const NOTES_MAX: usize = 100;
 
-/// What of a document does nothing, a sentence for each; of very many the first, and how many more there are.
+/// What the `[stir]` of a node is good for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stir {
+    /// It has a key to sign calls with.
+    pub signs: bool,
+    /// It has authorities whose certificates it believes.
+    pub believes: bool,
+}
+
+/// What of a document does nothing, a sentence for each; of very many the first, and how many more there are. Without
+/// the `stir` of a node that speaks SIP nothing is said of signing and checking calls.
 #[must_use]
-pub fn notes(document: &Document, current: &Current) -> Vec<String> {
+pub fn notes(document: &Document, current: &Current, stir: Option<Stir>) -> Vec<String> {
     let of_trunks =
         document.trunks.iter().filter_map(|entry| Some(format!("trunk {}: {}", entry.name, idle(entry)?)));
     let rated = rated(document, current);
     let of_vendors = document.sip_vendors.iter().filter(|entry| never_called(entry, &rated));
     let of_vendors = of_vendors
         .map(|entry| format!("sip_vendor {}: it has rates and no gateways: it gets no calls", entry.name));
-    let mut notes: Vec<String> = of_trunks.chain(of_vendors).collect();
+    let unmet = stir.map(|stir| unmet(document, stir)).unwrap_or_default();
+    let mut notes: Vec<String> = of_trunks.chain(of_vendors).chain(unmet).collect();
     if let Some(more @ 1..) = notes.len().checked_sub(NOTES_MAX) {
         notes.truncate(NOTES_MAX);
         notes.push(format!("and {more} more of the kind"));
@@ -44,6 +55,35 @@ fn idle(entry: &TrunkEntry) -> Option<&'static str> {
         AuthType::Both if !has_digest => Some("it can never call: auth_type is BOTH without a digest"),
         AuthType::Both if calls && !has_acl => Some("it can never call: auth_type is BOTH and acl is empty"),
         AuthType::IpAcl | AuthType::Digest | AuthType::Both => None,
+    }
+}
+
+/// What is to be signed and checked, and cannot be at this node.
+fn unmet(document: &Document, stir: Stir) -> Vec<String> {
+    let of_trunks = document.trunks.iter().filter(|entry| entry.active).filter_map(|entry| {
+        let checks = unchecked(entry.verify_identity).filter(|_| !stir.believes)?;
+        Some(format!("trunk {}: {checks}", entry.name))
+    });
+    let of_vendors = document.sip_vendors.iter().flat_map(|entry| {
+        let signs = (entry.sign_calls && !stir.signs).then_some(UNSIGNED);
+        let checks = unchecked(entry.verify_identity).filter(|_| !stir.believes);
+        signs.into_iter().chain(checks).map(move |what| format!("sip_vendor {}: {what}", entry.name))
+    });
+    of_trunks.chain(of_vendors).collect()
+}
+
+const UNSIGNED: &str = "sign_calls signs no call to it: this node has no stir.key_file";
+
+/// What becomes of calls that are to be checked where nobody is believed.
+const fn unchecked(policy: VerifyIdentity) -> Option<&'static str> {
+    match policy {
+        VerifyIdentity::Off => None,
+        VerifyIdentity::Note => {
+            Some("verify_identity checks no call of it: this node has no stir.authorities_file")
+        }
+        VerifyIdentity::Refuse => {
+            Some("verify_identity refuses every call of it: this node has no stir.authorities_file")
+        }
     }
 }
 

@@ -7,10 +7,15 @@ const DIGEST: &str = "digest = { username = \"a\", password = \"correct horse ba
 
 /// The notes of a document that is none to be refused.
 fn of(text: &str) -> Vec<String> {
+    of_node(text, None)
+}
+
+/// The same, of a node that speaks SIP.
+fn of_node(text: &str, stir: Option<Stir>) -> Vec<String> {
     let document = Document::parse(text).unwrap();
     let current = Current::default();
     plan(&document, &current).unwrap();
-    notes(&document, &current)
+    notes(&document, &current, stir)
 }
 
 #[test]
@@ -64,4 +69,33 @@ fn of_very_many_the_first_are_told() {
     assert!(notes[NOTES_MAX - 1].starts_with("trunk t99: "), "{}", notes[NOTES_MAX - 1]);
     let few: String = (0..NOTES_MAX).map(trunk).collect();
     assert_eq!(of(&format!("{CUSTOMER}{few}")).len(), NOTES_MAX);
+}
+
+/// What becomes of calls is said of each node by its own `[stir]`.
+#[test]
+fn calls_that_cannot_be_signed_or_checked() {
+    let file = |vendor: &str, trunk: &str| {
+        let trunk =
+            format!("[[trunks]]\nname = \"t\"\ncustomer = \"TB-1\"\nacl = [\"192.0.2.1\"]\n{trunk}\n");
+        format!("{CUSTOMER}{trunk}[[sip_vendors]]\nname = \"v\"\n{vendor}\n")
+    };
+    let (note, refuse) = ("verify_identity = \"note\"", "verify_identity = \"refuse\"");
+    let [signs, of_trunk, of_vendor] = [
+        "sip_vendor v: sign_calls signs no call to it: this node has no stir.key_file",
+        "trunk t: verify_identity checks no call of it: this node has no stir.authorities_file",
+        "sip_vendor v: verify_identity refuses every call of it: this node has no stir.authorities_file",
+    ];
+    let node = |signs, believes| Some(Stir { signs, believes });
+    let all = file(&format!("sign_calls = true\n{refuse}"), note);
+    for (text, stir, expected) in [
+        (file("", ""), node(false, false), vec![]),
+        (all.clone(), node(false, false), vec![of_trunk, signs, of_vendor]),
+        (all.clone(), node(true, false), vec![of_trunk, of_vendor]),
+        (all.clone(), node(false, true), vec![signs]),
+        (all.clone(), node(true, true), vec![]),
+        (all, None, vec![]),
+        (file("", &format!("{note}\nactive = false")), node(false, false), vec![]),
+    ] {
+        assert_eq!(of_node(&text, stir), expected, "{stir:?} {text}");
+    }
 }
