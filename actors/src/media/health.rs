@@ -283,7 +283,10 @@ mod tests {
         assert_eq!(health.downs(), 1);
         assert_eq!((health.state(), health.down_for(at(312))), (State::Down, Some(MS * 100)));
         assert_eq!((health.lost(at(10_211)), health.lost(at(10_212))), (None, Some(at(1))));
-        assert_eq!([at(212), at(10_211), at(10_212)].map(|now| health.may_be_there(now)), [true, true, false]);
+        assert_eq!(
+            [at(212), at(10_211), at(10_212)].map(|now| health.may_be_there(now)),
+            [true, true, false]
+        );
         assert!(!health.heard(MS, at(400)), "one answer is not enough");
         assert!(health.heard(MS, at(650)));
         assert_eq!((health.state(), health.down_for(at(700))), (State::Up, None));

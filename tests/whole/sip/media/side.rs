@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Instant;
 
+use super::super::super::wait;
 use super::super::{Message, SOON};
 use super::rtp::Media;
 
@@ -42,7 +43,9 @@ struct Dialog {
 impl Side {
     #[track_caller]
     pub(super) fn new(local: SocketAddr, media: IpAddr, node: SocketAddr) -> Self {
-        let (socket, media) = (UdpSocket::bind(local).unwrap(), Media::bind(media));
+        // A program that another test starts has the socket of the call before until it is itself.
+        let socket = wait::until("the address is free", SOON, || UdpSocket::bind(local).ok());
+        let media = Media::bind(media);
         Self { socket, node, local, media, heard: HashSet::new(), calls: 0, dialog: Dialog::default() }
     }
 
