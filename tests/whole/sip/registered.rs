@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::process::Node;
 use super::super::wait;
-use super::{Caller, Datagrams, Route, SOON, Transport, digest, provision};
+use super::{Caller, Datagrams, Route, SOON, Transport, digest, provision, records};
 
 /// The number of the trunk that registers.
 const OWN: &str = "+442079469999";
@@ -65,6 +65,15 @@ pub(super) fn bound(node: &Node) -> Vec<Value> {
     let of = |page: Value| page["items"].as_array().unwrap_or_else(|| panic!("{page}")).clone();
     let trunk = of(node.get(trunks).json()).into_iter().find(|trunk| trunk["name"] == "roaming").unwrap();
     of(node.get(&format!("{trunks}/{}/registrations", text(&trunk, "id"))).json())
+}
+
+/// Waits for the records of so many calls to the number.
+#[track_caller]
+fn wait_records(node: &Node, count: usize) -> Vec<records::Cdr> {
+    wait::until("the records of all calls", SOON, || {
+        let cdrs = records::cdrs_of_api(node, OWN.trim_start_matches('+'));
+        (cdrs.len() == count).then_some(cdrs)
+    })
 }
 
 pub(super) fn text<'a>(row: &'a Value, key: &str) -> &'a str {

@@ -12,9 +12,8 @@ use super::super::super::certificate::Certificate;
 use super::super::super::process::Node;
 use super::super::super::{peer, wait};
 use super::super::baresip::{Baresip, two_ports};
-use super::super::records;
 use super::super::{HERE, SOON, Transport, digest, place, tls, wait_quiet};
-use super::{LONG, OVER, OWN, bound, caller, calls, provisioned, text, wait_bound};
+use super::{LONG, OVER, OWN, bound, caller, calls, provisioned, text, wait_bound, wait_records};
 
 /// Seconds for which a telephone registers that soon does so again.
 const SHORT: u32 = 20;
@@ -44,6 +43,8 @@ fn reach(transport: Transport) {
     wait_quiet(&scene.node);
     scene.expect_one_connection();
     drop(vendor);
+    // What is not on the disk yet is a call that is up for the next process.
+    wait_records(&scene.node, 1);
 
     let place = Arc::clone(scene.node.place());
     scene.node.kill();
@@ -61,10 +62,7 @@ fn reach(transport: Transport) {
     wait_quiet(&scene.node);
     scene.expect_one_connection();
 
-    let recorded = wait::until("records of both calls", SOON, || {
-        let cdrs = records::cdrs_of_api(&scene.node, OWN.trim_start_matches('+'));
-        (cdrs.len() == 2).then_some(cdrs)
-    });
+    let recorded = wait_records(&scene.node, 2);
     let mut ends: Vec<_> = recorded.iter().map(|cdr| (cdr.status, cdr.ended_by)).collect();
     ends.sort_unstable();
     assert_eq!(ends, [(200, "callee"), (200, "caller")], "{recorded:?}");

@@ -8,7 +8,7 @@ use super::super::super::process::Node;
 use super::super::baresip::{Baresip, two_ports};
 use super::super::kamailio::Kamailio;
 use super::super::{Transport, digest, free_port, place, wait_quiet};
-use super::{LONG, OWN, calls, provisioned, text, wait_bound};
+use super::{LONG, OWN, calls, provisioned, text, wait_bound, wait_records};
 
 const CONFIGURATION: &str = include_str!("edge.cfg");
 /// Where the edge is.
@@ -41,6 +41,8 @@ fn a_call_to_a_telephone_takes_the_path_that_it_registered_by() {
     let stage = Stage { vendor, local, telephone, kamailio };
     stage.talk(&node, 1, true);
     stage.talk(&node, 2, false);
+    // What is not on the disk yet is a call that is up for the next process.
+    wait_records(&node, 2);
     // The path is on the disk, with the contact.
     node.kill();
     node = place.start();
