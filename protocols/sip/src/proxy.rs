@@ -22,7 +22,7 @@ pub use response_context::ResponseContext;
 use std::time::Duration;
 
 use crate::status::StatusCode;
-use crate::transaction::Failure;
+use crate::transaction::{Failure, TIME_MAX};
 
 /// The least timer C, which must be larger than 3 minutes (16.6 step 11); less counts as this.
 pub const TIMER_C_MIN: Duration = Duration::from_secs(181);
@@ -47,6 +47,13 @@ impl Default for Options {
     /// Timer C of 3 minutes and 5 seconds; 503 becomes 500.
     fn default() -> Self {
         Self { timer_c: Duration::from_secs(185), pass_503: false, failover: FailoverOptions::default() }
+    }
+}
+
+impl Options {
+    /// Timer C within its bounds.
+    fn bounded_timer_c(&self) -> Duration {
+        self.timer_c.clamp(TIMER_C_MIN, TIME_MAX)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which final response goes upstream (RFC 3261 16.7 step 6).
 
+use super::{BranchId, Step, forward};
 use crate::status::StatusCode;
 
 /// The final outcome of a branch.
@@ -23,6 +24,18 @@ impl Answer {
 /// Whether `new` goes before `old`. Of equals the earlier keeps its place.
 pub fn is_better(new: Answer, old: Answer) -> bool {
     rank(new) < rank(old)
+}
+
+/// What the caller hears when all branches have failed: the best answer as it came, or a response of our own where that
+/// is none, or may not go upstream (RFC 3261 16.7 step 6).
+pub fn last_word(best: Option<(BranchId, Answer)>, pass_503: bool) -> Step {
+    let Some((branch, answer)) = best else { return Step::Respond(StatusCode::SERVER_INTERNAL_ERROR) };
+    let status = forward::invite_final(answer.status, pass_503 && answer.received);
+    if answer.received && status == answer.status {
+        Step::ForwardKept(branch, status)
+    } else {
+        Step::Respond(status)
+    }
 }
 
 /// 6xx first, then the lowest class. Within it: what tells the caller how to change the request, then the rest,

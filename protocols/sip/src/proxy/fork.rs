@@ -12,8 +12,8 @@
 
 use std::time::Duration;
 
-use super::best::{Answer, is_better};
-use super::{ATTEMPTS_MAX, BranchId, Input, Options, ProxyTimer, Step, TIMER_C_MIN, failover, forward};
+use super::best::{self, Answer, is_better};
+use super::{ATTEMPTS_MAX, BranchId, Input, Options, ProxyTimer, Step, failover};
 use crate::status::StatusCode;
 use crate::transaction::TIME_MAX;
 
@@ -174,7 +174,7 @@ impl ForkContext {
         if let Some(slot) = self.branches.get_mut(branch.index()) {
             slot.pdd = pdd.is_some();
         }
-        out.push(Step::Arm(ProxyTimer::C, branch, timer_c(options)));
+        out.push(Step::Arm(ProxyTimer::C, branch, options.bounded_timer_c()));
         out.extend(pdd.map(|pdd| Step::Arm(ProxyTimer::Pdd, branch, pdd.min(TIME_MAX))));
     }
 
@@ -227,7 +227,7 @@ impl ForkContext {
         if status != StatusCode::EARLY_DIALOG_TERMINATED && std::mem::take(&mut slot.pdd) {
             out.push(Step::DisarmOf(ProxyTimer::Pdd, branch));
         }
-        out.push(Step::Arm(ProxyTimer::C, branch, timer_c(options)));
+        out.push(Step::Arm(ProxyTimer::C, branch, options.bounded_timer_c()));
         out.push(Step::Forward(branch, status));
         true
     }
@@ -359,17 +359,8 @@ impl ForkContext {
     }
 
     fn conclude(&mut self, options: &Options, out: &mut Vec<Step>) {
-        let Some((branch, answer)) = self.best else {
-            self.respond(StatusCode::SERVER_INTERNAL_ERROR, out);
-            return;
-        };
-        let status = forward::invite_final(answer.status, options.pass_503 && answer.received);
-        if !answer.received || status != answer.status {
-            self.respond(status, out);
-            return;
-        }
         self.phase = Phase::Done;
-        out.push(Step::ForwardKept(branch, status));
+        out.push(best::last_word(self.best, options.pass_503));
     }
 
     fn respond(&mut self, status: StatusCode, out: &mut Vec<Step>) {
@@ -409,10 +400,6 @@ impl ForkContext {
             branch.state = state;
         }
     }
-}
-
-fn timer_c(options: &Options) -> Duration {
-    options.timer_c.clamp(TIMER_C_MIN, TIME_MAX)
 }
 
 #[cfg(test)]

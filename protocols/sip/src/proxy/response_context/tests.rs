@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::TIMER_C_MIN;
 use super::*;
 use crate::proxy::FailoverOptions;
 use crate::transaction::Failure;
