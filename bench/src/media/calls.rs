@@ -75,10 +75,20 @@ pub async fn measure_on(
     outcome.set("off_set_up_us", described(off.set_up));
     outcome.set("more_set_up_p50_us", difference(off.set_up.p50_us, set_up.p50_us));
     outcome.set("more_set_up_p99_us", difference(off.set_up.p99_us, set_up.p99_us));
-    if !off.outcome.valid {
+    judge(&mut outcome, &off.outcome);
+    Ok(outcome)
+}
+
+/// Marks a run that cannot be compared with the one without media nodes.
+fn judge(outcome: &mut Outcome, off: &Outcome) {
+    if !off.valid {
         outcome.invalidate("the run without media nodes is not valid");
     }
-    Ok(outcome)
+    // What is refused costs less than a call, and what is sent again more.
+    if outcome.failed.max(off.failed) > 0 {
+        let (on, off) = (outcome.failed, off.failed);
+        outcome.invalidate(format!("{on} calls failed, and {off} without media nodes: the work differs"));
+    }
 }
 
 /// With two media nodes, of which one is stopped when half of the calls were due. It goes on when the last
@@ -191,6 +201,18 @@ mod tests {
             assert_eq!(outcome.settings.get("deletes"), Some(&Value::Null));
             assert_eq!(outcome.settings.get("calls_left"), Some(&json!(left)));
             assert_eq!(outcome.valid, is_valid);
+        }
+    }
+
+    #[test]
+    fn runs_are_compared_where_both_did_the_same() {
+        let run = |failed| Outcome { failed, ..Outcome::new("media/on", "warp", "call") };
+        for (on, off, off_valid, is_valid) in
+            [(0, 0, true, true), (1, 0, true, false), (0, 1, true, false), (0, 0, false, false)]
+        {
+            let (mut outcome, off) = (run(on), Outcome { valid: off_valid, ..run(off) });
+            judge(&mut outcome, &off);
+            assert_eq!(outcome.valid, is_valid, "{on} {}", off.failed);
         }
     }
 

@@ -62,7 +62,7 @@ struct Line {
     actions: Vec<Action<Ticket>>,
     /// Memory for the next ones.
     spare: Vec<Action<Ticket>>,
-    /// When the socket was looked at without being told to.
+    /// When the socket was looked at without being told to, or the first of the commands that are under way was sent.
     looked_at: Instant,
 }
 
@@ -72,12 +72,14 @@ impl Lines {
         Self { options, lines: Vec::new(), datagram: vec![0; DATAGRAM_MAX] }
     }
 
-    /// Waits until there is something to read.
+    /// Waits until there is something to read from a node that has to answer. What another one sends answers nothing, and
+    /// is read by the way: a worker waits many times for each time that a call waits for a node.
     pub(super) async fn ready(&self) {
-        if self.lines.is_empty() {
+        let awaited = self.lines.iter().filter(|line| !line.exchange.is_empty());
+        let ready: Vec<_> = awaited.map(|line| Box::pin(line.socket.ready(INCOMING))).collect();
+        if ready.is_empty() {
             std::future::pending::<()>().await;
         }
-        let ready = self.lines.iter().map(|line| Box::pin(line.socket.ready(INCOMING)));
         // An error of a socket shows again when it is read.
         let _ = select_all(ready).await;
     }
@@ -92,6 +94,10 @@ impl Lines {
         let ToMedia { node: number, command } = asked;
         let node = self.options.pool.node(number).filter(|node| node.is_enabled());
         if let Some(line) = node.and_then(|node| self.line(&node, now)) {
+            if line.exchange.is_empty() {
+                // No answer was there to look for before.
+                line.looked_at = now;
+            }
             line.exchange.submit(command, now, &mut line.actions);
             line.act(now, news);
             return;
@@ -168,6 +174,10 @@ impl Line {
                 Ok(length) => {
                     let octets = datagram.get(..length).unwrap_or_default();
                     self.exchange.received(octets, &mut self.actions);
+                    if is_awaited && self.exchange.is_empty() {
+                        self.forget_readable();
+                        return;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => self.not_there(now),
                 // There is nothing, or it says nothing of the node.
@@ -183,6 +193,13 @@ impl Line {
         } else {
             self.socket.try_io(Interest::READABLE, receive)
         }
+    }
+
+    /// Has the runtime wait for the next datagram, though one may be left: that would answer nothing, and to ask for one
+    /// that is not there costs as much as to read an answer.
+    fn forget_readable(&self) {
+        let nothing = |_: &StdSocket| Err::<(), io::Error>(io::ErrorKind::WouldBlock.into());
+        let _ = self.socket.try_io(Interest::READABLE, nothing);
     }
 
     /// Whether the runtime knows of an error, which is taken by reading; once.

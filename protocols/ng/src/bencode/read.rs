@@ -5,6 +5,10 @@ use super::{DEPTH_MAX, ITEMS_MAX, OCTETS_MAX, Value};
 /// Characters of an integer: those of the smallest one, and of every length.
 const DIGITS_MAX: usize = 20;
 
+/// Keys that a dictionary has room for from its first one on: most of a call that has ended have five to eight. One
+/// without a key has no room, so that what is read bounds the memory.
+const PAIRS_USUAL: usize = 8;
+
 /// Why octets are not one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -96,7 +100,11 @@ impl<'a> Reader<'a> {
                 Some(b'0'..=b'9') => self.str()?,
                 Some(_) => return Err(Error::Malformed),
             };
-            pairs.push((key, self.value(depth)?));
+            let value = self.value(depth)?;
+            if pairs.is_empty() {
+                pairs.reserve(PAIRS_USUAL);
+            }
+            pairs.push((key, value));
         }
         Ok(Value::Dict(pairs))
     }
@@ -143,9 +151,14 @@ fn decimal(text: &[u8]) -> Option<i64> {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let negative = digits.len() < text.len();
     let (first, others) = digits.split_first()?;
-    let zero_leads = *first == b'0' && (negative || !others.is_empty());
-    if zero_leads || !digits.iter().all(u8::is_ascii_digit) {
+    if *first == b'0' && (negative || !others.is_empty()) {
         return None;
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    // By hand, since each text has a length.
+    digits.iter().try_fold(0_i64, |value, octet| {
+        let digit = char::from(*octet).to_digit(10).map(i64::from)?;
+        let tens = value.checked_mul(10)?;
+        // Below zero there is one more than above.
+        if negative { tens.checked_sub(digit) } else { tens.checked_add(digit) }
+    })
 }

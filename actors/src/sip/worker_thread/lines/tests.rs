@@ -175,6 +175,43 @@ async fn an_answer_is_found_without_being_told_of_it() {
     assert!(matches!(outcome(&news), Outcome::Answered(_)));
 }
 
+/// A line that was at rest is not looked at for an answer that can hardly be there yet.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_not_looked_for_at_once() {
+    let mut scene = Scene::new();
+    scene.submit(NUMBER, WAITS, Patience::PINNED);
+    scene.media.answer();
+    assert!(is_answered(&scene.heard().await[0]));
+    tokio::time::advance(LOOK_EVERY * 5).await;
+    scene.submit(NUMBER, WAITS, Patience::PINNED);
+    scene.media.answer();
+    assert!(scene.read().is_empty(), "the runtime has not told of it");
+    tokio::time::advance(LOOK_EVERY).await;
+    assert!(is_answered(&scene.heard().await[0]));
+}
+
+/// What comes twice or late answers nothing: nobody is woken for it, and it stands in the way of nothing.
+#[tokio::test(start_paused = true)]
+async fn what_answers_nothing_wakes_nobody() {
+    let mut scene = Scene::new();
+    scene.submit(NUMBER, WAITS, Patience::PINNED);
+    let (asked, by) = scene.media.asked().unwrap();
+    let (cookie, _) = ng::cookie::split(&asked).unwrap();
+    let answer = [cookie, b" ", PONG].concat();
+    for _ in 0..2 {
+        scene.media.0.send_to(&answer, by).unwrap();
+    }
+    assert!(is_answered(&scene.heard().await[0]));
+    scene.media.0.send_to(&answer, by).unwrap();
+    assert!(tokio::time::timeout(MS, scene.lines.ready()).await.is_err(), "nothing is under way");
+    scene.submit(NUMBER, WAITS, Patience::PINNED);
+    scene.media.answer();
+    assert!(is_answered(&scene.heard().await[0]));
+    assert_eq!((scene.tally(), scene.lines.next_deadline()), ([2, 0, 0], None));
+    let left = scene.lines.lines[0].socket.get_ref().recv(&mut [0; 64]);
+    assert_eq!(left.unwrap_err().kind(), ErrorKind::WouldBlock, "it was read by the way");
+}
+
 /// A burst of calls, and a worker that comes to their answers when all have come: none of them is sent again.
 #[tokio::test(start_paused = true)]
 async fn answers_wait_for_a_worker_that_is_busy() {
