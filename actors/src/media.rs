@@ -8,6 +8,7 @@ pub mod account;
 pub mod discovery;
 pub mod exchange;
 pub mod health;
+pub mod load;
 pub mod metrics;
 pub mod pool;
 pub mod release;

@@ -88,6 +88,8 @@ pub struct Exchange<T> {
     octets: BytesMut,
     /// So many may be under way.
     most: usize,
+    /// How often something was sent once more since that was asked.
+    repeats: u64,
 }
 
 impl<T> Exchange<T> {
@@ -107,6 +109,7 @@ impl<T> Exchange<T> {
             timers: BinaryHeap::new(),
             octets: BytesMut::new(),
             most,
+            repeats: 0,
         }
     }
 
@@ -175,11 +178,17 @@ impl<T> Exchange<T> {
                 continue;
             }
             out.push(Action::Send(waiting.datagram.clone()));
+            self.repeats += 1;
             waiting.again_after = waiting.again_after.saturating_mul(2);
             let next = (now + waiting.again_after).min(waiting.give_up);
             self.timers.push(Reverse((next, cookie)));
         }
         self.pass_over();
+    }
+
+    /// How often something was sent once more since this was asked last.
+    pub fn take_repeats(&mut self) -> u64 {
+        std::mem::take(&mut self.repeats)
     }
 
     /// When [`Exchange::fire`] is to be called next.
@@ -275,6 +284,11 @@ mod tests {
             }
         }
         assert_eq!(seen, [(50, "again"), (150, "again"), (180, "silent")]);
+        assert_eq!(
+            [bench.exchange.take_repeats(), bench.exchange.take_repeats()],
+            [2, 0],
+            "each is told once"
+        );
         assert_eq!(bench.exchange.next_deadline(), None);
     }
 

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::load::{Load, Shortage};
 use super::release::Release;
 
 /// Silences in a row after which a node is down.
 const SILENCES_DOWN: u32 = 3;
 /// Answers in a row after which a node that was down is up again: one may be of a node that staggers.
 const ANSWERS_UP: u32 = 2;
-/// A node that said it is full gets no new calls for this time, while another takes them.
-const FULL_FOR: Duration = Duration::from_secs(1);
 
 /// The calls of a node that is down for this time are lost: of one that the network says is not there, and of one that
 /// is silent.
@@ -74,6 +73,8 @@ pub struct Health {
     answers: AtomicU64,
     /// The release that it runs, where it is known. Never locked where packets fly.
     release: Mutex<Option<Release>>,
+    /// What it has to do, where it has said it. Never locked where packets fly.
+    load: Mutex<Option<Load>>,
 }
 
 impl Health {
@@ -96,6 +97,7 @@ impl Health {
             silences: zero(),
             answers: AtomicU64::new(u64::from(ANSWERS_UP) - 1),
             release: Mutex::default(),
+            load: Mutex::default(),
         }
     }
 
@@ -215,9 +217,10 @@ impl Health {
         (heard > 0).then(|| self.origin + Duration::from_micros(heard))
     }
 
-    /// It has no room for calls.
-    pub fn full(&self, now: Instant) {
-        self.full_until.store(self.micros(now + FULL_FOR), Ordering::Relaxed);
+    /// It takes no calls for now. True when it was not known to.
+    pub fn short(&self, of: Shortage, now: Instant) -> bool {
+        let before = self.full_until.fetch_max(self.micros(now + of.lasts()), Ordering::Relaxed);
+        before <= self.micros(now)
     }
 
     /// Whether it said so just now.
@@ -233,6 +236,20 @@ impl Health {
     /// It carries so many calls.
     pub fn set_sessions(&self, sessions: u64) {
         self.sessions.store(sessions, Ordering::Relaxed);
+    }
+
+    /// What it has to do, as it said last.
+    pub fn load(&self) -> Option<Load> {
+        *self.load.lock()
+    }
+
+    /// It has this to do. One that has refused calls since it said so before is at a limit of its own, whoever's calls those
+    /// were.
+    pub fn set_load(&self, load: Load, now: Instant) {
+        let before = self.load.lock().replace(load);
+        if before.is_some_and(|before| load.rejected_sessions > before.rejected_sessions) {
+            self.short(Shortage::Full, now);
+        }
     }
 
     /// The release that it runs, as it said last.
@@ -402,8 +419,30 @@ mod tests {
     fn full_is_over_after_a_while() {
         let start = tokio::time::Instant::now().into_std();
         let health = up(start);
-        health.full(start);
-        assert!(health.is_full(start + MS * 999) && !health.is_full(start + FULL_FOR));
+        assert!(health.short(Shortage::Full, start) && !health.short(Shortage::Full, start));
+        assert!(health.is_full(start + MS * 999) && !health.is_full(start + MS * 1_000));
+        // Who has too much to do has it for longer, whatever else it says meanwhile.
+        let start = start + MS * 1_000;
+        assert!(health.short(Shortage::Overloaded, start));
+        assert!(!health.short(Shortage::Full, start + MS));
+        assert!(health.is_full(start + MS * 2_999) && !health.is_full(start + MS * 3_000));
+    }
+
+    /// Whoever's calls it has refused: what it had refused before it was asked for the first time says nothing, nor does
+    /// that it was begun anew.
+    #[test]
+    fn who_refuses_calls_of_others_is_full() {
+        let start = tokio::time::Instant::now().into_std();
+        let health = up(start);
+        assert_eq!(health.load(), None);
+        for (second, (rejected_sessions, is_full)) in
+            (0..).zip([(7, false), (7, false), (8, true), (8, false), (0, false), (1, true)])
+        {
+            let now = start + MS * 5_000 * second;
+            let load = Load { rejected_sessions, ..Load::default() };
+            health.set_load(load, now);
+            assert_eq!((health.is_full(now), health.load()), (is_full, Some(load)), "{second}");
+        }
     }
 
     #[test]

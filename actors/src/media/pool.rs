@@ -161,6 +161,10 @@ pub struct Tally {
     pub silent: AtomicU64,
     /// Those under way.
     pub waiting: AtomicU64,
+    /// Those that it refused as it had no room.
+    pub full: AtomicU64,
+    /// Those that it refused as it had too much to do.
+    pub overloaded: AtomicU64,
 }
 
 impl Way {
@@ -343,6 +347,12 @@ impl Pool {
         ranked.max_by(|(one, _), (other, _)| better(one, other)).map(|(_, number)| number)
     }
 
+    /// Whether a node that was chosen takes a call now: it is up, and has room.
+    pub fn has_room(&self, number: u8, now: Instant) -> bool {
+        let Some(node) = self.node(number).filter(|node| node.is_enabled()) else { return false };
+        node.health.state() == State::Up && !node.health.is_full(now)
+    }
+
     /// Whether a new call that these have refused may take yet another node.
     pub fn has_more(&self, refused: &[u8]) -> bool {
         let nodes = self.nodes.load();
@@ -381,6 +391,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::media::load::Shortage;
 
     fn node(number: u8, state: MediaNodeState) -> MediaNode {
         MediaNode {
@@ -416,9 +427,10 @@ mod tests {
         assert!(chosen.contains(&1) && chosen.contains(&2) && !chosen.contains(&3), "{chosen:?}");
         // One that is full, or silent, is the last resort.
         let first = pool.node(1).unwrap();
-        first.health.full(now);
+        first.health.short(Shortage::Full, now);
         assert!(calls().all(|call| pool.choose(call, &[], now) == Some(2)));
         assert!(calls().all(|call| pool.choose(call, &[2], now) == Some(1)));
+        assert_eq!([1, 2, 3, 4].map(|number| pool.has_room(number, now)), [false, true, true, false]);
         pool.node(2).unwrap().health.silent(now, now);
         assert!(calls().all(|call| pool.choose(call, &[], now) == Some(1)), "rather full than silent");
         let second = pool.node(2).unwrap();

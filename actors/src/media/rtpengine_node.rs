@@ -22,9 +22,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::account::Account;
+use super::account::{self, Account};
 use super::exchange::{Action, Command, Exchange, Outcome, Patience};
 use super::health::{Health, State};
+use super::load::Load;
 use super::metrics::Metrics;
 use super::pool::{Deliver, News, Node, Ticket};
 use super::release::{self, Release};
@@ -313,7 +314,7 @@ impl Serving<'_> {
             }
             self.spare = due;
         }
-        self.account.waits(self.exchange.len());
+        self.account.follow(&mut self.exchange);
     }
 
     /// What the system does not take now is sent again when it is due.
@@ -373,6 +374,9 @@ impl Serving<'_> {
         let Options { node, metrics, .. } = self.options;
         let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
         metrics.sessions.with_label_values(&[node.name.as_str()]).set(sessions);
+        let load = Load::of(&statistics);
+        self.health().set_load(load, Instant::now().into_std());
+        metrics.carries(&node.name, &load);
         let totals = statistics.totals;
         let timed_out = [
             totals.timeout_sessions,
@@ -458,12 +462,7 @@ fn observe(node: &Arc<Node>) -> Observe {
     Arc::new(move || Observation {
         state: node.state_name().into(),
         queue_depth: node.tally().waiting.load(Ordering::Relaxed),
-        counters: vec![
-            ("commands", node.tally().commands.load(Ordering::Relaxed)),
-            ("silent", node.tally().silent.load(Ordering::Relaxed)),
-            ("sessions", node.health.sessions()),
-            ("round_trip_us", u64::try_from(node.health.round_trip().as_micros()).unwrap_or(u64::MAX)),
-        ],
+        counters: account::counters(&node),
         note: node.health.release().as_ref().map(Release::note),
     })
 }

@@ -76,7 +76,7 @@ counters! {
     in_dialog_refused: "Of those, the ones whose cookie, source or dialog was not right.";
     acks_dropped: "ACKs that belong to nothing.";
     media_refused: "Calls refused because no media node took them.";
-    media_failovers: "Offers that went to another media node, the first being silent or full.";
+    media_failovers: "Offers that went to another media node, the first being silent, full, overloaded or gone.";
     media_leaks: "Calls that a media node still had when they were over.";
     media_lost_calls: "Calls ended because their media node had lost them.";
     media_unreported: "Records of calls without what their media node had counted, which was not told in time.";

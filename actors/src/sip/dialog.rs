@@ -227,6 +227,15 @@ impl Dialog {
         own.or(self.media.as_ref())
     }
 
+    /// The attempt of this anchor is carried by another node than it was.
+    pub fn moves(&mut self, anchor: &Anchor) {
+        let forks = self.forks.iter_mut().filter_map(|fork| fork.media.as_mut());
+        let own = [&mut self.media, &mut self.callee.media].into_iter().filter_map(Option::as_mut);
+        for known in own.chain(forks).filter(|known| known.branch == anchor.branch) {
+            known.node = anchor.node;
+        }
+    }
+
     /// A callee that answers the INVITE with this tag, perhaps for the first time; `None` when it is one too many.
     pub fn callee_heard(&mut self, tag: &[u8], flow: Flow) -> Option<&mut Side> {
         let own = self.callee.tag();

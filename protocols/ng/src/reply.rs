@@ -77,7 +77,10 @@ impl<'a> Reply<'a> {
             // Only a node that was told that it is understood replies so.
             b"load limit" => {
                 let reason = text("message").unwrap_or_default();
-                Ok(Self::Failed { reason, meaning: Meaning::AnotherNode })
+                let no_room = Meaning::of(reason) == Meaning::AnotherNode;
+                // What a later release adds is a limit of load too.
+                let meaning = if no_room { Meaning::AnotherNode } else { Meaning::Overloaded };
+                Ok(Self::Failed { reason, meaning })
             }
             b"ok" => Ok(Self::Ok(Done { warning: text("warning"), dict })),
             _ => Err(Error::UnknownResult),

@@ -82,9 +82,11 @@ impl Calls {
             Outcome::Answered(body) => ng::Reply::parse(body).ok(),
             Outcome::Silent | Outcome::Unsent => None,
         };
-        // It does not know the caller by this tag, and has deleted nothing.
+        // It does not know the caller by this tag, and has deleted nothing. Or the call is at another one: the callee made
+        // the offer, another one took it, and here no more is known than the cookie of the INVITE.
         if reply.as_ref().is_some_and(ng::Reply::is_unknown_call) {
-            self.delete_at(node, Name { owner: over.owner, dialog: over.dialog });
+            let name = Name { owner: over.owner, dialog: over.dialog };
+            self.media.nodes().iter().for_each(|node| self.delete_at(node.number, name));
         }
         let counted = reply.as_ref().and_then(ng::Reply::done).map(Counted::read).unwrap_or_default();
         let event = CallEvent { dialog: over.dialog, at: self.now(), what: What::Media(counted) };

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::call::{Attempt, Call, Kind, Setup, Way};
 use super::forward::Leave;
-use super::media::Anchoring;
+use super::media::{Anchoring, Late};
 use super::outgoing::{self, Outgoing};
 use super::passport::Certified;
 use super::{Hand, Turn, Worker, contact, receive};
@@ -313,7 +313,7 @@ impl Worker {
         attempt.callee = callee;
         attempt.moved_to_tcp = tcp.is_some();
         attempt.session = session;
-        (attempt.anchor, attempt.pinned) = (anchor, pinned);
+        (attempt.anchor, attempt.pinned, attempt.late) = (anchor, pinned, Late::of(body, media));
         attempt.signed = signed.map(|stamp| stamp.attested);
         setup.tried = true;
         Some(((attempt, octets, self.keys.client(&branch, Method::Invite), pdd), options))

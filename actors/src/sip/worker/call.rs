@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::challenged::is_challenge;
 use super::hide::Back;
+use super::media::Late;
 use super::passport::Identified;
 use super::{Hand, TAG_LEN, Turn, Worker, perform};
 use crate::sip::anchor::Anchor;
@@ -116,6 +117,8 @@ pub(super) struct Attempt {
     pub(super) session: Option<u32>,
     /// What carries its sound.
     pub(super) anchor: Option<Anchor>,
+    /// Of one that is carried by a media node, and whose INVITE had no offer.
+    pub(super) late: Option<Late>,
     /// Whether what follows its answer goes to where it went, whatever the answer says.
     pub(super) pinned: bool,
     /// The challenge that it came to, and that was not answered.
@@ -205,6 +208,7 @@ impl Attempt {
             moved_to_tcp: false,
             session: None,
             anchor: None,
+            late: None,
             pinned: false,
             challenged: None,
             signed: None,
@@ -346,7 +350,7 @@ impl Worker {
             self.respond_to_caller(id, status, turn);
             return;
         };
-        let back = Back { dialog, from, server, number, initial };
+        let back = Back { dialog, from, server, number, initial, carried: None };
         if let Some(octets) = self.response_back(&best, back, |_| Some(())) {
             let cause = perform::q850_cause(&best);
             self.failed(id, (status, true), cause, turn);

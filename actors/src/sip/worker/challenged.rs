@@ -17,17 +17,15 @@ use bytes::Bytes;
 use runtime::model::Transport;
 use sip::digest::{Challenge, Credentials, Username};
 use sip::transaction::{Client, ClientInvite, Machine};
-use sip::{CSeq, Edits, HeaderId, Message, Method, NameAddr, RAck, StatusCode, Via};
+use sip::{CSeq, Edits, HeaderId, Message, Method, RAck, StatusCode, Via};
 use uuid::Uuid;
 
 pub(super) use self::back::{as_refusal, restore_number, restore_unknown};
 use super::attempt::UDP_MAX;
 use super::call::Kind;
-use super::receive::from_tag;
 use super::{Hand, Turn, Worker, receive};
 use crate::sip::account::Account;
 use crate::sip::branch;
-use crate::sip::cookie::{self, Cookie};
 use crate::sip::dialog::{Challenged, Dialog, End};
 use crate::sip::event::{CallEvent, What};
 use crate::sip::flow::Flow;
@@ -223,7 +221,8 @@ impl Worker {
             }
         }
         if self.is_initial(owner) {
-            self.count_in_cookie(&mut edits, challenges)?;
+            // What follows the call knows its numbers by it, in whichever process.
+            self.change_cookie(&mut edits, |_| true, |cookie| cookie.answers = challenges)?;
         }
         let next = match self.place_in_dialog(owner) {
             Some((dialog, (_, sent))) => self.dialogs.get(&dialog)?.asked.next(sent),
@@ -246,25 +245,6 @@ impl Worker {
     fn is_initial(&self, owner: Owner) -> bool {
         let Owner::Branch(call, _) = owner else { return false };
         self.calls.get(call).is_some_and(|call| call.kind == Kind::Initial)
-    }
-
-    /// The cookie says how many challenges its INVITE has answered: what follows the call knows its numbers by it, in
-    /// whichever process.
-    fn count_in_cookie(&self, edits: &mut Edits<'_>, challenges: u8) -> Option<()> {
-        let message = edits.message();
-        let call_id = self.call_name(message);
-        let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message).unwrap_or_default() };
-        let keys = &self.settings.cookies;
-        let ours = message.list(HeaderId::RecordRoute).find_map(|element| {
-            let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
-            let sealed = self.is_ours(&uri).then(|| uri.params.get(b"w"))??.value?;
-            Some((sealed, keys.open(sealed, &call).ok()?))
-        });
-        let Some((sealed, cookie)) = ours else { return Some(()) };
-        let cookie = Cookie { answers: challenges, ..cookie };
-        // The Call-ID of a hidden vendor was sealed with the first one, and is made again by the key of this
-        // one.
-        edits.replace(sealed, &keys.seal_by(&cookie, &call, cookie::key_number(sealed))).ok()
     }
 
     /// Sends it in a transaction of its own, in place of the first; `None` when there is no room.

@@ -11,7 +11,7 @@ use sip::proxy::{self, BranchId};
 use sip::{Edits, HeaderId, List, Message, NameAddr, StatusCode, Uri, Via};
 use uuid::Uuid;
 
-use super::call::Kind;
+use super::call::{Attempt, Kind};
 use super::challenged::{restore_number, restore_unknown};
 use super::hide::Back;
 use super::media::Described;
@@ -207,8 +207,9 @@ impl Worker {
         let Some((message, flow)) = hand.message else { return };
         let Some(call) = self.calls.get(id) else { return };
         let (server, kind, dialog, number) = (call.server, call.kind, call.dialog, call.number);
-        let asked = call.attempts.get(branch.index()).and_then(|attempt| attempt.session);
-        let asked = asked.filter(|_| status.is_success());
+        let attempt = call.attempts.get(branch.index());
+        let asked = attempt.and_then(|attempt| attempt.session).filter(|_| status.is_success());
+        let carried = attempt.and_then(Attempt::carried_elsewhere);
         // A fork that answers after the call of another one has ended is nobody's.
         let known = self.dialogs.contains_key(&dialog);
         if kind == Kind::Initial && status.is_success() && !known {
@@ -230,7 +231,7 @@ impl Worker {
             return;
         }
         let initial = kind == Kind::Initial;
-        let back = Back { dialog, from: kind.sender(), server, number, initial };
+        let back = Back { dialog, from: kind.sender(), server, number, initial, carried };
         let answer =
             |edits: &mut Edits<'_>| asked.map_or(Some(()), |asked| session_timer::answer(edits, asked));
         let Some(octets) = self.response_back(message, back, answer) else {

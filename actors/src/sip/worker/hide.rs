@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use sip::{Edits, HeaderId, Message, Method, StatusCode};
+use sip::{Edits, HeaderId, Message, Method, NameAddr, StatusCode};
 use uuid::Uuid;
 
 use super::challenged::{as_refusal, is_challenge};
@@ -27,6 +27,8 @@ pub(super) struct Back {
     pub(super) number: Option<u32>,
     /// Whether it began the call.
     pub(super) initial: bool,
+    /// The media node that carries what it began, where that is another one than the cookie in it says.
+    pub(super) carried: Option<u8>,
 }
 
 /// The Call-IDs of a call of which only the cookie is known, and who is not shown the other side.
@@ -56,6 +58,30 @@ impl Worker {
         open(name).or_else(|| if name == call_id { None } else { open(call_id) })
     }
 
+    /// Changes the cookie that we gave with an INVITE, in that or in a response to it: the first of those that are meant.
+    ///
+    /// It is sealed by the key that it was: the Call-ID of a hidden vendor was sealed with it, and is made again by the key
+    /// of the cookie.
+    pub(super) fn change_cookie(
+        &self,
+        edits: &mut Edits<'_>,
+        is_meant: impl Fn(&Cookie) -> bool,
+        change: impl FnOnce(&mut Cookie),
+    ) -> Option<()> {
+        let message = edits.message();
+        let call_id = self.call_name(message);
+        let call = cookie::Call { call_id: &call_id, caller_tag: from_tag(message).unwrap_or_default() };
+        let keys = &self.settings.cookies;
+        let ours = message.list(HeaderId::RecordRoute).find_map(|element| {
+            let uri = NameAddr::parse(element).ok()?.uri().ok()?.sip()?;
+            let sealed = self.is_ours(&uri).then(|| uri.params.get(b"w"))??.value?;
+            Some((sealed, keys.open(sealed, &call).ok().filter(&is_meant)?))
+        });
+        let Some((sealed, mut cookie)) = ours else { return Some(()) };
+        change(&mut cookie);
+        edits.replace(sealed, &keys.seal_by(&cookie, &call, cookie::key_number(sealed))).ok()
+    }
+
     /// A response as the side that sent the request gets it, with what `add` adds; `None` when it cannot be
     /// written.
     pub(super) fn response_back(
@@ -76,6 +102,10 @@ impl Worker {
         self.towards_sender(&mut edits, back.dialog, back.from, back.number)?;
         if !back.initial {
             self.names_of_sender(&mut edits, back.dialog, back.server)?;
+        }
+        if let Some(node) = back.carried {
+            let is_its = |cookie: &Cookie| cookie.dialog == back.dialog;
+            self.change_cookie(&mut edits, is_its, |cookie| cookie.media = node)?;
         }
         add(&mut edits)?;
         let octets = self.edited(&edits)?;

@@ -6,6 +6,7 @@
 //! to this worker after a while, whatever its actor does.
 
 mod direct;
+mod late;
 mod release;
 mod said;
 mod within;
@@ -22,6 +23,8 @@ use slotmap::Key;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
+use self::late::Free;
+pub(super) use self::late::Late;
 use self::said::{Said, said};
 pub(super) use self::within::{Role, Subject, may_describe};
 use super::attempt::{Body, Chosen};
@@ -65,6 +68,8 @@ struct Waiting {
     message: Message,
     /// It is an answer that was passed on before.
     again: bool,
+    /// Of a description that any node may take: what the next one is asked.
+    free: Option<Free>,
 }
 
 /// A message of a dialog that waits for a node, and what waits behind it.
@@ -176,9 +181,14 @@ impl Worker {
         }
         let node = offered.anchor.node;
         offered.refused.push(node);
-        let patience = if self.media.has_more(&offered.refused) { Patience::BRIEF } else { Patience::PINNED };
+        let patience = self.patience(&offered.refused);
         let body = offered.body.clone();
         self.ask((dialog, node), Waits::Attempt(offered), (body, patience), turn);
+    }
+
+    /// How long the last of these is waited for, of what the next one would take.
+    fn patience(&self, asked: &[u8]) -> Patience {
+        if self.media.has_more(asked) { Patience::BRIEF } else { Patience::PINNED }
     }
 
     fn ask(
@@ -205,10 +215,12 @@ impl Worker {
             return;
         }
         let said = said(&answer.outcome);
-        if let Said::Elsewhere { full: true } = said
+        if let Said::Elsewhere(Some(shortage)) = said
             && let Some(node) = self.media.node(answer.node)
+            && node.health.short(shortage, turn.now.instant)
         {
-            node.health.full(turn.now.instant);
+            let (node, why) = (&node.name, shortage.name());
+            tracing::warn!(node, why, "an RTPEngine node takes no calls for now, they take the others");
         }
         self.media_said(slotmap::KeyData::from_ffi(answer.waiter.id).into(), said, turn);
     }
@@ -221,7 +233,7 @@ impl Worker {
         if let Some(node) = self.media.node(pending.node) {
             node.health.silent(now.checked_sub(GUARD).unwrap_or(now), now);
         }
-        self.media_said(id, Said::Elsewhere { full: false }, turn);
+        self.media_said(id, Said::Elsewhere(None), turn);
     }
 
     fn media_said(&mut self, id: MediaId, said: Said, turn: &mut Turn<'_>) {
@@ -231,21 +243,34 @@ impl Worker {
         }
         match waits {
             Waits::Attempt(offered) => self.attempt_offered(dialog, offered, said, turn),
-            Waits::Message(held) => {
-                let Waiting { flow, message, again } = *held;
-                let held = self.held.remove(&dialog);
-                let (behind, offer) = held.map(|held| (held.behind, held.offer)).unwrap_or_default();
-                // A copy of what was passed on fails nothing.
-                if !again || matches!(said, Said::Sdp(_)) {
-                    self.described((dialog, node), (flow, &message), said, turn);
-                }
-                self.take_up(dialog, behind, turn);
-                match offer {
-                    Some(offered) if self.has_use_for_more(offered.call) => self.offer(dialog, offered, turn),
-                    Some(offered) => self.attempt_too_late(offered.call, turn),
-                    None => {}
+            Waits::Message(waiting) => {
+                if let Some(waiting) = self.unless_free(dialog, waiting, &said, turn) {
+                    self.message_said((dialog, node), *waiting, said, turn);
                 }
             }
+        }
+    }
+
+    /// What a node said of a message is the last word.
+    fn message_said(
+        &mut self,
+        (dialog, node): (Uuid, u8),
+        waiting: Waiting,
+        said: Said,
+        turn: &mut Turn<'_>,
+    ) {
+        let Waiting { flow, message, again, .. } = waiting;
+        let held = self.held.remove(&dialog);
+        let (behind, offer) = held.map(|held| (held.behind, held.offer)).unwrap_or_default();
+        // A copy of what was passed on fails nothing.
+        if !again || matches!(said, Said::Sdp(_)) {
+            self.described((dialog, node), (flow, &message), said, turn);
+        }
+        self.take_up(dialog, behind, turn);
+        match offer {
+            Some(offered) if self.has_use_for_more(offered.call) => self.offer(dialog, offered, turn),
+            Some(offered) => self.attempt_too_late(offered.call, turn),
+            None => {}
         }
     }
 
@@ -268,7 +293,7 @@ impl Worker {
         }
         match said {
             Said::Sdp(sdp) => self.attempt_described(*offered, &sdp, turn),
-            Said::Elsewhere { .. } => {
+            Said::Elsewhere(_) => {
                 self.counters.media_failovers.add(1);
                 Self::give_up_at(dialog, &offered.anchor, turn);
                 match self.media.choose(dialog.as_u128(), &offered.refused, turn.now.instant) {
@@ -368,11 +393,11 @@ impl Worker {
                 self.reply_statelessly(message, flow, (status, None), turn);
                 return;
             }
-            Said::Sdp(_) | Said::Elsewhere { .. } if asks => {
+            Said::Sdp(_) | Said::Elsewhere(_) if asks => {
                 self.reply_statelessly(message, flow, (super::FULL, None), turn);
                 return;
             }
-            Said::Sdp(_) | Said::Elsewhere { .. } | Said::Never(_) => {}
+            Said::Sdp(_) | Said::Elsewhere(_) | Said::Never(_) => {}
         }
         // No description is better than one that leads past the node.
         if let Some(bare) = self.without_body(message) {

@@ -175,6 +175,7 @@ impl Worker {
             anchor: &anchor,
             role: Role::Answer,
             again: false,
+            first_of: None,
         };
         self.describe(&subject, (message, flow), turn)
     }

@@ -52,7 +52,11 @@ impl Worker {
             let asked = session.filter(|_| status.is_success());
             asked.map_or(Some(()), |asked| session_timer::answer(edits, asked))
         };
-        match self.response_back(message, Back { dialog, from, server, number, initial: false }, answer) {
+        match self.response_back(
+            message,
+            Back { dialog, from, server, number, initial: false, carried: None },
+            answer,
+        ) {
             Some(octets) => self.respond(relay.server, status, &octets, turn),
             // It would wait for ever.
             None if status.is_final() => {

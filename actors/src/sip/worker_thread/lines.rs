@@ -235,7 +235,7 @@ impl Line {
             }
             self.spare = due;
         }
-        self.account.waits(self.exchange.len());
+        self.account.follow(&mut self.exchange);
     }
 
     /// What the system does not take now is sent again when it is due.

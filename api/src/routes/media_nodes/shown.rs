@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use actors::media::load::Load;
 use actors::media::pool::Node;
 use runtime::clock::Timestamp;
 use runtime::model::MediaNodeState;
@@ -68,6 +69,42 @@ struct Live {
     /// The release that it runs, as it said last; null where it has not said.
     #[schema(example = "10.5.3.5")]
     release: Option<String>,
+    /// What it has to do, as it said last; null where it has not said.
+    load: Option<Carried>,
+}
+
+/// What a media node has to do, by its own word: ours and others' together.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MediaNodeLoad)]
+struct Carried {
+    /// Packets that it passes on in a second.
+    #[schema(example = 12000)]
+    packets_per_second: u64,
+    /// Octets that it passes on in a second.
+    #[schema(example = 2064000)]
+    bytes_per_second: u64,
+    /// Medias that it transcodes.
+    #[schema(example = 4)]
+    transcoded_media: u64,
+    /// Calls that it has refused since it was started, being at a limit of its own.
+    #[schema(example = 0)]
+    rejected_sessions: u64,
+    /// How long it runs.
+    #[schema(example = 86400)]
+    uptime_seconds: u64,
+}
+
+impl Carried {
+    const fn of(load: Load) -> Self {
+        let Load { packets_per_second, bytes_per_second, transcoded_media, rejected_sessions, uptime } = load;
+        Self {
+            packets_per_second,
+            bytes_per_second,
+            transcoded_media,
+            rejected_sessions,
+            uptime_seconds: uptime.as_secs(),
+        }
+    }
 }
 
 impl Live {
@@ -76,6 +113,7 @@ impl Live {
             state: node.state_name(),
             sessions: node.health.sessions(),
             release: node.health.release().map(|release| release.to_string()),
+            load: node.health.load().map(Carried::of),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use actors::media::discovery::table::Found;
+use actors::media::load::Load;
 use actors::media::release::Release;
 use runtime::model::{self, MediaNodeState};
 use serde_json::{Value, json};
@@ -190,6 +191,14 @@ async fn discovered(lab: &Lab) -> Value {
     let answers = lab.calls.media.node(128).unwrap();
     answers.health.heard(Duration::from_millis(1), now);
     answers.health.set_sessions(7);
+    let load = Load {
+        packets_per_second: 700,
+        bytes_per_second: 120_400,
+        transcoded_media: 1,
+        rejected_sessions: 2,
+        uptime: Duration::from_secs(86_400),
+    };
+    answers.health.set_load(load, now);
     answers.health.set_release(&Release::of_description(b"v=0\r\ns=rtpengine-13-4-1-1\r\n").unwrap());
     made
 }
@@ -202,13 +211,15 @@ async fn media_nodes_that_were_found_stand_beside_those_of_the_configuration() {
     let made = discovered(&lab).await;
     let listed = lab.ask(TOKEN, ("GET", NODES), None).await.json();
     let items = listed["items"].as_array().unwrap();
-    let live = |state: &str| json!({"state": state, "sessions": 0, "release": null});
+    let live = |state: &str| json!({"state": state, "sessions": 0, "release": null, "load": null});
     let mut first = made.clone();
     first["origin"] = json!("configuration");
     first["live"] = live("down");
     let found = json!({"id": FOUND, "number": 128, "name": FOUND, "address": "192.0.2.2:2223", "weight": 7,
         "state": "ACTIVE", "origin": "redis", "created_at": null, "updated_at": null,
-        "live": {"state": "up", "sessions": 7, "release": "13.4.1.1"}});
+        "live": {"state": "up", "sessions": 7, "release": "13.4.1.1", "load": {"packets_per_second": 700,
+            "bytes_per_second": 120_400, "transcoded_media": 1, "rejected_sessions": 2,
+            "uptime_seconds": 86_400}}});
     assert_eq!((&items[0], &items[1]), (&first, &found));
     assert_eq!((&items[2]["state"], &items[2]["live"]), (&json!("DRAINING"), &live("down")));
     assert_eq!((&items[3]["name"], &items[3]["live"]), (&json!("spare"), &Value::Null), "not known yet");

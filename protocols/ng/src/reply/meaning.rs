@@ -6,6 +6,8 @@
 pub enum Meaning {
     /// This node has no room: another one may have.
     AnotherNode,
+    /// This node has too much to do: another one may have less.
+    Overloaded,
     /// The node has no such call, or none with such tags.
     UnknownCall,
     /// The SDP is not one that any node takes.
@@ -19,9 +21,9 @@ pub enum Meaning {
 const TEXTS: [(&str, Meaning); 36] = [
     ("Ran out of ports", Meaning::AnotherNode),
     ("Parallel session limit reached", Meaning::AnotherNode),
-    ("CPU usage limit exceeded", Meaning::AnotherNode),
-    ("Load limit exceeded", Meaning::AnotherNode),
-    ("Bandwidth limit exceeded", Meaning::AnotherNode),
+    ("CPU usage limit exceeded", Meaning::Overloaded),
+    ("Load limit exceeded", Meaning::Overloaded),
+    ("Bandwidth limit exceeded", Meaning::Overloaded),
     ("Unknown call-id", Meaning::UnknownCall),
     ("Unknown call-ID(s)", Meaning::UnknownCall),
     ("Unknown call ID(s)", Meaning::UnknownCall),

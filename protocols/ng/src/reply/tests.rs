@@ -47,7 +47,7 @@ fn errors_have_a_meaning() {
         ("not_bencode", "Invalid NG data format", Meaning::BadRequest),
         ("cut_short", "Could not decode bencode dictionary", Meaning::BadRequest),
         ("no_file", "Failed to start media playback from file", Meaning::Other),
-        ("load_limit", "CPU usage limit exceeded", Meaning::AnotherNode),
+        ("load_limit", "CPU usage limit exceeded", Meaning::Overloaded),
     ];
     for (name, text, expected) in table {
         let octets = body("reply", name);
@@ -62,8 +62,8 @@ fn texts_of_other_releases_have_their_meaning() {
     let table = [
         ("Unknown call-ID", Meaning::UnknownCall),
         ("unknown call-ID", Meaning::UnknownCall),
-        ("Load limit exceeded", Meaning::AnotherNode),
-        ("Bandwidth limit exceeded", Meaning::AnotherNode),
+        ("Load limit exceeded", Meaning::Overloaded),
+        ("Bandwidth limit exceeded", Meaning::Overloaded),
         ("Incomplete SDP specification", Meaning::BadSdp),
         ("Ran out of ports ", Meaning::Other),
         ("", Meaning::Other),
@@ -71,9 +71,18 @@ fn texts_of_other_releases_have_their_meaning() {
     for (text, meaning) in table {
         assert_eq!(Meaning::of(text.as_bytes()), meaning, "{text:?}");
     }
-    // A limit of a later release is a limit all the same.
+    // A node that was told that it is understood says so in another place; a limit of a later release is one too.
+    for (text, meaning) in [
+        ("Parallel session limit reached", Meaning::AnotherNode),
+        ("Bandwidth limit exceeded", Meaning::Overloaded),
+        ("Unknown call-id", Meaning::Overloaded),
+        ("", Meaning::Overloaded),
+    ] {
+        let octets = written(|out| write::load_limit(out, text));
+        assert_eq!(Reply::parse(octets.as_bytes()), Ok(Reply::Failed { reason: text.as_bytes(), meaning }));
+    }
     let reply = Reply::parse(b"d6:result10:load limite").unwrap();
-    assert_eq!(reply, Reply::Failed { reason: b"", meaning: Meaning::AnotherNode });
+    assert_eq!(reply, Reply::Failed { reason: b"", meaning: Meaning::Overloaded });
 }
 
 #[test]

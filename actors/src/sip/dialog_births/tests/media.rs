@@ -33,11 +33,15 @@ fn written(write: impl FnOnce(&mut Vec<u8>)) -> Outcome {
 }
 
 fn media_node() -> MediaNode {
+    numbered(COUNTED.node)
+}
+
+fn numbered(number: u8) -> MediaNode {
     MediaNode {
-        id: Uuid::from_u128(61),
-        number: COUNTED.node,
-        name: "media-1".to_owned(),
-        address: "10.0.0.1:22222".parse().unwrap(),
+        id: Uuid::from_u128(60 + u128::from(number)),
+        number,
+        name: format!("media-{number}"),
+        address: ([10, 0, 0, number], 22_222).into(),
         weight: 50,
         state: MediaNodeState::Active,
     }
@@ -256,9 +260,30 @@ async fn a_media_node_that_does_not_know_the_tag_deletes_the_whole_call() {
     let command = asked.try_recv().unwrap();
     assert_eq!(command.body, anchor::delete_all(Name { owner: 7, dialog }));
     assert_eq!(command.ticket, Ticket::Nobody, "that is the last word");
+    assert!(asked.try_recv().is_err(), "once");
     lab.deleted(dialog, told());
     assert!(asked.try_recv().is_err(), "what is deleted is deleted");
     assert_eq!(lab.record().await.media, untold());
+}
+
+/// The callee made the offer, another node took it, and nothing was known but the cookie of the INVITE.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_its_node_does_not_know_is_deleted_at_all_of_them() {
+    let mut lab = Lab::new().await;
+    let (ok, dialog) = lab.up().await;
+    lab.calls.media.configure(&[media_node(), numbered(2)], lab.node.now.instant);
+    let ways = [COUNTED.node, 2].map(|number| lab.calls.media.node(number).unwrap().way());
+    lab.end(&ok);
+    lab.deleted(dialog, Outcome::Silent);
+    lab.deleted(dialog, told());
+    for way in &ways {
+        assert!(way.receiver.lock().await.try_recv().is_err(), "it may have it");
+    }
+    lab.deleted(dialog, written(|body| ng::reply::write::error(body, "Unknown call-id")));
+    for way in &ways {
+        let command = way.receiver.lock().await.try_recv().unwrap();
+        assert_eq!(command.body, anchor::delete_all(Name { owner: 7, dialog }));
+    }
 }
 
 /// RTPEngine ends a call that no media comes for, and tells nobody. Two lists of its calls show it, and the second one is

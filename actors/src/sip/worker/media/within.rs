@@ -9,9 +9,9 @@ use sip::sdp::{MediaKind, Sdp, SdpBody};
 use sip::{HeaderId, Message, Method, StatusCode};
 use uuid::Uuid;
 
+use super::late::Of;
 use super::said::Said;
 use super::{BEHIND_MAX, Described, Held, Waiting, Waits};
-use crate::media::exchange::Patience;
 use crate::sip::anchor::{self, Anchor, Description, Name, Profiles};
 use crate::sip::dialog::End;
 use crate::sip::flow::Flow;
@@ -41,6 +41,8 @@ pub(in crate::sip::worker) struct Subject<'a> {
     pub(in crate::sip::worker) role: Role,
     /// It is an answer that was passed on before.
     pub(in crate::sip::worker) again: bool,
+    /// The attempt of which it is the first: any node may take it.
+    pub(in crate::sip::worker) first_of: Option<Of>,
 }
 
 impl Worker {
@@ -96,7 +98,8 @@ impl Worker {
         }
         let confirmed = self.dialogs.get(&dialog).is_some_and(|dialog| dialog.confirmed);
         let again = initial && confirmed;
-        let subject = Subject { dialog, from, anchor: &anchor, role, again };
+        let first_of = self.free_attempt(owner).filter(|_| !again);
+        let subject = Subject { dialog, from, anchor: &anchor, role, again, first_of };
         self.describe(&subject, (message, flow), turn)
     }
 
@@ -144,7 +147,7 @@ impl Worker {
             | Method::Publish
             | Method::Other => return self.goes_bare((dialog, from), (message, flow), turn),
         };
-        let subject = Subject { dialog, from, anchor: &anchor, role, again: false };
+        let subject = Subject { dialog, from, anchor: &anchor, role, again: false, first_of: None };
         self.describe(&subject, (message, flow), turn)
     }
 
@@ -203,7 +206,7 @@ impl Worker {
         (message, flow): (&Message, Flow),
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Subject { dialog: id, from, anchor, role, again } = *subject;
+        let Subject { dialog: id, from, anchor, role, again, first_of } = *subject;
         let Some(dialog) = self.dialogs.get(&id) else { return false };
         let (direction, trunk, vendor) = (dialog.direction, dialog.trunk, dialog.vendor);
         let profiles =
@@ -242,8 +245,10 @@ impl Worker {
             Role::Answer => anchor::answer(&description),
         };
         self.held.insert(id, Held { first: message.bytes().clone(), behind: VecDeque::new(), offer: None });
-        let waits = Waits::Message(Box::new(Waiting { flow, message: message.clone(), again }));
-        self.ask((id, anchor.node), waits, (body, Patience::PINNED), turn);
+        let node = first_of.map_or(anchor.node, |of| self.node_by_now((id, of), anchor.node, turn));
+        let (free, patience) = self.free(first_of, node, &body);
+        let waits = Waits::Message(Box::new(Waiting { flow, message: message.clone(), again, free }));
+        self.ask((id, node), waits, (body, patience), turn);
         true
     }
 

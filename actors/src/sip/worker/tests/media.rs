@@ -4,6 +4,7 @@ mod dialogs;
 mod direct;
 mod forked;
 mod hidden;
+mod late;
 mod lost;
 
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@ use super::super::challenged::{accounts, asks, challenge};
 use super::*;
 use crate::sip::testing::START;
 
-fn without_offer() -> String {
+pub(super) fn without_offer() -> String {
     invite("a", "+15551234").replace(
         "Content-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n",
         "Content-Length: 0\r\n\r\n",

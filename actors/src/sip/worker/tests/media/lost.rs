@@ -1,18 +1,61 @@
 //! Nodes that are silent, full or gone.
 
+use super::dialogs::without_offer;
 use super::*;
+use crate::media::exchange::{Action, Exchange};
+
+/// The node that was asked stands still: time passes until its way gives it up, and the call hears of that.
+fn frozen(node: &mut Node, asked: ToMedia) -> Vec<Sent> {
+    let ToMedia { node: number, command } = asked;
+    let (mut exchange, mut out) = (Exchange::new(7), Vec::new());
+    exchange.submit(command, node.now.instant, &mut out);
+    while let Some(next) = exchange.next_deadline() {
+        let sent = node.pass(next.saturating_duration_since(node.now.instant));
+        assert!(sent.is_empty(), "{:?}", words(&sent));
+        exchange.fire(node.now.instant, &mut out);
+    }
+    let last = out.pop().unwrap();
+    let Action::Done(Ticket::Worker(waiter), Outcome::Silent, _) = &last else { panic!("{last:?}") };
+    node.handle(vec![Input::Media(Answer { waiter: *waiter, node: number, outcome: Outcome::Silent })])
+}
+
+/// From its INVITE, or from the offer of who answers it, until it is on its way again by another node.
+#[test]
+fn a_new_call_moves_within_a_quarter_of_a_second_of_silence() {
+    for late in [false, true] {
+        let mut node = Node::with(anchored());
+        if late {
+            let to_vendor = node.receive(CUSTOMER, without_offer()).remove(1);
+            node.receive(VENDORS[0], described(&text(&response(&to_vendor, 200, "callee")), SDP));
+        } else {
+            node.receive(CUSTOMER, invite("a", "+15551234"));
+        }
+        let (began, (asked, _)) = (node.now.instant, node.one_asked());
+        let first = asked.node;
+        assert!(frozen(&mut node, asked).is_empty());
+        assert_eq!(node.asked.remove(0).node, first, "that is told to forget it");
+        assert_ne!(node.asked[0].node, first);
+        let expected = if late { "200>192.0.2.10:5060" } else { "INVITE>198.51.100.1:5060" };
+        assert_eq!(words(&node.rewrite()), [expected]);
+        let took = node.now.instant.saturating_duration_since(began);
+        assert!(took > Duration::ZERO && took <= Duration::from_millis(250), "{took:?}");
+    }
+}
 
 #[test]
 fn a_silent_node_loses_the_call_to_the_other() {
-    for full in [false, true] {
+    let error = |text: &'static str| replied(|body| ng::reply::write::error(body, text));
+    for (outcome, full) in [
+        (Outcome::Silent, false),
+        (error("Ran out of ports"), true),
+        (error("Parallel session limit reached"), true),
+        (error("CPU usage limit exceeded"), true),
+        (error("Load limit exceeded"), true),
+        (error("Bandwidth limit exceeded"), true),
+    ] {
         let mut node = Node::with(anchored());
         node.receive(CUSTOMER, invite("a", "+15551234"));
         let (asked, _) = node.one_asked();
-        let outcome = if full {
-            replied(|body| ng::reply::write::error(body, "Ran out of ports"))
-        } else {
-            Outcome::Silent
-        };
         assert!(node.handle(vec![answer(&asked, outcome)]).is_empty());
         let said_so = node.media.node(asked.node).unwrap().health.is_full(node.now.instant);
         assert_eq!(said_so, full, "others are spared the way there");
