@@ -5,6 +5,7 @@
 //! watches over the node, and asks it what no worker asks. Nothing here knows SIP.
 
 pub mod account;
+pub mod asking;
 pub mod discovery;
 pub mod exchange;
 pub mod health;

@@ -321,6 +321,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         queue_age_max: Duration::from_millis(100),
         call_max: Duration::ZERO,
         dead_call_probe: Duration::ZERO,
+        media_leftovers: Duration::from_secs(900),
         session_timers: true,
         toll_fraud_factor: 8,
         flood_per_source: 0,

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ng::command::{Delete, Leg, MediaOptions, Part, WithSdp};
-use ng::reply::Done;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{Backoff, BoxError, ChildSpec, Restart, Seat, Start};
@@ -23,18 +22,20 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::account::{self, Account};
+use super::asking::{Asking, Question};
 use super::exchange::{Action, Command, Exchange, Outcome, Patience};
 use super::health::{Health, State};
-use super::load::Load;
 use super::metrics::Metrics;
 use super::pool::{Deliver, News, Node, Ticket};
 use super::release::{self, Release};
 
+mod learn;
+
 /// How often a node is asked whether it is there, and one that is not up, so that it is found again.
 const PING_EVERY: Duration = Duration::from_secs(1);
 const PING_DOWN_EVERY: Duration = Duration::from_millis(250);
-/// How often it is asked what it carries.
-const STATISTICS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is asked what it carries, and for how long it runs: one that was begun anew has lost its calls.
+const STATISTICS_EVERY: Duration = Duration::from_secs(2);
 /// How soon a list of its calls is asked for that is to confirm another one.
 const LIST_SOON: Duration = Duration::from_secs(2);
 /// How often it is asked for its release, beside each time that it is there again.
@@ -105,10 +106,15 @@ struct Serving<'a> {
     release_at: Instant,
     /// Lists that are asked for soon after one another: who compares them wants two.
     lists_soon: u8,
-    /// Whether they are seen because it was down: what they lack was lost then.
-    was_down: bool,
+    /// Where they are seen because it was down, or was begun anew: when it was heard before. What they lack was lost then.
+    heard_before: Option<std::time::Instant>,
+    /// Calls that it is asked for one by one, and whether all of them are to be asked for soon.
+    asking: Asking,
+    hurries: bool,
     /// Calls that it has ended itself, as no media came, by its own count.
     timed_out: Option<u64>,
+    /// How long it ran, and when it said so.
+    ran: Option<(Duration, std::time::Instant)>,
     /// The call by which it is asked for its release.
     probe: String,
     /// How often it went down, as far as that was said.
@@ -127,28 +133,7 @@ async fn serve(options: &Options) -> Result<(), BoxError> {
     socket.connect(node.address).await?;
     let way = node.way();
     let mut commands = way.receiver.lock().await;
-    let now = Instant::now();
-    node.health.watched(now.into_std());
-    let mut serving = Serving {
-        options,
-        socket,
-        exchange: Exchange::new(options.random.u64()),
-        account: Account::new(Arc::clone(node), &options.metrics),
-        actions: Vec::new(),
-        spare: Vec::new(),
-        ping_at: now,
-        statistics_at: now + options.random.jitter(STATISTICS_EVERY),
-        list_at: now + options.random.jitter(options.list_every),
-        release_at: now + RELEASE_EVERY,
-        lists_soon: 0,
-        was_down: false,
-        timed_out: None,
-        probe: format!("release-{:016x}", options.random.u64()),
-        downs: node.health.downs(),
-        said_up: false,
-        said_down: false,
-        said_lost: false,
-    };
+    let mut serving = Serving::begin(options, socket);
     let mut batch = Vec::with_capacity(BATCH);
     let mut datagram = vec![0; DATAGRAM_MAX];
     loop {
@@ -178,12 +163,45 @@ async fn gone(_commands: &mut mpsc::Receiver<Command<Ticket>>) -> Result<(), Box
     Ok(())
 }
 
+impl<'a> Serving<'a> {
+    /// By this socket, which leads to the node.
+    fn begin(options: &'a Options, socket: UdpSocket) -> Self {
+        let (node, now) = (&options.node, Instant::now());
+        node.health.watched(now.into_std());
+        Self {
+            options,
+            socket,
+            exchange: Exchange::new(options.random.u64()),
+            account: Account::new(Arc::clone(node), &options.metrics),
+            actions: Vec::new(),
+            spare: Vec::new(),
+            ping_at: now,
+            statistics_at: now + options.random.jitter(STATISTICS_EVERY),
+            list_at: now + options.random.jitter(options.list_every),
+            release_at: now + RELEASE_EVERY,
+            lists_soon: 0,
+            heard_before: None,
+            asking: Asking::new(options.list_every, now.into_std()),
+            hurries: false,
+            timed_out: None,
+            ran: None,
+            probe: format!("release-{:016x}", options.random.u64()),
+            downs: node.health.downs(),
+            said_up: false,
+            said_down: false,
+            said_lost: false,
+        }
+    }
+}
+
 impl Serving<'_> {
     /// When something is due next.
     fn next_clock(&self) -> Instant {
         let asked = self.ping_at.min(self.statistics_at).min(self.list_at).min(self.release_at);
-        let deadline = self.exchange.next_deadline().map(Instant::from_std);
-        deadline.map_or(asked, |deadline| deadline.min(asked))
+        let is_down = self.health().state() == State::Down;
+        let calls = if is_down { None } else { self.asking.next_deadline() };
+        let deadline = self.exchange.next_deadline().into_iter().chain(calls).min();
+        deadline.map(Instant::from_std).map_or(asked, |deadline| deadline.min(asked))
     }
 
     fn health(&self) -> &Health {
@@ -255,6 +273,7 @@ impl Serving<'_> {
                 self.ask_release();
             }
         }
+        self.ask_calls();
         self.exchange.fire(now.into_std(), &mut self.actions);
         if !self.said_lost
             && let Some(heard) = self.health().lost(now.into_std())
@@ -277,6 +296,23 @@ impl Serving<'_> {
         command.encode(&mut body);
         let command = Command { ticket, body: Bytes::from(body), patience };
         self.exchange.submit(command, Instant::now().into_std(), &mut self.actions);
+    }
+
+    /// Asks for the calls whose turn it is. One that is down is not asked: it has its turn later.
+    fn ask_calls(&mut self) {
+        if self.health().state() == State::Down {
+            return;
+        }
+        let now = Instant::now().into_std();
+        if let Some(questions) = self.options.node.take_questions() {
+            self.asking.about(questions, std::mem::take(&mut self.hurries), now);
+        }
+        while let Some(Question { call, body, .. }) = self.asking.next(now) {
+            let (ticket, body) = (Ticket::Query(*call), body.clone());
+            // Nobody waits for it: what it says of the node by its silence pings say before.
+            let command = Command { ticket, body, patience: Patience::PATIENT };
+            self.exchange.submit(command, now, &mut self.actions);
+        }
     }
 
     /// So many lists of its calls are to be seen from then on, unless some are anyway.
@@ -347,75 +383,15 @@ impl Serving<'_> {
         if ticket == Ticket::Release && outcome != Outcome::Unsent {
             self.forget_probe();
         }
+        if matches!(ticket, Ticket::Query(_)) && !matches!(outcome, Outcome::Answered(_)) {
+            self.asking.unanswered();
+        }
+        // Each answer makes room for the next question, and who compares a list says what is to be asked.
+        if matches!(ticket, Ticket::Query(_) | Ticket::List) {
+            self.ask_calls();
+        }
         if let Some(news) = ticket.news(self.options.node.number, outcome) {
             (self.options.deliver)(news);
-        }
-    }
-
-    /// What an answer says that this actor has asked for. What others have asked for is read by them.
-    fn learn(&mut self, ticket: Ticket, body: &[u8]) {
-        if !matches!(ticket, Ticket::Statistics | Ticket::List | Ticket::Release) {
-            return;
-        }
-        let Ok(reply) = ng::Reply::parse(body) else { return };
-        let Some(done) = reply.done() else { return };
-        match ticket {
-            Ticket::Statistics => self.learn_statistics(done),
-            Ticket::List => self.learn_calls(done),
-            Ticket::Release => self.learn_release(done),
-            Ticket::Worker(_) | Ticket::Record(_) | Ticket::Nobody | Ticket::Ping => {}
-        }
-    }
-
-    fn learn_statistics(&mut self, done: &Done<'_>) {
-        let Some(statistics) = done.statistics() else { return };
-        let sessions = statistics.current.sessions_total;
-        self.health().set_sessions(sessions);
-        let Options { node, metrics, .. } = self.options;
-        let sessions = i64::try_from(sessions).unwrap_or(i64::MAX);
-        metrics.sessions.with_label_values(&[node.name.as_str()]).set(sessions);
-        let load = Load::of(&statistics);
-        self.health().set_load(load, Instant::now().into_std());
-        metrics.carries(&node.name, &load);
-        let totals = statistics.totals;
-        let timed_out = [
-            totals.timeout_sessions,
-            totals.silent_timeout_sessions,
-            totals.final_timeout_sessions,
-            totals.offer_timeout_sessions,
-        ];
-        let timed_out = timed_out.into_iter().fold(0, u64::saturating_add);
-        // It tells nobody of a call that it ends for want of media: its list does. What it says first may be behind such
-        // an end already.
-        if self.timed_out.replace(timed_out).unwrap_or(0) != timed_out {
-            self.list_soon(Instant::now(), 2);
-        }
-    }
-
-    fn learn_calls(&mut self, done: &Done<'_>) {
-        let Some(calls) = done.calls() else { return };
-        let all = calls.len() < usize::try_from(LIST_MAX).unwrap_or(usize::MAX);
-        let names = calls.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        let node = self.options.node.number;
-        let heard = self.was_down.then(|| self.health().heard_before_down()).flatten();
-        self.lists_soon = self.lists_soon.saturating_sub(1);
-        self.was_down &= self.lists_soon > 0;
-        (self.options.deliver)(News::Calls { node, names, all, heard });
-    }
-
-    fn learn_release(&self, done: &Done<'_>) {
-        let Some(release) = done.sdp().and_then(Release::of_description) else { return };
-        let Options { node, metrics, .. } = self.options;
-        let is_open = release.is_open_to_strangers();
-        metrics.outdated.with_label_values(&[node.name.as_str()]).set(is_open.into());
-        let note = release.note();
-        if !self.health().set_release(&release) {
-            return;
-        }
-        if is_open {
-            tracing::warn!(node = node.name, note, "an RTPEngine node is of a release that is not safe");
-        } else {
-            tracing::info!(node = node.name, note, "the release of an RTPEngine node is known");
         }
     }
 
@@ -425,7 +401,8 @@ impl Serving<'_> {
         self.release_at = Instant::now();
         // Where it was begun anew, its calls are not there any more.
         if self.said_down {
-            (self.list_at, self.lists_soon, self.was_down) = (Instant::now(), 2, true);
+            (self.list_at, self.lists_soon) = (Instant::now(), 2);
+            (self.heard_before, self.ran) = (self.health().heard_before_down(), None);
         }
         (self.said_up, self.said_down, self.said_lost) = (true, false, false);
         tracing::info!(node = node.name, address = %node.address, "an RTPEngine node answers");

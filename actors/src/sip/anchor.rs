@@ -225,6 +225,17 @@ pub fn delete_all(name: Name) -> Bytes {
     encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
 }
 
+/// What a node is asked for to tell of a call.
+pub fn query(name: Name) -> Bytes {
+    let call_id = name.to_string();
+    encoded(&Command::Query(Part::whole(call_id.as_bytes())))
+}
+
+/// Whether whoever is called has said anything of media, by what a node tells of the call.
+pub fn is_answered(call: &ng::reply::Call<'_>) -> bool {
+    call.sides.iter().any(|side| side.tag.starts_with(CALLEE))
+}
+
 fn encoded(command: &Command<'_>) -> Bytes {
     let mut octets = Vec::with_capacity(OCTETS);
     command.encode(&mut octets);

@@ -37,7 +37,7 @@ use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::{Delivered, Streams};
 use super::worker::{Input, worker_of_sender};
 use crate::media::pool::Pool;
-use media::Compared;
+use media::OfNode;
 use telling::Known;
 
 pub use telling::ToDialog;
@@ -61,8 +61,8 @@ pub struct Calls {
     pub media: Arc<Pool>,
     /// Does what REGISTERs ask for, and knows where trunks are reached that register.
     pub registrar: Registrar,
-    /// What the lists of calls of media nodes have shown, by node.
-    compared: Mutex<HashMap<u8, Compared>>,
+    /// What media nodes have told of their calls, by node.
+    media_seen: Mutex<HashMap<u8, OfNode>>,
     /// What the actors of dialogs count.
     pub metrics: CallMetrics,
     /// Calls as operators see them.
@@ -152,7 +152,7 @@ impl Calls {
             counters: Arc::default(),
             media: Arc::default(),
             registrar: Registrar::default(),
-            compared: Mutex::default(),
+            media_seen: Mutex::default(),
             metrics: parts.metrics,
             list: LiveList::default(),
             log: parts.log,

@@ -51,6 +51,8 @@ pub struct Settings {
     pub process: u32,
     /// How often both sides of a call are asked whether it is up; zero is never.
     pub dead_call_probe: Duration,
+    /// How long a call that an earlier process left ringing is left alone at its media node.
+    pub media_leftovers: Duration,
     /// Whether a session that is not refreshed as agreed is ended.
     pub session_timers: bool,
     /// How many times the usual number of expensive calls in a minute alerts; 0 is never.

@@ -429,6 +429,7 @@ pub(crate) fn settings(now: Now, listeners: Vec<Listener>) -> Settings {
         transactions_max: 1000,
         call_max: Duration::ZERO,
         dead_call_probe: Duration::ZERO,
+        media_leftovers: Duration::from_secs(900),
         session_timers: true,
         toll_fraud_factor: 8,
         dialogs_max: 100,

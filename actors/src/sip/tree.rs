@@ -258,6 +258,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         transactions_max: per_worker(sip.transactions_max),
         call_max: sip.call_hard_max_duration.get(),
         dead_call_probe: sip.dead_call_probe.get(),
+        media_leftovers: sip.media_leftovers.get(),
         session_timers: sip.session_timers,
         toll_fraud_factor: sip.toll_fraud_factor,
         dialogs_max: per_worker(sip.dialogs_max),

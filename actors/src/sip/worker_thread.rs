@@ -276,9 +276,11 @@ impl<'a> Shell<'a> {
         for news in self.news.drain(..) {
             match news {
                 News::Answer(answer) => self.inputs.push(Input::Media(answer)),
-                news @ (News::Deleted { .. } | News::Calls { .. } | News::Lost { .. }) => {
-                    self.options.calls.media_news(news);
-                }
+                news @ (News::Deleted { .. }
+                | News::Calls { .. }
+                | News::Gone { .. }
+                | News::Queried { .. }
+                | News::Lost { .. }) => self.options.calls.media_news(news),
             }
         }
     }

@@ -81,6 +81,8 @@ pub struct SipOptions {
     pub dns_servers: Vec<SocketAddr>,
     /// How often each media node is asked which calls it has.
     pub media_sweep: HumanDuration,
+    /// How long a call that an earlier process left ringing is left alone at its media node.
+    pub media_leftovers: HumanDuration,
     /// Whether media nodes are taken from Kamailio's table in Redis too.
     pub media_discovery: bool,
     /// Which set of that table.
@@ -163,6 +165,7 @@ impl Default for SipOptions {
             register_contacts_max: 10,
             dns_servers: Vec::new(),
             media_sweep: secs(30),
+            media_leftovers: secs(900),
             media_discovery: false,
             media_discovery_set: 0,
         }
@@ -201,6 +204,9 @@ impl SipOptions {
         // What was begun while a list was made is no leak, and what a node is asked for is work for it.
         if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.media_sweep.get()) {
             return check::refused("sip.media_sweep", "it is 1s to 10m");
+        }
+        if !(Duration::from_secs(1)..=Duration::from_hours(1)).contains(&self.media_leftovers.get()) {
+            return check::refused("sip.media_leftovers", "it is 1s to 1h");
         }
         self.registrations()?;
         if let Some(server) = self.dns_servers.iter().find(|server| server.port() == 0) {

@@ -197,6 +197,8 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
         ("sip", "dns_servers = [\"192.0.2.53:0\"]", "sip.dns_servers: 192.0.2.53:0 has no port"),
         ("sip", "media_sweep = \"900ms\"", "sip.media_sweep: it is 1s to 10m"),
         ("sip", "media_sweep = \"601s\"", "sip.media_sweep: it is 1s to 10m"),
+        ("sip", "media_leftovers = \"0s\"", "sip.media_leftovers: it is 1s to 1h"),
+        ("sip", "media_leftovers = \"61m\"", "sip.media_leftovers: it is 1s to 1h"),
         ("sip", "media_discovery = true", "sip.media_discovery: media nodes are read from Redis: redis.url"),
         ("sip", "digest_algorithms = []", "sip.digest_algorithms: it is empty"),
         (

@@ -12,6 +12,8 @@ use uuid::Uuid;
 use super::*;
 use crate::media::pool::Pool;
 
+mod answering;
+
 const MS: Duration = Duration::from_millis(1);
 
 const NUMBER: u8 = 1;

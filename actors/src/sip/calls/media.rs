@@ -1,21 +1,34 @@
 //! What media nodes say: answers for workers, calls that are lost, calls that nobody has any more.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::Calls;
+use self::leftovers::{Figures, Leftovers};
+use super::{Calls, Lane};
+use crate::media::asking::{Question, Wants};
 use crate::media::exchange::{Command, Outcome, Patience};
 use crate::media::pool::{News, Over, Ticket};
 use crate::sip::anchor::{self, Counted, Name};
+use crate::sip::dialog::Dialog;
 use crate::sip::event::{CallEvent, What};
 use crate::sip::transactions::Now;
 use crate::sip::worker::{Input, is_of};
 
+mod leftovers;
+
+/// What is known of the calls of a node.
+#[derive(Debug, Default)]
+pub(super) struct OfNode {
+    compared: Compared,
+    leftovers: Leftovers,
+}
+
 /// What the last list of a node showed.
 #[derive(Debug, Default)]
-pub(super) struct Compared {
+struct Compared {
     /// Calls of ours that it has and that we have not.
     extra: HashSet<Uuid>,
     /// Calls that it carried and has not, and since when that is known.
@@ -65,6 +78,8 @@ impl Calls {
             News::Deleted { over, node, outcome } => self.media_deleted(over, node, &outcome),
             News::Lost { node, heard } => self.media_lost(node, self.then(heard)),
             News::Calls { node, names, all, heard } => self.compare(node, (&names, all), heard),
+            News::Gone { node, call, since } => self.media_gone(node, call, since),
+            News::Queried { node, call, body } => self.media_queried(node, call, &body),
         }
     }
 
@@ -121,32 +136,74 @@ impl Calls {
     fn compare(&self, node: u8, (names, all): (&[String], bool), heard: Option<Instant>) {
         let now = self.now().instant;
         let names: Vec<Name> = names.iter().filter_map(|name| Name::parse(name.as_bytes())).collect();
-        let own = names.iter().filter(|name| name.owner == self.settings.node);
-        // Those of an earlier process may be up without a record: who sends their BYE has them deleted.
-        let own = own.map(|name| name.dialog).filter(|dialog| is_of(*dialog, self.settings.process));
-        let extra: HashSet<Uuid> = own.filter(|dialog| !self.has(*dialog)).collect();
+        let own = names.iter().filter(|name| name.owner == self.settings.node).map(|name| name.dialog);
+        let unserved = own.filter(|dialog| !self.has(*dialog));
+        // Those of an earlier process may ring, or be up without a record: who sends their BYE has them deleted.
+        let (extra, left): (HashSet<Uuid>, HashSet<Uuid>) =
+            unserved.partition(|dialog| is_of(*dialog, self.settings.process));
         let known: HashSet<Uuid> = names.iter().map(|name| name.dialog).collect();
         let missing = if all { self.carried(node, |dialog| !known.contains(&dialog)) } else { Vec::new() };
-        let (over, in_doubt) = {
-            let mut compared = self.compared.lock();
-            let compared = compared.entry(node).or_default();
+        let (over, in_doubt, left) = {
+            let mut seen = self.media_seen.lock();
+            let OfNode { compared, leftovers } = seen.entry(node).or_default();
             let over = compared.follow(extra, missing, now);
-            (over, !compared.missing.is_empty())
+            (over, !compared.missing.is_empty(), leftovers.listed(left))
         };
-        // Nobody hears anything in such a call: it is not to cost until the next list comes by itself.
-        if let Some(node) = self.media.node(node).filter(|_| in_doubt) {
-            node.look_again();
-        }
+        self.ask_about(node, (left, all), in_doubt);
         for dialog in over.extra {
-            self.counters.media_leaks.add(1);
-            tracing::warn!(node, %dialog, "a media node has a call that is over, it is deleted");
-            self.delete_at(node, Name { owner: self.settings.node, dialog });
+            self.delete_leak(node, dialog);
         }
         for ((worker, dialog), first) in over.missing {
             tracing::warn!(node, %dialog, "a call ends, for its media node does not have it any more");
             let at = self.then(heard.map_or(first, |heard| heard.min(first)));
             self.command(worker, Input::MediaLost(dialog, node, at));
         }
+    }
+
+    /// Has a node asked for calls one by one: for those that an earlier process left there, and for all that it carries
+    /// where its list had no room for all; and for another list soon, where this one is in doubt.
+    fn ask_about(&self, node: u8, (left, all): (Vec<Uuid>, bool), in_doubt: bool) {
+        let Some(media) = self.media.node(node) else { return };
+        // Nobody hears anything in such a call: it is not to cost until the next list comes by itself.
+        if in_doubt {
+            media.look_again();
+        }
+        let own = |dialog| Name { owner: self.settings.node, dialog };
+        let left = left.into_iter().map(|dialog| question(own(dialog), Wants::Figures));
+        let carried = if all { Vec::new() } else { self.names(node) };
+        let carried = carried.into_iter().map(|name| question(name, Wants::Presence));
+        media.ask_about(left.chain(carried).collect());
+    }
+
+    /// A node was asked for a call, twice, and does not have it.
+    fn media_gone(&self, node: u8, dialog: Uuid, since: Instant) {
+        let carries = |lane: &Lane| lane.up.lock().get(&dialog).is_some_and(|call| is_at(call, node));
+        // Else it has ended meanwhile.
+        let Some(worker) = self.workers.iter().position(carries) else { return };
+        tracing::warn!(node, %dialog, "a call ends, for its media node does not have it any more");
+        self.command(worker, Input::MediaLost(dialog, node, self.then(since)));
+    }
+
+    /// A node tells of a call that an earlier process left there.
+    fn media_queried(&self, node: u8, dialog: Uuid, body: &[u8]) {
+        let reply = ng::Reply::parse(body).ok();
+        let call = reply.as_ref().and_then(ng::Reply::done).and_then(ng::reply::Done::call);
+        let figures = call.as_ref().and_then(Figures::of).filter(|_| !self.has(dialog));
+        let is_over = {
+            let mut seen = self.media_seen.lock();
+            let time = (self.settings.media_leftovers, self.now().instant);
+            seen.entry(node).or_default().leftovers.told(dialog, figures, time)
+        };
+        if is_over {
+            self.delete_leak(node, dialog);
+        }
+    }
+
+    /// A node has a call of ours that is over.
+    fn delete_leak(&self, node: u8, dialog: Uuid) {
+        self.counters.media_leaks.add(1);
+        tracing::warn!(node, %dialog, "a media node has a call that is over, it is deleted");
+        self.delete_at(node, Name { owner: self.settings.node, dialog });
     }
 
     fn has(&self, dialog: Uuid) -> bool {
@@ -158,13 +215,33 @@ impl Calls {
         let mut carried = Vec::new();
         for (worker, lane) in self.workers.iter().enumerate() {
             let up = lane.up.lock();
-            let of_node = up.values().filter(|dialog| {
-                dialog.media.as_ref().is_some_and(|anchor| anchor.node == node) && which(dialog.id)
-            });
+            let of_node = up.values().filter(|dialog| is_at(dialog, node) && which(dialog.id));
             carried.extend(of_node.map(|dialog| (worker, dialog.id)));
         }
         carried
     }
+
+    /// The same by the names that they have there.
+    fn names(&self, node: u8) -> Vec<Name> {
+        let mut names = Vec::new();
+        for lane in &self.workers {
+            let up = lane.up.lock();
+            let of_node = up.values().filter(|dialog| is_at(dialog, node));
+            let name =
+                |dialog: &Arc<Dialog>| Some(Name { owner: dialog.media.as_ref()?.owner, dialog: dialog.id });
+            names.extend(of_node.filter_map(name));
+        }
+        names
+    }
+}
+
+/// Whether a node carries a call.
+fn is_at(dialog: &Dialog, node: u8) -> bool {
+    dialog.media.as_ref().is_some_and(|anchor| anchor.node == node)
+}
+
+fn question(name: Name, wants: Wants) -> Question {
+    Question { call: name.dialog, body: anchor::query(name), wants }
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ const SHARED: usize = 40;
 const HEARD: Duration = Duration::from_millis(1_500);
 /// A media node that is told to wait for 3 s for media has ended a call by then.
 const TIMED_OUT: Duration = Duration::from_secs(5);
+/// Lines of a node that waits for little before it takes a call that rang when its process died for one that is over.
+const IMPATIENT: &str = "media_sweep = \"1s\"\nmedia_leftovers = \"3s\"";
+/// Time for that, the start of the next process included.
+const FORGOTTEN: Duration = Duration::from_secs(30);
 /// The slowest takes this at most: a fifth of a second until the other node is asked, on a busy machine.
 const SET_UP: Duration = Duration::from_secs(2);
 
@@ -169,6 +173,34 @@ fn a_call_that_outlives_the_process_is_deleted_at_its_media_node() {
     hang_up(&mut first, &mut callee);
     // Its last call is the other one.
     hang_up(&mut callee, &mut second);
+    stage.wait_empty();
+}
+
+/// Nobody is left who could end it there: its dialog is in no record, and what becomes of it says nothing of its number.
+#[test]
+fn a_call_that_rings_when_the_process_dies_leaves_nothing_at_its_media_node() {
+    let Some(sqlite) = peer::program("sqlite3") else { return };
+    let Some(mut stage) = Stage::provisioned(IMPATIENT, "", ("", "")) else { return };
+    let (mut caller, mut ringing, mut callee) = (stage.caller(), stage.caller(), stage.callee(0));
+    let Up { of_caller, of_callee } = stage.set_up(&mut caller, &mut callee);
+    wait::until("the call is on the disk", SOON, || {
+        (records::dialogs(&sqlite, &stage.node) == 1).then_some(())
+    });
+    let up = stage.carried();
+    ringing.call(CALLED, &ringing.sdp("sendrecv"));
+    let invite = callee.expect("INVITE");
+    stage.leads(&invite);
+    callee.reply(&invite, "180 Ringing", "", "");
+    ringing.expect("180 INVITE");
+    stage.node.kill();
+    assert_eq!(stage.carried().len(), 2, "media nodes know nothing of it");
+    stage.node = Arc::clone(stage.node.place()).start();
+    wait::until("what rang is deleted, and nothing else", FORGOTTEN, || {
+        (stage.carried() == up).then_some(())
+    });
+    assert!((stage.node.metric("warp_sip_media_leaks_total") - 1.0).abs() < 0.5);
+    converse((&caller.media, &of_caller), (&callee.media, &of_callee));
+    hang_up(&mut caller, &mut callee);
     stage.wait_empty();
 }
 

@@ -1,5 +1,7 @@
 //! Records that wait a moment for what a media node has counted.
 
+mod leaks;
+
 use bytes::Bytes;
 use runtime::log::{CallMedia, MediaSent, Reason};
 use runtime::model::{MediaNode, MediaNodeState, Voice};
@@ -93,9 +95,26 @@ impl Lab {
     fn listed(&self, names: &[String]) -> Vec<Input> {
         let (node, names) = (COUNTED.node, names.to_vec());
         self.calls.media_news(News::Calls { node, names, all: true, heard: None });
+        self.commanded()
+    }
+
+    /// What a worker is told.
+    fn commanded(&self) -> Vec<Input> {
         let mut inputs = Vec::new();
         self.calls.ring(1).unwrap().take(16, &mut inputs, &mut Vec::new());
         inputs
+    }
+
+    /// A call that is up, and that the media node carries.
+    async fn carried(&mut self) -> Uuid {
+        self.node = Node::with(Voice { media_nodes: vec![media_node()], ..voice() });
+        self.calls.media.configure(&[media_node()], self.node.now.instant);
+        self.node.receive(CUSTOMER, invite("a", "+15551234"));
+        let to_vendor = self.described().remove(0);
+        self.node.receive(VENDORS[0], response(&to_vendor, 200, "callee"));
+        let dialog = self.node.events[0].dialog;
+        self.tell().await;
+        dialog
     }
 
     async fn restart_supervisors(&self) {
@@ -291,15 +310,8 @@ async fn a_call_that_its_node_does_not_know_is_deleted_at_all_of_them() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_its_media_node_has_ended_is_over_with_its_record() {
     let mut lab = Lab::new().await;
-    lab.node = Node::with(Voice { media_nodes: vec![media_node()], ..voice() });
-    lab.calls.media.configure(&[media_node()], lab.node.now.instant);
+    let dialog = lab.carried().await;
     let node = lab.calls.media.node(COUNTED.node).unwrap();
-    lab.node.receive(CUSTOMER, invite("a", "+15551234"));
-    let to_vendor = lab.described().remove(0);
-    lab.node.receive(VENDORS[0], response(&to_vendor, 200, "callee"));
-    let dialog = lab.node.events[0].dialog;
-    lab.tell().await;
-
     let name = Name { owner: 7, dialog }.to_string();
     for names in [&[name.clone()][..], &[name.clone(), "of-others".to_owned()]] {
         assert!(lab.listed(names).is_empty() && !node.is_to_look_again(), "it has the call");
