@@ -24,6 +24,7 @@ pub mod health;
 pub mod hiding;
 pub mod identities;
 pub mod identity;
+pub mod keep_alive;
 pub mod lcr;
 pub mod live_call;
 pub mod live_list;

@@ -5,6 +5,7 @@
 //! stands here and nowhere else, since it goes with the process.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,8 @@ pub struct Binding {
     /// Where a new connection to it may be made: at its contact, if that has the address that it registered
     /// from.
     pub again: Option<SocketAddr>,
+    /// Whether a NAT is between, which forgets it in silence.
+    pub behind_nat: bool,
 }
 
 /// What is to be written of a change.
@@ -106,8 +109,8 @@ impl Binding {
             registration_required: false,
             host_port: String::new(),
         };
-        let again = again(&stored);
-        Self { stored, connection, target, again }
+        let (again, behind_nat) = (again(&stored), is_behind_nat(&stored));
+        Self { stored, connection, target, again, behind_nat }
     }
 
     /// A binding as it was read, with what is known of it already, where it is the same.
@@ -143,6 +146,22 @@ fn again(stored: &StoredRegistration) -> Option<SocketAddr> {
     let uri = Uri::parse(stored.contact.as_bytes()).ok().and_then(Uri::sip)?;
     let port = uri.port.unwrap_or_else(|| default_port(stored.transport));
     (own && port != 0).then(|| SocketAddr::new(stored.source.ip(), port))
+}
+
+/// Whether a contact is reached by UDP, nobody of a Path being between, where its URI does not say: what is between has
+/// given it another address, or another port.
+fn is_behind_nat(stored: &StoredRegistration) -> bool {
+    let StoredRegistration { source, transport, contact, path, .. } = stored;
+    let place = Uri::parse(contact.as_bytes()).ok().and_then(Uri::sip).and_then(|uri| {
+        let port = uri.port.unwrap_or_else(|| default_port(*transport));
+        Some(SocketAddr::new(uri.host.ip()?, port))
+    });
+    *transport == Transport::Udp && path.is_empty() && place.map(canonical) != Some(canonical(*source))
+}
+
+/// One writing of an address: a socket for both families has those of IPv4 within those of IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Whether a contact names another address than it registered from; `None` where it names no address.
@@ -242,22 +261,64 @@ type Shard = HashMap<Uuid, Arc<[Arc<Binding>]>>;
 
 /// The bindings of all trunks that register. Many locks: who looks a trunk up waits for nobody who walks over all.
 #[derive(Debug)]
-pub struct Bindings([RwLock<Shard>; SHARDS]);
+pub struct Bindings {
+    shards: [RwLock<Shard>; SHARDS],
+    /// Where they registered from. It is locked behind a shard, never before one.
+    sources: RwLock<Sources>,
+}
 
-const SHARDS: usize = 64;
+/// Parts of all bindings, of about one size.
+pub const SHARDS: usize = 64;
 
 impl Default for Bindings {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| RwLock::default()))
+        Self { shards: std::array::from_fn(|_| RwLock::default()), sources: RwLock::default() }
     }
+}
+
+/// What registered from each address: a proxy has many.
+#[derive(Debug, Default)]
+struct Sources(HashMap<(SocketAddr, Transport), Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    bindings: usize,
+    /// The latest end of any of them.
+    until: Timestamp,
+}
+
+impl Sources {
+    fn enter(&mut self, bindings: &[Arc<Binding>]) {
+        for binding in bindings {
+            let seen = self.0.entry(source_of(binding)).or_default();
+            seen.bindings += 1;
+            seen.until = seen.until.max(binding.stored.expires_at);
+        }
+    }
+
+    fn leave(&mut self, bindings: &[Arc<Binding>]) {
+        for binding in bindings {
+            let Entry::Occupied(mut seen) = self.0.entry(source_of(binding)) else { continue };
+            let left = seen.get().bindings.saturating_sub(1);
+            if left == 0 {
+                seen.remove();
+            } else {
+                seen.get_mut().bindings = left;
+            }
+        }
+    }
+}
+
+fn source_of(binding: &Binding) -> (SocketAddr, Transport) {
+    (canonical(binding.stored.source), binding.stored.transport)
 }
 
 impl Bindings {
     /// Keys are random: any octet of them tells shards apart.
     fn shard(&self, trunk: Uuid) -> &RwLock<Shard> {
-        let [first, ..] = &self.0;
+        let [first, ..] = &self.shards;
         let place = trunk.as_bytes().last().map_or(0, |octet| usize::from(*octet) % SHARDS);
-        self.0.get(place).unwrap_or(first)
+        self.shards.get(place).unwrap_or(first)
     }
 
     /// Those of a trunk that live, in the order in which they are called: by preference, of equal ones the
@@ -275,18 +336,44 @@ impl Bindings {
             let StoredRegistration { q, registered_at, id, .. } = binding.stored;
             (std::cmp::Reverse((q, registered_at)), id)
         });
+        let bindings: Arc<[Arc<Binding>]> = bindings.into();
         let mut all = self.shard(trunk).write();
-        if bindings.is_empty() {
-            all.remove(&trunk);
-        } else {
-            all.insert(trunk, bindings.into());
-        }
+        let before =
+            if bindings.is_empty() { all.remove(&trunk) } else { all.insert(trunk, Arc::clone(&bindings)) };
+        let mut sources = self.sources.write();
+        sources.enter(&bindings);
+        sources.leave(before.as_deref().unwrap_or_default());
+    }
+
+    /// Whether something registered from an address that lives.
+    #[must_use]
+    pub fn has_source(&self, source: SocketAddr, transport: Transport, now: Timestamp) -> bool {
+        let sources = self.sources.read();
+        sources.0.get(&(canonical(source), transport)).is_some_and(|seen| seen.until > now)
+    }
+
+    /// Those of one part of all, below [`SHARDS`], that live, that registered at this node, and that are behind a NAT.
+    #[must_use]
+    pub fn behind_nat(&self, part: usize, node: u16, now: Timestamp) -> Vec<Arc<Binding>> {
+        let Some(shard) = self.shards.get(part) else { return Vec::new() };
+        let shard = shard.read();
+        let all = shard.values().flat_map(|all| all.iter());
+        let kept = |binding: &&Arc<Binding>| {
+            binding.behind_nat && binding.stored.node == node && binding.stored.lives(now)
+        };
+        all.filter(kept).cloned().collect()
     }
 
     /// Forgets trunks of which nothing lives.
     pub fn purge(&self, now: Timestamp) {
-        for shard in &self.0 {
-            shard.write().retain(|_, bindings| bindings.iter().any(|binding| binding.stored.lives(now)));
+        for shard in &self.shards {
+            shard.write().retain(|_, bindings| {
+                let lives = bindings.iter().any(|binding| binding.stored.lives(now));
+                if !lives {
+                    self.sources.write().leave(bindings);
+                }
+                lives
+            });
         }
     }
 
@@ -294,7 +381,7 @@ impl Bindings {
     #[must_use]
     pub fn count(&self, now: Timestamp) -> [(Transport, usize); 3] {
         let mut counts = [Transport::Udp, Transport::Tcp, Transport::Tls].map(|transport| (transport, 0));
-        for shard in &self.0 {
+        for shard in &self.shards {
             let all = shard.read();
             let live = all.values().flat_map(|all| all.iter()).filter(|binding| binding.stored.lives(now));
             for binding in live {

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::acl_publisher;
+use super::bindings::Binding;
 use super::branch;
 use super::call_metrics::CallMetrics;
 use super::counters::Counters;
@@ -37,11 +38,14 @@ use super::transport::hep::{Captured, Mirror};
 use super::transport::stream::{Delivered, Streams};
 use super::worker::{Input, worker_of_sender};
 use crate::media::pool::Pool;
+use late::Late;
 use media::OfNode;
 use telling::Known;
 
+pub use late::Awaited;
 pub use telling::ToDialog;
 
+mod late;
 mod media;
 mod telling;
 
@@ -63,6 +67,8 @@ pub struct Calls {
     pub registrar: Registrar,
     /// What media nodes have told of their calls, by node.
     media_seen: Mutex<HashMap<u8, OfNode>>,
+    /// Calls whose records wait no more for what their media nodes have counted.
+    late: Mutex<Late>,
     /// What the actors of dialogs count.
     pub metrics: CallMetrics,
     /// Calls as operators see them.
@@ -153,6 +159,7 @@ impl Calls {
             media: Arc::default(),
             registrar: Registrar::default(),
             media_seen: Mutex::default(),
+            late: Mutex::default(),
             metrics: parts.metrics,
             list: LiveList::default(),
             log: parts.log,
@@ -250,6 +257,12 @@ impl Calls {
     /// Asks an address of a vendor whether it is there.
     pub fn probe(&self, vendor: u32, target: usize) {
         self.hand(0, Input::Probe(Probe { vendor, target }));
+    }
+
+    /// Has a worker keep the way open to what has registered; what finds no room is asked the next time.
+    pub fn keep_alive(&self, binding: Arc<Binding>) {
+        let [.., drawn] = binding.stored.id.into_bytes();
+        self.hand(usize::from(drawn) % self.workers.len(), Input::KeepAlive(binding));
     }
 
     /// Registers at an address of a vendor.

@@ -47,6 +47,9 @@ counters! {
     digests_wrong: "Answers to that which did not.";
     registers: "REGISTERs of trunks that had shown who they are.";
     registers_refused: "Of those, the ones that were refused, or could not be made durable.";
+    keep_alives: "OPTIONS to what has registered from behind a NAT, which keep that open.";
+    keep_alives_answered: "Answers to them.";
+    keep_alives_received: "OPTIONS of what has registered that were answered.";
     challenges_answered: "Challenges of vendors that were answered.";
     challenges_unanswered: "Challenges to requests of ours that were not.";
     responses_foreign: "Responses with a branch that we did not make.";
@@ -80,6 +83,7 @@ counters! {
     media_leaks: "Calls that a media node still had when they were over.";
     media_lost_calls: "Calls ended because their media node had lost them.";
     media_unreported: "Records of calls without what their media node had counted, which was not told in time.";
+    media_late: "Of those, the ones that were completed when it was told after all.";
     media_lost: "Descriptions of calls that their media node did not take.";
     loops: "Requests that had been here before, unchanged.";
     identities_signed: "INVITEs that were signed for their vendor.";

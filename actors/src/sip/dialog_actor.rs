@@ -3,7 +3,8 @@
 //! Owns: the call's record, its channels, how long it may last. Its key is `dialog:ID:0`, its parent a shard of the
 //! `dialogs` supervisor, its restart policy transient: what it knows lives beside it, and its next incarnation goes on
 //! where it stopped, under the next incarnation of its supervisor too. It ends with the call, and a moment later where a
-//! media node is to say what it counted: the end of the process in that moment loses that, never the record.
+//! media node is to say what it counted: what that says later completes the record, which the end of the process loses,
+//! never the record.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::anchor::Counted;
-use super::calls::{Calls, ToDialog};
+use super::calls::{Awaited, Calls, ToDialog};
 use super::event::{CallEvent, What};
 use super::live_call::{Effect, LiveCall};
 use super::live_list::Face;
@@ -185,10 +186,21 @@ async fn finish(seat: &Seat, calls: &Calls, kept: &Kept, state: &mut State) {
     }
 }
 
-/// Writes the record of a call that is over, if that waits.
+/// Writes the record of a call that is over, if that waits: what its media node says later completes it.
 fn finish_now(calls: &Calls, kept: &Kept, state: &mut State) {
+    if let Some((node, dialog)) = state.call.awaited() {
+        calls.await_media(kept.id, Awaited { node, dialog });
+    }
     let effect = state.call.finish(&Counted::default());
-    perform(calls, kept, state, effect);
+    if !perform(calls, kept, state, effect) {
+        return;
+    }
+    // It came while the record was written; nothing comes here any more.
+    while let Ok(told) = state.receiver.try_recv() {
+        if let ToDialog::Events(events) = told {
+            calls.told_late(events);
+        }
+    }
 }
 
 /// Takes in all that a dialog without an actor was told.

@@ -277,6 +277,13 @@ impl LiveCall {
         }
     }
 
+    /// The media node that has not said what it counted of a call that is over, and the dialog as it was.
+    pub fn awaited(&self) -> Option<(u8, Arc<Dialog>)> {
+        let (cdr, _) = self.over.as_ref()?;
+        let Shared(dialog) = self.kept.dialog.as_ref()?;
+        Some((cdr.media?.node, Arc::clone(dialog)))
+    }
+
     /// The record that waits for what the media node has counted, with as much of that as was told; `None` where none
     /// waits.
     pub fn finish(&mut self, counted: &Counted) -> Option<Effect> {

@@ -248,6 +248,7 @@ fn class(input: &Input) -> Class {
         | Input::HangUp(..)
         | Input::Check(_)
         | Input::Probe(_)
+        | Input::KeepAlive(_)
         | Input::Register(_)
         | Input::Media(_)
         | Input::MediaLost(..)

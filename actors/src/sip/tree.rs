@@ -1,7 +1,8 @@
 //! The supervision tree of calls, and its start and stop.
 //!
 //! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
-//! listeners, then the registrar, then who publishes their sources and who learns of media nodes. They stop in reverse.
+//! listeners, then the registrar and who keeps NATs open, then who publishes their sources and who learns of media
+//! nodes. They stop in reverse.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -51,7 +52,7 @@ use super::transport::resolver::{self, Resolver};
 use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
 use super::usage::Usage;
-use super::{dialog_births, metrics, registrar, worker_thread};
+use super::{dialog_births, keep_alive, metrics, registrar, worker_thread};
 use crate::media::{self, discovery};
 
 /// Supervisors that share the dialogs.
@@ -381,6 +382,9 @@ fn spec(
     // Behind all that calls need, so that they take nobody along.
     let Source { db, poll, .. } = &options.source;
     let sip = sip.child(registrar::child_spec(Arc::clone(calls), db.clone(), *poll));
+    let every = Some(options.config.sip.register_keep_alive.get()).filter(|every| !every.is_zero());
+    let keeps = every.map(|every| keep_alive::child_spec(Arc::clone(calls), every));
+    let sip = keeps.into_iter().fold(sip, SupervisorSpec::child);
     of_redis.into_iter().fold(sip, SupervisorSpec::child)
 }
 

@@ -16,6 +16,7 @@ mod forward;
 mod hide;
 mod identity;
 mod in_dialog;
+mod keep_alive;
 mod known;
 mod media;
 mod noted;
@@ -54,7 +55,7 @@ use self::call::Call;
 use self::known::Dialogs;
 use self::media::{Described, Held, Pending};
 use self::recent::Recent;
-use super::bindings::Bindings;
+use super::bindings::{Binding, Bindings};
 use super::branch::Branches;
 use super::counters::Counters;
 use super::dialog::{Dialog, End, Seen};
@@ -83,6 +84,8 @@ pub enum Input {
     Check(Uuid),
     /// Ask a vendor's address whether it is there.
     Probe(Probe),
+    /// Keep the way open to what has registered from behind a NAT.
+    KeepAlive(Arc<Binding>),
     /// Register at a vendor's address.
     Register(Register),
     /// What a media node said.
@@ -270,6 +273,7 @@ impl Worker {
                 Input::HangUp(dialog, reason) => self.hang_up(dialog, reason, &mut turn),
                 Input::Check(dialog) => self.check(dialog, &mut turn),
                 Input::Probe(probe) => self.probe(probe, &mut turn),
+                Input::KeepAlive(binding) => self.keep_alive(&binding, &mut turn),
                 Input::Register(register) => self.register_at_vendor(register, &mut turn),
                 Input::Media(answer) => self.media_answered(&answer, &mut turn),
                 Input::MediaLost(dialog, node, at) => self.media_lost(dialog, (node, at), &mut turn),

@@ -77,6 +77,8 @@ pub struct SipOptions {
     pub register_expires_max: HumanDuration,
     /// Contacts that a trunk may register at one time.
     pub register_contacts_max: u32,
+    /// How often a contact that registered by UDP from behind a NAT is asked something; zero is never.
+    pub register_keep_alive: HumanDuration,
     /// DNS servers; empty takes the system's.
     pub dns_servers: Vec<SocketAddr>,
     /// How often each media node is asked which calls it has.
@@ -163,6 +165,7 @@ impl Default for SipOptions {
             register_expires_default: secs(3600),
             register_expires_max: secs(3600),
             register_contacts_max: 10,
+            register_keep_alive: secs(25),
             dns_servers: Vec::new(),
             media_sweep: secs(30),
             media_leftovers: secs(900),
@@ -235,6 +238,10 @@ impl SipOptions {
     }
 
     fn registrations(&self) -> Result<(), Error> {
+        let every = self.register_keep_alive.get();
+        if !every.is_zero() && !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&every) {
+            return check::refused("sip.register_keep_alive", "it is 1s to 10m, or 0s for never");
+        }
         let min = ("sip.register_expires_min", self.register_expires_min);
         let default = ("sip.register_expires_default", self.register_expires_default);
         let max = ("sip.register_expires_max", self.register_expires_max);

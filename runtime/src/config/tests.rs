@@ -180,6 +180,8 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
         ("sip", "t1 = \"0s\"", "sip.t1: zero cannot work"),
         ("sip", "t1 = \"5s\"", "sip.t1: 5s is over sip.t2, 4s"),
         ("sip", "register_contacts_max = 0", "sip.register_contacts_max: 0 is below 1"),
+        ("sip", "register_keep_alive = \"999ms\"", "sip.register_keep_alive: it is 1s to 10m, or 0s for never"),
+        ("sip", "register_keep_alive = \"601s\"", "sip.register_keep_alive: it is 1s to 10m, or 0s for never"),
         ("sip", "register_expires_min = \"0s\"", "sip.register_expires_min: zero cannot work"),
         (
             "sip",

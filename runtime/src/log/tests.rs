@@ -1,3 +1,4 @@
+mod amended;
 mod calls;
 mod cost;
 mod engines;

@@ -1,8 +1,9 @@
-//! Trunks that register over a connection, or by way of a proxy before the node: a vendor's calls to their
+//! Trunks that register over a connection, from behind a NAT, or by way of a proxy before the node: a vendor's calls to their
 //! number take that way, and no other. Telephones are at 127.0.0.4, but for their connections, and vendors at
 //! 127.0.0.8.
 
 mod connections;
+mod keep_alive;
 mod path;
 
 use std::net::SocketAddr;

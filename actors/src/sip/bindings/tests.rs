@@ -273,3 +273,95 @@ fn where_a_connection_may_be_made_again() {
         assert_eq!(Binding::new(one, 0, at(0)).again, expected, "{contact} {transport:?}");
     }
 }
+
+fn stored(contact: &str, source: &str, transport: Transport) -> StoredRegistration {
+    let ask = ask(contact, (1, 600), Flow { transport, ..flow(source, 0) });
+    let registration = Registration { path: String::new(), ..ask.registration };
+    let ask = Ask { registration, ..ask };
+    let (rules, random) = (Rules::default(), Random::seeded(1));
+    let by = By { node: 7, now: at(0), rules: &rules, random: &random, is_connected: &up };
+    let mut held = Held::default();
+    apply(&ask, &mut held, &by).unwrap();
+    held.live[0].stored.clone()
+}
+
+/// What only a NAT explains.
+#[test]
+fn who_is_behind_a_nat() {
+    let from = "203.0.113.9:5062";
+    for (contact, behind) in [
+        ("sip:a@10.0.0.7:5062", true),
+        ("sip:a@203.0.113.9", true),
+        ("sip:a@203.0.113.9:5062", false),
+        ("sip:a@203.0.113.9:5062;ob", false),
+        ("sip:a@[::ffff:203.0.113.9]:5062", false),
+        ("sip:a@phone.invalid:5062", true),
+    ] {
+        let udp = stored(contact, from, Transport::Udp);
+        assert_eq!(Binding::new(udp.clone(), 0, at(0)).behind_nat, behind, "{contact}");
+        let edge = StoredRegistration { path: "<sip:edge;lr>".to_owned(), ..udp };
+        assert!(!Binding::new(edge, 0, at(0)).behind_nat, "its edge is: {contact}");
+        for transport in [Transport::Tcp, Transport::Tls] {
+            let stream = stored(contact, from, transport);
+            assert!(!Binding::new(stream, 0, at(0)).behind_nat, "{contact} {transport:?}");
+        }
+    }
+    let default = stored("sip:a@203.0.113.9", "203.0.113.9:5060", Transport::Udp);
+    assert!(!Binding::new(default, 0, at(0)).behind_nat);
+}
+
+/// A source is one as long as something of it is bound, however much is, and no longer.
+#[test]
+fn sources_of_what_is_bound() {
+    let bindings = Bindings::default();
+    let bind = |trunk: u128, all: &[(&str, u64)]| {
+        let one = |(source, lives): &(&str, u64)| {
+            let stored = stored("sip:a@10.0.0.7", source, Transport::Udp);
+            let stored =
+                StoredRegistration { trunk: Uuid::from_u128(trunk), expires_at: at(*lives).wall, ..stored };
+            Arc::new(Binding::new(stored, 0, at(0)))
+        };
+        bindings.put(Uuid::from_u128(trunk), all.iter().map(one).collect());
+    };
+    let has = |source: &str, second: u64| {
+        bindings.has_source(source.parse().unwrap(), Transport::Udp, at(second).wall)
+    };
+    let (proxy, phone) = ("203.0.113.1:5060", "203.0.113.9:5062");
+    bind(1, &[(proxy, 600), (phone, 60)]);
+    bind(2, &[(proxy, 300)]);
+    assert!(has(proxy, 0) && has("[::ffff:203.0.113.1]:5060", 599) && has(phone, 59));
+    assert!(!has(proxy, 600) && !has(phone, 60) && !has("203.0.113.1:5061", 0));
+    assert!(!bindings.has_source(proxy.parse().unwrap(), Transport::Tcp, at(0).wall));
+    // Renewed, moved and removed.
+    bind(1, &[(proxy, 700), ("203.0.113.9:5070", 700)]);
+    assert!(has(proxy, 699) && !has(phone, 0) && has("203.0.113.9:5070", 699));
+    bind(1, &[]);
+    assert!(has(proxy, 299), "the other one has it yet");
+    bindings.purge(at(299).wall);
+    assert!(has(proxy, 299));
+    bindings.purge(at(300).wall);
+    assert!(!has(proxy, 0), "nothing is left of it");
+    assert_eq!(bindings.sources.read().0.len(), 0);
+}
+
+/// Each part has its own.
+#[test]
+fn parts_of_all_bindings() {
+    let bindings = Bindings::default();
+    for trunk in 0..200 {
+        let stored = stored("sip:a@10.0.0.7", "203.0.113.9:5062", Transport::Udp);
+        let node = if trunk < 130 { 7 } else { 8 };
+        let stored = StoredRegistration { id: Uuid::from_u128(trunk), node, ..stored };
+        bindings.put(Uuid::from_u128(trunk), vec![Arc::new(Binding::new(stored, 0, at(0)))]);
+    }
+    let mut found = Vec::new();
+    for part in 0..SHARDS {
+        let of_part = bindings.behind_nat(part, 7, at(0).wall);
+        assert!((2..=3).contains(&of_part.len()), "{part}");
+        found.extend(of_part.iter().map(|binding| binding.stored.id.as_u128()));
+    }
+    found.sort_unstable();
+    assert_eq!(found, (0..130).collect::<Vec<_>>());
+    assert!(bindings.behind_nat(SHARDS, 7, at(0).wall).is_empty());
+    assert!(bindings.behind_nat(1, 7, at(600).wall).is_empty(), "their time is over");
+}

@@ -112,7 +112,10 @@ impl Calls {
             known.tell(events);
             return;
         }
-        let Some(CallEvent { what: What::Started(_), .. }) = events.first() else { return };
+        let Some(CallEvent { what: What::Started(_), .. }) = events.first() else {
+            self.told_late(events);
+            return;
+        };
         let first = events.remove(0);
         let What::Started(started) = first.what else { return };
         let call = LiveCall::begin(id, (self.settings.node, self.settings.call_max), first.at, *started);

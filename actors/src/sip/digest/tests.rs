@@ -127,6 +127,31 @@ fn users_by_their_passwords() {
     }
 }
 
+/// Nobody sees from the work that an answer makes whether its name is known: each makes one digest, of a secret of one
+/// length.
+#[test]
+fn every_name_costs_the_same() {
+    let known = Ha1::of("acme", SIP_REALM, &SecretString::new("correct horse"));
+    for hash in Hash::STRONGEST_FIRST {
+        assert_eq!(nobodys(hash).len(), ha1_by(&known, hash).len(), "{hash:?}");
+        let right = hash.of(&[b"acme", b"warp", b"correct horse"]);
+        let wrong = hash.of(&[b"acme", b"warp", b"wrong"]);
+        for (username, secret, expected) in [
+            ("username=\"acme\"", right, Some(3)),
+            ("username=\"acme\"", wrong, None),
+            ("username=\"nobody\"", wrong, None),
+            ("username=\"\"", wrong, None),
+            ("username=\"acme\",userhash=true", right, None),
+            ("username*=UTF-8''acme", right, None),
+        ] {
+            let said = credentials(username, hash.name(), secret.as_octets());
+            let read = Credentials::parse(said.as_bytes()).unwrap();
+            work::take();
+            assert_eq!((users().find(&read, b"INVITE"), work::take()), (expected, 1), "{username} {hash:?}");
+        }
+    }
+}
+
 #[test]
 fn what_was_not_offered_is_refused() {
     let right = Hash::Md5.of(&[b"acme", b"warp", b"correct horse"]);

@@ -69,6 +69,9 @@ impl Worker {
         let Some(status) = message.status_code().and_then(StatusCode::new) else { return };
         let method = Method::from_bytes(core.cseq.method);
         let Some(id) = self.transactions.find(&self.keys.client(branch, method)) else {
+            if self.is_kept_alive(ours, method) {
+                return;
+            }
             if self.branches.made(ours) {
                 self.stray(message, flow, (status, method), turn);
             } else {
@@ -132,7 +135,9 @@ impl Worker {
         let peer = self.settings.peer(snapshot, flow);
         let is_unknown = peer.is_stranger() && !self.is_in_dialog_of(message, flow);
         if is_unknown && !may_say_who(snapshot, message) {
-            self.stranger(message, flow, turn);
+            if !self.answers_keep_alive(message, flow, turn) {
+                self.stranger(message, flow, turn);
+            }
             return;
         }
         let (core, parts) = match self.read(message, origin(snapshot, peer, flow), flow) {

@@ -19,6 +19,7 @@ mod hiding;
 mod hostile;
 mod identified;
 mod identity;
+mod keep_alive;
 mod late_offer;
 mod liveness;
 mod media;

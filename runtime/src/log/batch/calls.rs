@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::log::call::{Attempt, Cdr, Dialog};
+use crate::log::call::{Attempt, CallMedia, Cdr, Dialog};
 
 /// Longest text of a CDR, octets: what is longer is cut. A Call-ID may have the length of a message.
 const TEXT_MAX: usize = 512;
@@ -22,6 +22,8 @@ pub struct Calls {
     pub(in crate::log) cdrs: Vec<Cdr>,
     /// Vendors tried, by the id of the call.
     pub(in crate::log) attempts: Vec<(Uuid, Attempt)>,
+    /// What media nodes have told of calls that have a CDR without it. Written after the CDRs.
+    pub(in crate::log) media: Vec<(Uuid, CallMedia)>,
     /// Calls that retention deletes.
     pub purged: Vec<Uuid>,
     dialog_index: HashMap<Uuid, usize>,
@@ -63,12 +65,23 @@ impl Calls {
         self.cdrs.push(cdr);
     }
 
+    /// What a media node has told of a call whose CDR was given before. When the batch has `max` of these it takes no
+    /// more, and gives false.
+    pub(in crate::log) fn media(&mut self, id: Uuid, media: CallMedia, max: usize) -> bool {
+        let takes = self.media.len() < max;
+        if takes {
+            self.media.push((id, media));
+        }
+        takes
+    }
+
     /// Records.
     pub(in crate::log) fn len(&self) -> usize {
         self.dialogs.len()
             + self.dialogs_done.len()
             + self.cdrs.len()
             + self.attempts.len()
+            + self.media.len()
             + self.purged.len()
     }
 
@@ -77,12 +90,14 @@ impl Calls {
         self.dialogs_done.clear();
         self.cdrs.clear();
         self.attempts.clear();
+        self.media.clear();
         self.purged.clear();
         self.dialog_index.clear();
         self.dialogs.shrink_to(keep_max);
         self.dialogs_done.shrink_to(keep_max);
         self.cdrs.shrink_to(keep_max);
         self.attempts.shrink_to(keep_max);
+        self.media.shrink_to(keep_max);
         self.dialog_index.shrink_to(keep_max);
     }
 }

@@ -61,6 +61,21 @@ pub(in crate::log) static INSERT_ATTEMPTS: Bulk = Bulk::new(
     " ON CONFLICT (call_id, number) DO NOTHING",
 );
 
+/// What a media node told late goes into a CDR that has nothing of it yet: a second time it finds none.
+macro_rules! untold {
+    () => {
+        " AND c.caller_packets IS NULL AND c.callee_packets IS NULL"
+    };
+}
+
+pub(in crate::log) static TELL_MEDIA: Bulk = Bulk::new(
+    "UPDATE voice.cdrs AS c SET caller_packets = v.column3, caller_lost = v.column4, \
+     caller_jitter_ms = v.column5, caller_mos_tenths = v.column6, callee_packets = v.column7, \
+     callee_lost = v.column8, callee_jitter_ms = v.column9, callee_mos_tenths = v.column10 FROM (VALUES ",
+    10,
+    concat!(") AS v WHERE c.id = v.column1 AND c.media_node = v.column2", untold!()),
+);
+
 pub(in crate::log) static DELETE_CDRS: Bulk =
     Bulk::new("DELETE FROM voice.cdrs WHERE id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
@@ -68,8 +83,15 @@ pub(in crate::log) static DELETE_ATTEMPTS: Bulk =
     Bulk::new("DELETE FROM voice.call_attempts WHERE call_id IN (SELECT column1 FROM (VALUES ", 1, "))");
 
 #[cfg(test)]
-pub(super) static LITE: [&Bulk; 6] =
-    [&PUT_DIALOGS, &DELETE_DIALOGS, &INSERT_CDRS, &INSERT_ATTEMPTS, &DELETE_CDRS, &DELETE_ATTEMPTS];
+pub(super) static LITE: [&Bulk; 7] = [
+    &PUT_DIALOGS,
+    &DELETE_DIALOGS,
+    &INSERT_CDRS,
+    &INSERT_ATTEMPTS,
+    &TELL_MEDIA,
+    &DELETE_CDRS,
+    &DELETE_ATTEMPTS,
+];
 
 pub(in crate::log) static PG_PUT_DIALOGS: &str = concat!(
     "INSERT INTO voice.dialogs (",
@@ -98,17 +120,30 @@ pub(in crate::log) static PG_INSERT_ATTEMPTS: &str = concat!(
      $7::bigint[], $8::smallint[], $9::smallint[]) ON CONFLICT (call_id, number) DO NOTHING"
 );
 
+pub(in crate::log) static PG_TELL_MEDIA: &str = concat!(
+    "UPDATE voice.cdrs AS c SET caller_packets = v.caller_packets, caller_lost = v.caller_lost, \
+     caller_jitter_ms = v.caller_jitter_ms, caller_mos_tenths = v.caller_mos_tenths, \
+     callee_packets = v.callee_packets, callee_lost = v.callee_lost, callee_jitter_ms = v.callee_jitter_ms, \
+     callee_mos_tenths = v.callee_mos_tenths \
+     FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], \
+     $7::bigint[], $8::bigint[], $9::bigint[], $10::smallint[]) \
+     AS v (id, media_node, caller_packets, caller_lost, caller_jitter_ms, caller_mos_tenths, callee_packets, \
+     callee_lost, callee_jitter_ms, callee_mos_tenths) WHERE c.id = v.id AND c.media_node = v.media_node",
+    untold!()
+);
+
 pub(in crate::log) static PG_DELETE_CDRS: &str = "DELETE FROM voice.cdrs WHERE id = ANY($1::uuid[])";
 
 pub(in crate::log) static PG_DELETE_ATTEMPTS: &str =
     "DELETE FROM voice.call_attempts WHERE call_id = ANY($1::uuid[])";
 
 #[cfg(test)]
-pub(super) static PG: [&str; 6] = [
+pub(super) static PG: [&str; 7] = [
     PG_PUT_DIALOGS,
     PG_DELETE_DIALOGS,
     PG_INSERT_CDRS,
     PG_INSERT_ATTEMPTS,
+    PG_TELL_MEDIA,
     PG_DELETE_CDRS,
     PG_DELETE_ATTEMPTS,
 ];

@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 use super::{Health, MessageLog, Ticket};
-use crate::log::call::{Attempt, Cdr, DIALOG_STATE_MAX, Dialog};
+use crate::log::call::{Attempt, CallMedia, Cdr, DIALOG_STATE_MAX, Dialog};
 use crate::store::Error;
 
 /// Dialog records that may wait for the next commit: 64 MiB at the longest.
 const DIALOGS_OPEN_MAX: usize = 16_384;
 /// CDRs that may wait for the next commit before no new call is taken: half a minute of a busy node, some 40 MiB.
 pub(in crate::log) const CDRS_RESERVED: usize = 50_000;
+/// What media nodes told late that may wait for the next commit: more is not kept, for the CDRs go first.
+const MEDIA_OPEN_MAX: usize = 16_384;
 /// Rows of one page of dialogs.
 const DIALOGS_PAGE: u32 = 500;
 
@@ -86,6 +88,15 @@ impl MessageLog {
     /// is done. A call that has a CDR keeps that one, and its attempts.
     pub fn put_cdr(&self, cdr: Cdr, attempts: impl IntoIterator<Item = Attempt>) -> Ticket {
         self.append_lazily(|batch| batch.calls.cdr(cdr, attempts))
+    }
+
+    /// Completes the CDR of a call, given before, with what its media node has told since; false where too much of that
+    /// waits. A CDR that names another media node, or has its figures, stays as it is: to say it twice changes nothing.
+    /// A crash before the commit costs these figures, never the CDR.
+    pub fn put_media(&self, id: Uuid, media: CallMedia) -> bool {
+        let mut kept = false;
+        self.append_lazily(|batch| kept = batch.calls.media(id, media, MEDIA_OPEN_MAX));
+        kept
     }
 
     /// Whether a new call may begin: false while more CDRs wait than are reserved for, and for ever when the disk

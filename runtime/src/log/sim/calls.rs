@@ -27,6 +27,12 @@ impl Tables {
         for (call, row) in &calls.attempts {
             self.attempts.entry((*call, row.number)).or_insert_with(|| row.clone());
         }
+        for (call, told) in &calls.media {
+            let media = self.cdrs.get_mut(call).and_then(|row| row.media.as_mut());
+            if let Some(media) = media.filter(|media| media.node == told.node && !media.is_told()) {
+                *media = *told;
+            }
+        }
         for id in &calls.dialogs_done {
             self.dialogs.remove(id);
         }

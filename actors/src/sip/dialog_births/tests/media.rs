@@ -5,6 +5,7 @@ mod leaks;
 use bytes::Bytes;
 use runtime::log::{CallMedia, MediaSent, Reason};
 use runtime::model::{MediaNode, MediaNodeState, Voice};
+use runtime::store::ErrorKind;
 
 use super::*;
 use crate::media::exchange::Outcome;
@@ -128,6 +129,11 @@ impl Lab {
         self.calls.counters.media_unreported.get()
     }
 
+    /// Records that were completed later.
+    fn late(&self) -> u64 {
+        self.calls.counters.media_late.get()
+    }
+
     /// The one record that there is, when nothing is left of the call.
     async fn record(&self) -> Cdr {
         let mut cdrs = self.cdrs().await;
@@ -174,9 +180,53 @@ async fn a_silent_media_node_holds_no_record_up() {
     assert!((MS * 12..=MS * 15).contains(&waited), "{waited:?}");
     let record = lab.record().await;
     assert_eq!((record.media, lab.unreported()), (untold(), 1));
-    // What comes later is lost.
+    // What comes later completes it, once.
     lab.deleted(dialog, told());
-    assert_eq!((lab.record().await, lab.unreported()), (record, 1));
+    let whole = Cdr { media: Some(COUNTED), ..record };
+    assert_eq!((lab.record().await, lab.unreported(), lab.late()), (whole.clone(), 1, 1));
+    lab.deleted(dialog, told());
+    assert_eq!((lab.record().await, lab.late()), (whole, 1));
+}
+
+/// What says nothing completes nothing, and nobody waits for it for ever.
+#[tokio::test(start_paused = true)]
+async fn a_record_stays_as_it_is_where_a_media_node_says_nothing_late() {
+    for outcome in [Outcome::Silent, written(ng::reply::write::ok)] {
+        let mut lab = Lab::new().await;
+        let (ok, dialog) = lab.up().await;
+        lab.end(&ok);
+        let record = lab.record().await;
+        lab.deleted(dialog, outcome.clone());
+        // It was the answer: there is no other.
+        sleep(MOMENT).await;
+        lab.deleted(dialog, told());
+        assert_eq!((lab.record().await, lab.late()), (record, 0), "{outcome:?}");
+    }
+    // So it is with what the delete of another process is answered.
+    let mut lab = Lab::new().await;
+    let (ok, dialog) = lab.up().await;
+    lab.end(&ok);
+    let record = lab.record().await;
+    lab.deleted(Uuid::from_u128(77), told());
+    assert_eq!((lab.record().await, lab.late()), (record.clone(), 0));
+    lab.deleted(dialog, told());
+    assert_eq!(lab.record().await, Cdr { media: Some(COUNTED), ..record });
+}
+
+/// The disk refuses while both come: the record is first, and both are there when it works again.
+#[tokio::test(start_paused = true)]
+async fn a_record_is_completed_behind_a_disk_that_refuses() {
+    let mut lab = Lab::new().await;
+    let (ok, dialog) = lab.up().await;
+    lab.disk.set_fault(Some(Fault::Refuses(ErrorKind::Unavailable)));
+    lab.end(&ok);
+    sleep(MOMENT).await;
+    lab.deleted(dialog, told());
+    sleep(MOMENT).await;
+    assert_eq!((lab.calls.live(), lab.disk.cdrs()), (0, Vec::new()));
+    lab.disk.set_fault(None);
+    sleep(MS * 3_000).await;
+    assert_eq!((lab.record().await.media, lab.unreported(), lab.late()), (Some(COUNTED), 1, 1));
 }
 
 /// Where nothing comes any more nothing is waited for.
@@ -223,7 +273,7 @@ async fn a_call_that_is_over_at_once_has_what_was_counted() {
     assert_eq!((lab.record().await.media, lab.unreported()), (Some(COUNTED), 0));
 }
 
-/// It costs what was counted at most.
+/// It costs what was counted at most, and that where nobody is left who could complete the record.
 #[tokio::test(start_paused = true)]
 async fn no_record_is_lost_while_it_waits() {
     for (number, happens) in ["worker", "births", "supervisors", "stop"].into_iter().enumerate() {
@@ -244,7 +294,8 @@ async fn no_record_is_lost_while_it_waits() {
         let media = lab.record().await.media;
         assert_eq!((media, lab.unreported()), (untold(), 1), "{happens}");
         lab.deleted(dialog, told());
-        assert_eq!(lab.record().await.media, untold(), "{happens}");
+        let expected = if happens == "stop" { untold() } else { Some(COUNTED) };
+        assert_eq!(lab.record().await.media, expected, "{happens}");
     }
 }
 

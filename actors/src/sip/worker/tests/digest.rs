@@ -4,7 +4,7 @@ use sip::digest::{Algorithm, Challenge, Hash};
 use uuid::Uuid;
 
 use super::*;
-use crate::sip::digest::Users;
+use crate::sip::digest::{Users, work};
 use crate::sip::testing::voice;
 use crate::sip::worker::answers::Answers;
 
@@ -218,8 +218,10 @@ fn what_is_not_so_is_refused_alike() {
         let mut node = node(with(AuthType::Digest));
         let challenge = asked(&mut node, "a", ROAMING);
         let says = Says { username, password, uri, ..ACME };
+        work::take();
         let sent = node.receive(ROAMING, saying(&call("a", ROAMING, 2), &says.to(&challenge, "INVITE")));
         assert_eq!(words(&sent), [format!("403>{ROAMING}")], "{username} {password} {uri}");
+        assert_eq!(work::take(), 1, "for as much work: {username} {password} {uri}");
         assert!(node.happened().is_empty() && node.worker.is_empty());
         answers.push(sent[0].text());
     }
@@ -230,8 +232,9 @@ fn what_is_not_so_is_refused_alike() {
         let mut node = node(voice);
         let challenge = asked(&mut node, "a", ROAMING);
         let says = ACME.to(&challenge, "INVITE");
+        work::take();
         let sent = node.receive(ROAMING, saying(&call("a", ROAMING, 2), &says));
-        assert_eq!(sent[0].text(), answers[0], "{auth_type:?} {active}");
+        assert_eq!((sent[0].text(), work::take()), (answers[0].clone(), 1), "{auth_type:?} {active}");
     }
 }
 

@@ -5,18 +5,19 @@ use uuid::Uuid;
 
 use super::{Statement, write_rows};
 use crate::log::bulk::calls::{
-    DELETE_ATTEMPTS, DELETE_CDRS, DELETE_DIALOGS, INSERT_ATTEMPTS, INSERT_CDRS, PUT_DIALOGS,
+    DELETE_ATTEMPTS, DELETE_CDRS, DELETE_DIALOGS, INSERT_ATTEMPTS, INSERT_CDRS, PUT_DIALOGS, TELL_MEDIA,
 };
 use crate::log::sql::{bigint, smallint, text};
-use crate::log::{Attempt, Calls, Cdr, Dialog, MediaSent};
+use crate::log::{Attempt, CallMedia, Calls, Cdr, Dialog, MediaSent};
 use crate::store::Error;
 
 /// Lengths of what [`write`] writes with one bulk statement each.
-pub(super) fn bulks(calls: &Calls) -> [usize; 6] {
+pub(super) fn bulks(calls: &Calls) -> [usize; 7] {
     [
         calls.dialogs.len(),
         calls.cdrs.len(),
         calls.attempts.len(),
+        calls.media.len(),
         calls.dialogs_done.len(),
         calls.purged.len(),
         calls.purged.len(),
@@ -28,6 +29,7 @@ pub(super) async fn write(to: &mut SqliteConnection, calls: &Calls) -> Result<u6
     write_rows(to, &PUT_DIALOGS, &calls.dialogs, bind_dialog).await?;
     let written = write_rows(to, &INSERT_CDRS, &calls.cdrs, bind_cdr).await?;
     write_rows(to, &INSERT_ATTEMPTS, &calls.attempts, bind_attempt).await?;
+    write_rows(to, &TELL_MEDIA, &calls.media, bind_media).await?;
     write_rows(to, &DELETE_DIALOGS, &calls.dialogs_done, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_CDRS, &calls.purged, |query, id| query.bind(*id)).await?;
     write_rows(to, &DELETE_ATTEMPTS, &calls.purged, |query, id| query.bind(*id)).await?;
@@ -87,6 +89,11 @@ fn bind_sent(query: Statement, sent: Option<MediaSent>) -> Statement {
         .bind(sent.lost.map(bigint))
         .bind(sent.jitter_ms.map(i64::from))
         .bind(sent.mos_tenths.map(i16::from))
+}
+
+fn bind_media(query: Statement, (call, media): &(Uuid, CallMedia)) -> Statement {
+    let query = query.bind(*call).bind(i16::from(media.node));
+    bind_sent(bind_sent(query, Some(media.caller)), Some(media.callee))
 }
 
 fn bind_attempt(query: Statement, (call, row): &(Uuid, Attempt)) -> Statement {

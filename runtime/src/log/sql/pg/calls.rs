@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::{Statement, column};
 use crate::log::bulk::calls::{
-    PG_DELETE_ATTEMPTS, PG_DELETE_CDRS, PG_DELETE_DIALOGS, PG_INSERT_ATTEMPTS, PG_INSERT_CDRS, PG_PUT_DIALOGS,
+    PG_DELETE_ATTEMPTS, PG_DELETE_CDRS, PG_DELETE_DIALOGS, PG_INSERT_ATTEMPTS, PG_INSERT_CDRS,
+    PG_PUT_DIALOGS, PG_TELL_MEDIA,
 };
 use crate::log::sql::{bigint, smallint, text};
 use crate::log::{Attempt, CallMedia, Calls, Cdr, Dialog, MediaSent};
@@ -23,6 +24,9 @@ pub(super) async fn write(tx: &mut Transaction<'_, Postgres>, calls: &Calls) -> 
     }
     if !calls.attempts.is_empty() {
         insert_attempts(&calls.attempts).execute(&mut **tx).await?;
+    }
+    if !calls.media.is_empty() {
+        tell_media(&calls.media).execute(&mut **tx).await?;
     }
     if !calls.dialogs_done.is_empty() {
         column(sqlx::query(PG_DELETE_DIALOGS), &calls.dialogs_done, |id| *id).execute(&mut **tx).await?;
@@ -72,20 +76,26 @@ fn insert_cdrs(rows: &[Cdr]) -> Statement {
     let query = column(query, rows, |row| smallint(row.attempts));
     let query = column(query, rows, |row| row.q850_cause.map(i16::from));
     let query = column(query, rows, |row| row.media.map(|media| i16::from(media.node)));
-    let query = sent(query, rows, |media| media.caller);
-    let query = sent(query, rows, |media| media.callee);
+    let query = sent(query, rows, |row| row.media.map(|media| media.caller).unwrap_or_default());
+    let query = sent(query, rows, |row| row.media.map(|media| media.callee).unwrap_or_default());
     let query = column(query, rows, |row| row.identity.verstat.map(|verstat| verstat.code()));
     let query = column(query, rows, |row| row.identity.received.map(|received| received.code()));
     column(query, rows, |row| row.identity.signed.map(|signed| signed.code()))
 }
 
 /// The columns of what one side sent.
-fn sent(query: Statement, rows: &[Cdr], side: fn(CallMedia) -> MediaSent) -> Statement {
-    let of = |row: &Cdr| row.media.map(side).unwrap_or_default();
+fn sent<T>(query: Statement, rows: &[T], of: fn(&T) -> MediaSent) -> Statement {
     let query = column(query, rows, |row| of(row).packets.map(bigint));
     let query = column(query, rows, |row| of(row).lost.map(bigint));
     let query = column(query, rows, |row| of(row).jitter_ms.map(i64::from));
     column(query, rows, |row| of(row).mos_tenths.map(i16::from))
+}
+
+fn tell_media(rows: &[(Uuid, CallMedia)]) -> Statement {
+    let query = column(sqlx::query(PG_TELL_MEDIA), rows, |(call, _)| *call);
+    let query = column(query, rows, |(_, media)| i16::from(media.node));
+    let query = sent(query, rows, |(_, media)| media.caller);
+    sent(query, rows, |(_, media)| media.callee)
 }
 
 fn insert_attempts(rows: &[(Uuid, Attempt)]) -> Statement {

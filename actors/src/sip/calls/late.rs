@@ -1,0 +1,109 @@
+//! Calls whose record was written before their media node had said what it counted: what it says then completes the
+//! record.
+//!
+//! Nobody waits for it, and it is lost with the process: these are figures, the record is durable without them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use runtime::log::CallMedia;
+use uuid::Uuid;
+
+use super::Calls;
+use crate::sip::anchor::Counted;
+use crate::sip::dialog::{Dialog, End};
+use crate::sip::event::{CallEvent, What};
+
+/// So long a media node may take: longer than any of its answers is waited for.
+const WITHIN: Duration = Duration::from_secs(5);
+/// Calls of which this is kept; of more the record stays as it is.
+const CALLS_MAX: usize = 8_192;
+
+/// What the record of a call does not have yet.
+#[derive(Debug)]
+pub struct Awaited {
+    /// Number of the media node.
+    pub node: u8,
+    /// The call: its sides are known there by their tags.
+    pub dialog: Arc<Dialog>,
+}
+
+/// Calls whose records may be completed yet.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    awaited: HashMap<Uuid, Awaited>,
+    /// Since when each is, the first first. What was told meanwhile stands here until its time is over.
+    since: VecDeque<(Instant, Uuid)>,
+}
+
+impl Late {
+    fn enter(&mut self, id: Uuid, awaited: Awaited, now: Instant) {
+        while let Some((since, first)) = self.since.front().copied() {
+            if now.saturating_duration_since(since) < WITHIN {
+                break;
+            }
+            self.since.pop_front();
+            self.awaited.remove(&first);
+        }
+        if self.since.len() < CALLS_MAX {
+            self.since.push_back((now, id));
+            self.awaited.insert(id, awaited);
+        }
+    }
+
+    fn take(&mut self, id: Uuid) -> Option<Awaited> {
+        self.awaited.remove(&id)
+    }
+}
+
+impl Calls {
+    /// The record of a call goes to the log now, without what its media node has counted. Before the call is forgotten,
+    /// so that nothing of it comes in between.
+    pub fn await_media(&self, dialog: Uuid, awaited: Awaited) {
+        self.late.lock().enter(dialog, awaited, self.now().instant);
+    }
+
+    /// Takes in what is told of a call whose record was written.
+    pub fn told_late(&self, events: impl IntoIterator<Item = CallEvent>) {
+        for event in events {
+            if let What::Media(counted) = event.what {
+                self.complete(event.dialog, &counted);
+            }
+        }
+    }
+
+    fn complete(&self, dialog: Uuid, counted: &Counted) {
+        let Some(Awaited { node, dialog: of }) = self.late.lock().take(dialog) else { return };
+        let (caller, callee) = (counted.of(End::Caller, &of), counted.of(End::Callee, &of));
+        let media = CallMedia { node, caller, callee };
+        if media.is_told() && self.log.put_media(dialog, media) {
+            self.counters.media_late.add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::testing;
+
+    /// What is not told in time is forgotten, and there is no more of it than that.
+    #[test]
+    fn what_is_awaited_is_bounded() {
+        let start = tokio::time::Instant::now().into_std();
+        let dialog = testing::dialog("callee");
+        let id = |number: usize| Uuid::from_u128(number as u128);
+        let awaited = || Awaited { node: 1, dialog: Arc::clone(&dialog) };
+        let mut late = Late::default();
+        for number in 0..CALLS_MAX + 10 {
+            late.enter(id(number), awaited(), start);
+        }
+        assert_eq!((late.awaited.len(), late.since.len()), (CALLS_MAX, CALLS_MAX));
+        assert!(late.take(id(CALLS_MAX)).is_none(), "there was no room");
+        assert!(late.take(id(0)).is_some() && late.take(id(0)).is_none(), "once");
+        late.enter(id(CALLS_MAX), awaited(), start + WITHIN);
+        assert_eq!((late.awaited.len(), late.since.len()), (1, 1));
+        assert!(late.take(id(1)).is_none() && late.take(id(CALLS_MAX)).is_some());
+    }
+}
