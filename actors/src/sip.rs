@@ -18,6 +18,7 @@ pub mod dialog_births;
 pub mod digest;
 pub mod event;
 pub mod explain;
+pub mod finder;
 pub mod flood;
 pub mod flow;
 pub mod health;

@@ -139,6 +139,9 @@ pub trait LogStore: Send + Sync + 'static {
     /// One dialog record.
     fn dialog(&self, id: Uuid) -> BoxFuture<'_, Result<Option<Dialog>, Error>>;
 
+    /// Makes a dialog record that of `node`, if it is still the one that was read; whether it is.
+    fn take_dialog<'a>(&'a self, read: &'a Dialog, node: u16) -> BoxFuture<'a, Result<bool, Error>>;
+
     /// Messages that the filter takes with `id < before`, the highest first, at most `limit`.
     fn mdrs<'a>(
         &'a self,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use super::counters::Counters;
 use super::dialog::Dialog;
 use super::dialog_actor::Kept;
 use super::event::{CallEvent, What};
+use super::finder::{Finder, Found};
 use super::flood::Flood;
 use super::flow::{Flow, Inbound, Undelivered};
 use super::hiding;
@@ -53,6 +55,9 @@ mod telling;
 /// Those beyond wait.
 const STRANGERS_PER_SOURCE: u32 = 1000;
 
+/// Where other nodes have the same database, each call is looked at so often, whose it is.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 /// Everything that the actors of calls share.
 pub struct Calls {
     /// What workers are told at their start.
@@ -65,6 +70,8 @@ pub struct Calls {
     pub media: Arc<Pool>,
     /// Does what REGISTERs ask for, and knows where trunks are reached that register.
     pub registrar: Registrar,
+    /// Looks for the records of calls that other nodes have served.
+    pub finder: Finder,
     /// What media nodes have told of their calls, by node.
     media_seen: Mutex<HashMap<u8, OfNode>>,
     /// Calls whose records wait no more for what their media nodes have counted.
@@ -158,6 +165,7 @@ impl Calls {
             counters: Arc::default(),
             media: Arc::default(),
             registrar: Registrar::default(),
+            finder: Finder::default(),
             media_seen: Mutex::default(),
             late: Mutex::default(),
             metrics: parts.metrics,
@@ -420,6 +428,21 @@ impl Calls {
     /// A worker is told what became of its REGISTER. There is no more of this than workers have asked for.
     pub fn registered(&self, told: Told) {
         self.command(usize::from(told.asker.worker), Input::Registered(told));
+    }
+
+    /// How often the actor of a call looks whether the call is still this node's; zero is never.
+    pub fn look_every(&self) -> Duration {
+        if self.settings.shared { LOOK_EVERY } else { Duration::ZERO }
+    }
+
+    /// A worker is told what became of a call that it asked for. There is no more of this than workers have asked for.
+    pub fn found(&self, worker: usize, found: Found) {
+        self.command(worker, Input::Found(found));
+    }
+
+    /// Has a worker let go of a call that another node has taken over, unless a side was heard here since then.
+    pub fn give(&self, worker: usize, dialog: Uuid, since: std::time::Instant) {
+        self.hand(worker, Input::Give(dialog, since));
     }
 
     /// Asks both sides of a call whether it is up.

@@ -77,6 +77,8 @@ counters! {
     byes_unrecorded: "BYEs of calls of an earlier process that left no record, passed on without one.";
     in_dialog: "Requests within dialogs.";
     in_dialog_refused: "Of those, the ones whose cookie, source or dialog was not right.";
+    dialogs_taken: "Calls of other nodes that were taken over because a request of them came here.";
+    dialogs_given: "Calls that another node has taken over.";
     acks_dropped: "ACKs that belong to nothing.";
     media_refused: "Calls refused because no media node took them.";
     media_failovers: "Offers that went to another media node, the first being silent, full, overloaded or gone.";

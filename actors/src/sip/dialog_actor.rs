@@ -14,7 +14,7 @@ use runtime::log::{Attempt, Cdr, Dialog as Record, Dropped, Reason};
 use runtime::registry::{ActorName, Observation, Observe};
 use runtime::supervision::{BoxError, ChildSpec, Restart, Seat, Start};
 use tokio::sync::{Mutex, mpsc};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
 use super::anchor::Counted;
@@ -35,6 +35,9 @@ const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// The record of a call that is over waits so long for what its media node has counted. What the worker tells it tells
 /// within 8 ms: that makes 20 ms from the end of the call on.
 const COUNTED_WITHIN: Duration = Duration::from_millis(12);
+
+/// The longest that a call waits for the word whose it is, before it is ended or asked for.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// Time between two demands to end a call that has lasted long enough.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -124,6 +127,7 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
     let mut state = kept.state.lock().await;
     let every = calls.settings.dead_call_probe;
     let mut check = first_check(every, &state.call);
+    let mut whose = after(calls.look_every());
     loop {
         if take_in(calls, kept, &mut state) {
             return Ok(());
@@ -133,16 +137,25 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
             return Ok(());
         }
         let record_at = state.record_at;
-        let State { call, receiver, .. } = &mut *state;
+        let State { call, receiver, is_recorded, .. } = &mut *state;
         let deadline = call.deadline().map(Instant::from_std);
         let expires = call.expires().filter(|_| calls.settings.session_timers).map(Instant::from_std);
         let told = tokio::select! {
             // What has happened is written down before anything else, the end of the node included.
             biased;
             told = receiver.recv() => told,
-            () = at([deadline, expires, check, record_at].into_iter().flatten().min()) => {
+            () = at([deadline, expires, check, whose, record_at].into_iter().flatten().min()) => {
                 let now = Instant::now();
                 let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+                let looks = *is_recorded && [deadline, expires, check, whose].into_iter().any(is_due);
+                if looks && is_elsewhere(calls, kept.id).await {
+                    calls.give(kept.worker, kept.id, now.into_std());
+                    // Where a side was heard here meanwhile it is looked at again.
+                    call.put_off(PATIENCE, now.into_std());
+                    (check, whose) = (check.filter(|check| *check > now), after(PATIENCE));
+                    continue;
+                }
+                whose = whose.filter(|whose| *whose > now).or_else(|| after(calls.look_every()));
                 // What we end has some time to be heard of; then it is asked again.
                 if is_due(deadline) {
                     calls.hang_up(kept.id, Reason::MaxDuration);
@@ -166,6 +179,30 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
         if hear(calls, kept, &mut state, told) {
             return Ok(());
         }
+    }
+}
+
+/// Whether another node has the call, or has ended it: then it knows better when the call ends. Where that cannot be
+/// read the call is this node's.
+async fn is_elsewhere(calls: &Calls, id: Uuid) -> bool {
+    if !calls.settings.shared {
+        return false;
+    }
+    let read = async {
+        if is_ours(calls, id).await {
+            return true;
+        }
+        // What this node has written of it may be on its way.
+        calls.log.barrier().await;
+        is_ours(calls, id).await
+    };
+    matches!(timeout(LOOK_MAX, read).await, Ok(false))
+}
+
+async fn is_ours(calls: &Calls, id: Uuid) -> bool {
+    match calls.log.dialog(id).await {
+        Ok(record) => record.is_some_and(|record| record.node == calls.settings.node),
+        Err(_) => true,
     }
 }
 
@@ -222,6 +259,12 @@ fn hear(calls: &Calls, kept: &Kept, state: &mut State, told: ToDialog) -> bool {
             false
         }
         ToDialog::WorkerRestarted => !state.call.is_up() && lost(calls, kept, state),
+        // Its record is another node's, which writes what the call costs.
+        ToDialog::Given => {
+            calls.counters.dialogs_given.add(1);
+            calls.forget(kept.worker, kept.id);
+            true
+        }
     }
 }
 

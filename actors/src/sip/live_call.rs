@@ -146,6 +146,8 @@ impl LiveCall {
         let dialog = Arc::new(dialog);
         kept.dialog = Some(Shared(Arc::clone(&dialog)));
         kept.recovered = true;
+        // Another node may have taken it over, and written nothing since.
+        kept.said.node = record.node;
         let up = now.wall.since(record.answered_at);
         let deadline = (!max.is_zero()).then(|| now.instant + max.saturating_sub(up));
         // What was refreshed while nobody was here is not known: it has all its time from now.
@@ -222,6 +224,13 @@ impl LiveCall {
     /// As [`LiveCall::postpone`], for [`LiveCall::expires`].
     pub fn postpone_expiry(&mut self, by: Duration) {
         self.expires = self.expires.map(|expires| expires + by);
+    }
+
+    /// Moves what is due by `now`: another node sees to it, as far as is known.
+    pub fn put_off(&mut self, by: Duration, now: Instant) {
+        for due in [&mut self.deadline, &mut self.expires] {
+            *due = due.map(|at| if at <= now { now + by } else { at });
+        }
     }
 
     /// Counts where calls are counted, until it ends.

@@ -252,7 +252,9 @@ fn class(input: &Input) -> Class {
         | Input::Register(_)
         | Input::Media(_)
         | Input::MediaLost(..)
-        | Input::Registered(_) => Class::Inside,
+        | Input::Registered(_)
+        | Input::Found(_)
+        | Input::Give(..) => Class::Inside,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Settings {
     /// The number of this process, drawn at its start: dialogs that began in it have it in their own. Two bits of it do
     /// not count.
     pub process: u32,
+    /// Whether other nodes have the same database: their calls may be asked for here, and ours there.
+    pub shared: bool,
     /// How often both sides of a call are asked whether it is up; zero is never.
     pub dead_call_probe: Duration,
     /// How long a call that an earlier process left ringing is left alone at its media node.

@@ -26,6 +26,7 @@ use super::counters::Counters;
 use super::dialog::Dialog;
 use super::digest::Users;
 use super::event::{CallEvent, What};
+use super::finder::ToFinder;
 use super::flow::{Flow, Undelivered};
 use super::identities::Identities;
 use super::registrar::{self, ToRegistrar, Told};
@@ -207,6 +208,9 @@ pub(crate) struct Node {
     pub(crate) bindings: Arc<Bindings>,
     /// What the registrar was asked for.
     pub(crate) registering: Vec<ToRegistrar>,
+    /// Calls that the finder was asked for, and calls that were let go of.
+    pub(crate) looks: Vec<ToFinder>,
+    pub(crate) given: Vec<Uuid>,
     /// The one connection that is not up.
     pub(crate) gone: Arc<AtomicU64>,
     random: Random,
@@ -310,7 +314,22 @@ impl Node {
         };
         let worker = Worker::new(parts, now);
         let (events, asked, registering, random) = (Vec::new(), Vec::new(), Vec::new(), Random::seeded(9));
-        Self { worker, now, events, counters, snapshot, media, asked, bindings, registering, gone, random }
+        let (looks, given) = (Vec::new(), Vec::new());
+        Self {
+            worker,
+            now,
+            events,
+            counters,
+            snapshot,
+            media,
+            asked,
+            bindings,
+            registering,
+            looks,
+            given,
+            gone,
+            random,
+        }
     }
 
     /// Another configuration comes into force.
@@ -349,6 +368,8 @@ impl Node {
         self.events.append(&mut out.events);
         self.asked.append(&mut out.media);
         self.registering.append(&mut out.registers);
+        self.looks.append(&mut out.looks);
+        self.given.append(&mut out.given);
         let sent = |outbound: super::flow::Outbound| Sent {
             to: outbound.flow.peer,
             transport: outbound.flow.transport,
@@ -428,6 +449,7 @@ pub(crate) fn settings(now: Now, listeners: Vec<Listener>) -> Settings {
         digests: Hash::STRONGEST_FIRST.to_vec(),
         transactions_max: 1000,
         call_max: Duration::ZERO,
+        shared: false,
         dead_call_probe: Duration::ZERO,
         media_leftovers: Duration::from_secs(900),
         session_timers: true,

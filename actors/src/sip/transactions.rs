@@ -156,6 +156,8 @@ pub enum Wake {
     Bye(ByeId),
     /// The sides of a call are asked whether it is up.
     Check(Uuid),
+    /// A call was looked for, and the finder has said nothing for too long.
+    Look(Uuid),
 }
 
 /// Transactions for which there is room from the beginning, in memory that is not touched before it is used. A table that
@@ -299,6 +301,19 @@ impl Transactions {
     /// When to look for due timers next.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.wheel.next_deadline()
+    }
+
+    /// Whether a request of this dialog is on its way and has no answer yet.
+    pub fn is_relaying(&self, dialog: Uuid) -> bool {
+        let relayed = |owner: Owner| matches!(owner, Owner::Relay(relay) if relay.dialog == dialog);
+        let open = |machine: &Machine| match machine {
+            Machine::Client(machine) => {
+                use sip::transaction::client::State;
+                matches!(machine.state(), State::Trying | State::Proceeding)
+            }
+            Machine::ClientInvite(_) | Machine::ServerInvite(_) | Machine::Server(_) => false,
+        };
+        self.all.values().any(|transaction| relayed(transaction.owner) && open(&transaction.machine))
     }
 
     /// Transactions with a request on the way to this peer that no response has come to.

@@ -18,6 +18,7 @@ use runtime::model::Transport;
 use runtime::net::Net;
 use runtime::random::Random;
 use runtime::registry::{ActorName, Registry};
+use runtime::store::Db;
 use runtime::store::cookie_key::CookieKey;
 use runtime::supervision::{
     BoxError, ChildSpec, Intensity, Restart, ShardedSupervisor, Strategy, Supervisor, SupervisorHandle,
@@ -52,7 +53,7 @@ use super::transport::resolver::{self, Resolver};
 use super::transport::stream::{self, Streams};
 use super::transport::udp::{self, Bound};
 use super::usage::Usage;
-use super::{dialog_births, keep_alive, metrics, registrar, worker_thread};
+use super::{dialog_births, finder, keep_alive, metrics, registrar, worker_thread};
 use crate::media::{self, discovery};
 
 /// Supervisors that share the dialogs.
@@ -258,6 +259,7 @@ fn settings(options: &Options, sockets: &[Sockets]) -> Result<Settings, BoxError
         digests: sip.digest_algorithms.iter().copied().map(hash).collect(),
         transactions_max: per_worker(sip.transactions_max),
         call_max: sip.call_hard_max_duration.get(),
+        shared: matches!(options.source.db, Db::Pg(_)),
         dead_call_probe: sip.dead_call_probe.get(),
         media_leftovers: sip.media_leftovers.get(),
         session_timers: sip.session_timers,
@@ -382,6 +384,7 @@ fn spec(
     // Behind all that calls need, so that they take nobody along.
     let Source { db, poll, .. } = &options.source;
     let sip = sip.child(registrar::child_spec(Arc::clone(calls), db.clone(), *poll));
+    let sip = sip.child(finder::child_spec(Arc::clone(calls)));
     let every = Some(options.config.sip.register_keep_alive.get()).filter(|every| !every.is_zero());
     let keeps = every.map(|every| keep_alive::child_spec(Arc::clone(calls), every));
     let sip = keeps.into_iter().fold(sip, SupervisorSpec::child);

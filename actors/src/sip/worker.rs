@@ -18,6 +18,7 @@ mod identity;
 mod in_dialog;
 mod keep_alive;
 mod known;
+mod looked_for;
 mod media;
 mod noted;
 mod orphan;
@@ -53,6 +54,7 @@ pub(crate) use self::admit::is_of;
 use self::answers::Answers;
 use self::call::Call;
 use self::known::Dialogs;
+use self::looked_for::Look;
 use self::media::{Described, Held, Pending};
 use self::recent::Recent;
 use super::bindings::{Binding, Bindings};
@@ -60,6 +62,7 @@ use super::branch::Branches;
 use super::counters::Counters;
 use super::dialog::{Dialog, End, Seen};
 use super::event::CallEvent;
+use super::finder::{Found, ToFinder};
 use super::flow::{Flow, Outbound, Undelivered};
 use super::lcr::Candidate;
 use super::registrar::{ToRegistrar, Told};
@@ -94,6 +97,10 @@ pub enum Input {
     MediaLost(Uuid, u8, Now),
     /// What became of a REGISTER.
     Registered(Told),
+    /// What became of a call that was looked for.
+    Found(Found),
+    /// Another node has this call, as was seen at this time.
+    Give(Uuid, Instant),
 }
 
 /// What a worker wants done, in this order.
@@ -107,6 +114,10 @@ pub struct Output {
     pub media: Vec<ToMedia>,
     /// What the registrar is asked for.
     pub registers: Vec<ToRegistrar>,
+    /// Calls that are looked for.
+    pub looks: Vec<ToFinder>,
+    /// Calls that were let go of, because another node has them. After all events of them.
+    pub given: Vec<Uuid>,
 }
 
 /// A command for a media node.
@@ -167,6 +178,10 @@ pub struct Worker {
     dialogs: Dialogs,
     /// Dialogs of an earlier process that have ended in this one: what still comes of them begins no call.
     over: Recent<Uuid>,
+    /// Dialogs that another node has taken over: requests of them may come here again.
+    given: Recent<Uuid>,
+    /// Calls that are looked for.
+    looks: HashMap<Uuid, Look>,
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
     unwanted: Recent<u64>,
     media: Arc<Pool>,
@@ -240,6 +255,8 @@ impl Worker {
             calls: SlotMap::with_capacity_and_key(settings.transactions_max.min(CALLS_SET_ASIDE)),
             dialogs: Dialogs::default(),
             over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
+            given: Recent::new(GIVEN_FOR, settings.dialogs_max),
+            looks: HashMap::new(),
             unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
             media,
             bindings,
@@ -278,11 +295,14 @@ impl Worker {
                 Input::Media(answer) => self.media_answered(&answer, &mut turn),
                 Input::MediaLost(dialog, node, at) => self.media_lost(dialog, (node, at), &mut turn),
                 Input::Registered(told) => self.registered(told, &mut turn),
+                Input::Found(found) => self.looked_for(found, &mut turn),
+                Input::Give(dialog, since) => self.give(dialog, since, &mut turn),
             }
         }
         while let Some(wake) = self.transactions.pop_expired(now.instant) {
             self.wake(wake, &mut turn);
         }
+        self.hold_back(&mut turn);
     }
 
     /// Takes on a dialog that was up before this worker began. What has passed through since it was written down is not
@@ -329,6 +349,7 @@ impl Worker {
             && self.byes.is_empty()
             && self.pending.is_empty()
             && self.held.is_empty()
+            && self.looks.is_empty()
     }
 
     fn wake(&mut self, wake: Wake, turn: &mut Turn<'_>) {
@@ -344,6 +365,7 @@ impl Worker {
             Wake::Check(id) => self.check_now(id, turn),
             Wake::Media(id) => self.media_late(id, turn),
             Wake::Identity(id, branch) => self.look_again(id, branch, turn),
+            Wake::Look(dialog) => self.look_late(dialog, turn),
         }
     }
 
@@ -377,6 +399,9 @@ const CALLS_SET_ASIDE: usize = 1 << 16;
 
 /// Requests that may have passed since a dialog was written down.
 const CSEQ_GAP: u32 = 100;
+
+/// For so long requests are taken up again of a call that another node has taken over. It is longer than calls last.
+const GIVEN_FOR: Duration = Duration::from_hours(48);
 
 /// Answers that nobody waits for are ended once in this time, in which they are sent again and again, and so many of
 /// them at most.

@@ -26,6 +26,7 @@ use self::age::Ages;
 use self::lines::Lines;
 use super::calls::Calls;
 use super::dialog::Dialog;
+use super::finder::{Found, Outcome, ToFinder};
 use super::flood::Flood;
 use super::flow::{Flow, Outbound, Undelivered};
 use super::ring::{Arrived, Ring};
@@ -247,8 +248,10 @@ impl<'a> Shell<'a> {
         }
         self.ask_media();
         self.ask_registrar();
+        self.ask_finder();
         // First: a send that fails for good ends the worker, and what happened has happened.
         self.note(now.instant);
+        self.give();
         self.send()?;
         self.tell(now.instant);
         Ok(())
@@ -290,6 +293,24 @@ impl<'a> Shell<'a> {
         let registrar = &self.options.calls.registrar;
         let refused = self.out.registers.drain(..).filter_map(|asked| registrar.submit(asked).err());
         self.inputs.extend(refused.map(Input::Registered));
+    }
+
+    /// Asks the finder for calls. Where it has no room, the worker is told so.
+    fn ask_finder(&mut self) {
+        for asked in self.out.looks.drain(..) {
+            if let ToFinder::Serve { dialog, .. } = asked
+                && !self.options.calls.finder.submit(asked)
+            {
+                self.inputs.push(Input::Found(Found { dialog, outcome: Outcome::Failed }));
+            }
+        }
+    }
+
+    /// Calls go that another node has, after all that has happened to them here.
+    fn give(&mut self) {
+        for dialog in self.out.given.drain(..) {
+            self.options.calls.given(usize::from(self.options.worker), dialog);
+        }
     }
 
     /// Keeps what the dialogs are to be told.

@@ -273,6 +273,11 @@ impl LogStore for SimLog {
         self.select(|tables| tables.calls.dialogs.get(&id).cloned())
     }
 
+    fn take_dialog<'a>(&'a self, read: &'a Dialog, node: u16) -> BoxFuture<'a, Result<bool, Error>> {
+        let taken = self.disk.0.lock().calls.take_dialog(read, node);
+        Box::pin(async move { Ok(taken) })
+    }
+
     fn mdrs<'a>(
         &'a self,
         filter: &'a MdrFilter,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::read::calls::{AttemptRecord, DialogRecord};
 use self::read::{MessageRecord, OutboxRecord, ParkedRecord, SubmissionRecord};
-use super::bulk::calls::{ATTEMPTS, DIALOG, DIALOGS, OUTDATED_CALLS};
+use super::bulk::calls::{ATTEMPTS, DIALOG, DIALOGS, OUTDATED_CALLS, TAKE_DIALOG};
 use super::bulk::{
     BY_DLR_HASH, COUNT_OUTBOX, COUNT_STATES, DUE, HIGHEST_MESSAGE, HIGHEST_OUTBOX, HIGHEST_PARKED, LIVE,
     MESSAGE, NEXT_DUE, OUTBOX, OUTDATED_MESSAGES, OUTDATED_ORPHANS, OUTDATED_OUTBOX, PARKED, PARTS,
@@ -291,6 +291,17 @@ impl LogStore for SqlLog {
         Box::pin(async move {
             let row: Option<DialogRecord> = fetch_optional!(&self.db, DialogRecord, DIALOG, id)?;
             Ok(row.map(read::calls::dialog))
+        })
+    }
+
+    fn take_dialog<'a>(&'a self, read: &'a Dialog, node: u16) -> BoxFuture<'a, Result<bool, Error>> {
+        let (node, before) = (smallint(node), smallint(read.node));
+        let (id, version) = (read.id, read.updated_at.micros());
+        Box::pin(async move {
+            let mut tx = self.db.begin().await?;
+            let taken = execute!(&mut tx, TAKE_DIALOG, node, id, before, version)? == 1;
+            tx.commit().await?;
+            Ok(taken)
         })
     }
 

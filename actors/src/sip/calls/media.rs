@@ -14,6 +14,7 @@ use crate::media::pool::{News, Over, Ticket};
 use crate::sip::anchor::{self, Counted, Name};
 use crate::sip::dialog::Dialog;
 use crate::sip::event::{CallEvent, What};
+use crate::sip::finder::ToFinder;
 use crate::sip::transactions::Now;
 use crate::sip::worker::{Input, is_of};
 
@@ -151,7 +152,7 @@ impl Calls {
         };
         self.ask_about(node, (left, all), in_doubt);
         for dialog in over.extra {
-            self.delete_leak(node, dialog);
+            self.leak(node, dialog);
         }
         for ((worker, dialog), first) in over.missing {
             tracing::warn!(node, %dialog, "a call ends, for its media node does not have it any more");
@@ -195,18 +196,29 @@ impl Calls {
             seen.entry(node).or_default().leftovers.told(dialog, figures, time)
         };
         if is_over {
+            self.leak(node, dialog);
+        }
+    }
+
+    /// A media node has a call of ours that nobody here serves.
+    fn leak(&self, node: u8, dialog: Uuid) {
+        if self.settings.shared {
+            // Another node may have taken it over. Where there is no room to look, it is found again.
+            self.finder.submit(ToFinder::Leak { node, dialog });
+        } else {
             self.delete_leak(node, dialog);
         }
     }
 
-    /// A node has a call of ours that is over.
-    fn delete_leak(&self, node: u8, dialog: Uuid) {
+    /// A media node has a call of ours that is over.
+    pub fn delete_leak(&self, node: u8, dialog: Uuid) {
         self.counters.media_leaks.add(1);
         tracing::warn!(node, %dialog, "a media node has a call that is over, it is deleted");
         self.delete_at(node, Name { owner: self.settings.node, dialog });
     }
 
-    fn has(&self, dialog: Uuid) -> bool {
+    /// Whether a call lives here.
+    pub fn has(&self, dialog: Uuid) -> bool {
         self.workers.iter().any(|lane| lane.dialogs.lock().contains_key(&dialog))
     }
 

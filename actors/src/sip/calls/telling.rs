@@ -23,6 +23,8 @@ pub enum ToDialog {
     Events(Vec<CallEvent>),
     /// The worker has begun anew, and the call was not up.
     WorkerRestarted,
+    /// Another node has the call, and the worker has let go of it.
+    Given,
 }
 
 /// A call that lives.
@@ -147,9 +149,25 @@ impl Calls {
     /// A call of an earlier process goes on. Before the workers begin: what they find here they serve.
     pub fn adopt(&self, call: LiveCall, dialog: Arc<Dialog>) {
         let worker = self.worker_of_call(&dialog.call_id);
+        self.adopt_at(worker, call, dialog);
+    }
+
+    /// A call that another process has served goes on here, at a worker that is told of it after this.
+    pub fn adopt_at(&self, worker: usize, call: LiveCall, dialog: Arc<Dialog>) {
         let Some(lane) = self.workers.get(worker) else { return };
         lane.up.lock().insert(call.id(), dialog);
         self.enter(lane, worker, (call, true));
+        self.announce();
+    }
+
+    /// A worker has let go of a call that another node has: its actor ends, after all that it was told before.
+    pub fn given(&self, worker: usize, dialog: Uuid) {
+        let Some(lane) = self.workers.get(worker) else { return };
+        self.tell_of(worker, lane);
+        lane.up.lock().remove(&dialog);
+        if let Some(known) = lane.dialogs.lock().get(&dialog) {
+            let _ = known.sender.send(ToDialog::Given);
+        }
         self.announce();
     }
 

@@ -61,6 +61,11 @@ impl Seen {
         (*silent, *gone) = (false, false);
     }
 
+    /// Whether either side was heard since then.
+    pub fn is_heard_since(&self, since: Instant) -> bool {
+        self.heard.into_iter().flatten().any(|heard| heard.instant >= since)
+    }
+
     /// Whether a timer is to be set for the next question: there is none yet.
     pub const fn is_unarmed(&self) -> bool {
         !self.is_armed

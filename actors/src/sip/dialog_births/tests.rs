@@ -1,5 +1,6 @@
 //! Calls outlive the actors that stand beside them.
 
+mod given;
 mod media;
 
 use runtime::clock::{SimClock, Timestamp};
@@ -15,6 +16,7 @@ use super::*;
 use crate::sip::call_metrics::CallMetrics;
 use crate::sip::calls;
 use crate::sip::live_call::LiveCall;
+use crate::sip::settings::Settings;
 use crate::sip::snapshot::Snapshot;
 use crate::sip::testing::{CUSTOMER, Node, Sent, VENDORS, Within, invite, response, settings, voice};
 
@@ -33,6 +35,11 @@ struct Lab {
 
 impl Lab {
     async fn new() -> Self {
+        Self::sharing(false).await
+    }
+
+    /// One whose database is other nodes' too, or its own.
+    async fn sharing(shared: bool) -> Self {
         let node = Node::new();
         let registry = Registry::new(
             Arc::new(SimClock::starting_at(Timestamp::from_micros(1_700_000_000_000_000))),
@@ -44,7 +51,7 @@ impl Lab {
         tokio::spawn(async move { committer.run(|_| {}).await });
         let snapshot = Snapshot::new(voice(), None, &|_| Vec::new(), node.now.instant);
         let calls = Calls::new(calls::Parts {
-            settings: settings(node.now, Vec::new()),
+            settings: Settings { shared, ..settings(node.now, Vec::new()) },
             snapshot,
             metrics: CallMetrics::new(&Metrics::new()),
             log,

@@ -395,6 +395,7 @@ impl Worker {
             return;
         }
         found.session = session_timer::agreed(response, asked);
+        found.seen.hear(from.other(), turn.now);
         let what = What::Refreshed(Arc::new(Dialog::clone(found)));
         turn.out.events.push(CallEvent { dialog, at: turn.now, what });
     }

@@ -45,9 +45,13 @@ const GONE: Refused = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
 
 impl Worker {
     pub(super) fn in_dialog(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
-        self.counters.in_dialog.add(u64::from(turn.described == Described::Raw));
-        match self.admitted(request, turn) {
-            Ok(located) => {
+        let admitted = self.admitted(request, turn);
+        // What waits is counted when it is taken up again.
+        let counts = turn.described == Described::Raw && !matches!(admitted, Ok(None));
+        self.counters.in_dialog.add(u64::from(counts));
+        match admitted {
+            Ok(None) => {}
+            Ok(Some(located)) => {
                 self.pass_within(request, located, turn);
                 if located.passing
                     && let Some(dialog) = self.dialogs.remove(&located.cookie.dialog)
@@ -101,7 +105,12 @@ impl Worker {
         Some(Located { cookie, from, callee_tag, own_routes, key, own_tags: true, passing: false })
     }
 
-    fn admitted<'m>(&mut self, request: &Request<'m>, turn: &mut Turn<'_>) -> Result<Located<'m>, Refused> {
+    /// The dialog of a request, of which its sender may be; `None` where the request waits for that to be found.
+    fn admitted<'m>(
+        &mut self,
+        request: &Request<'m>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Located<'m>>, Refused> {
         let message = request.message;
         let tags = (request.core.from.tag, request.core.to.tag);
         let mut located = self.locate(message, tags).ok_or(GONE)?;
@@ -127,34 +136,11 @@ impl Worker {
                     return Err(GONE);
                 }
             }
-            // It has ended in this process.
-            None if self.is_own(cookie.dialog) || self.over.has(&cookie.dialog, turn.now.instant) => {
-                return Err(GONE);
-            }
-            // The record of the last process was lost with it. What ends the call passes; what could begin another, or
-            // move this one, does not.
-            None if request.method == Method::Ack => {
-                located.own_tags = false;
-                // Its call may have ended long ago: nothing stays of it.
-                located.passing = true;
-                let dialog = self.rebuilt(request, &located, turn.now).ok_or(GONE)?;
-                self.keep_dialog(dialog);
-            }
-            None if request.method != Method::Bye => return Err(StatusCode::SERVER_INTERNAL_ERROR),
-            None => {
-                let dialog = self.rebuilt(request, &located, turn.now).ok_or(GONE)?;
-                // It was answered right before the last process ended: an earlier answer would have left its record.
-                // One that rang too long before cannot have been: what ends it passes, and is no call.
-                let rang = began(&dialog).plus(RINGS_MAX);
-                located.passing = rang < self.settings.started_at;
-                if located.passing {
-                    self.counters.byes_unrecorded.add(1);
-                } else {
-                    let began = began(&dialog).max(self.settings.started_at);
-                    self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
-                }
-                self.keep_dialog(dialog);
-            }
+            None if self.has_ended(cookie.dialog, turn.now.instant) => return Err(GONE),
+            None => match self.unknown(request, located, turn)? {
+                Some(known) => located = known,
+                None => return Ok(None),
+            },
         }
         if let Some(dialog) = self.dialogs.get_mut(&cookie.dialog)
             && (located.own_tags || !dialog.confirmed)
@@ -166,7 +152,46 @@ impl Worker {
                 side.source = request.flow.peer;
             }
         }
-        Ok(located)
+        Ok(Some(located))
+    }
+
+    /// A request of a dialog that another process has served: the last one of this node, or another node. What ends
+    /// the call passes by its cookie; what could begin another, or move this one, does not, and waits for the record
+    /// where another node may have written one.
+    fn unknown<'m>(
+        &mut self,
+        request: &Request<'m>,
+        mut located: Located<'m>,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<Located<'m>>, Refused> {
+        let id = located.cookie.dialog;
+        if !matches!(request.method, Method::Ack | Method::Bye) {
+            self.wait_for_record(request, id, turn)?;
+            return Ok(None);
+        }
+        let Some(dialog) = self.rebuilt(request, &located, turn.now) else {
+            // What was too long to be sealed is in the record alone.
+            let waits = request.method == Method::Bye && self.wait_for_record(request, id, turn).is_ok();
+            return if waits { Ok(None) } else { Err(GONE) };
+        };
+        if request.method == Method::Ack {
+            located.own_tags = false;
+            // Its call may have ended long ago: nothing stays of it.
+            located.passing = true;
+        } else if !self.look_for_passed(&dialog, request.flow.peer, turn) {
+            // It was answered right before the last process ended: an earlier answer would have left its record.
+            // One that rang too long before cannot have been: what ends it passes, and is no call.
+            let rang = began(&dialog).plus(RINGS_MAX);
+            located.passing = rang < self.settings.started_at;
+            if located.passing {
+                self.counters.byes_unrecorded.add(1);
+            } else {
+                let began = began(&dialog).max(self.settings.started_at);
+                self.tell_rebuilt(&dialog, request.flow.peer, (began, began), turn);
+            }
+        }
+        self.keep_dialog(dialog);
+        Ok(Some(located))
     }
 
     fn pass_within(&mut self, request: &Request<'_>, located: Located<'_>, turn: &mut Turn<'_>) {

@@ -45,6 +45,8 @@ impl Worker {
         let has_it = |dialog: &Dialog, cookie: &Cookie| {
             dialog.vendor == cookie.vendor && dialog.party(End::Callee, tag).is_some()
         };
+        // What another node serves is not ended here.
+        let cookie = cookie.filter(|cookie| !self.given.has(&cookie.dialog, turn.now.instant));
         match cookie {
             Some(cookie) if !self.dialogs.get(&cookie.dialog).is_some_and(|known| has_it(known, &cookie)) => {
                 self.end_orphan(message, flow, vendor_of(&cookie), turn);
@@ -191,7 +193,7 @@ impl Worker {
     /// A call that is over. One of an earlier process has no other sign that it was here.
     pub(super) fn forget(&mut self, dialog: Uuid, now: Now) -> Option<Dialog> {
         let found = *self.dialogs.remove(&dialog)?;
-        if !self.is_own(dialog) {
+        if !self.is_own(dialog) || self.given.has(&dialog, now.instant) {
             self.over.note(dialog, now.instant);
         }
         Some(found)

@@ -13,6 +13,7 @@ mod clocks;
 mod cost;
 mod dialogs;
 mod digest;
+mod elsewhere;
 mod failover;
 mod forks;
 mod hiding;

@@ -152,6 +152,8 @@ crate::store::statements! {
     DIALOGS = Sql::both(concat!("SELECT ", dialog_columns!(),
         " FROM voice.dialogs WHERE node = $1 AND id > $2 ORDER BY id LIMIT $3"));
     DIALOG = Sql::both(concat!("SELECT ", dialog_columns!(), " FROM voice.dialogs WHERE id = $1"));
+    TAKE_DIALOG = Sql::both(
+        "UPDATE voice.dialogs SET node = $1 WHERE id = $2 AND node = $3 AND updated_at = $4");
     CDRS = Sql::both(concat!("SELECT ", cdr_columns!(), " FROM voice.cdrs WHERE ", recent!()));
     CDRS_OF_CUSTOMER = Sql::both(concat!("SELECT ", cdr_columns!(),
         " FROM voice.cdrs WHERE customer_id = $10 AND ", recent!()));

@@ -123,6 +123,15 @@ impl MessageLog {
         self.0.store.dialog(id).await
     }
 
+    /// Makes a record that was read that of `node`, which serves the call from now on. False where another one has
+    /// written or taken it since. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When the store refuses, or does not answer: then the record may be either's.
+    pub async fn take_dialog(&self, read: &Dialog, node: u16) -> Result<bool, Error> {
+        self.0.store.take_dialog(read, node).await
+    }
+
     /// The vendors tried for a call, in the order of trying.
     ///
     /// # Errors

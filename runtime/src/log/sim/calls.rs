@@ -48,6 +48,14 @@ impl Tables {
         rows.take(limit as usize).cloned().collect()
     }
 
+    pub(super) fn take_dialog(&mut self, read: &Dialog, node: u16) -> bool {
+        let known = self.dialogs.get_mut(&read.id);
+        let same = |row: &&mut Dialog| row.node == read.node && row.updated_at == read.updated_at;
+        let Some(row) = known.filter(same) else { return false };
+        row.node = node;
+        true
+    }
+
     pub(super) fn cdrs(&self, filter: &CdrFilter, before: Uuid, limit: u32) -> Vec<Cdr> {
         let (first, before) = filter.ids(before);
         let rows = self.cdrs.range(first.min(before)..before).rev().map(|(_, row)| row);

@@ -138,6 +138,7 @@ async fn contract(store: Arc<dyn LogStore>) {
     assert_eq!(ids(&store.dialogs(7, Uuid::nil(), 3).await.unwrap()), [id(300)]);
     assert_eq!(store.dialogs(0, id(299), 3).await.unwrap(), []);
     assert_eq!(store.dialog(id(9)).await.unwrap(), Some(dialog(9, b"newer")));
+    taken(&*store).await;
     let mut batch = Batch::default();
     batch.calls.dialog(dialog(8, b"newest of all"), 1000);
     batch.calls.dialog_done(id(7));
@@ -162,6 +163,21 @@ async fn contract(store: Arc<dyn LogStore>) {
     assert_eq!(store.dialogs(0, Uuid::nil(), 1000).await.unwrap().len(), 299 - 152);
     repeated(&*store).await;
     retention(&*store).await;
+}
+
+/// A record goes to another node if it is as that one has read it; the one that had it before writes it back.
+async fn taken(store: &dyn LogStore) {
+    let read = dialog(9, b"newer");
+    let older = dialog(9, b"old");
+    assert!(!store.take_dialog(&older, 7).await.unwrap(), "it was written since");
+    assert!(!store.take_dialog(&Dialog { id: id(900), ..read.clone() }, 7).await.unwrap(), "there is none");
+    assert!(store.take_dialog(&read, 7).await.unwrap());
+    assert!(!store.take_dialog(&read, 8).await.unwrap(), "somebody else has it");
+    let theirs = Dialog { node: 7, ..read.clone() };
+    assert_eq!(store.dialog(id(9)).await.unwrap(), Some(theirs.clone()));
+    assert_eq!(ids(&store.dialogs(7, Uuid::nil(), 3).await.unwrap()), [id(9), id(300)]);
+    assert!(store.take_dialog(&theirs, 0).await.unwrap());
+    assert_eq!(store.dialog(id(9)).await.unwrap(), Some(read));
 }
 
 /// A call that has a CDR keeps it, and a record that was written after it goes.

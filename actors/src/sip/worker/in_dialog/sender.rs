@@ -34,7 +34,9 @@ impl Worker {
     fn is_seen(&self, located: &Located<'_>, method: Method, flow: Flow) -> bool {
         let Located { cookie, from, callee_tag, .. } = *located;
         let Some(dialog) = self.dialogs.get(&cookie.dialog) else {
-            return matches!(method, Method::Ack | Method::Bye) && self.is_roaming(&cookie, from);
+            // What waits for its record is looked at again when that tells where they are.
+            let passes = self.settings.shared || matches!(method, Method::Ack | Method::Bye);
+            return passes && self.is_roaming(&cookie, from);
         };
         dialog.party(from, callee_tag).is_some_and(|side| side.is_at(flow.peer.ip()))
     }

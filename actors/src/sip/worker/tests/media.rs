@@ -2,6 +2,7 @@
 
 mod dialogs;
 mod direct;
+mod elsewhere;
 mod forked;
 mod hidden;
 mod late;
