@@ -101,6 +101,12 @@ fn provision(sources: impl Display, routes: &[Route]) -> String {
 /// A node that speaks SIP on each of these, with more lines of `[sip]`. Its ports survive a restart.
 #[track_caller]
 fn place(transports: &[Transport], lines: &str, provision: String) -> Arc<Place> {
+    place_with(transports, (lines, ""), provision)
+}
+
+/// The same with more lines of `[sip]`, and of `[api]`.
+#[track_caller]
+fn place_with(transports: &[Transport], (lines, api): (&str, &str), provision: String) -> Arc<Place> {
     let listener = |transport: &Transport| {
         format!("{{ transport = {:?}, address = \"{HERE}:{}\" }}", transport.name(), free_port())
     };
@@ -108,7 +114,8 @@ fn place(transports: &[Transport], lines: &str, provision: String) -> Arc<Place>
     // What is tested is not how a node sheds load: a machine that stands still for a moment loses no call.
     let patient = "queue_age_max = \"5s\"";
     let sections = format!("[sip]\nlisten = [{}]\n{patient}\n{lines}\n", listeners.join(", "));
-    Place::new(&Setup { sections, provision, fixed_ports: true, ..Setup::default() })
+    let api = api.to_owned();
+    Place::new(&Setup { sections, provision, fixed_ports: true, api, ..Setup::default() })
 }
 
 fn vendor_address() -> SocketAddr {

@@ -2,35 +2,46 @@
 //! of it is left at any media node. Customers send media from 127.0.0.2, vendors from 127.0.0.3.
 
 mod calls;
+mod demo;
 mod discovery;
 mod failures;
 mod forked;
+mod full;
 mod hiding;
 mod load;
 mod nodes;
+mod panics;
 mod profiles;
 mod recording;
 mod register;
+mod reports;
+mod restart;
 mod rtp;
 mod rtpengine;
 mod side;
 mod sound;
+mod srtp;
+mod strangers;
 mod telephones;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use self::rtp::{Described, body};
+use self::rtp::{Described, body, converse};
 use self::rtpengine::{PORTS, Rtpengine};
 use self::side::Side;
 use super::super::process::Node;
 use super::super::{peer, wait};
-use super::{CUSTOMER, Message, Route, SOON, Transport, customer_address, place, provision, vendor_address};
+use super::{
+    CUSTOMER, Message, Route, SOON, Transport, customer_address, place_with, provision, vendor_address,
+};
 
 /// Where vendors take media.
 const VENDOR_MEDIA: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
 /// The number that customers call, and the beginning of its routes.
 const CALLED: &str = "+442079461234";
 const PREFIX: &str = "44";
+/// As many calls at most until both media nodes carry one.
+const SHARED: usize = 40;
 
 /// A node of ours, two media nodes, and places for two vendors.
 struct Stage {
@@ -85,7 +96,9 @@ impl Stage {
             .replace("pdd_timeout = \"1s\"", "pdd_timeout = \"20s\"");
         // Nobody here answers when it is asked whether a call is up.
         let sip = format!("dead_call_probe = \"0s\"\n{sip}");
-        let node = place(&[Transport::Udp], &sip, text + nodes).start();
+        // An administrator may have actors panic.
+        let api = "fault_injection = true";
+        let node = place_with(&[Transport::Udp], (&sip, api), text + nodes).start();
         Self { node, media, vendors }
     }
 
@@ -137,6 +150,13 @@ impl Stage {
         self.media.iter().for_each(Rtpengine::wait_empty);
     }
 
+    /// The call that is up, and its media node, which has another one for a moment when it is asked for its release.
+    #[track_caller]
+    fn up(&self) -> (&Rtpengine, String) {
+        let ours = |media: &Rtpengine| media.calls().into_iter().find(|call| call.starts_with("warp-"));
+        self.media.iter().find_map(|media| Some((media, ours(media)?))).expect("a media node carries a call")
+    }
+
     /// A call until the ACK of its answer, and where each side was told to send.
     #[track_caller]
     fn set_up(&self, caller: &mut Side, callee: &mut Side) -> Up {
@@ -154,6 +174,22 @@ impl Stage {
         caller.request("ACK", "");
         callee.expect("ACK");
         Up { of_caller, of_callee }
+    }
+
+    /// Calls that are up, so many that each media node carries one.
+    #[track_caller]
+    fn share(&self, callee: &mut Side) -> Vec<(Side, Up)> {
+        let mut calls: Vec<(Side, Up)> = Vec::new();
+        let carries = |calls: &[(Side, Up)], media: &Rtpengine| {
+            calls.iter().any(|(_, up)| up.of_caller.at.ip() == media.address)
+        };
+        while !self.media.iter().all(|media| carries(&calls, media)) {
+            assert!(calls.len() < SHARED, "{SHARED} calls, and one media node has none of them");
+            let mut caller = self.caller();
+            let up = self.set_up(&mut caller, callee);
+            calls.push((caller, up));
+        }
+        calls
     }
 
     /// Another description of one side in a call that is up, as these directions, offered and answered.
@@ -183,4 +219,12 @@ impl Stage {
 struct Up {
     of_caller: Described,
     of_callee: Described,
+}
+
+/// Both sides of each of these calls hear each other.
+#[track_caller]
+fn all_hear(calls: &[(Side, Up)], callee: &Side) {
+    for (caller, up) in calls {
+        converse((&caller.media, &up.of_caller), (&callee.media, &up.of_callee));
+    }
 }

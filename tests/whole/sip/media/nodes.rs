@@ -11,8 +11,6 @@ use super::{CALLED, PREFIX, Rtpengine, Side, Stage, Up};
 
 /// New calls after something has happened to a media node.
 const CALLS: usize = 20;
-/// As many calls at most until both media nodes carry one.
-const SHARED: usize = 40;
 /// A media node is asked whether it is there each second: after this time it was heard while the call was up.
 const HEARD: Duration = Duration::from_millis(1_500);
 /// A media node that is told to wait for 3 s for media has ended a call by then.
@@ -28,19 +26,19 @@ const SET_UP: Duration = Duration::from_secs(2);
 fn a_frozen_media_node_holds_up_no_new_call() {
     let Some(stage) = Stage::new("", "") else { return };
     let mut callee = stage.callee(0);
-    let mut before = share(&stage, &mut callee);
+    let mut before = stage.share(&mut callee);
     let [frozen, other] = &stage.media;
     frozen.freeze();
     // What is sent to a node that is frozen is sent again for a while, and is in its socket all the same.
-    before.iter_mut().for_each(|caller| hang_up(caller, &mut callee));
+    before.iter_mut().for_each(|(caller, _)| hang_up(caller, &mut callee));
     let slowest = calls(&stage, other, &mut callee);
     assert!(slowest < SET_UP, "the slowest call took {slowest:?}");
     frozen.thaw();
     stage.wait_empty();
     // It takes calls again.
     stage.wait_up(2);
-    let mut after = share(&stage, &mut callee);
-    after.iter_mut().for_each(|caller| hang_up(caller, &mut callee));
+    let mut after = stage.share(&mut callee);
+    after.iter_mut().for_each(|(caller, _)| hang_up(caller, &mut callee));
     stage.wait_empty();
 }
 
@@ -202,19 +200,6 @@ fn a_call_that_rings_when_the_process_dies_leaves_nothing_at_its_media_node() {
     converse((&caller.media, &of_caller), (&callee.media, &of_callee));
     hang_up(&mut caller, &mut callee);
     stage.wait_empty();
-}
-
-/// Calls that are up, so many that each media node carries one.
-#[track_caller]
-fn share(stage: &Stage, callee: &mut Side) -> Vec<Side> {
-    let mut callers = Vec::new();
-    while stage.media.iter().any(|media| media.calls().is_empty()) {
-        assert!(callers.len() < SHARED, "{SHARED} calls, and one media node has none of them");
-        let mut caller = stage.caller();
-        stage.set_up(&mut caller, callee);
-        callers.push(caller);
-    }
-    callers
 }
 
 /// Calls one after the other, which this media node carries; how long the slowest took to come up.

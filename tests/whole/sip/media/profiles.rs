@@ -1,8 +1,12 @@
 //! What a trunk and a vendor want done with media.
 
-use super::rtp::body;
+use std::net::IpAddr;
+
+use super::super::Message;
+use super::rtp::{Described, body, converse};
+use super::rtpengine::own_address;
 use super::side::hang_up;
-use super::{CALLED, Stage};
+use super::{CALLED, Stage, Up};
 
 #[test]
 fn media_that_goes_past_us_is_described_as_it_came() {
@@ -80,30 +84,45 @@ fn a_vendor_is_offered_the_codecs_that_it_may_have() {
     stage.wait_empty();
 }
 
-/// A suite that every implementation has (RFC 4568 6.2), and a key for it.
-const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
-const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
-
+/// Each side is told the address of the interface that its profile names, whoever offers.
 #[test]
-fn a_vendor_has_srtp_while_its_customer_has_rtp() {
-    // With all its keys the offer is longer than what goes by UDP unasked.
-    let vendor = "oversize = \"fragment\"\nmedia = { security = \"srtp\" }";
-    let Some(stage) = Stage::new("", vendor) else { return };
+fn each_side_has_the_interface_that_faces_it() {
+    let outside = [(); 2].map(|()| own_address());
+    let interfaces = outside.map(|address| format!("--interface=outside/{address}"));
+    let options = [[interfaces[0].as_str()], [interfaces[1].as_str()]];
+    let vendor = "media = { interface = \"outside\" }";
+    let Some(stage) = Stage::with(("", vendor), [&options[0], &options[1]]) else { return };
     let (mut caller, mut callee) = (stage.caller(), stage.callee(0));
+    // The first interface is that of who names none. Nothing in what a side gets tells of the other one.
+    let looks_so = |to_caller: &Message, to_callee: &Message| {
+        let up = Up { of_caller: Described::of(to_caller), of_callee: Described::of(to_callee) };
+        let (inner, outer) = (up.of_caller.at.ip(), up.of_callee.at.ip());
+        let node = stage.media.iter().position(|media| media.address == inner);
+        let node = node.unwrap_or_else(|| panic!("the caller is told of no media node: {}", to_caller.text));
+        assert_eq!(outer, outside[node], "{}", to_callee.text);
+        let tells = |message: &Message, address: IpAddr| {
+            body(message).lines().any(|line| line.ends_with(&format!(" {address}")))
+        };
+        assert!(!tells(to_caller, outer) && !tells(to_callee, inner), "{}{}", to_caller.text, to_callee.text);
+        up
+    };
     caller.call(CALLED, &caller.sdp("sendrecv"));
     let invite = callee.expect("INVITE");
-    assert_eq!(stage.leads(&invite).protocol, "RTP/SAVP");
-    let offered = body(&invite).lines().filter_map(|line| line.strip_prefix("a=crypto:"));
-    let suites: Vec<Vec<&str>> = offered.map(|line| line.split(' ').collect()).collect();
-    let chosen = suites.iter().find(|words| words[1] == SUITE);
-    let number = chosen.unwrap_or_else(|| panic!("no {SUITE} in {suites:?}"))[0];
-    let answer = format!("a=crypto:{number} {SUITE} inline:{KEY}\r\n");
-    callee.reply(&invite, "200 OK", "", &callee.media.describe("RTP/SAVP 0 101", &answer));
-    let answered = caller.expect("200 INVITE");
-    assert_eq!(stage.leads(&answered).protocol, "RTP/AVP");
-    assert!(!body(&answered).contains("a=crypto"), "{}", answered.text);
+    callee.reply(&invite, "200 OK", "", &callee.sdp("sendrecv"));
+    let answer = caller.expect("200 INVITE");
     caller.request("ACK", "");
     callee.expect("ACK");
+    let up = looks_so(&answer, &invite);
+    converse((&caller.media, &up.of_caller), (&callee.media, &up.of_callee));
+
+    callee.request("INVITE", &callee.sdp("sendrecv"));
+    let invite = caller.expect("INVITE");
+    caller.reply(&invite, "200 OK", "", &caller.sdp("sendrecv"));
+    let answer = callee.expect("200 INVITE");
+    callee.request("ACK", "");
+    caller.expect("ACK");
+    let up = looks_so(&invite, &answer);
+    converse((&caller.media, &up.of_caller), (&callee.media, &up.of_callee));
     hang_up(&mut caller, &mut callee);
     stage.wait_empty();
 }

@@ -66,6 +66,37 @@ impl Media {
         }
     }
 
+    /// So many packets, in the order of their numbers: two threads of a node may overtake each other. They come from
+    /// there, and from nowhere else.
+    #[track_caller]
+    pub(super) fn hear_next(&self, count: usize, from: SocketAddr) -> Vec<Vec<u8>> {
+        let mut heard = Vec::new();
+        let mut buffer = [0; 2048];
+        while heard.len() < count {
+            let Ok((read, sender)) = self.socket.recv_from(&mut buffer) else {
+                panic!("{} of {count} packets came from {from} to {}", heard.len(), self.at);
+            };
+            assert_eq!(sender, from, "a packet from where the description did not lead");
+            heard.push(buffer[..read].to_vec());
+        }
+        // The number is in the front, behind what all packets of a source have alike.
+        heard.sort();
+        heard
+    }
+
+    /// Whether nothing has come that nobody has taken.
+    pub(super) fn heard_nothing(&self) -> bool {
+        self.socket.set_nonblocking(true).unwrap();
+        let came = self.socket.recv(&mut [0; 2048]);
+        self.socket.set_nonblocking(false).unwrap();
+        came.is_err()
+    }
+
+    /// Its port.
+    pub(super) fn port(&self) -> u16 {
+        self.at.port()
+    }
+
     /// All that comes until nothing has for a second. It comes from there, and from nowhere else.
     #[track_caller]
     pub(super) fn hear(&self, from: SocketAddr) -> Vec<Vec<u8>> {
@@ -122,32 +153,40 @@ pub(super) fn body(message: &Message) -> &str {
 
 /// Both sides send where the description leads that they got, and hear the other one from there.
 #[track_caller]
-pub(super) fn converse((one, of_one): (&Media, &Described), (other, of_other): (&Media, &Described)) {
-    speak((one, of_one.at), (other, of_other.at));
-    speak((other, of_other.at), (one, of_one.at));
+pub(super) fn converse(one: (&Media, &Described), other: (&Media, &Described)) {
+    converse_as((new_source(), new_source()), one, other);
+}
+
+/// The same as these sources.
+#[track_caller]
+pub(super) fn converse_as(
+    (source, other_source): (u32, u32),
+    (one, of_one): (&Media, &Described),
+    (other, of_other): (&Media, &Described),
+) {
+    speak_as(source, (one, of_one.at), (other, of_other.at));
+    speak_as(other_source, (other, of_other.at), (one, of_one.at));
 }
 
 /// Every packet arrives once and unchanged, from the port that the hearer was told.
 #[track_caller]
-pub(super) fn speak((speaker, to): (&Media, SocketAddr), (hearer, from): (&Media, SocketAddr)) {
-    let source = new_source();
-    let said: Vec<Vec<u8>> =
-        (0..PACKETS).map(|number| packet(source, number, number.to_be_bytes()[1])).collect();
+pub(super) fn speak(speaker: (&Media, SocketAddr), hearer: (&Media, SocketAddr)) {
+    speak_as(new_source(), speaker, hearer);
+}
+
+#[track_caller]
+fn speak_as(source: u32, (speaker, to): (&Media, SocketAddr), (hearer, from): (&Media, SocketAddr)) {
+    let said = words(source);
     for packet in &said {
         speaker.socket.send_to(packet, to).unwrap();
     }
-    let mut heard = Vec::new();
-    let mut buffer = [0; 2048];
-    while heard.len() < said.len() {
-        let Ok((read, sender)) = hearer.socket.recv_from(&mut buffer) else {
-            panic!("{} of {PACKETS} packets from {} came to {}", heard.len(), speaker.at, hearer.at);
-        };
-        assert_eq!(sender, from, "a packet from where the description did not lead");
-        heard.push(buffer[..read].to_vec());
-    }
-    // The number is in the front: two threads of a node may overtake each other.
-    heard.sort();
+    let heard = hearer.hear_next(said.len(), from);
     assert!(heard == said, "packets changed on their way from {} to {}", speaker.at, hearer.at);
+}
+
+/// A second of sound from a source, of which no packet is as another.
+pub(super) fn words(source: u32) -> Vec<Vec<u8>> {
+    (0..PACKETS).map(|number| packet(source, number, number.to_be_bytes()[1])).collect()
 }
 
 /// Speaks to somebody who says what it hears, one packet for each that comes, until as many as otherwise came back with
@@ -224,7 +263,8 @@ pub(super) fn kinds(packets: &[Vec<u8>], kind: u8) -> (usize, usize) {
     (of_kind.len(), of_kind.iter().filter(loud).count())
 }
 
-fn new_source() -> u32 {
+/// One that nobody else has.
+pub(super) fn new_source() -> u32 {
     static SOURCE: AtomicU32 = AtomicU32::new(1);
     SOURCE.fetch_add(1, Ordering::Relaxed)
 }

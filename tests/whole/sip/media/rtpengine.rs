@@ -32,6 +32,8 @@ pub(super) struct Rtpengine {
     pub(super) ng: SocketAddr,
     control: UdpSocket,
     child: Child,
+    /// As it is started.
+    command: Command,
     folder: TempDir,
 }
 
@@ -67,9 +69,17 @@ impl Rtpengine {
         let control = UdpSocket::bind((HERE, 0)).unwrap();
         control.connect(ng).unwrap();
         control.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let node = Self { address, ng, control, child, folder };
+        let node = Self { address, ng, control, child, command, folder };
         assert_eq!(node.ask("ping", "")["result"], "pong");
         node
+    }
+
+    /// Starts it anew where it was: it knows of no call any more. It answers when this returns.
+    #[track_caller]
+    pub(super) fn begin_anew(&mut self) {
+        self.kill();
+        self.child = self.command.spawn().unwrap();
+        assert_eq!(self.ask("ping", "")["result"], "pong");
     }
 
     /// The calls that it has.
@@ -87,10 +97,43 @@ impl Rtpengine {
         told["totals"]["RTP"]["packets"].as_u64().unwrap_or_else(|| panic!("{told}"))
     }
 
+    /// RTP packets of a call that it has not passed on, for they came from elsewhere than they should.
+    #[track_caller]
+    pub(super) fn refused(&self, call: &str) -> u64 {
+        let told = self.ask("query", call);
+        told["totals"]["RTP"]["errors"].as_u64().unwrap_or_else(|| panic!("{told}"))
+    }
+
+    /// How many sources of media of a call it has heard of how well they were heard.
+    #[track_caller]
+    pub(super) fn scored(&self, call: &str) -> usize {
+        let told = self.ask("query", call);
+        let sources = told["SSRC"].as_object().unwrap_or_else(|| panic!("{told}"));
+        sources.values().filter(|source| source["average MOS"].is_object()).count()
+    }
+
+    /// Calls that it has had since it was started.
+    #[track_caller]
+    pub(super) fn had(&self) -> u64 {
+        let told = self.ask("statistics", "");
+        let had = told["statistics"]["totalstatistics"]["managedsessions"].as_u64();
+        had.unwrap_or_else(|| panic!("{told}"))
+    }
+
+    /// Whether its log has these words.
+    pub(super) fn has_said(&self, words: &str) -> bool {
+        self.log().contains(words)
+    }
+
+    /// Where it puts recordings.
+    pub(super) fn recordings(&self) -> PathBuf {
+        self.folder.path().join(RECORDINGS)
+    }
+
     /// Files that it has made of calls that were to be recorded: `pcaps`, or `metadata`.
     #[track_caller]
     pub(super) fn recorded(&self, what: &str) -> Vec<PathBuf> {
-        let files = fs::read_dir(self.folder.path().join(RECORDINGS).join(what)).unwrap();
+        let files = fs::read_dir(self.recordings().join(what)).unwrap();
         files.map(|file| file.unwrap().path()).collect()
     }
 
@@ -166,7 +209,7 @@ impl Drop for Rtpengine {
 }
 
 /// An address of this machine that nobody else of this or of another run has.
-fn own_address() -> IpAddr {
+pub(super) fn own_address() -> IpAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let of_process = u8::try_from(std::process::id() % 250).unwrap();
     IpAddr::V4(Ipv4Addr::new(127, 1, of_process, NEXT.fetch_add(1, Ordering::Relaxed)))
