@@ -12,6 +12,7 @@
 //! | [`smpp::esme_session`] | `esme_session:<system_id>:<n>` | temporary | one customer session |
 //! | [`sip::configuration`] | `sip_configuration:main` | permanent | the snapshot that calls are routed by |
 //! | [`sip::registrar`] | `registrar:main` | permanent | where trunks are reached that register |
+//! | [`sip::finder`] | `dialog_finder:main` | permanent | look-ups of calls that other nodes have served |
 //! | [`sip::keep_alive`] | `keep_alive:main` | permanent | when contacts behind NATs are asked something |
 //! | [`sip::vendor_actor`] | `sip_vendor:<name>` | permanent | when a vendor's addresses are probed and registered at |
 //! | [`sip::dialog_actor`] | `dialog:<id>` | transient | time and money of one call |

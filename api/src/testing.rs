@@ -320,6 +320,7 @@ fn calls(smpp: &Smpp, metrics: &Metrics) -> Arc<Calls> {
         dialogs_max: 10,
         queue_age_max: Duration::from_millis(100),
         call_max: Duration::ZERO,
+        shared: false,
         dead_call_probe: Duration::ZERO,
         media_leftovers: Duration::from_secs(900),
         session_timers: true,

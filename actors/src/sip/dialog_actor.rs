@@ -17,7 +17,6 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
-use super::anchor::Counted;
 use super::calls::{Awaited, Calls, ToDialog};
 use super::event::{CallEvent, What};
 use super::live_call::{Effect, LiveCall};
@@ -225,10 +224,9 @@ async fn finish(seat: &Seat, calls: &Calls, kept: &Kept, state: &mut State) {
 
 /// Writes the record of a call that is over, if that waits: what its media node says later completes it.
 fn finish_now(calls: &Calls, kept: &Kept, state: &mut State) {
-    if let Some((node, dialog)) = state.call.awaited() {
-        calls.await_media(kept.id, Awaited { node, dialog });
-    }
-    let effect = state.call.finish(&Counted::default());
+    let awaited = state.call.awaited();
+    let early = awaited.and_then(|(node, dialog)| calls.await_media(kept.id, Awaited { node, dialog }));
+    let effect = state.call.finish(&early.unwrap_or_default());
     if !perform(calls, kept, state, effect) {
         return;
     }

@@ -1,8 +1,8 @@
 //! The supervision tree of calls, and its start and stop.
 //!
 //! `sip` is rest-for-one: configuration first, then the dialogs and who starts them, then the workers, then the stream
-//! listeners, then the registrar and who keeps NATs open, then who publishes their sources and who learns of media
-//! nodes. They stop in reverse.
+//! listeners, then the registrar, who looks for calls of other nodes and who keeps NATs open, then who publishes their
+//! sources and who learns of media nodes. They stop in reverse.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

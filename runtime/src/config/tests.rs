@@ -179,21 +179,6 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
         ("sip", "message_octets_max = 100", "sip.message_octets_max: 100 is below 1500"),
         ("sip", "t1 = \"0s\"", "sip.t1: zero cannot work"),
         ("sip", "t1 = \"5s\"", "sip.t1: 5s is over sip.t2, 4s"),
-        ("sip", "register_contacts_max = 0", "sip.register_contacts_max: 0 is below 1"),
-        ("sip", "register_keep_alive = \"999ms\"", "sip.register_keep_alive: it is 1s to 10m, or 0s for never"),
-        ("sip", "register_keep_alive = \"601s\"", "sip.register_keep_alive: it is 1s to 10m, or 0s for never"),
-        ("sip", "register_expires_min = \"0s\"", "sip.register_expires_min: zero cannot work"),
-        (
-            "sip",
-            "register_expires_default = \"2h\"",
-            "sip.register_expires_default: 2h is over sip.register_expires_max, 1h",
-        ),
-        (
-            "sip",
-            "register_expires_min = \"2h\"\nregister_expires_default = \"2h\"\nregister_expires_max = \"2h\"",
-            "sip.register_expires_min: 2h is over an hour, 1h",
-        ),
-        ("sip", "register_expires_max = \"25h\"", "sip.register_expires_max: 25h is over a day, 1d"),
         ("sip", "hep_collector = \"homer\"", "sip.hep_collector: \"homer\" is not host:port"),
         ("sip", "hep_collector = \"sip:homer:1\"", "sip.hep_collector: "),
         ("sip", "dns_servers = [\"192.0.2.53:0\"]", "sip.dns_servers: 192.0.2.53:0 has no port"),
@@ -240,6 +225,35 @@ fn values_of_protocols_that_cannot_work_are_refused_with_their_key() {
              { transport = \"tls\", address = \"192.0.2.1:5060\" }]",
             "sip.listen: 192.0.2.1:5060 stands in it twice",
         ),
+    ]);
+}
+
+#[test]
+fn values_of_registrations_that_cannot_work_are_refused_with_their_key() {
+    assert_refused(&[
+        ("sip", "register_contacts_max = 0", "sip.register_contacts_max: 0 is below 1"),
+        (
+            "sip",
+            "register_keep_alive = \"999ms\"",
+            "sip.register_keep_alive: it is 1s to 10m, or 0s for never",
+        ),
+        (
+            "sip",
+            "register_keep_alive = \"601s\"",
+            "sip.register_keep_alive: it is 1s to 10m, or 0s for never",
+        ),
+        ("sip", "register_expires_min = \"0s\"", "sip.register_expires_min: zero cannot work"),
+        (
+            "sip",
+            "register_expires_default = \"2h\"",
+            "sip.register_expires_default: 2h is over sip.register_expires_max, 1h",
+        ),
+        (
+            "sip",
+            "register_expires_min = \"2h\"\nregister_expires_default = \"2h\"\nregister_expires_max = \"2h\"",
+            "sip.register_expires_min: 2h is over an hour, 1h",
+        ),
+        ("sip", "register_expires_max = \"25h\"", "sip.register_expires_max: 25h is over a day, 1d"),
     ]);
 }
 

@@ -274,7 +274,7 @@ fn where_a_connection_may_be_made_again() {
     }
 }
 
-fn stored(contact: &str, source: &str, transport: Transport) -> StoredRegistration {
+fn bound(contact: &str, source: &str, transport: Transport) -> StoredRegistration {
     let ask = ask(contact, (1, 600), Flow { transport, ..flow(source, 0) });
     let registration = Registration { path: String::new(), ..ask.registration };
     let ask = Ask { registration, ..ask };
@@ -297,16 +297,16 @@ fn who_is_behind_a_nat() {
         ("sip:a@[::ffff:203.0.113.9]:5062", false),
         ("sip:a@phone.invalid:5062", true),
     ] {
-        let udp = stored(contact, from, Transport::Udp);
+        let udp = bound(contact, from, Transport::Udp);
         assert_eq!(Binding::new(udp.clone(), 0, at(0)).behind_nat, behind, "{contact}");
         let edge = StoredRegistration { path: "<sip:edge;lr>".to_owned(), ..udp };
         assert!(!Binding::new(edge, 0, at(0)).behind_nat, "its edge is: {contact}");
         for transport in [Transport::Tcp, Transport::Tls] {
-            let stream = stored(contact, from, transport);
+            let stream = bound(contact, from, transport);
             assert!(!Binding::new(stream, 0, at(0)).behind_nat, "{contact} {transport:?}");
         }
     }
-    let default = stored("sip:a@203.0.113.9", "203.0.113.9:5060", Transport::Udp);
+    let default = bound("sip:a@203.0.113.9", "203.0.113.9:5060", Transport::Udp);
     assert!(!Binding::new(default, 0, at(0)).behind_nat);
 }
 
@@ -316,7 +316,7 @@ fn sources_of_what_is_bound() {
     let bindings = Bindings::default();
     let bind = |trunk: u128, all: &[(&str, u64)]| {
         let one = |(source, lives): &(&str, u64)| {
-            let stored = stored("sip:a@10.0.0.7", source, Transport::Udp);
+            let stored = bound("sip:a@10.0.0.7", source, Transport::Udp);
             let stored =
                 StoredRegistration { trunk: Uuid::from_u128(trunk), expires_at: at(*lives).wall, ..stored };
             Arc::new(Binding::new(stored, 0, at(0)))
@@ -349,7 +349,7 @@ fn sources_of_what_is_bound() {
 fn parts_of_all_bindings() {
     let bindings = Bindings::default();
     for trunk in 0..200 {
-        let stored = stored("sip:a@10.0.0.7", "203.0.113.9:5062", Transport::Udp);
+        let stored = bound("sip:a@10.0.0.7", "203.0.113.9:5062", Transport::Udp);
         let node = if trunk < 130 { 7 } else { 8 };
         let stored = StoredRegistration { id: Uuid::from_u128(trunk), node, ..stored };
         bindings.put(Uuid::from_u128(trunk), vec![Arc::new(Binding::new(stored, 0, at(0)))]);

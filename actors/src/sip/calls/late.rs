@@ -2,6 +2,9 @@
 //! record.
 //!
 //! Nobody waits for it, and it is lost with the process: these are figures, the record is durable without them.
+//!
+//! Where another node may have had the call, its media node may tell before the record of the call is found: that is kept
+//! until the record is written.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,23 +36,43 @@ pub struct Awaited {
 #[derive(Debug, Default)]
 pub(super) struct Late {
     awaited: HashMap<Uuid, Awaited>,
+    /// What was told of calls that nobody here knew by then.
+    early: HashMap<Uuid, Counted>,
     /// Since when each is, the first first. What was told meanwhile stands here until its time is over.
     since: VecDeque<(Instant, Uuid)>,
 }
 
 impl Late {
-    fn enter(&mut self, id: Uuid, awaited: Awaited, now: Instant) {
+    /// The record of a call goes to the log now; what was told of it before, which it does not wait for then.
+    fn enter(&mut self, id: Uuid, awaited: Awaited, now: Instant) -> Option<Counted> {
+        let has_room = self.has_room(now);
+        let early = self.early.remove(&id);
+        if early.is_none() && has_room {
+            self.since.push_back((now, id));
+            self.awaited.insert(id, awaited);
+        }
+        early
+    }
+
+    /// Keeps what was told of a call that nobody here knows.
+    fn keep(&mut self, id: Uuid, counted: Counted, now: Instant) {
+        if self.has_room(now) {
+            self.since.push_back((now, id));
+            self.early.insert(id, counted);
+        }
+    }
+
+    /// Forgets what has had its time; whether there is room for one more then.
+    fn has_room(&mut self, now: Instant) -> bool {
         while let Some((since, first)) = self.since.front().copied() {
             if now.saturating_duration_since(since) < WITHIN {
                 break;
             }
             self.since.pop_front();
             self.awaited.remove(&first);
+            self.early.remove(&first);
         }
-        if self.since.len() < CALLS_MAX {
-            self.since.push_back((now, id));
-            self.awaited.insert(id, awaited);
-        }
+        self.since.len() < CALLS_MAX
     }
 
     fn take(&mut self, id: Uuid) -> Option<Awaited> {
@@ -58,23 +81,31 @@ impl Late {
 }
 
 impl Calls {
-    /// The record of a call goes to the log now, without what its media node has counted. Before the call is forgotten,
-    /// so that nothing of it comes in between.
-    pub fn await_media(&self, dialog: Uuid, awaited: Awaited) {
-        self.late.lock().enter(dialog, awaited, self.now().instant);
+    /// The record of a call goes to the log now, without what its media node has counted, unless that was told before
+    /// the call was known: then this is it. Before the call is forgotten, so that nothing of it comes in between.
+    pub fn await_media(&self, dialog: Uuid, awaited: Awaited) -> Option<Counted> {
+        self.late.lock().enter(dialog, awaited, self.now().instant)
     }
 
-    /// Takes in what is told of a call whose record was written.
+    /// Takes in what is told of a call that has no actor: its record was written, or nobody here knows it.
     pub fn told_late(&self, events: impl IntoIterator<Item = CallEvent>) {
         for event in events {
             if let What::Media(counted) = event.what {
-                self.complete(event.dialog, &counted);
+                self.complete(event.dialog, counted);
             }
         }
     }
 
-    fn complete(&self, dialog: Uuid, counted: &Counted) {
-        let Some(Awaited { node, dialog: of }) = self.late.lock().take(dialog) else { return };
+    fn complete(&self, dialog: Uuid, counted: Counted) {
+        let mut late = self.late.lock();
+        let Some(Awaited { node, dialog: of }) = late.take(dialog) else {
+            // Its record may be looked for.
+            if self.settings.shared {
+                late.keep(dialog, counted, self.now().instant);
+            }
+            return;
+        };
+        drop(late);
         let (caller, callee) = (counted.of(End::Caller, &of), counted.of(End::Callee, &of));
         let media = CallMedia { node, caller, callee };
         if media.is_told() && self.log.put_media(dialog, media) {
@@ -97,13 +128,31 @@ mod tests {
         let awaited = || Awaited { node: 1, dialog: Arc::clone(&dialog) };
         let mut late = Late::default();
         for number in 0..CALLS_MAX + 10 {
-            late.enter(id(number), awaited(), start);
+            assert_eq!(late.enter(id(number), awaited(), start), None);
         }
         assert_eq!((late.awaited.len(), late.since.len()), (CALLS_MAX, CALLS_MAX));
         assert!(late.take(id(CALLS_MAX)).is_none(), "there was no room");
         assert!(late.take(id(0)).is_some() && late.take(id(0)).is_none(), "once");
-        late.enter(id(CALLS_MAX), awaited(), start + WITHIN);
+        assert_eq!(late.enter(id(CALLS_MAX), awaited(), start + WITHIN), None);
         assert_eq!((late.awaited.len(), late.since.len()), (1, 1));
         assert!(late.take(id(1)).is_none() && late.take(id(CALLS_MAX)).is_some());
+    }
+
+    /// So is what is told before anybody waits for it, which is given once.
+    #[test]
+    fn what_is_told_early_is_bounded() {
+        let start = tokio::time::Instant::now().into_std();
+        let dialog = testing::dialog("callee");
+        let id = |number: usize| Uuid::from_u128(number as u128);
+        let awaited = || Awaited { node: 1, dialog: Arc::clone(&dialog) };
+        let mut late = Late::default();
+        for number in 0..CALLS_MAX + 10 {
+            late.keep(id(number), Counted::default(), start);
+        }
+        assert_eq!((late.early.len(), late.since.len()), (CALLS_MAX, CALLS_MAX));
+        assert_eq!(late.enter(id(0), awaited(), start), Some(Counted::default()));
+        assert_eq!(late.enter(id(0), awaited(), start), None, "once");
+        assert_eq!(late.enter(id(1), awaited(), start + WITHIN), None, "its time is over");
+        assert_eq!((late.early.len(), late.awaited.len(), late.since.len()), (0, 1, 1));
     }
 }

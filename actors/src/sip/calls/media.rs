@@ -76,7 +76,7 @@ impl Calls {
         match news {
             // There is no more of this than workers have asked for.
             News::Answer(answer) => self.command(usize::from(answer.waiter.worker), Input::Media(answer)),
-            News::Deleted { over, node, outcome } => self.media_deleted(over, node, &outcome),
+            News::Deleted { over, outcome, .. } => self.media_deleted(over, &outcome),
             News::Lost { node, heard } => self.media_lost(node, self.then(heard)),
             News::Calls { node, names, all, heard } => self.compare(node, (&names, all), heard),
             News::Gone { node, call, since } => self.media_gone(node, call, since),
@@ -93,7 +93,7 @@ impl Calls {
 
     /// A node was told that a call is over. What it has counted goes the way of all that happens to the call: a call that
     /// nobody was told of yet has it too.
-    fn media_deleted(&self, over: Over, node: u8, outcome: &Outcome) {
+    fn media_deleted(&self, over: Over, outcome: &Outcome) {
         let reply = match outcome {
             Outcome::Answered(body) => ng::Reply::parse(body).ok(),
             Outcome::Silent | Outcome::Unsent => None,

@@ -5,6 +5,8 @@ use runtime::registry::Registry;
 use runtime::telemetry::metrics::Metrics;
 
 use super::*;
+use crate::media::pool::News;
+use crate::sip::anchor::Name;
 use crate::sip::call_metrics::CallMetrics;
 use crate::sip::calls;
 use crate::sip::event::What;
@@ -111,6 +113,28 @@ async fn what_another_node_serves_is_no_leak() {
     second.log.barrier().await;
     look(&second, ToFinder::Leak { node: 1, dialog: record.id }).await;
     assert_eq!(second.counters.media_leaks.get(), 1);
+}
+
+/// What two lists of a media node show is deleted when no node has a record of it.
+#[tokio::test(start_paused = true)]
+async fn what_lists_show_is_looked_for_first() {
+    let disk = Disk::default();
+    let (second, record) = (node(8, &disk), record());
+    second.log.put_dialog(record.clone()).unwrap();
+    second.log.barrier().await;
+    let finder = Arc::clone(&second);
+    tokio::spawn(async move { run(&finder).await });
+    let name = Name { owner: 8, dialog: record.id }.to_string();
+    for leaks in [0, 1] {
+        for _ in 0..2 {
+            let names = vec![name.clone()];
+            second.media_news(News::Calls { node: 1, names, all: true, heard: None });
+        }
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(second.counters.media_leaks.get(), leaks);
+        second.log.remove_dialog(record.id);
+        second.log.barrier().await;
+    }
 }
 
 /// The actor does what is asked, and the worker hears of it.

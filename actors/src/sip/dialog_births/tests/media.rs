@@ -229,6 +229,21 @@ async fn a_record_is_completed_behind_a_disk_that_refuses() {
     assert_eq!((lab.record().await.media, lab.unreported(), lab.late()), (Some(COUNTED), 1, 1));
 }
 
+/// Where the call may be another node's its record is looked for first, and its media node may be faster.
+#[tokio::test(start_paused = true)]
+async fn what_is_told_before_a_call_is_known_is_in_its_record() {
+    for (shared, media) in [(false, untold()), (true, Some(COUNTED))] {
+        let mut lab = Lab::sharing(shared).await;
+        let ok = lab.answered("a");
+        let dialog = lab.node.events[0].dialog;
+        lab.deleted(dialog, told());
+        sleep(MOMENT).await;
+        lab.end(&ok);
+        let record = lab.record().await;
+        assert_eq!((record.media, lab.unreported()), (media, u64::from(!shared)), "{shared}");
+    }
+}
+
 /// Where nothing comes any more nothing is waited for.
 #[tokio::test(start_paused = true)]
 async fn a_media_node_that_tells_nothing_is_not_waited_for() {
