@@ -225,10 +225,11 @@ pub fn delete_all(name: Name) -> Bytes {
     encoded(&Command::Delete(Delete { part, delay_seconds: Some(0), ..Delete::default() }))
 }
 
-/// What a node is asked for to tell of a call.
+/// What a node is asked for to tell of a call. It is kept for every call of a node that has too many for a list, so that
+/// it has no room to spare.
 pub fn query(name: Name) -> Bytes {
     let call_id = name.to_string();
-    encoded(&Command::Query(Part::whole(call_id.as_bytes())))
+    Bytes::copy_from_slice(&encoded(&Command::Query(Part::whole(call_id.as_bytes()))))
 }
 
 /// Whether whoever is called has said anything of media, by what a node tells of the call.

@@ -44,6 +44,17 @@ fn a_name_is_read_back_and_another_is_not() {
     }
 }
 
+/// It is kept for thousands of calls.
+#[test]
+fn a_question_takes_no_more_room_than_it_has_octets() {
+    let name = Name { owner: 65_535, dialog: Uuid::from_u128(1) };
+    let octets = query(name);
+    let request = Request::parse(&octets).unwrap();
+    assert_eq!(request.name, Some(Word::Query));
+    assert_eq!(request.call_id(), Some(&b"warp-65535-00000000-0000-0000-0000-000000000001"[..]));
+    assert_eq!(query(name).try_into_mut().unwrap().capacity(), octets.len());
+}
+
 #[test]
 fn an_offer_as_a_rule() {
     let profile = profile();

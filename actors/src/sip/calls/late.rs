@@ -18,10 +18,10 @@ use crate::sip::anchor::Counted;
 use crate::sip::dialog::{Dialog, End};
 use crate::sip::event::{CallEvent, What};
 
-/// So long a media node may take: longer than any of its answers is waited for.
-const WITHIN: Duration = Duration::from_secs(5);
+/// So long a media node may take: longer than the delete is sent again, and its answer waited for.
+const WITHIN: Duration = Duration::from_secs(12);
 /// Calls of which this is kept; of more the record stays as it is.
-const CALLS_MAX: usize = 8_192;
+const CALLS_MAX: usize = 16_384;
 
 /// What the record of a call does not have yet.
 #[derive(Debug)]
@@ -117,7 +117,21 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::exchange::Patience;
     use crate::sip::testing;
+
+    /// A media node that has much to do may answer the delete that was sent last.
+    #[test]
+    fn what_is_awaited_is_awaited_for_as_long_as_it_is_asked_for() {
+        let start = tokio::time::Instant::now().into_std();
+        let dialog = testing::dialog("callee");
+        let awaited = || Awaited { node: 1, dialog: Arc::clone(&dialog) };
+        let [first, second] = [1, 2].map(Uuid::from_u128);
+        let mut late = Late::default();
+        assert_eq!(late.enter(first, awaited(), start), None);
+        assert_eq!(late.enter(second, awaited(), start + Patience::PATIENT.at_most), None);
+        assert!(late.take(first).is_some());
+    }
 
     /// What is not told in time is forgotten, and there is no more of it than that.
     #[test]
