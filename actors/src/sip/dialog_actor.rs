@@ -126,7 +126,7 @@ async fn run(seat: &Seat, calls: &Calls, kept: &Kept) -> Result<(), BoxError> {
     let mut state = kept.state.lock().await;
     let every = calls.settings.dead_call_probe;
     let mut check = first_check(every, &state.call);
-    let mut whose = after(calls.look_every());
+    let mut whose = first_look(calls.look_every(), kept.id);
     loop {
         if take_in(calls, kept, &mut state) {
             return Ok(());
@@ -257,6 +257,8 @@ fn hear(calls: &Calls, kept: &Kept, state: &mut State, told: ToDialog) -> bool {
             false
         }
         ToDialog::WorkerRestarted => !state.call.is_up() && lost(calls, kept, state),
+        // It has ended here before that was known: nobody else saw its end.
+        ToDialog::Given if state.call.is_over() => false,
         // Its record is another node's, which writes what the call costs.
         ToDialog::Given => {
             calls.counters.dialogs_given.add(1);
@@ -367,6 +369,13 @@ fn first_check(every: Duration, call: &LiveCall) -> Option<Instant> {
     let (least, span) = if call.is_recovered() { recovered } else { (every / 2, every / 2) };
     let [.., drawn] = call.id().into_bytes();
     (!every.is_zero()).then(|| Instant::now() + least + span.mul_f64(f64::from(drawn) / 256.0))
+}
+
+/// When it is looked for the first time whose the call is: calls that get their actors at one time are not all looked
+/// at then.
+fn first_look(every: Duration, id: Uuid) -> Option<Instant> {
+    let [.., drawn] = id.into_bytes();
+    after(every / 2 + (every / 2).mul_f64(f64::from(drawn) / 256.0))
 }
 
 fn after(time: Duration) -> Option<Instant> {

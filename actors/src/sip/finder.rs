@@ -2,18 +2,21 @@
 //!
 //! Owns: nothing; what it is asked stands beside it ([`Finder`]). Its key is `dialog_finder:main:0`, its parent the
 //! `sip` supervisor, its restart policy permanent. A crash loses the look-ups that are under way: what waits for them
-//! is refused by its worker when it has waited long enough, and a record that was taken by then is found to be this
-//! node's by the next request, or at the next start.
+//! is refused by its worker when it has waited long enough. Calls whose records were being taken stand beside it too:
+//! the next incarnation looks at them again, for their records may be this node's by then.
 //!
 //! A call is of one node: that which its record names. It is taken by one statement that compares what was read, so that
 //! of two nodes that want it one gets it. Who had it before learns that before its next timer of the call ends it.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use parking_lot::Mutex;
+use runtime::clock::Timestamp;
 use runtime::log::Dialog as Record;
 use runtime::registry::{ActorName, Observation};
 use runtime::store::Error;
@@ -27,10 +30,12 @@ use super::dialog::Dialog;
 use super::live_call::LiveCall;
 use super::snapshot::Snapshot;
 use super::usage::Channel;
+use super::worker::{RINGS_MAX, began_millis};
 
-/// Look-ups that wait; more are refused.
+/// Look-ups that wait, for workers and of leaks; more are refused.
 const QUEUE: usize = 4_096;
-/// Look-ups that are under way at one time.
+/// Look-ups for workers that are under way at one time. Of leaks it is one: a node that has given thousands of calls
+/// away asks for all that its media nodes list, and no request is to wait behind these.
 const LOOKS_MAX: usize = 32;
 /// The longest that a record is read.
 const READ_MAX: Duration = Duration::from_millis(500);
@@ -86,22 +91,35 @@ pub enum Outcome {
 
 /// The finder as others see it, kept over its incarnations.
 pub struct Finder {
-    queue: mpsc::Sender<ToFinder>,
+    requests: mpsc::Sender<ToFinder>,
+    leaks: mpsc::Sender<ToFinder>,
+    /// Calls whose records are being taken, and the workers that asked for them.
+    taking: Mutex<HashMap<Uuid, u8>>,
     /// Held by the one incarnation of the actor that serves.
-    waiting: tokio::sync::Mutex<mpsc::Receiver<ToFinder>>,
+    waiting: tokio::sync::Mutex<Waiting>,
+}
+
+struct Waiting {
+    requests: mpsc::Receiver<ToFinder>,
+    leaks: mpsc::Receiver<ToFinder>,
 }
 
 impl Default for Finder {
     fn default() -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE);
-        Self { queue, waiting: tokio::sync::Mutex::new(waiting) }
+        let ((requests, of_requests), (leaks, of_leaks)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        let waiting = Waiting { requests: of_requests, leaks: of_leaks };
+        Self { requests, leaks, taking: Mutex::default(), waiting: tokio::sync::Mutex::new(waiting) }
     }
 }
 
 impl Finder {
     /// Asks for something. False where too much waits.
     pub fn submit(&self, asked: ToFinder) -> bool {
-        self.queue.try_send(asked).is_ok()
+        let queue = match asked {
+            ToFinder::Serve { .. } => &self.requests,
+            ToFinder::Leak { .. } => &self.leaks,
+        };
+        queue.try_send(asked).is_ok()
     }
 }
 
@@ -123,10 +141,24 @@ pub fn child_spec(calls: Arc<Calls>) -> ChildSpec {
 
 async fn run(calls: &Calls) -> Infallible {
     let mut waiting = calls.finder.waiting.lock().await;
+    // What an incarnation before was stopped at. Without room the next request of the call finds it.
+    let taking = std::mem::take(&mut *calls.finder.taking.lock());
+    for (dialog, worker) in taking {
+        calls.finder.submit(ToFinder::Serve { worker, dialog });
+    }
+    let Waiting { requests, leaks } = &mut *waiting;
+    tokio::select! {
+        never = serve(calls, requests, LOOKS_MAX) => never,
+        never = serve(calls, leaks, 1) => never,
+    }
+}
+
+/// Looks for what waits in one of the queues, so many at one time.
+async fn serve(calls: &Calls, waiting: &mut mpsc::Receiver<ToFinder>, most: usize) -> Infallible {
     let mut looks = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(asked) = waiting.recv(), if looks.len() < LOOKS_MAX => looks.push(look(calls, asked)),
+            Some(asked) = waiting.recv(), if looks.len() < most => looks.push(look(calls, asked)),
             Some(()) = looks.next(), if !looks.is_empty() => {}
             else => pending::<()>().await,
         }
@@ -136,9 +168,10 @@ async fn run(calls: &Calls) -> Infallible {
 async fn look(calls: &Calls, asked: ToFinder) {
     match asked {
         ToFinder::Serve { worker, dialog } => {
-            let worker = usize::from(worker);
             let outcome = take(calls, worker, dialog).await;
-            calls.found(worker, Found { dialog, outcome });
+            // Where it was in doubt for a while.
+            calls.finder.taking.lock().remove(&dialog);
+            calls.found(usize::from(worker), Found { dialog, outcome });
         }
         // What has a record is served elsewhere.
         ToFinder::Leak { node, dialog } => {
@@ -158,13 +191,16 @@ async fn read(calls: &Calls, dialog: Uuid) -> Result<Option<Record>, Option<Erro
 }
 
 /// Makes a call this node's, if another one has it.
-async fn take(calls: &Calls, worker: usize, id: Uuid) -> Outcome {
+async fn take(calls: &Calls, worker: u8, id: Uuid) -> Outcome {
     let mut in_doubt = false;
+    // One that began longer ago than calls ring has had its record for long.
+    let began = Timestamp::from_micros(began_millis(id).saturating_mul(1000));
+    let unknown_tries = if calls.now().wall.since(began) > RINGS_MAX { 0 } else { UNKNOWN_TRIES };
     for turn in 0..TRIES {
         let record = match read(calls, id).await {
             Ok(Some(record)) => record,
             // It may have been answered a moment ago.
-            Ok(None) if turn < UNKNOWN_TRIES => {
+            Ok(None) if turn < unknown_tries => {
                 sleep(AGAIN).await;
                 continue;
             }
@@ -195,7 +231,7 @@ async fn take(calls: &Calls, worker: usize, id: Uuid) -> Outcome {
 /// Makes a call this node's whose record was read; `None` where that is to be read again.
 ///
 /// Errors: the database did not say whether it is.
-async fn take_read(calls: &Calls, worker: usize, record: &Record) -> Result<Option<Outcome>, Error> {
+async fn take_read(calls: &Calls, worker: u8, record: &Record) -> Result<Option<Outcome>, Error> {
     let node = calls.settings.node;
     let is_ours = record.node == node;
     let (call, dialog) = match LiveCall::recover(&Record { node, ..record.clone() }, calls.now()) {
@@ -209,18 +245,24 @@ async fn take_read(calls: &Calls, worker: usize, record: &Record) -> Result<Opti
     if calls.has(record.id) {
         return Ok(is_ours.then_some(Outcome::Taken(dialog)));
     }
-    if !is_ours && !calls.log.take_dialog(record, node).await? {
-        return Ok(None);
+    if !is_ours {
+        calls.finder.taking.lock().insert(record.id, worker);
+        let taken = calls.log.take_dialog(record, node).await?;
+        // Nothing interrupts what follows.
+        calls.finder.taking.lock().remove(&record.id);
+        if !taken {
+            return Ok(None);
+        }
     }
     adopt(calls, worker, call, &dialog);
     Ok(Some(Outcome::Taken(dialog)))
 }
 
 /// A call of another node goes on here. It is up, whatever the limits are.
-fn adopt(calls: &Calls, worker: usize, mut call: LiveCall, dialog: &Arc<Dialog>) {
+fn adopt(calls: &Calls, worker: u8, mut call: LiveCall, dialog: &Arc<Dialog>) {
     let held = channels(&calls.snapshot.load(), &call);
     call.hold(held.into_iter());
-    calls.adopt_at(worker, call, Arc::clone(dialog));
+    calls.adopt_at(usize::from(worker), call, Arc::clone(dialog));
     calls.counters.dialogs_taken.add(1);
 }
 

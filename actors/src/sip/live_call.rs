@@ -246,6 +246,8 @@ impl LiveCall {
         }
         match event.what {
             What::Started(_) => None,
+            // Its record was found after all, and tells what the cookie of a BYE can only guess.
+            What::Attempted(_) | What::Answered(_) if self.kept.recovered && self.is_up() => None,
             What::Attempted(attempted) => {
                 self.attempted(*attempted, at);
                 None

@@ -50,12 +50,13 @@ use sip::{Message, StatusCode};
 use slotmap::SlotMap;
 use uuid::Uuid;
 
-pub(crate) use self::admit::is_of;
+pub(crate) use self::admit::{began_millis, is_of};
 use self::answers::Answers;
 use self::call::Call;
 use self::known::Dialogs;
 use self::looked_for::Look;
 use self::media::{Described, Held, Pending};
+pub(crate) use self::orphan::RINGS_MAX;
 use self::recent::Recent;
 use super::bindings::{Binding, Bindings};
 use super::branch::Branches;
@@ -180,6 +181,8 @@ pub struct Worker {
     over: Recent<Uuid>,
     /// Dialogs that another node has taken over: requests of them may come here again.
     given: Recent<Uuid>,
+    /// When one of them found no room there.
+    given_unnoted: Option<Instant>,
     /// Calls that are looked for.
     looks: HashMap<Uuid, Look>,
     /// Answers that were ended because nobody waited for them, by Call-ID, tag and peer.
@@ -256,6 +259,7 @@ impl Worker {
             dialogs: Dialogs::default(),
             over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
             given: Recent::new(GIVEN_FOR, settings.dialogs_max),
+            given_unnoted: None,
             looks: HashMap::new(),
             unwanted: Recent::new(UNWANTED_FOR, UNWANTED_MAX),
             media,

@@ -86,7 +86,11 @@ impl Calls {
     /// A supervisor has let go of a dialog: where its call lives on, it needs another actor.
     pub fn let_go(&self, kept: &Arc<Kept>) {
         let lane = self.workers.get(kept.worker());
-        if lane.is_some_and(|lane| lane.dialogs.lock().contains_key(&kept.id())) {
+        // A call that was given away may have come back by now, with another actor.
+        let lives = |lane: &Lane| {
+            lane.dialogs.lock().get(&kept.id()).is_some_and(|known| Arc::ptr_eq(&known.kept, kept))
+        };
+        if lane.is_some_and(lives) {
             self.lost.lock().push(Arc::clone(kept));
             self.announce();
         }
@@ -135,13 +139,20 @@ impl Calls {
         }
     }
 
-    /// A call lives from now on, and gets an actor. It is recorded where it comes from the log.
+    /// A call lives from now on, and gets an actor. It is recorded where it comes from the log. One that lives already
+    /// stays as it is: it may be found in the log while a worker tells of it.
     fn enter(&self, lane: &Lane, worker: usize, (call, is_recorded): (LiveCall, bool)) -> Known {
-        let (id, face) = (call.id(), self.list.enter(&call));
+        let id = call.id();
+        let mut dialogs = lane.dialogs.lock();
+        if let Some(known) = dialogs.get(&id) {
+            return known.clone();
+        }
+        let face = self.list.enter(&call);
         let (sender, receiver) = mpsc::unbounded_channel();
         let kept = Arc::new(Kept::new(worker, face, (call, receiver), is_recorded));
         let known = Known { sender, kept: Arc::clone(&kept) };
-        lane.dialogs.lock().insert(id, known.clone());
+        dialogs.insert(id, known.clone());
+        drop(dialogs);
         self.unborn.lock().push_back(kept);
         known
     }
@@ -152,9 +163,13 @@ impl Calls {
         self.adopt_at(worker, call, dialog);
     }
 
-    /// A call that another process has served goes on here, at a worker that is told of it after this.
+    /// A call that another process has served goes on here, at a worker that is told of it after this; one that lives
+    /// here by now stays as it is.
     pub fn adopt_at(&self, worker: usize, call: LiveCall, dialog: Arc<Dialog>) {
         let Some(lane) = self.workers.get(worker) else { return };
+        if self.has(call.id()) {
+            return;
+        }
         lane.up.lock().insert(call.id(), dialog);
         self.enter(lane, worker, (call, true));
         self.announce();

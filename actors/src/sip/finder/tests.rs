@@ -86,6 +86,38 @@ async fn a_call_without_a_record_is_unknown() {
     assert!(matches!(take(&first, 1, record.id).await, Outcome::Taken(_)), "it was on its way");
 }
 
+/// A call that began longer ago than calls ring is read once: requests of calls that are over are not to keep the
+/// finder busy.
+#[tokio::test(start_paused = true)]
+async fn what_is_over_for_long_is_not_waited_for() {
+    let disk = Disk::default();
+    let first = node(7, &disk);
+    let old = first.now().wall.minus(RINGS_MAX + Duration::from_secs(1)).micros() / 1000;
+    for (began, waits) in [(old, false), (first.now().wall.micros() / 1000, true)] {
+        let id = Uuid::from_u128(u128::from(began.cast_unsigned()) << 80);
+        let start = tokio::time::Instant::now();
+        assert!(matches!(take(&first, 1, id).await, Outcome::Unknown));
+        let waited = start.elapsed();
+        assert_eq!((waited >= AGAIN, waited >= AGAIN * UNKNOWN_TRIES), (waits, waits));
+    }
+}
+
+/// A record was taken, and the finder stopped before it could take the call on: the next incarnation does.
+#[tokio::test(start_paused = true)]
+async fn what_was_being_taken_is_taken_on() {
+    let disk = Disk::default();
+    let second = node(8, &disk);
+    let record = record();
+    second.log.put_dialog(record.clone()).unwrap();
+    second.log.barrier().await;
+    assert!(second.log.take_dialog(&record, 8).await.unwrap());
+    second.finder.taking.lock().insert(record.id, 1);
+    let finder = Arc::clone(&second);
+    tokio::spawn(async move { run(&finder).await });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((second.live(), second.finder.taking.lock().len()), (1, 0));
+}
+
 /// A record that tells no dialog stays with whoever has it.
 #[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_read_is_left_alone() {
@@ -135,6 +167,32 @@ async fn what_lists_show_is_looked_for_first() {
         second.log.remove_dialog(record.id);
         second.log.barrier().await;
     }
+}
+
+/// Leaks that wait, however many, are in the way of no request.
+#[tokio::test(start_paused = true)]
+async fn no_request_waits_behind_leaks() {
+    let disk = Disk::default();
+    let second = node(8, &disk);
+    let leaks = (0..5_000).map(|leak| ToFinder::Leak { node: 1, dialog: Uuid::from_u128(leak) });
+    assert_eq!(leaks.filter(|leak| second.finder.submit(*leak)).count(), QUEUE);
+    assert!(second.finder.submit(ToFinder::Serve { worker: 1, dialog: Uuid::from_u128(9) }));
+}
+
+/// What was found lives here by now: a worker has told of it while the record was taken. It keeps its actor.
+#[tokio::test(start_paused = true)]
+async fn what_lives_here_by_now_is_not_taken_on_twice() {
+    let disk = Disk::default();
+    let second = node(8, &disk);
+    let record = record();
+    let recovered = || LiveCall::recover(&Record { node: 8, ..record.clone() }, second.now()).unwrap();
+    for _ in 0..2 {
+        let (call, dialog) = recovered();
+        adopt(&second, 1, call, &dialog);
+    }
+    assert_eq!(second.live(), 1);
+    assert!(second.next_unborn().is_some() && second.next_unborn().is_none(), "one actor");
+    assert_eq!(second.snapshot.load().trunks[0].usage.channels(), 1, "the other one is given back");
 }
 
 /// The actor does what is asked, and the worker hears of it.

@@ -4,6 +4,7 @@ use runtime::log::{Attested, CallIdentity, Verstat};
 use runtime::model::Money;
 
 use super::*;
+use crate::sip::event::Answered;
 use crate::sip::identities::testing::Pki;
 use crate::sip::testing::{CUSTOMER, Node, VENDORS, Within, invite, response, voice};
 
@@ -76,6 +77,20 @@ fn another_process_ends_it_by_the_wall_clock() {
     let (cdr, attempts) = cdr(call.end(ended, now));
     assert_eq!((cdr.duration_ms, cdr.recovered, cdr.ended_by), (600_000, true, EndedBy::System));
     assert_eq!((cdr.id, attempts.len()), (record.id, 1));
+}
+
+/// The cookie of a BYE is told while the record of the call is found: it tells less.
+#[test]
+fn a_record_stands_above_a_cookie() {
+    let mut node = Node::new();
+    let (before, record, _) = call(&mut node);
+    drop(before);
+    let now = node.now.plus(Duration::from_secs(600));
+    let (mut call, dialog) = LiveCall::recover(&record, now).unwrap();
+    let answered = What::Answered(Box::new(Answered { dialog, channel: None }));
+    assert!(call.apply(CallEvent { dialog: record.id, at: now, what: answered }).is_none());
+    let ended = Ended::new(sip::StatusCode::OK, Reason::Answered, None);
+    assert_eq!(cdr(call.end(ended, now)).0.duration_ms, 600_000);
 }
 
 #[test]

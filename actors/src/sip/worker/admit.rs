@@ -382,7 +382,7 @@ fn process_of(dialog: Uuid) -> u128 {
 const PROCESS_BITS: u128 = 0x3FFF_FFFF;
 
 /// When a dialog began, by its number.
-pub(super) fn began_millis(dialog: Uuid) -> i64 {
+pub(crate) fn began_millis(dialog: Uuid) -> i64 {
     let millis = dialog.as_u128() >> 80;
     i64::try_from(millis).unwrap_or(i64::MAX)
 }

@@ -8,19 +8,21 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use runtime::log::Reason;
 use sip::timer_wheel::TimerId;
-use sip::{Message, Method, Response, StatusCode};
+use sip::{Message, StatusCode};
 use uuid::Uuid;
 
 use super::orphan::RINGS_MAX;
 use super::rebuilt::began;
 use super::receive::Request;
-use super::{Turn, Worker};
+use super::recent::Noted;
+use super::{GIVEN_FOR, Turn, Worker, admit};
 use crate::sip::dialog::{Dialog, End};
-use crate::sip::event::CallEvent;
+use crate::sip::event::{CallEvent, Ended, What};
 use crate::sip::finder::{Found, Outcome, ToFinder};
-use crate::sip::flow::{Flow, Outbound};
-use crate::sip::transactions::{Now, Wake};
+use crate::sip::flow::Flow;
+use crate::sip::transactions::Wake;
 
 /// Calls that are looked for at one time; requests of more are refused, and may come again.
 const LOOKS_MAX: usize = 1024;
@@ -73,9 +75,7 @@ impl Worker {
         if !again {
             look.waiting.push_back((request.flow, request.message.clone()));
         }
-        if request.method == Method::Invite {
-            self.say_trying(request, turn);
-        }
+        // An INVITE gets no 100 yet: where its refusal is lost, which has no transaction, it is to come again.
         Ok(())
     }
 
@@ -112,14 +112,6 @@ impl Worker {
         true
     }
 
-    /// The sender of an INVITE need not send it again. Its transaction begins when it goes on.
-    fn say_trying(&mut self, request: &Request<'_>, turn: &mut Turn<'_>) {
-        let trying = Response { source: Some(request.flow.peer), ..Response::new(StatusCode::TRYING) };
-        let Some(octets) = self.written(|out| trying.write(request.message, out).is_ok()) else { return };
-        let flow = request.reply_to;
-        turn.out.messages.push(Outbound { flow, octets, sender: Outbound::NOBODY });
-    }
-
     /// The finder has said nothing for too long.
     pub(super) fn look_late(&mut self, dialog: Uuid, turn: &mut Turn<'_>) {
         if let Some(look) = self.looks.get_mut(&dialog) {
@@ -139,7 +131,7 @@ impl Worker {
         match (outcome, bye) {
             // With its BYE it has ended, or ends, by what its cookie said.
             (Outcome::Taken(_), Some(_)) | (Outcome::Unknown | Outcome::Failed, None) => {}
-            (Outcome::Taken(dialog), None) => self.take_over(&dialog, turn.now),
+            (Outcome::Taken(dialog), None) => self.take_over(&dialog, turn),
             (Outcome::Unknown | Outcome::Failed, Some(passed)) => self.tell_passed(&passed, turn),
         }
         turn.out.events.extend(events);
@@ -154,10 +146,17 @@ impl Worker {
         }
     }
 
-    /// A call that another process has served goes on here: both sides count as heard now. Of one that has ended
-    /// meanwhile its actor finds out by itself.
-    fn take_over(&mut self, dialog: &Dialog, now: Now) {
-        if self.dialogs.contains_key(&dialog.id) || self.over.has(&dialog.id, now.instant) {
+    /// A call that another process has served goes on here: both sides count as heard now. One that has ended here
+    /// before its record was found has an actor now that was not told: it is told now.
+    fn take_over(&mut self, dialog: &Dialog, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        if self.dialogs.contains_key(&dialog.id) {
+            return;
+        }
+        if self.over.has(&dialog.id, now.instant) {
+            let media = dialog.media.as_ref().map(|anchor| anchor.node);
+            let ended = Ended { media, ..Ended::new(StatusCode::OK, Reason::Answered, None) };
+            turn.out.events.push(CallEvent { dialog: dialog.id, at: now, what: What::Ended(ended) });
             return;
         }
         self.recover(dialog.clone());
@@ -212,13 +211,23 @@ impl Worker {
             return;
         }
         self.dialogs.remove(&id);
-        self.given.note(id, turn.now.instant);
+        if self.given.note(id, turn.now.instant) == Noted::Full {
+            self.given_unnoted = Some(turn.now.instant);
+        }
         turn.out.given.push(id);
     }
 
     /// Whether a dialog that is not known here was begun by this process, and has not gone to another node since: it has
     /// ended.
     pub(super) fn has_ended(&self, dialog: Uuid, now: Instant) -> bool {
-        (self.is_own(dialog) && !self.given.has(&dialog, now)) || self.over.has(&dialog, now)
+        (self.is_own(dialog) && !self.may_be_given(dialog, now)) || self.over.has(&dialog, now)
+    }
+
+    /// Whether a dialog may have gone to another node: it has, or was let go of when there was no room to note that, or
+    /// by an earlier incarnation of the worker, of which nobody knows.
+    pub(super) fn may_be_given(&self, dialog: Uuid, now: Instant) -> bool {
+        let unnoted = self.given_unnoted.is_some_and(|at| now.saturating_duration_since(at) < GIVEN_FOR);
+        let is_older = || admit::began_millis(dialog) < self.began.wall.micros() / 1000;
+        self.settings.shared && (unnoted || self.given.has(&dialog, now) || is_older())
     }
 }

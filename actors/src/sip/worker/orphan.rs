@@ -26,7 +26,7 @@ use crate::sip::settings::default_port;
 use crate::sip::transactions::Now;
 
 /// The longest that a call rings, whatever vendors are allowed.
-pub(super) const RINGS_MAX: Duration = Duration::from_secs(900);
+pub(crate) const RINGS_MAX: Duration = Duration::from_secs(900);
 
 impl Worker {
     /// A response to a request of ours whose transaction has ended. An answer that comes so late is a call that the
@@ -193,7 +193,7 @@ impl Worker {
     /// A call that is over. One of an earlier process has no other sign that it was here.
     pub(super) fn forget(&mut self, dialog: Uuid, now: Now) -> Option<Dialog> {
         let found = *self.dialogs.remove(&dialog)?;
-        if !self.is_own(dialog) || self.given.has(&dialog, now.instant) {
+        if !self.is_own(dialog) || self.may_be_given(dialog, now.instant) {
             self.over.note(dialog, now.instant);
         }
         Some(found)

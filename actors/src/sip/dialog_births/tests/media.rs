@@ -265,6 +265,20 @@ async fn a_media_node_that_tells_nothing_is_not_waited_for() {
     }
 }
 
+/// Another node has taken it, which is heard of when it has ended here: nobody else has seen its end.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_let_go_of_when_it_is_over_has_its_record() {
+    let mut lab = Lab::sharing(true).await;
+    let (ok, dialog) = lab.up().await;
+    lab.end(&ok);
+    sleep(MS).await;
+    lab.calls.given(1, dialog);
+    sleep(MS).await;
+    lab.deleted(dialog, told());
+    assert_eq!((lab.record().await.media, lab.unreported()), (Some(COUNTED), 0));
+    assert_eq!(lab.calls.counters.dialogs_given.get(), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_without_media_waits_for_nothing() {
     let mut lab = Lab::new().await;

@@ -72,17 +72,84 @@ fn a_request_waits_for_its_record() {
     second.settle();
 }
 
+/// A refusal of what waits has no transaction: where it is lost, the INVITE is to come again.
 #[test]
-fn an_invite_is_told_that_it_is_looked_for() {
+fn an_invite_gets_no_100_before_it_goes_on() {
     let (mut first, mut second) = nodes();
     let (_, ok) = answered(&mut first, "a");
     let dialog = recorded(&first);
     let again = Within { method: "INVITE", cseq: 2, branch: "hold" }.caller(&ok);
+    assert!(second.receive(CUSTOMER, again.clone()).is_empty());
+    assert_eq!(words(&second.handle(found(dialog.id, Outcome::Failed))), ["500>192.0.2.10:5060"]);
     for _ in 0..2 {
-        assert_eq!(words(&second.receive(CUSTOMER, again.clone())), ["100>192.0.2.10:5060"]);
+        assert!(second.receive(CUSTOMER, again.clone()).is_empty());
     }
     let sent = second.handle(found(dialog.id, Outcome::Taken(dialog)));
-    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "INVITE>198.51.100.1:5060"]);
+    assert_eq!(words(&sent), ["100>192.0.2.10:5060", "INVITE>198.51.100.1:5060"], "once");
+}
+
+/// It ended before anybody knew whose it was, and its record was found too late for that: what the call costs is not to
+/// wait for ever.
+#[test]
+fn what_has_ended_before_its_record_is_found_ends() {
+    let mut first = share(Node::new());
+    let (_, ok) = answered(&mut first, "a");
+    let dialog = recorded(&first);
+    let mut second =
+        share(Node::started(crate::sip::testing::voice(), first.now.wall.micros() + 20 * MINUTE));
+    let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
+    let sent = second.receive(CUSTOMER, bye);
+    assert_eq!(words(&sent), ["BYE>198.51.100.1:5060"]);
+    assert_eq!(words(&second.receive(VENDORS[0], response(&sent[0], 200, "x"))), ["200>192.0.2.10:5060"]);
+    second.pass(3 * SECOND);
+    assert_eq!(second.counters.byes_unrecorded.get(), 1, "it was looked for in vain");
+    second.happened();
+    second.handle(found(dialog.id, Outcome::Taken(dialog)));
+    assert_eq!(second.happened(), ["ended 200 answered None"]);
+    second.settle();
+}
+
+/// Calls that this node gave away are looked for also where there was no room to note them, and where the worker began
+/// anew since: none of them is told that it is over.
+#[test]
+fn a_call_that_lives_elsewhere_is_not_said_to_be_over() {
+    let mut node = share(Node::new());
+    let info = |ok: &Sent, branch: &str| Within { method: "INFO", cseq: 2, branch }.caller(ok);
+    // There is room for a hundred.
+    for number in 0..101 {
+        let (_, ok) = answered(&mut node, &format!("call-{number}"));
+        let id = recorded(&node).id;
+        // They hold channels.
+        node.events.clear();
+        if number == 99 {
+            // So far what is not known here, and was not given away, is over.
+            let bye = Within { method: "BYE", cseq: 2, branch: "bye" }.caller(&ok);
+            let sent = node.receive(CUSTOMER, bye);
+            node.receive(VENDORS[0], response(&sent[0], 200, "x"));
+            node.pass(40 * SECOND);
+            let late = Within { method: "INFO", cseq: 3, branch: "late" }.caller(&ok);
+            assert_eq!(words(&node.receive(CUSTOMER, late)), ["481>192.0.2.10:5060"]);
+        }
+        node.pass(40 * SECOND);
+        let since = node.now.instant;
+        node.handle(vec![Input::Give(id, since)]);
+        assert_eq!(node.given.last(), Some(&id));
+        if number == 100 {
+            assert!(node.receive(CUSTOMER, info(&ok, "full")).is_empty());
+            assert_eq!(node.looks.last(), Some(&ToFinder::Serve { worker: 1, dialog: id }));
+        }
+    }
+
+    let mut node = share(Node::new());
+    let (_, ok) = answered(&mut node, "a");
+    let id = recorded(&node).id;
+    // Another incarnation of the worker knows nothing of what this one has let go of.
+    node.worker.dialogs.remove(&id);
+    node.pass(40 * SECOND);
+    assert_eq!(words(&node.receive(CUSTOMER, info(&ok, "ended"))), ["481>192.0.2.10:5060"]);
+    node.worker.began = node.now;
+    assert!(node.receive(CUSTOMER, info(&ok, "began-anew")).is_empty());
+    assert_eq!(node.looks, [ToFinder::Serve { worker: 1, dialog: id }]);
 }
 
 /// What is not found is refused, and what is found later is served then.

@@ -13,7 +13,7 @@ fn a_hold_at_another_node_asks_the_media_node_of_the_call() {
     let anchor = dialog.media.clone().unwrap();
     let mut second = share(Node::started(anchored(), first.now.wall.micros() + MINUTE));
     let hold = described(&Within { method: "INVITE", cseq: 2, branch: "hold" }.caller(&ok), SDP);
-    assert_eq!(words(&second.receive(CUSTOMER, hold)), ["100>192.0.2.10:5060"]);
+    assert!(second.receive(CUSTOMER, hold).is_empty());
     assert!(second.asked.is_empty(), "it is not known yet which node has it");
     assert!(second.handle(found(dialog.id, Search::Taken(dialog.clone()))).is_empty());
     let asked = &second.asked[0];
