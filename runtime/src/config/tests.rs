@@ -273,6 +273,8 @@ fn values_at_the_edge_work() {
         ("sip", "hep_collector = \"homer.example:9060\"\ndns_servers = [\"192.0.2.53:53\"]"),
         ("sip", "digest_algorithms = [\"SHA-512-256\", \"SHA-256\", \"MD5\"]"),
         ("sip", "proxy_protocol_from = [\"10.0.0.0/8\"]\nunknown_source = \"drop\""),
+        ("sip", "register_keep_alive = \"0s\"\nmedia_leftovers = \"1h\""),
+        ("sip", "register_keep_alive = \"10m\"\nmedia_leftovers = \"1s\""),
         ("smpp", "listen = []"),
         ("api", "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]"),
         ("api", "cors_origins = [\"*\", \"https://console.example.net\", \"http://[::1]:5173\"]"),

@@ -201,7 +201,7 @@ impl Worker {
             self.cancel(request, turn);
         } else if request.core.to.tag.is_some() {
             self.in_dialog(request, turn);
-        } else {
+        } else if !self.answers_keep_alive(message, request.flow, turn) {
             match request.method {
                 Method::Ack => self.counters.acks_dropped.add(1),
                 Method::Invite if request.peer.is_asked() => self.ask_who(request, turn),

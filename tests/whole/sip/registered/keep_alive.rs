@@ -64,12 +64,14 @@ struct Nat {
 impl Nat {
     #[track_caller]
     fn start(node: SocketAddr) -> Self {
-        let socket = || {
-            let socket = UdpSocket::bind((digest::UNLISTED, 0)).unwrap();
+        let bind = |port: u16| {
+            let socket = UdpSocket::bind((digest::UNLISTED, port)).unwrap();
             socket.set_read_timeout(Some(LOOK)).unwrap();
             Arc::new(socket)
         };
-        let (inner, outer) = (socket(), socket());
+        // A telephone answers at the address that a request came from, and at the port that its Via names (RFC 3261
+        // 18.2.2): that is the node's.
+        let (inner, outer) = (bind(node.port()), bind(0));
         let inside = inner.local_addr().unwrap();
         let telephone = Arc::new(Mutex::new(None));
         let ends = Arc::new(AtomicBool::new(false));

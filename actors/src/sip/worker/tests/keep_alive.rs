@@ -1,10 +1,11 @@
 //! What keeps NATs open: questions to telephones, and answers to theirs.
 
-use runtime::model::Transport;
+use runtime::model::{AuthType, Transport};
 use sip::{Limits, Message};
+use uuid::Uuid;
 
-use super::digest::ROAMING;
-use super::registrations::{ACME, HIDDEN, node, register, tcp, udp};
+use super::digest::{ROAMING, users};
+use super::registrations::{ACME, HIDDEN, configuration, node, register, tcp, udp};
 use super::*;
 use crate::sip::flow::Flow;
 use crate::sip::worker::Input;
@@ -121,4 +122,23 @@ fn by_its_connection_and_until_its_time() {
         let sent = deliver(&mut node, flow, options("b", "sip:warp.example", ""));
         assert_eq!((sent[0].word().as_str(), sent[0].transport), (expected, Transport::Tcp));
     }
+}
+
+/// One that has to say by digest who it is although its source is its trunk's is answered as any other.
+#[test]
+fn a_telephone_at_a_source_that_is_not_enough() {
+    let mut voice = configuration(false);
+    voice.trunks[1].auth_type = AuthType::Both;
+    let mut own = voice.acl[0].clone();
+    (own.id, own.trunk, own.network) = (Uuid::from_u128(61), ACME, "203.0.113.99".parse().unwrap());
+    voice.acl.push(own);
+    let users = users(&voice);
+    let mut node = Node::with_digests_over(voice, users, 2);
+    let asks =
+        |node: &mut Node| words(&deliver(node, udp(ROAMING), options(ROAMING, "sip:warp.example", "")));
+    assert_eq!(asks(&mut node), [format!("405>{ROAMING}")], "it has not registered");
+    node.settle();
+    register(&mut node, udp(ROAMING), ("a", 1), HIDDEN);
+    assert_eq!(asks(&mut node), [format!("200>{ROAMING}")]);
+    assert_eq!(node.counters.keep_alives_received.get(), 1);
 }
