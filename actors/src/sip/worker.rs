@@ -257,7 +257,7 @@ impl Worker {
             ),
             calls: SlotMap::with_capacity_and_key(settings.transactions_max.min(CALLS_SET_ASIDE)),
             dialogs: Dialogs::default(),
-            over: Recent::new(orphan::RINGS_MAX, settings.dialogs_max),
+            over: Recent::new(RINGS_MAX, settings.dialogs_max),
             given: Recent::new(GIVEN_FOR, settings.dialogs_max),
             given_unnoted: None,
             looks: HashMap::new(),

@@ -3430,6 +3430,7 @@ export interface components {
         };
         /** @description How a media node is, by the node that answers. */
         MediaNodeLive: {
+            load?: components["schemas"]["MediaNodeLoad"] | null;
             /**
              * @description The release that it runs, as it said last; null where it has not said.
              * @example 10.5.3.5
@@ -3446,6 +3447,39 @@ export interface components {
              * @example up
              */
             state: string;
+        };
+        /** @description What a media node has to do, by its own word: ours and others' together. */
+        MediaNodeLoad: {
+            /**
+             * Format: int64
+             * @description Octets that it passes on in a second.
+             * @example 2064000
+             */
+            bytes_per_second: number;
+            /**
+             * Format: int64
+             * @description Packets that it passes on in a second.
+             * @example 12000
+             */
+            packets_per_second: number;
+            /**
+             * Format: int64
+             * @description Calls that it has refused since it was started, being at a limit of its own.
+             * @example 0
+             */
+            rejected_sessions: number;
+            /**
+             * Format: int64
+             * @description Medias that it transcodes.
+             * @example 4
+             */
+            transcoded_media: number;
+            /**
+             * Format: int64
+             * @description How long it runs.
+             * @example 86400
+             */
+            uptime_seconds: number;
         };
         /**
          * @description Where a media node comes from.
@@ -9056,6 +9090,7 @@ export interface operations {
                      *       "created_at": "2026-01-02T03:04:05.000006Z",
                      *       "id": "0190f7c2-8f3e-7bb1-9d5e-3f0b6a0f1c11",
                      *       "live": {
+                     *         "load": {},
                      *         "release": "10.5.3.5",
                      *         "sessions": 120,
                      *         "state": "up"

@@ -76,25 +76,17 @@ impl Nat {
         let telephone = Arc::new(Mutex::new(None));
         let ends = Arc::new(AtomicBool::new(false));
         let out = {
-            let (inner, outer, ends) = (Arc::clone(&inner), Arc::clone(&outer), Arc::clone(&ends));
-            let telephone = Arc::clone(&telephone);
-            thread::spawn(move || {
-                each(&inner, &ends, |octets, from| {
-                    *telephone.lock() = Some(from);
-                    let _ = outer.send_to(octets, node);
-                });
+            let (outer, telephone) = (Arc::clone(&outer), Arc::clone(&telephone));
+            hand_over(&inner, &ends, move |octets, from| {
+                *telephone.lock() = Some(from);
+                let _ = outer.send_to(octets, node);
             })
         };
-        let back = {
-            let (outer, ends) = (Arc::clone(&outer), Arc::clone(&ends));
-            thread::spawn(move || {
-                each(&outer, &ends, |octets, _| {
-                    if let Some(telephone) = *telephone.lock() {
-                        let _ = inner.send_to(octets, telephone);
-                    }
-                });
-            })
-        };
+        let back = hand_over(&outer, &ends, move |octets, _| {
+            if let Some(telephone) = *telephone.lock() {
+                let _ = inner.send_to(octets, telephone);
+            }
+        });
         Self { inside, outer, ends, threads: vec![out, back] }
     }
 
@@ -124,7 +116,17 @@ impl Drop for Nat {
     }
 }
 
-/// Hands over what comes, until it is to end.
+/// Hands over what comes, on a thread of its own.
+fn hand_over(
+    socket: &Arc<UdpSocket>,
+    ends: &Arc<AtomicBool>,
+    take: impl FnMut(&[u8], SocketAddr) + Send + 'static,
+) -> JoinHandle<()> {
+    let (socket, ends) = (Arc::clone(socket), Arc::clone(ends));
+    thread::spawn(move || each(&socket, &ends, take))
+}
+
+/// Takes what comes, until it is to end.
 fn each(socket: &UdpSocket, ends: &AtomicBool, mut take: impl FnMut(&[u8], SocketAddr)) {
     let mut room = vec![0; 65_535];
     while !ends.load(Ordering::Relaxed) {

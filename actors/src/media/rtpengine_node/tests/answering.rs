@@ -142,6 +142,8 @@ impl<'a> Loop<'a> {
     async fn new(options: &'a Options, media: Media, heard: Heard) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.connect(options.node.address).await.unwrap();
+        // What it does not take is sent again when that is due, and no time goes on while an answer is awaited.
+        socket.writable().await.unwrap();
         Self { serving: Serving::begin(options, socket), media, heard }
     }
 
