@@ -10,7 +10,7 @@ use super::super::wait;
 use super::{SOON, Transport};
 
 /// Time of a whole run; SIPp ends itself then, with an error.
-const RUN: Duration = Duration::from_secs(50);
+const RUN: Duration = Duration::from_secs(90);
 /// Last lines of a file that a failure shows.
 const SHOWN: usize = 60;
 
