@@ -12,7 +12,8 @@
 //! `sdp` behind a message gives it a description of media, or demands that it has one; `bare` demands that it has
 //! none; `reliable` makes a provisional answer one that wants PRACK (RFC 3262). `once` sends an INVITE that is challenged
 //! one time only: each copy would get a challenge of its own. `authorized` answers the challenge that came last, as the
-//! arguments of SIPp have it.
+//! arguments of SIPp have it. What is `lossy` may be missing, where a busy machine has no room for it: what is expected
+//! next comes all the same.
 
 use std::fmt::Write as _;
 
@@ -115,7 +116,12 @@ impl<'a> Writer<'a> {
         if initial {
             actions.push_str(CAPTURE);
         }
+        let mut optional = "";
         for word in words {
+            if *word == "lossy" {
+                optional = " optional=\"true\"";
+                continue;
+            }
             self.media = true;
             actions.push_str(match *word {
                 "sdp" => MEDIA,
@@ -137,7 +143,7 @@ impl<'a> Writer<'a> {
         }
         let actions = if actions.is_empty() { actions } else { format!("<action>{actions}</action>") };
         let asks = if is_challenge { " auth=\"true\"" } else { "" };
-        let _ = writeln!(self.xml, "<recv {kind}=\"{what}\"{routes}{asks}>{actions}</recv>");
+        let _ = writeln!(self.xml, "<recv {kind}=\"{what}\"{optional}{routes}{asks}>{actions}</recv>");
     }
 
     /// Whoever heard nothing for half a second asks again over UDP, which happens where the machine stands still. SIPp

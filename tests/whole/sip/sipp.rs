@@ -78,6 +78,12 @@ impl Sipp {
         sipp
     }
 
+    /// Whether it has given up any call.
+    pub(super) fn has_given_up(&self) -> bool {
+        let errors = fs::read(self.folder.join(format!("{}.errors", self.name))).unwrap_or_default();
+        String::from_utf8_lossy(&errors).contains("Aborting call")
+    }
+
     /// Its end, and what it says when a call was not as its scenario wants it.
     pub(super) fn finish(mut self) -> Result<(), String> {
         let status = wait::within_time(RUN + SOON, || self.child.try_wait().unwrap());
